@@ -1,0 +1,62 @@
+# Every target bootstraps the environment it needs; `make help` lists them.
+# Variables: PROFILE=smoke|mini|standin|paper  SEED=0  ARGS="further words for the command"
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+VENV    := .venv
+PYTHON  ?= python3
+BIN     := $(VENV)/bin
+READY   := $(VENV)/.ready
+PROFILE ?=
+SEED    ?= 0
+ARGS    ?=
+WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
+
+.PHONY: help env test lint format reproduce-table3 plan-table3 pictures benchmarks lock clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(READY): requirements.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
+	  { echo "aukit needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
+	@echo "setting up $(VENV) (once; about 3 GB of packages)"; date +%s > .venv-started
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements.lock
+	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@echo "environment ready after $$(( $$(date +%s) - $$(cat .venv-started) )) s"; rm -f .venv-started
+	@touch $@
+
+env: $(READY) ## Set up the local environment (.venv) from requirements.lock
+
+test: $(READY) ## Run the tests
+	$(BIN)/python -m pytest $(ARGS)
+
+lint: $(READY) ## Check style and types
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: $(READY) ## Apply the house style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+reproduce-table3: $(READY) ## Table 3 of Niinuma et al. (WACV 2021): published columns beside ours
+	$(BIN)/aukit reproduce table3 $(WORDS)
+
+plan-table3: $(READY) ## What reproduce-table3 would run: cells, hours, disk
+	$(BIN)/aukit reproduce table3 --plan $(WORDS)
+
+pictures: $(READY) ## The pictures of the README, from the runs of reproduce-table3
+	$(BIN)/python -m aukit.reproduce.pictures $(WORDS)
+
+benchmarks: $(READY) ## Speed, each as a ratio against a named baseline
+	@for b in benchmarks/*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
+	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url \
+	  --no-annotate --no-header --constraint constraints.txt --output-file requirements.lock
+
+clean: ## Remove caches (runs and tables in lightning_logs stay)
+	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

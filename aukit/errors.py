@@ -1,0 +1,21 @@
+"""Errors that a user can act on: each message names the file, the place and the remedy."""
+
+
+class AukitError(Exception):
+    """Base of every error that aukit raises on purpose."""
+
+
+class CorpusError(AukitError):
+    """A corpus release on disk is missing, incomplete or contradicts its documented layout."""
+
+
+class WeightsError(AukitError):
+    """A weights file is missing, corrupt or does not fit the network."""
+
+
+class ConfigError(AukitError):
+    """A configuration file or override is not valid."""
+
+
+class StoreError(AukitError):
+    """A prepared store, balanced set or run folder is incomplete or does not fit what was asked for."""
