@@ -1,0 +1,73 @@
+"""The same metric for numpy arrays and torch tensors: work in torch, answer in kind."""
+
+from collections.abc import Sequence
+from typing import Any, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+Array = TypeVar("Array", npt.NDArray[Any], Tensor)
+"""Either kind of array; a function that takes one returns the same kind."""
+
+AnyArray = npt.NDArray[Any] | Tensor
+
+
+def to_float64(values: AnyArray) -> Tensor:
+    """The values as float64 on their own device; sums of squares need the digits."""
+    if isinstance(values, Tensor):
+        return values.detach().to(torch.float64)
+    return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float64))
+
+
+def in_kind(result: Tensor, example: AnyArray) -> Any:
+    """``result`` as numpy array if ``example`` is one, else as it is."""
+    return result if isinstance(example, Tensor) else result.cpu().numpy()
+
+
+def check_pair(predictions: Tensor, labels: Tensor) -> None:
+    """Both must be [n, A] alike.
+
+    Raises:
+        ValueError: They are not.
+    """
+    if predictions.ndim != 2 or predictions.shape != labels.shape:
+        raise ValueError(
+            f"predictions and labels must both be [n, A]; they are {list(predictions.shape)} and "
+            f"{list(labels.shape)}"
+        )
+
+
+def sum_by(values: Tensor, index: Tensor, size: int) -> Tensor:
+    """Sums of the rows of ``values`` [n, ...] by ``index`` [n] in 0..size-1, as [size, ...]."""
+    out = torch.zeros((size, *values.shape[1:]), dtype=values.dtype, device=values.device)
+    return out.index_add_(0, index.to(values.device), values)
+
+
+def group_index(groups: AnyArray | Sequence[Any], names: Sequence[str], device: torch.device) -> Tensor:
+    """Index of each entry's group in ``names``; ``len(names)`` where the group is not known.
+
+    Args:
+        groups: [n] names, or [n] indices into ``names``. Unknown is an empty name, None, NaN or an index of
+            -1.
+        names: The fixed list of groups.
+        device: Where the result lives.
+
+    Raises:
+        ValueError: A name or index that is none of these.
+    """
+    unknown = len(names)
+    if isinstance(groups, Tensor) or (isinstance(groups, np.ndarray) and groups.dtype.kind in "iu"):
+        index = torch.as_tensor(groups, dtype=torch.long, device=device)
+        if index.numel() and (int(index.min()) < -1 or int(index.max()) >= unknown):
+            raise ValueError(f"a group index lies outside -1..{unknown - 1} for the groups {list(names)}")
+        return torch.where(index < 0, unknown, index)
+    position = {name: i for i, name in enumerate(names)}
+    found = []
+    for group in groups:
+        missing = group is None or str(group) in ("", "nan", "<NA>")
+        if not missing and group not in position:
+            raise ValueError(f"{group!r} is not one of the groups {list(names)}; leave it empty if unknown")
+        found.append(unknown if missing else position[group])
+    return torch.tensor(found, dtype=torch.long, device=device)
