@@ -1,0 +1,10 @@
+"""Triangle meshes: rasteriser, normals, interpolation, OBJ files.
+
+Coordinates are image coordinates: x right, y down, pixel centres at integers; z grows towards the viewer.
+"""
+
+from aukit.mesh.attributes import interpolate, vertex_normals
+from aukit.mesh.obj import ObjMesh, read_obj, write_obj
+from aukit.mesh.rasterizer import Raster, rasterize
+
+__all__ = ["ObjMesh", "Raster", "interpolate", "rasterize", "read_obj", "vertex_normals", "write_obj"]

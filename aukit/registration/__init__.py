@@ -1,0 +1,38 @@
+"""Registration: landmarks, 2D crops, dense 3D meshes and frontalisation."""
+
+from aukit.registration.base import Registered, Registration
+from aukit.registration.canonical import CanonicalFace, canonical_face, frontal_template
+from aukit.registration.dense import DenseFit, DenseFitter, fit_dense_mesh
+from aukit.registration.ffhq import FFHQPlan, FFHQQuad, ffhq_crop, ffhq_matrix, ffhq_plan, ffhq_quad
+from aukit.registration.frontal3d import Frontal3D
+from aukit.registration.landmark_sources import FaceAlignmentLandmarks, LandmarkSource, SidecarLandmarks
+from aukit.registration.procrustes import frontalize, umeyama
+from aukit.registration.registration import FFHQ, Similarity, build_registration
+from aukit.registration.similarity import similarity_align
+
+__all__ = [
+    "FFHQ",
+    "CanonicalFace",
+    "DenseFit",
+    "DenseFitter",
+    "FFHQPlan",
+    "FFHQQuad",
+    "FaceAlignmentLandmarks",
+    "Frontal3D",
+    "LandmarkSource",
+    "Registered",
+    "Registration",
+    "SidecarLandmarks",
+    "Similarity",
+    "build_registration",
+    "canonical_face",
+    "ffhq_crop",
+    "ffhq_matrix",
+    "ffhq_plan",
+    "ffhq_quad",
+    "fit_dense_mesh",
+    "frontal_template",
+    "frontalize",
+    "similarity_align",
+    "umeyama",
+]

@@ -1,0 +1,204 @@
+"""Where landmarks come from: a file beside the corpus, or the face-alignment networks."""
+
+import hashlib
+import re
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aukit.errors import CorpusError, WeightsError
+
+#: What face-alignment 1.5 loads for 3D landmarks. The digits are the first of each file's SHA-256.
+FACE_ALIGNMENT_FILES = (
+    "s3fd-619a316812.pth",
+    "3DFAN4-7835d9f11d.pth.tar",
+    "depth-2a464da4ea.pth.tar",
+)
+
+
+class LandmarkSource(Protocol):
+    """Gives landmarks for frames of a corpus.
+
+    Attributes:
+        name: goes into a store's fingerprint.
+    """
+
+    name: str
+
+    def check(self) -> None:
+        """Raises a clear error if the source cannot work; called before any work begins."""
+        ...
+
+    def landmarks(
+        self, source: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """Landmarks [B,68,3] in frame pixels, z larger = nearer; NaN rows where no face was found.
+
+        Args:
+            source: the video, as the corpus names it.
+            images: uint8 [B,H,W,3].
+            positions: integer [B], 0-based indices of the frames in the video.
+        """
+        ...
+
+
+class SidecarCorpus(Protocol):
+    """A corpus with landmark files beside its videos."""
+
+    @property
+    def has_sidecar(self) -> bool:
+        """Whether those files are there."""
+        ...
+
+    def sidecar_landmarks(self, source: str) -> NDArray[np.float32]:
+        """Landmarks [T,68,3] of all frames of a video."""
+        ...
+
+
+class SidecarLandmarks:
+    """Landmarks that a corpus brings along, one file per video."""
+
+    name = "sidecar"
+
+    def __init__(self, corpus: SidecarCorpus) -> None:
+        self._corpus = corpus
+        self._source: str | None = None
+        self._landmarks = np.empty((0, 68, 3), np.float32)
+
+    def check(self) -> None:
+        """Raises ``CorpusError`` if the corpus has no landmark files."""
+        if not self._corpus.has_sidecar:
+            raise CorpusError(
+                "the corpus has no landmark sidecar (official releases have none): use face-alignment instead"
+            )
+
+    def landmarks(
+        self, source: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """Rows of the video's sidecar; NaN for frames beyond its end. ``images`` are not looked at."""
+        if source != self._source:
+            self._landmarks = np.asarray(self._corpus.sidecar_landmarks(source), np.float32)
+            self._source = source
+        where = np.asarray(positions, np.int64)
+        result = np.full((len(where), 68, 3), np.nan, np.float32)
+        known = (where >= 0) & (where < len(self._landmarks))
+        result[known] = self._landmarks[where[known]]
+        return result
+
+
+class FaceAlignmentLandmarks:
+    """3D landmarks by the face-alignment networks (Bulat and Tzimiropoulos, ICCV 2017).
+
+    Nothing is downloaded: the three weight files (see ``FACE_ALIGNMENT_FILES``) must lie in ``weights_dir``
+    or in torch hub's ``checkpoints`` folder. Of several faces the largest counts.
+
+    Cost: roughly 0.1 s per frame on a GPU and 1-2 s on a CPU core.
+
+    Args:
+        weights_dir: folder with the weight files.
+        device: where to compute; a GPU when there is one by default.
+    """
+
+    name = "face-alignment"
+
+    def __init__(self, weights_dir: str | Path | None = None, device: str | None = None) -> None:
+        hub = Path(torch.hub.get_dir()) / "checkpoints"
+        self._folders = [Path(weights_dir), hub] if weights_dir is not None else [hub]
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        self._network: Any = None
+        self._files: dict[str, Path] = {}
+
+    def check(self) -> None:
+        """Finds the weight files and compares each with the SHA-256 digits in its name.
+
+        Raises:
+            WeightsError: files are missing (all are named, with the folder to put them in) or damaged, or the
+                face-alignment package is.
+        """
+        if len(self._files) == len(FACE_ALIGNMENT_FILES):
+            return
+        places = {
+            name: next((folder / name for folder in self._folders if (folder / name).is_file()), None)
+            for name in FACE_ALIGNMENT_FILES
+        }
+        missing = [name for name, path in places.items() if path is None]
+        if missing:
+            raise WeightsError(
+                f"face-alignment weights not found: {', '.join(missing)}. Put them into "
+                f"{' or '.join(str(folder) for folder in self._folders)}; they are distributed by the "
+                "authors of the face-alignment package, under the terms given there"
+            )
+        found = {name: path for name, path in places.items() if path is not None}
+        for path in found.values():
+            check_hash(path)
+        self._files = found
+
+    def landmarks(
+        self, source: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """Detects the largest face of each frame and its landmarks; NaN rows where there is no face."""
+        network = self._load()
+        result = np.full((len(images), 68, 3), np.nan, np.float32)
+        for row, image in enumerate(images):
+            boxes = network.face_detector.detect_from_image(image.copy())
+            if len(boxes):
+                largest = max(boxes, key=lambda box: (box[2] - box[0]) * (box[3] - box[1]))
+                result[row] = network.get_landmarks_from_image(image, detected_faces=[largest])[0]
+        return result
+
+    def _load(self) -> Any:
+        if self._network is None:
+            self.check()
+            try:
+                from face_alignment import api
+            except ImportError as error:
+                raise WeightsError(
+                    f"face-alignment cannot be imported ({error}); install face-alignment>=1.5"
+                ) from None
+            files = self._files
+
+            def local(url: str, *_: Any, **__: Any) -> str:
+                name = url.rsplit("/", 1)[-1]
+                if name not in files:
+                    raise WeightsError(
+                        f"this version of face-alignment asks for {name}; version 1.5 is supported"
+                    )
+                return str(files[name])
+
+            # The library fetches what it does not find: its loader is replaced while it builds its networks.
+            # It unpickles the depth file (weights_only=False), which is why the hashes are compared before.
+            fetch = api.load_file_from_url
+            api.load_file_from_url = local
+            try:
+                self._network = api.FaceAlignment(
+                    api.LandmarksType.THREE_D,
+                    device=self._device,
+                    flip_input=False,
+                    compile=False,
+                    face_detector="sfd",
+                    face_detector_kwargs={"path_to_detector": str(files[FACE_ALIGNMENT_FILES[0]])},
+                )
+            finally:
+                api.load_file_from_url = fetch
+        return self._network
+
+
+def check_hash(path: Path) -> None:
+    """Compares a file with the SHA-256 digits at the end of its name, such as ``3DFAN4-7835d9f11d.pth.tar``.
+
+    Raises:
+        WeightsError: the digits differ, or the name has none.
+    """
+    match = re.search(r"-([0-9a-f]{8,64})\.", path.name)
+    if match is None:
+        raise WeightsError(f"{path}: the file name carries no hash to check")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if not digest.startswith(match[1]):
+        raise WeightsError(
+            f"{path}: SHA-256 begins with {digest[: len(match[1])]}, not {match[1]}; the file is damaged or "
+            "another one. Delete it and put the original in its place"
+        )

@@ -1,0 +1,106 @@
+"""Registrations by name, as configurations and ``prepare`` ask for them."""
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from aukit.errors import ConfigError
+from aukit.mesh.threads import in_threads
+from aukit.registration.base import Registered, Registration, check_frames, usable
+from aukit.registration.canonical import frontal_template
+from aukit.registration.ffhq import ffhq_crop, ffhq_matrix, ffhq_quad
+from aukit.registration.frontal3d import Frontal3D
+from aukit.registration.procrustes import apply_map
+from aukit.registration.similarity import similarity_align
+
+
+class FFHQ:
+    """The FFHQ crop (FG-Net's preprocessing); see ``ffhq_crop`` for the settings and the cost."""
+
+    name = "ffhq"
+
+    def __init__(self, size: int = 256, transform_size: int = 1024, padding: bool = True) -> None:
+        self.size = size
+        self.settings: dict[str, Any] = {"transform_size": transform_size, "padding": padding}
+
+    def __call__(self, images: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> Registered:
+        """Registers frames uint8 [B,H,W,3] with landmarks [B,68,3]."""
+
+        def cut(
+            image: NDArray[np.uint8], marks: NDArray[np.float32]
+        ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+            return ffhq_crop(image, marks, self.size, **self.settings), ffhq_matrix(
+                ffhq_quad(marks), self.size
+            )
+
+        return _one_by_one(images, landmarks, self.size, cut)
+
+
+class Similarity:
+    """2D Procrustes to the frontal template; see ``similarity_align``. About 0.3 ms per frame."""
+
+    name = "similarity"
+
+    def __init__(self, size: int = 224) -> None:
+        self.size = size
+        self.settings: dict[str, Any] = {}
+        self._template = frontal_template(size)
+
+    def __call__(self, images: NDArray[np.uint8], landmarks: NDArray[np.float32]) -> Registered:
+        """Registers frames uint8 [B,H,W,3] with landmarks [B,68,3]."""
+
+        def cut(
+            image: NDArray[np.uint8], marks: NDArray[np.float32]
+        ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+            return similarity_align(image, marks, self._template, self.size)
+
+        return _one_by_one(images, landmarks, self.size, cut)
+
+
+def _one_by_one(images: NDArray[np.uint8], landmarks: NDArray[np.float32], size: int, cut: Any) -> Registered:
+    """Applies a 2D crop to each usable frame, and its matrix [2,3] to the landmarks."""
+    marks = check_frames(images, landmarks)
+    ok = usable(marks, *images.shape[1:3])
+    crops = np.zeros((len(images), size, size, 3), np.uint8)
+    out = np.full_like(marks, np.nan)
+
+    def one(row: int) -> None:
+        try:
+            crops[row], matrix = cut(np.ascontiguousarray(images[row]), marks[row])
+        except ValueError:  # landmarks that span no face, or one outside the frame
+            ok[row] = False
+            return
+        plane = apply_map(torch.from_numpy(matrix), torch.from_numpy(marks[row, :, :2]).double())
+        out[row, :, :2] = plane.numpy()
+        out[row, :, 2] = marks[row, :, 2] * np.hypot(matrix[0, 0], matrix[1, 0])
+
+    in_threads(one, np.flatnonzero(ok).tolist())
+    return Registered(crops, out, ok)
+
+
+_REGISTRATIONS: dict[str, type[Registration]] = {
+    "ffhq": FFHQ,
+    "similarity": Similarity,
+    "frontal3d": Frontal3D,
+}
+
+
+def build_registration(name: str, size: int, **settings: Any) -> Registration:
+    """Makes the registration called ``ffhq``, `similarity`` or ``frontal3d``.
+
+    Args:
+        name: which.
+        size: side of the crops in pixels.
+        settings: keyword arguments of its class: ``FFHQ``, ``Similarity``, ``Frontal3D``.
+
+    Raises:
+        ConfigError: unknown name or setting.
+    """
+    if name not in _REGISTRATIONS:
+        raise ConfigError(f"registration: {name!r} is unknown; known are {', '.join(sorted(_REGISTRATIONS))}")
+    try:
+        return _REGISTRATIONS[name](size=size, **settings)  # type: ignore[call-arg]
+    except TypeError as error:
+        raise ConfigError(f"registration {name}: {error}") from None
