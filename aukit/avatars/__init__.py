@@ -1,0 +1,23 @@
+"""Parametric faces with FACS controls: geometry, appearance, renderer (arrays in, arrays out)."""
+
+from aukit.avatars.appearance import Appearance, Avatar
+from aukit.avatars.background import plain_background, sample_background
+from aukit.avatars.camera import Camera
+from aukit.avatars.contact_sheet import contact_sheet
+from aukit.avatars.face_model import FaceMesh, FaceModel
+from aukit.avatars.light import Light
+from aukit.avatars.renderer import Rendering, render
+
+__all__ = [
+    "Appearance",
+    "Avatar",
+    "Camera",
+    "FaceMesh",
+    "FaceModel",
+    "Light",
+    "Rendering",
+    "contact_sheet",
+    "plain_background",
+    "render",
+    "sample_background",
+]

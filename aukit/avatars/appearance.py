@@ -1,0 +1,235 @@
+"""Appearance: everything about a person that is colour, hair or skin relief, and not shape."""
+
+from __future__ import annotations
+
+import zlib
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aukit.avatars.identity import sample_identity
+
+Colour = tuple[float, float, float]
+
+_TONES = np.array(
+    [
+        [246, 218, 199],
+        [236, 198, 172],
+        [222, 176, 145],
+        [200, 152, 116],
+        [172, 122, 88],
+        [136, 92, 66],
+        [102, 66, 48],
+        [74, 48, 38],
+    ]
+)
+_HAIR = {
+    "black": (26, 22, 21),
+    "dark": (48, 35, 28),
+    "brown": (84, 58, 40),
+    "light": (134, 98, 62),
+    "blond": (186, 152, 102),
+    "red": (132, 66, 34),
+    "grey": (150, 148, 146),
+    "white": (205, 203, 200),
+}
+_IRIS = {
+    "brown": (74, 44, 26),
+    "dark": (44, 27, 18),
+    "hazel": (104, 82, 44),
+    "green": (92, 110, 78),
+    "blue": (92, 124, 152),
+    "grey": (112, 124, 130),
+}
+STYLES = ("bald", "short", "full", "bob", "long", "tied", "cap")
+
+
+def linear(srgb: NDArray[np.float64] | Colour) -> NDArray[np.float64]:
+    """Linear RGB of 8-bit sRGB values."""
+    value = np.asarray(srgb, np.float64) / 255.0
+    return np.where(value <= 0.04045, value / 12.92, ((value + 0.055) / 1.055) ** 2.4)
+
+
+@dataclass(frozen=True)
+class Appearance:
+    """Paint and hair of one person. Colours are linear RGB in [0, 1]; strengths are about 1 for most people.
+
+    Attributes:
+        seed: Of all textures.
+        skin: Colour of the skin.
+        redness: Of cheeks, nose and chin.
+        lips: How far the lips differ from the skin.
+        lip_colour: Their colour before mixing with the skin.
+        freckles: Density in [0, 1].
+        blemishes: Number of moles and spots.
+        blotches: Strength of slow colour variation.
+        pores: Depth of the skin's grain.
+        gloss: Strength of the sheen.
+        brow_density: In [0, 1].
+        brow_width: Half height in mm.
+        brow_shift: Height of the hair above the brow's anatomical line in mm.
+        hair: Colour of hair and brows.
+        brow_colour: Colour of the brows.
+        style: One of `STYLES`.
+        hair_volume: Thickness in mm.
+        hair_line: Shift of the hair line in mm (positive: lower).
+        parting: Position of the parting in [-1, 1].
+        cloth: Colour of the clothes.
+        cap: Colour of a cap.
+        iris: Colour of the iris.
+        lashes: Darkness of the lash line in [0, 1].
+        stubble: Density of the beard in [0, 1].
+        moustache: Extra density above the lip.
+        wrinkles: Strength of expression wrinkles, one per group of `aukit.avatars.wrinkles`.
+        age_lines: Strength of standing wrinkles in [0, 1.2].
+        eye_shadow: Darkness under the eyes in [0, 1].
+    """
+
+    seed: int
+    skin: Colour
+    redness: float
+    lips: float
+    lip_colour: Colour
+    freckles: float
+    blemishes: int
+    blotches: float
+    pores: float
+    gloss: float
+    brow_density: float
+    brow_width: float
+    brow_shift: float
+    hair: Colour
+    brow_colour: Colour
+    style: str
+    hair_volume: float
+    hair_line: float
+    parting: float
+    cloth: Colour
+    cap: Colour
+    iris: Colour
+    lashes: float
+    stubble: float
+    moustache: float
+    wrinkles: tuple[float, ...]
+    age_lines: float
+    eye_shadow: float
+
+    @staticmethod
+    def sample(rng: np.random.Generator, gender: str, age: float) -> Appearance:
+        """Draw one person's appearance.
+
+        Args:
+            rng: Source of randomness.
+            gender: "female" or "male".
+            age: Years.
+        """
+        from aukit.avatars.wrinkles import GROUPS
+
+        male = gender == "male"
+        tone = float(rng.beta(1.0, 1.25))
+        at = tone * (len(_TONES) - 1)
+        k = min(int(at), len(_TONES) - 2)
+        skin = linear(_TONES[k] * (1 - at + k) + _TONES[k + 1] * (at - k))
+        skin = skin * np.exp(rng.normal(0, 0.05) + rng.normal(0, [0.02, 0.03, 0.06]))
+        grey = float(np.clip((age - 42) / 30 + rng.normal(0, 0.25), 0, 1))
+        names = list(_HAIR)[:6]
+        weight = (
+            np.array([0.25, 0.3, 0.25, 0.1, 0.07, 0.03])
+            if tone < 0.5
+            else np.array([0.7, 0.26, 0.04, 0, 0, 0])
+        )
+        hair = linear(_HAIR[str(rng.choice(names, p=weight))])
+        hair = hair * np.exp(rng.normal(0, 0.15, 3) * [0.6, 0.8, 1.0])
+        hair = hair * (1 - grey) + grey * linear(_HAIR["grey" if rng.random() < 0.6 else "white"])
+        irises = list(_IRIS)
+        chance = (
+            np.array([0.3, 0.15, 0.15, 0.1, 0.2, 0.1]) if tone < 0.4 else np.array([0.4, 0.57, 0.03, 0, 0, 0])
+        )
+        iris = linear(_IRIS[str(rng.choice(irises, p=chance))]) * np.exp(rng.normal(0, 0.15))
+        if male:
+            style = str(rng.choice(["short", "full", "bald", "bob", "cap"], p=[0.5, 0.28, 0.12, 0.04, 0.06]))
+        else:
+            style = str(
+                rng.choice(
+                    ["long", "bob", "tied", "full", "short", "cap"], p=[0.36, 0.24, 0.2, 0.1, 0.06, 0.04]
+                )
+            )
+        bearded = male and rng.random() < 0.42
+        lip_hue = linear((168, 84, 80)) * np.exp(rng.normal(0, [0.1, 0.18, 0.15]))
+        made_up = (not male) and rng.random() < 0.4
+        brow = np.minimum(hair * 0.75, skin * 0.42)
+        old = float(np.clip((age - 28) / 40, 0, 1.2))
+        return Appearance(
+            seed=int(rng.integers(0, 2**31 - 1)),
+            skin=_colour(skin),
+            redness=float(np.clip(rng.normal(1.0, 0.35), 0.2, 2)),
+            lips=float(np.clip(rng.normal(0.95 if made_up else 0.62, 0.12), 0.35, 1.15)),
+            lip_colour=_colour(lip_hue * (0.8 if made_up else 1.0)),
+            freckles=float(max(0.0, rng.normal(0.0, 0.4))) if tone < 0.4 else 0.0,
+            blemishes=int(rng.poisson(5)),
+            blotches=float(np.clip(rng.normal(1.0, 0.3), 0.3, 2)),
+            pores=float(np.clip(rng.normal(1.0, 0.25), 0.4, 1.8)),
+            gloss=float(np.clip(rng.normal(1.0, 0.3), 0.3, 1.9)),
+            brow_density=float(np.clip(rng.normal(0.86 if male else 0.74, 0.12), 0.45, 1.0)),
+            brow_width=float(np.clip(rng.normal(3.6 if male else 2.7, 0.5), 1.7, 5.0)),
+            brow_shift=float(rng.normal(0.0, 0.5)),
+            hair=_colour(hair),
+            brow_colour=_colour(brow),
+            style=style,
+            hair_volume=float(rng.uniform(3.5, 7) if style == "short" else rng.uniform(7, 15)),
+            hair_line=float(rng.normal(-5.0 * old if male else 0.0, 4.0)),
+            parting=float(rng.uniform(-0.5, 0.5)),
+            cloth=_colour(rng.uniform(0.01, 0.55) * np.exp(rng.normal(0, 0.4, 3))),
+            cap=_colour(rng.uniform(0.02, 0.4) * np.exp(rng.normal(0, 0.5, 3))),
+            iris=_colour(iris),
+            lashes=float(np.clip(rng.normal(0.7 if male else 0.95, 0.1), 0.4, 1.1)),
+            stubble=float(rng.uniform(0.3, 1.0)) if bearded else (0.16 if male else 0.0),
+            moustache=float(rng.uniform(0, 0.6)) if bearded else 0.0,
+            wrinkles=tuple(
+                float(w) for w in np.clip(rng.normal(0.85 + 0.35 * old, 0.2, len(GROUPS)), 0.4, 1.6)
+            ),
+            age_lines=float(np.clip(old + rng.normal(0, 0.08), 0, 1.2)),
+            eye_shadow=float(np.clip(rng.normal(0.5, 0.2), 0.1, 1.0)),
+        )
+
+
+def _colour(value: NDArray[np.float64]) -> Colour:
+    r, g, b = (float(v) for v in np.clip(value, 0.002, 0.95))
+    return r, g, b
+
+
+@dataclass(frozen=True, eq=False)
+class Avatar:
+    """One person: shape, appearance, gender and age.
+
+    Attributes:
+        identity: float32 [K] coefficients of `FaceModel`.
+        appearance: Paint and hair.
+        gender: "female" or "male".
+        age: Years.
+    """
+
+    identity: NDArray[np.float32]
+    appearance: Appearance
+    gender: str
+    age: float
+
+    @staticmethod
+    def sample(
+        pool: str, name: str, seed: int, gender: str | None = None, age: float | None = None
+    ) -> Avatar:
+        """The person `name` of a pool; pools never share people.
+
+        Args:
+            pool: Purpose, such as "pairs" or "corpus/F001".
+            name: Who within the pool.
+            seed: Of the whole population.
+            gender: "female" or "male"; drawn if not given.
+            age: Years; drawn from 18 to 70, most of them young, if not given.
+        """
+        rng = np.random.default_rng([zlib.crc32(pool.encode()), zlib.crc32(name.encode()), seed])
+        drawn = "female" if rng.random() < 0.5 else "male"
+        years = 18.0 + 52.0 * float(rng.beta(1.2, 2.6))
+        gender, age = gender or drawn, years if age is None else age
+        return Avatar(sample_identity(rng, gender, age), Appearance.sample(rng, gender, age), gender, age)

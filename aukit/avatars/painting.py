@@ -1,0 +1,327 @@
+"""Painting a person's texture: colour, gloss, occlusion and relief of the skin, eyes, teeth and clothes."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from aukit.avatars import head_shape as hs
+from aukit.avatars import wrinkles as wr
+from aukit.avatars.appearance import Appearance
+from aukit.avatars.atlas import TEXTURE, Atlas, atlas, noise
+from aukit.avatars.hair import hair_distance
+from aukit.avatars.landmarks import BROW_INNER, BROW_OUTER, brow_line
+from aukit.avatars.topology import CLOTH_ROW, EAR_UV, EYE_UV, MOUTH_UV, TEETH_UV
+
+Image = NDArray[np.float32]
+
+
+class Paint(NamedTuple):
+    """Textures of one person, TEXTURE x TEXTURE.
+
+    Attributes:
+        colour: float32 [T, T, 5]: linear RGB, the share of ambient light that arrives, strength of the sheen.
+        height: float32 [T, T] standing relief in mm.
+    """
+
+    colour: Image
+    height: Image
+
+
+_CACHE: OrderedDict[Appearance, Paint] = OrderedDict()
+
+
+def paint(appearance: Appearance) -> Paint:
+    """Textures of a person; the last 24 people are kept. About 0.2 s for a new one."""
+    if appearance in _CACHE:
+        _CACHE.move_to_end(appearance)
+        return _CACHE[appearance]
+    result = _paint(appearance)
+    _CACHE[appearance] = result
+    if len(_CACHE) > 24:
+        _CACHE.popitem(last=False)
+    return result
+
+
+def _mix(albedo: Image, weight: Image, colour: Image | tuple[float, float, float]) -> None:
+    w = np.clip(weight, 0, 1)[..., None]
+    albedo += w * (np.asarray(colour, np.float32) - albedo)
+
+
+def _gauss(dx: Image, dy: Image, sx: float, sy: float) -> Image:
+    return np.asarray(np.exp(-0.5 * ((dx / sx) ** 2 + (dy / sy) ** 2)), np.float32)
+
+
+def _step(low: float, high: float, value: Image) -> Image:
+    t = np.clip((value - low) / (high - low), 0, 1)
+    return np.asarray(t * t * (3 - 2 * t), np.float32)
+
+
+def _paint(p: Appearance) -> Paint:
+    rng = np.random.default_rng([p.seed, 11])
+    a = atlas()
+    n = a.height
+    shape = (n, TEXTURE)
+    albedo = np.empty((TEXTURE, TEXTURE, 3), np.float32)
+    gloss = np.ones((TEXTURE, TEXTURE), np.float32)
+    occlusion = np.ones((TEXTURE, TEXTURE), np.float32)
+    height = np.zeros((TEXTURE, TEXTURE), np.float32)
+    albedo[:] = np.asarray(p.skin, np.float32)
+    skin, ao, relief, sheen = albedo[:n], occlusion[:n], height[:n], gloss[:n]
+    ax = np.abs(a.x)
+    front = (np.abs(a.column) < 1) & (a.row > -75) & (a.row < 112)
+    _complexion(p, a, rng, skin, relief, shape)
+    _shade_hollows(a, ax, skin, ao, p)
+    sheen *= (
+        0.7 + 0.5 * _gauss(ax * 0, a.y + 45, 1, 22) * _step(50, 20, ax) + 0.8 * _gauss(ax, a.y - 30, 8, 16)
+    )
+    sheen *= p.gloss * (1 + 0.15 * noise(rng, (90, 100), shape))
+    _age(p, a, ax, relief, skin)
+    _beard(p, a, ax, rng, skin, sheen, shape)
+    _lips(p, a, rng, skin, sheen, relief, shape)
+    _brows(p, a, ax, rng, skin, relief, shape)
+    _lid_lines(p, a, ax, skin, ao)
+    # Scalp under the hair and the soft edge of the hair line.
+    if p.style != "bald":
+        distance = hair_distance(a.row, np.abs(a.column), p) + 2.2 * noise(rng, (40, 256), shape)
+        _mix(skin, 0.95 * _step(-4, 4, distance.astype(np.float32)), 0.8 * np.asarray(p.hair, np.float32))
+    cloth = _step(CLOTH_ROW - 0.6, CLOTH_ROW + 0.6, a.row)
+    weave = 1 + 0.08 * noise(rng, (200, 256), shape)
+    skin += cloth[..., None] * (np.asarray(p.cloth, np.float32) * weave[..., None] - skin)
+    sheen *= 1 - 0.85 * cloth
+    relief *= front
+    _other_patches(p, rng, albedo, gloss, occlusion)
+    np.clip(albedo, 0.003, 0.97, out=albedo)
+    return Paint(np.concatenate([albedo, occlusion[..., None], gloss[..., None]], -1), height)
+
+
+def _complexion(
+    p: Appearance, a: Atlas, rng: np.random.Generator, skin: Image, relief: Image, shape: tuple[int, int]
+) -> None:
+    ax, n = np.abs(a.x), shape[0]
+    red = (
+        0.55 * _gauss(ax - 40, a.y - 30, 14, 13)
+        + 0.6 * _gauss(ax, a.y - 38, 13, 7)
+        + 0.35 * _gauss(ax, a.y - 98, 13, 8)
+    )
+    red += 0.30 * _gauss(ax - 31, a.y, 18, 8) + 0.25 * _gauss(ax - 20, a.y - 42, 5, 6)
+    red = (
+        red * p.redness + 0.16 * p.blotches * noise(rng, (26, 30), shape) + 0.08 * noise(rng, (60, 70), shape)
+    )
+    ink = [0.01 * red, -0.22 * red, -0.17 * red]
+    tone = 0.045 * p.blotches * noise(rng, (14, 16), shape) + 0.03 * noise(rng, (110, 128), shape)
+    fine = noise(rng, (shape[0], shape[1] // 2), shape)
+    tone += 0.03 * p.pores * fine
+    low = _step(70, 110, a.y)
+    under = _gauss(ax - 28, a.y - 11, 11, 4.5) * p.eye_shadow
+    spots = np.zeros_like(tone)
+    if p.freckles > 0.05:
+        where = _gauss(ax - 24, a.y - 24, 24, 16) + 0.3
+        spots += (
+            0.55
+            * min(p.freckles, 1.2)
+            * where
+            * _step(1.5, 2.4, noise(rng, (shape[0] // 3, shape[1] // 3), shape))
+        )
+    for _ in range(p.blemishes):
+        x, y, r = rng.uniform(-58, 58), rng.uniform(-55, 100), rng.uniform(0.5, 1.1)
+        dark = rng.uniform(0.3, 1.0)
+        r0, c0 = np.searchsorted(a.row[:, TEXTURE // 2], y), np.argmin(np.abs(a.x[n // 2] - x))
+        near = (slice(max(r0 - 25, 0), r0 + 25), slice(max(c0 - 25, 0), c0 + 25))
+        spots[near] += dark * _gauss(a.x[near] - np.float32(x), a.y[near] - np.float32(y), r, r)
+    # Colour changes multiply, so their logarithms add; the lower face is a little duller.
+    for d, (own, melanin, dull, ring) in enumerate(
+        ((0.8, 0.5, 0.10, 0.22), (1.0, 0.95, 0.09, 0.30), (1.15, 1.1, 0.06, 0.22))
+    ):
+        skin[..., d] *= np.exp(ink[d] + own * tone - melanin * spots - dull * low - ring * under)
+    relief += 0.02 * p.pores * fine + 0.04 * p.pores * noise(rng, (190, 150), shape)
+
+
+def _shade_hollows(a: Atlas, ax: Image, skin: Image, ao: Image, p: Appearance) -> None:
+    hollow = 0.45 * _gauss(ax - 17, a.y + 3, 5, 7) + 0.14 * _gauss(ax - 31, a.y + 9, 17, 6)
+    hollow += 0.55 * _gauss(ax - 19.3, a.y - 40, 1.8, 5) + 0.30 * _gauss(ax, a.y - 51, 12, 3.2)
+    hollow += 0.28 * _gauss(ax, a.y - 84, 16, 4.0) + 0.25 * _gauss(ax, a.y - 55, 2.0, 4.5)
+    hollow += 0.35 * _gauss(ax - hs.MOUTH_HALF_WIDTH - 0.5, a.y - 68, 2.4, 2.6)
+    hollow += 0.9 * _step(108, 122, a.row) * _step(160, 132, a.row) * (np.abs(a.column) < 1.2)
+    ao *= np.exp(-0.9 * np.clip(hollow, 0, 2))
+    skin *= np.exp(-0.55 * np.clip(hollow, 0, 2)[..., None] * np.array([0.55, 0.8, 0.85], np.float32))
+    nostril = np.exp(-((((ax - 6.8) / 3.6) ** 2) ** 1.6) - (((a.y - 46.6) / 1.9) ** 2) ** 1.4).astype(
+        np.float32
+    )
+    _mix(skin, 0.95 * nostril, (0.018, 0.008, 0.006))
+    ao *= 1 - 0.7 * nostril
+
+
+def _age(p: Appearance, a: Atlas, ax: Image, relief: Image, skin: Image) -> None:
+    if p.age_lines < 0.05:
+        return
+    x, y = ax.astype(np.float64), a.y.astype(np.float64)
+    front = (np.abs(a.column) < 1) & (a.row > -70) & (a.row < 109)
+    shares = {1: 0.22, 2: 0.16, 4: 0.14, 6: 0.26, 12: 0.30, 15: 0.28}
+    part = np.flatnonzero(front.any(1))
+    rows = slice(int(part[0]), int(part[-1]) + 1)
+    total = np.zeros((rows.stop - rows.start, TEXTURE))
+    for patch_key, patch in wr.patches().items():
+        share = shares.get(wr.GROUPS[patch_key[0]], 0.0)
+        if share:
+            relief[patch.rows, patch.columns] += p.age_lines * share * patch.height
+    bag = wr._crease(x[rows], y[rows], [(19, 9), (26, 13.5), (34, 15), (42, 12)], 1.8)
+    total += 0.45 * bag
+    relief[rows] += p.age_lines * total * front[rows]
+
+
+def _beard(
+    p: Appearance,
+    a: Atlas,
+    ax: Image,
+    rng: np.random.Generator,
+    skin: Image,
+    sheen: Image,
+    shape: tuple[int, int],
+) -> None:
+    if p.stubble <= 0:
+        return
+    line = np.interp(ax, [0, 20, 30, 45, 56, 62, 75], [80, 80, 74, 62, 40, 12, 5]).astype(np.float32)
+    area = _step(-3, 7, a.y - line) * _step(121, 110, a.row) * _step(1.04, 0.9, np.abs(a.column))
+    lip = _step(51, 55, a.y) * _step(64, 60, a.y - 0.0 * ax) * _step(34, 26, ax) * (1 + p.moustache)
+    side = _gauss(ax - 30, a.y - 70, 4.5, 9)
+    area = np.clip(np.maximum(np.maximum(area, lip), side), 0, 1.5)
+    area *= 1 - 0.85 * _gauss(ax, a.y - 80.5, 4, 2) * (p.moustache < 0.4)
+    # Texels are wide at the side of the head: there the grain gives way to an even shade.
+    grain = noise(rng, (shape[0], shape[1]), shape) * (0.25 + 0.75 * _step(52, 36, ax))
+    soft = noise(rng, (40, 48), shape) * (0.3 + 0.7 * _step(52, 36, ax))
+    if p.stubble < 0.25:
+        weight = area * p.stubble * (0.9 + 0.25 * grain)
+    else:
+        weight = area * np.clip(0.62 * p.stubble * (1 + 0.35 * soft) + 0.35 * grain * p.stubble, 0, 0.92)
+    _mix(skin, weight.astype(np.float32), 0.7 * np.asarray(p.brow_colour, np.float32) + 0.01)
+    sheen *= 1 - 0.5 * np.clip(area * p.stubble, 0, 1)
+
+
+def _lips(
+    p: Appearance,
+    a: Atlas,
+    rng: np.random.Generator,
+    skin: Image,
+    sheen: Image,
+    relief: Image,
+    shape: tuple[int, int],
+) -> None:
+    up, down = hs.lip_borders(a.x.astype(np.float64))
+    dy = a.y - hs.MOUTH_ROW
+    edge = np.where(dy <= 0, up + dy, down - dy).astype(np.float32)
+    inside = _step(-0.5, 0.9, edge) * (np.abs(a.x) < hs.MOUTH_HALF_WIDTH + 0.5) * (np.abs(a.column) < 1)
+    base = np.asarray(p.skin, np.float32)
+    # Lips of dark skin are browner, and the upper lip is darker than the lower.
+    tone = np.asarray(p.lip_colour, np.float32) * (0.25 + 1.1 * float(base.mean()) ** 0.5)
+    own = p.lips * (0.4 + 0.6 * min(float(base.mean()) / 0.25, 1.0))
+    lips = base * (1 - own) * 0.85 + own * tone
+    lines = noise(rng, (30, 330), shape) * 0.10 + noise(rng, (60, 70), shape) * 0.06
+    colour = lips * np.exp(lines[..., None] - 0.18 * (dy < 0)[..., None])
+    weight = (inside * 0.92)[..., None]
+    skin += weight * (colour - skin)
+    rim = np.exp(-((edge / 0.8) ** 2)) * (np.abs(a.x) < hs.MOUTH_HALF_WIDTH)
+    skin *= (1 + 0.06 * rim[..., None]).astype(np.float32)
+    seam = np.exp(-((dy / 0.9) ** 2)) * (np.abs(a.x) < hs.MOUTH_HALF_WIDTH + 1)
+    skin *= np.exp(-0.75 * seam[..., None] * np.array([0.8, 1, 1], np.float32))
+    sheen += 0.7 * inside
+    relief += inside * 0.16 * noise(rng, (12, 330), shape)
+
+
+def _brows(
+    p: Appearance,
+    a: Atlas,
+    ax: Image,
+    rng: np.random.Generator,
+    skin: Image,
+    relief: Image,
+    shape: tuple[int, int],
+) -> None:
+    t = np.clip((ax - BROW_INNER) / (BROW_OUTER - BROW_INNER), -0.2, 1.2)
+    half = p.brow_width * np.interp(t, [-0.1, 0.05, 0.3, 0.65, 1.0, 1.1], [0.75, 1.0, 1.0, 0.75, 0.28, 0.1])
+    d = (a.y - (brow_line(ax.astype(np.float64)) - p.brow_shift)) / half
+    # Hairs lean outwards: noise that is stretched along the brow and sheared.
+    strand = 0.75 * noise(rng, (170, 110), shape) + 0.6 * noise(rng, (shape[0] // 2, shape[1] // 2), shape)
+    mask = np.exp(-(np.abs(d) ** 2.6)) * _step(-0.06, 0.10, t) * _step(1.06, 0.85, t) * (np.abs(a.column) < 1)
+    weight = mask * np.clip(p.brow_density + 0.20 * strand, 0, 1)
+    _mix(skin, weight.astype(np.float32), p.brow_colour)
+    relief += (0.35 * mask * (0.6 + 0.5 * strand)).astype(np.float32)
+
+
+def _lid_lines(p: Appearance, a: Atlas, ax: Image, skin: Image, ao: Image) -> None:
+    t = (ax - hs.EYE_MIDDLE) / hs.EYE_HALF_WIDTH
+    inside = _step(1.10, 0.97, np.abs(t)) * (np.abs(a.column) < 1)
+    upper = inside * np.exp(-(np.clip(-a.y, 0, 9) ** 2) / (0.5 * (1.0 + 0.5 * p.lashes) ** 2)) * (a.y <= 0.01)
+    lower = inside * np.exp(-(np.clip(a.y, 0, 9) ** 2) / 0.4) * (a.y > 0)
+    _mix(skin, (p.lashes * 0.92 * upper).astype(np.float32), (0.012, 0.009, 0.008))
+    _mix(skin, (p.lashes * 0.30 * _step(-0.6, 0.5, t) * lower).astype(np.float32), (0.04, 0.022, 0.018))
+    crease = inside * np.exp(-(((a.y + 6.2 - 1.2 * t * t) / 0.9) ** 2))
+    skin *= np.exp(-0.42 * crease[..., None] * np.array([0.8, 1.0, 1.0], np.float32))
+    ao *= np.exp(-0.35 * crease)
+    corner = _gauss(ax - (hs.EYE_MIDDLE - hs.EYE_HALF_WIDTH), a.y, 1.6, 1.3)
+    _mix(skin, 0.5 * corner, (0.42, 0.17, 0.14))
+
+
+def _patch(box: tuple[float, float, float, float]) -> tuple[slice, slice]:
+    u0, v0, u1, v1 = (round(c * TEXTURE) for c in box)
+    return slice(v0, v1), slice(u0, u1)
+
+
+def _other_patches(
+    p: Appearance, rng: np.random.Generator, albedo: Image, gloss: Image, occlusion: Image
+) -> None:
+    cu, cv, r = EYE_UV
+    box = _patch((cu - r - 0.008, cv - r - 0.006, cu + r + 0.008, cv + r + 0.006))
+    v, u = np.mgrid[box]
+    du, dv = ((u + 0.5) / TEXTURE - cu) / r, ((v + 0.5) / TEXTURE - cv) / r
+    radius = np.hypot(du, dv) * (np.pi / 2) * hs.EYE_RADIUS  # mm along the ball
+    angle = np.arctan2(dv, du)
+    fibres = noise(rng, (1, 60), (1, 720))[0]
+    spoke = np.interp(angle, np.linspace(-np.pi, np.pi, 720), fibres)
+    white = np.array([0.78, 0.73, 0.69], np.float32) * np.exp(-0.05 * np.clip(radius - 6, 0, 10))[..., None]
+    white = white * (1 + 0.05 * noise(rng, (9, 9), radius.shape))[..., None]
+    iris = (
+        np.asarray(p.iris, np.float32)
+        * np.exp(0.28 * spoke + 0.25 * np.exp(-(((radius - 3) / 0.9) ** 2)))[..., None]
+    )
+    limbus = _step(4.6, 6.1, radius.astype(np.float32))[..., None]
+    eye = iris * (1 - 0.75 * limbus)
+    edge = _step(5.7, 6.4, radius.astype(np.float32))[..., None]
+    eye = eye * (1 - edge) + white * edge
+    pupil = _step(2.5, 2.0, radius.astype(np.float32))[..., None]
+    albedo[box] = eye * (1 - pupil) + 0.008 * pupil
+    gloss[box] = 1.0
+    teeth = _patch(TEETH_UV)
+    v, u = np.mgrid[teeth]
+    h, w = v.shape
+    along = (u - u[0, 0]) / w * 13.0
+    down = (v - v[0, 0]) / h
+    upper = down < 0.5
+    # 0 at the gum, 1 at the cutting edge, for both rows.
+    tip = np.where(upper, down * 2, 2 - down * 2)
+    gap = np.exp(-(((along - np.round(along)) / 0.085) ** 2))
+    ivory = np.array([0.70, 0.65, 0.55], np.float32) * float(rng.uniform(0.8, 1.08))
+    tooth = ivory * (1 - 0.5 * gap * (0.6 + 0.4 * tip))[..., None]
+    gum = _step(0.34, 0.24, (tip + 0.10 * np.cos(2 * np.pi * along)).astype(np.float32))[..., None]
+    albedo[teeth] = tooth * (1 - gum) + gum * np.array([0.36, 0.12, 0.11], np.float32)
+    occlusion[teeth] = (0.92 - 0.5 * np.abs((u - u[0, 0]) / w - 0.5) * 2 * 0.9).astype(np.float32)
+    mouth = _patch(MOUTH_UV)
+    v, _ = np.mgrid[mouth]
+    depth = ((v - v[0, 0]) / v.shape[0]).astype(np.float32)
+    lips = np.asarray(p.lip_colour, np.float32) * 0.7
+    dark = np.exp(-4.5 * np.clip(depth - 0.12, 0, 1))[..., None]
+    albedo[mouth] = lips * dark + np.array([0.05, 0.012, 0.01], np.float32) * (1 - dark)
+    occlusion[mouth] = np.exp(-3.5 * np.clip(depth - 0.1, 0, 1))
+    ear = _patch(EAR_UV)
+    v, u = np.mgrid[ear]
+    radius = np.hypot((u - u.mean()) / (0.5 * u.shape[1]), (v - v.mean()) / (0.5 * u.shape[0])).astype(
+        np.float32
+    )
+    shade = 0.8 * np.exp(-((radius / 0.35) ** 2)) + 0.35 * np.exp(-(((radius - 0.7) / 0.08) ** 2))
+    albedo[ear] = np.asarray(p.skin, np.float32) * np.exp(
+        -shade[..., None] * np.array([0.5, 0.75, 0.8]) - [0, 0.14, 0.12]
+    )
+    occlusion[ear] = np.exp(-0.8 * shade)

@@ -1,0 +1,13 @@
+import pytest
+
+from aukit.avatars import Avatar, FaceModel
+
+
+@pytest.fixture(scope="session")
+def model() -> FaceModel:
+    return FaceModel()
+
+
+@pytest.fixture(scope="session")
+def avatar() -> Avatar:
+    return Avatar.sample("tests", "someone", 3, gender="female", age=27)

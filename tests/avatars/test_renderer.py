@@ -1,0 +1,126 @@
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from aukit.avatars import Appearance, Avatar, Camera, Light, contact_sheet, render, sample_background
+
+
+@pytest.fixture(scope="module")
+def neutral(model, avatar):
+    return render(avatar, torch.zeros(1, len(model.aus), 2), size=96)
+
+
+def test_shapes_and_ranges(model, avatar):
+    acts = torch.rand(2, len(model.aus), 2, generator=torch.Generator().manual_seed(1))
+    camera = Camera(yaw=torch.tensor([-30.0, 40.0]))
+    out = render(avatar, acts, camera, size=64, background=sample_background(np.random.default_rng(0), 64))
+    assert out.image.shape == (2, 3, 64, 64)
+    assert out.mask.shape == out.depth.shape == (2, 64, 64)
+    assert out.normals.shape == (2, 3, 64, 64)
+    assert out.uv.shape == (2, 2, 64, 64)
+    assert out.vertices.shape == (2, len(model.uv), 3)
+    assert out.visibility.shape == (2, len(model.uv))
+    assert out.landmarks.shape == (2, 68, 3)
+    for field in dataclasses.fields(out):
+        value = getattr(out, field.name).float()
+        assert torch.isfinite(value).all(), field.name
+    assert out.image.min() >= 0
+    assert out.image.max() <= 1
+    inside = out.mask == 1
+    assert (out.normals.norm(dim=1)[inside] - 1).abs().max() < 1e-3
+
+
+def test_same_arguments_same_image(model, avatar, neutral):
+    again = render(avatar, torch.zeros(1, len(model.aus), 2), size=96)
+    assert torch.equal(again.image, neutral.image)
+    same = Avatar.sample("tests", "someone", 3, gender="female", age=27)
+    assert same.appearance == avatar.appearance
+    assert np.array_equal(same.identity, avatar.identity)
+    other = Avatar.sample("elsewhere", "someone", 3, gender="female", age=27)
+    assert not np.array_equal(other.identity, avatar.identity)
+
+
+def test_skin_is_never_near_black(model):
+    for k in range(6):
+        someone = Avatar.sample("tests", f"p{k}", 0)
+        light = Light.sample(np.random.default_rng(k))
+        out = render(someone, torch.zeros(1, len(model.aus), 2), light=light, size=64)
+        x, y = out.landmarks[0, 30, :2].round().long()
+        nose = out.image[0, :, y - 4 : y + 4, x - 6 : x + 6]
+        assert 0.12 < nose.mean() < 0.97
+
+
+@pytest.mark.parametrize("au", [1, 4, 6, 10, 12, 14, 17])
+def test_intensity_is_visible_in_a_small_crop_and_grows(model, avatar, au):
+    acts = torch.cat([model.activations({au: v}) for v in (0.0, 0.3, 0.6, 1.0)])
+    image = render(avatar, acts, Camera(zoom=1.6, shift_y=-0.05), size=64).image
+    change = (image[1:] - image[:1]).abs().amax(1)
+    strong = (change > 0.05).flatten(1).sum(1)
+    assert strong[0] > 2
+    assert strong[2] > 25
+    assert strong[0] < strong[1] < strong[2]
+
+
+def test_one_sided_action_changes_one_side_of_the_image(model, avatar, neutral):
+    out = render(avatar, model.activations({(12, "left"): 1.0}), size=96)
+    change = (out.image - neutral.image).abs().amax(1)[0]
+    assert change[:, 54:].max() > 0.15  # the person's left is at image right
+    assert change[:, 54:].sum() > 6 * change[:, :42].sum()
+
+
+def test_visibility_follows_the_pose(model, avatar, neutral):
+    front = neutral.visibility[0]
+    assert front[model.face_region].float().mean() > 0.75
+    back = model.mean_mesh().vertices[0, :, 2] < -120
+    assert front[back].float().mean() < 0.02
+    mean = model.mean_mesh().vertices[0]
+    turned = render(avatar, torch.zeros(1, len(model.aus), 2), Camera(yaw=70.0), size=96).visibility[0]
+    cheek = (mean[:, 0].abs() > 40) & model.face_region
+    assert turned[cheek & (mean[:, 0] < 0)].float().mean() > 0.5
+    assert turned[cheek & (mean[:, 0] > 0)].float().mean() < 0.15
+
+
+def test_camera_moves_the_face_as_documented():
+    nose = torch.tensor([[[0.0, 35.0, 30.0]]])
+    rest = Camera().project(nose, 200)[0, 0]
+    assert Camera(yaw=30.0).project(nose, 200)[0, 0, 0] > rest[0] + 10
+    assert Camera(pitch=20.0).project(nose, 200)[0, 0, 1] < rest[1] - 10
+    chin = torch.tensor([[[0.0, 110.0, 0.0]]])
+    assert Camera(roll=20.0).project(chin, 200)[0, 0, 0] < 99.5 - 10
+    assert Camera(shift_x=0.1).project(nose, 200)[0, 0, 0] == pytest.approx(float(rest[0]) + 20, abs=1e-3)
+
+
+def test_gaze_turns_the_iris(model, avatar, neutral):
+    aside = render(avatar, torch.zeros(1, len(model.aus), 2), size=96, gaze=torch.tensor([[25.0, 0.0]]))
+    moved = aside.vertices[0, model.eye_vertices[:, 0], 0] - neutral.vertices[0, model.eye_vertices[:, 0], 0]
+    assert (moved > 1.0).all()
+    assert torch.equal(aside.landmarks, neutral.landmarks)
+
+
+def test_uv_map_names_the_right_skin(model, neutral):
+    tip = neutral.landmarks[0, 30, :2].round().long()
+    near = (neutral.vertices[0] - neutral.landmarks[0, 30]).norm(dim=1).argmin()
+    assert (neutral.uv[0, :, tip[1], tip[0]] - model.uv[near]).abs().max() < 0.04
+
+
+def test_appearance_spans_people():
+    drawn = [
+        Appearance.sample(np.random.default_rng(k), "female" if k % 2 else "male", 25 + k % 40)
+        for k in range(60)
+    ]
+    tone = np.array([np.mean(a.skin) for a in drawn])
+    assert tone.min() < 0.12
+    assert tone.max() > 0.5
+    assert len({a.style for a in drawn}) >= 5
+
+
+def test_contact_sheet_writes_a_picture(tmp_path):
+    import cv2
+
+    contact_sheet(tmp_path / "sheet.png", count=2, size=48, seed=1, columns=4)
+    sheet = cv2.imread(str(tmp_path / "sheet.png"))
+    assert sheet.shape[1] == 4 * 48
+    assert sheet.std() > 10
+    assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]
