@@ -1,0 +1,30 @@
+"""Corpora: an official release on disk → FrameTable; writers of their rendered stand-ins."""
+
+from typing import TYPE_CHECKING, Any
+
+from aukit.corpora.check import CheckReport, check_fera2017
+from aukit.corpora.fera2017 import FERA2017, Exclusion
+from aukit.corpora.frame_table import FrameTable
+from aukit.corpora.recipe import StandinRecipe
+
+if TYPE_CHECKING:
+    from aukit.corpora.fera2017_standin import write_fera2017_standin
+
+__all__ = [
+    "FERA2017",
+    "CheckReport",
+    "Exclusion",
+    "FrameTable",
+    "StandinRecipe",
+    "check_fera2017",
+    "write_fera2017_standin",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # The writer needs the metrics (torch): loaded on first use, so that reading a table stays light.
+    if name == "write_fera2017_standin":
+        from aukit.corpora.fera2017_standin import write_fera2017_standin
+
+        return write_fera2017_standin
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,86 @@
+"""Leak test: whoever sees the frames without the face knows nothing of unseen people's action units."""
+
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from aukit.corpora import StandinRecipe
+from aukit.corpora.fera2017_labels import AUS
+from aukit.corpora.fera2017_layout import Sequence as Recording
+from aukit.corpora.fera2017_standin import coded, true_intensities
+from aukit.corpora.filming import FilmCrew
+from aukit.corpora.recipe import TRACK_AUS
+from aukit.metrics import intraclass_correlation
+
+# One frame of each of many recordings: further frames of a recording would say nearly the same again.
+RECIPE = replace(StandinRecipe.mini(), profile="probe", frames=1, fps=1, size=64)
+PEOPLE, TASKS, FOLDS = 24, 12, 6
+COLUMNS = [TRACK_AUS.index(au) for au in AUS.intensity]
+
+
+def masked(frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
+    """Frames with a box of fixed size about the bridge of the nose (which no AU moves) painted grey."""
+    result = frames.copy()
+    size = frames.shape[1]
+    for image, points in zip(result, landmarks, strict=True):
+        x, y = points[27, :2]
+        left, right = int(x - 0.36 * size), int(x + 0.36 * size)
+        top, bottom = int(y - 0.30 * size), int(y + 0.62 * size)
+        image[max(top, 0) : max(bottom, 0), max(left, 0) : max(right, 0)] = 128
+    return result
+
+
+@pytest.fixture(scope="module")
+def probe() -> dict[str, np.ndarray]:
+    images, points, labels, people = [], [], [], []
+    for number, subject in enumerate(RECIPE.subjects("train")[:PEOPLE]):
+        crew = None
+        for task in range(TASKS):
+            recording = Recording("train", subject, f"T{task + 1}")
+            crew = crew or FilmCrew(RECIPE, recording.person, recording.gender or "female")
+            take = crew.plan(recording, 6, true_intensities(RECIPE, recording))
+            for frames, landmarks in crew.shoot(take):
+                images.append(frames)
+                points.append(landmarks)
+            labels.append(coded(RECIPE, recording)[:, COLUMNS])
+            people += [number] * RECIPE.frames
+    codes = np.concatenate(labels).astype(float)
+    return {
+        "images": np.concatenate(images),
+        "landmarks": np.concatenate(points),
+        "labels": np.where(codes == 9, np.nan, codes),
+        "people": np.array(people),
+    }
+
+
+def probe_icc(images: np.ndarray, labels: np.ndarray, people: np.ndarray) -> np.ndarray:
+    """ICC [A] of a ridge regression on 12 x 12 pixels, predicted for people it has not seen."""
+    small = np.stack([cv2.resize(i, (12, 12), interpolation=cv2.INTER_AREA) for i in images])
+    features = small.reshape(len(small), -1).astype(float)
+    features = (features - features.mean(axis=0)) / (features.std(axis=0) + 1e-6)
+    targets = np.where(np.isnan(labels), np.nanmean(labels, axis=0), labels)
+    predictions = np.empty_like(targets)
+    for fold in range(FOLDS):
+        test = people % FOLDS == fold
+        x, y = features[~test], targets[~test]
+        # As many independent recordings as there are: shrink to some twenty directions.
+        gram = x.T @ x + 0.02 * np.trace(x.T @ x) / 20 * np.eye(x.shape[1])
+        weights = np.linalg.solve(gram, x.T @ (y - y.mean(axis=0)))
+        predictions[test] = features[test] @ weights + y.mean(axis=0)
+    return np.asarray(intraclass_correlation(predictions, labels))
+
+
+def test_frames_without_the_face_tell_nothing(probe: dict[str, np.ndarray]) -> None:
+    icc = probe_icc(masked(probe["images"], probe["landmarks"]), probe["labels"], probe["people"])
+    # 288 recordings: the mean over seven AUs has a standard error of about 0.02.
+    assert abs(icc.mean()) <= 0.05, icc
+    assert np.abs(icc).max() <= 0.20, icc
+
+
+def test_the_probe_finds_a_leak_where_there_is_one(probe: dict[str, np.ndarray]) -> None:
+    leaky = masked(probe["images"], probe["landmarks"])
+    smile = np.nan_to_num(probe["labels"][:, 4])
+    leaky[:, :8, :8] = (40 + 30 * smile[:, None, None, None]).astype(np.uint8)
+    assert probe_icc(leaky, probe["labels"], probe["people"])[4] > 0.3
