@@ -1,0 +1,194 @@
+"""The `aukit` command: words in, one call out. Each subcommand imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from aukit import __version__
+from aukit.errors import AukitError
+
+PROFILES = ("smoke", "mini", "standin", "paper")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: words after `aukit`; None for those of the command line.
+
+    Returns:
+        Exit status: 0, or 2 after an error that the user can act on.
+    """
+    words = parser().parse_args(arguments)
+    run: Callable[[argparse.Namespace], object] = words.run
+    try:
+        return int(run(words) or 0)  # type: ignore[call-overload,no-any-return]
+    except AukitError as error:
+        print(f"aukit: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("aukit: interrupted; repeat the command to go on", file=sys.stderr)
+        return 130
+
+
+def parser() -> argparse.ArgumentParser:
+    """The command's grammar."""
+    root = argparse.ArgumentParser(
+        prog="aukit", description="Facial action unit research, from corpus to table."
+    )
+    root.add_argument("--version", action="version", version=f"aukit {__version__}")
+    commands = root.add_subparsers(required=True, metavar="COMMAND")
+
+    for name, run, text in (
+        ("fit", _fit, "train, select, test; go on where it was, or reuse a finished run"),
+        ("test", _test, "score the test frames again with a trained model"),
+        ("predict", _predict, "predict every frame of the corpus with a trained model"),
+    ):
+        command = _add(commands, name, run, text)
+        command.add_argument(
+            "-c", "--config", type=Path, required=True, metavar="FILE", help="experiment file"
+        )
+        command.add_argument("--profile", help=f"size: {', '.join(PROFILES)} or the experiment's own")
+        command.add_argument(
+            "--runs", type=Path, default="lightning_logs/runs", help="folder of all run folders"
+        )
+        command.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. model.lr=1e-4")
+        if name != "fit":
+            command.add_argument("--checkpoint", type=Path, help="other than the one the run has tested")
+
+    corpora = _group(commands, "corpora", "look at corpora")
+    command = _add(corpora, "check", _check, "is a release read rightly? counts, codes, variants; no frame")
+    command.add_argument("corpus", choices=("fera2017",))
+    command.add_argument("--root", type=Path, required=True)
+    command.add_argument("--json", action="store_true", help="machine-readable")
+
+    command = _add(commands, "standin", _standin, "render a stand-in in a corpus' official layout")
+    command.add_argument("corpus", choices=("fera2017",))
+    command.add_argument("--root", type=Path, required=True)
+    command.add_argument("--truth", type=Path, help="folder of the sealed truth (default: ROOT-truth)")
+    command.add_argument("--profile", choices=("smoke", "mini", "standin"), default="mini")
+    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9")
+    command.add_argument("--workers", type=int, help="processes (default: one per core)")
+    command.add_argument("--seed", type=int, default=0)
+
+    command = _add(commands, "prepare", _prepare, "decode and register a corpus into a prepared store")
+    command.add_argument("corpus", choices=("fera2017",))
+    command.add_argument("--root", type=Path, required=True)
+    command.add_argument("--registration", choices=("ffhq", "similarity", "frontal3d"), default="frontal3d")
+    command.add_argument("--size", type=int, default=224, help="side of the crops in pixels")
+    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9")
+    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"))
+    command.add_argument("--weights", type=Path, help="folder of face-alignment's weights")
+    command.add_argument("--workers", type=int, default=2)
+    command.add_argument("--out", type=Path, default="lightning_logs/stores", help="folder of all stores")
+
+    avatars = _group(commands, "avatars", "rendered faces")
+    command = _add(avatars, "sheet", _sheet, "draw people and action units on one picture")
+    command.add_argument("--out", type=Path, required=True, metavar="PNG")
+
+    command = _add(
+        commands, "reproduce", _reproduce, "make a published table: train what is missing, print it"
+    )
+    command.add_argument("table", metavar="TABLE", help="e.g. table3")
+    command.add_argument(
+        "--profile", choices=PROFILES, help="default: mini, or paper with a licensed root and a GPU"
+    )
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--plan", action="store_true", help="list cells, hours and disk; run nothing")
+    command.add_argument("--yes", action="store_true", help="paper size without a GPU, really")
+    command.add_argument("--jobs", type=int, help="trainings side by side")
+    return root
+
+
+def _add(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], object],
+    text: str,
+) -> argparse.ArgumentParser:
+    command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
+    command.set_defaults(run=run)
+    return command
+
+
+def _group(
+    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
+) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    return commands.add_parser(name, help=text).add_subparsers(required=True, metavar="COMMAND")
+
+
+def _fit(words: argparse.Namespace) -> None:
+    from aukit.runs import execute, is_rank_zero, load_config
+
+    record = execute(load_config(words.config, words.profile, words.overrides), words.runs)
+    if is_rank_zero():
+        print(record.summary())
+
+
+def _test(words: argparse.Namespace) -> None:
+    from aukit.runs import evaluate, load_config
+
+    config = load_config(words.config, words.profile, words.overrides)
+    print(evaluate(config, words.runs, "test", words.checkpoint))
+
+
+def _predict(words: argparse.Namespace) -> None:
+    from aukit.runs import evaluate, load_config
+
+    config = load_config(words.config, words.profile, words.overrides)
+    print(evaluate(config, words.runs, "predict", words.checkpoint))
+
+
+def _check(words: argparse.Namespace) -> int:
+    from aukit.corpora import check_fera2017
+
+    report = check_fera2017(words.root)
+    print(report.to_json() if words.json else report.text())
+    return 0 if report.ok else 2
+
+
+def _standin(words: argparse.Namespace) -> None:
+    from dataclasses import replace
+
+    from aukit.corpora import StandinRecipe, write_fera2017_standin
+
+    recipe = getattr(StandinRecipe, words.profile)(seed=words.seed)
+    if words.views:
+        recipe = replace(recipe, views=tuple(sorted(set(words.views))))
+    truth = words.truth or words.root.with_name(f"{words.root.name}-truth")
+    write_fera2017_standin(words.root, recipe, truth, workers=words.workers)
+
+
+def _prepare(words: argparse.Namespace) -> None:
+    from aukit.data.fera2017 import prepare_fera2017
+
+    store = prepare_fera2017(
+        words.root,
+        words.out,
+        words.registration,
+        words.size,
+        views=words.views,
+        partitions=words.partitions,
+        weights_dir=words.weights,
+        workers=words.workers,
+    )
+    print(store.summary())
+
+
+def _sheet(words: argparse.Namespace) -> None:
+    from aukit.avatars.contact_sheet import contact_sheet
+
+    contact_sheet(words.out)
+
+
+def _reproduce(words: argparse.Namespace) -> object:
+    from aukit.reproduce import main as reproduce
+
+    return reproduce(words)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,60 @@
+"""Prepared stores, datamodules, samplers and transforms.
+
+Names are imported when they are first used: the processes that build a store need no Lightning.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from aukit.data.balanced import BalancedSet
+    from aukit.data.datamodule import CorpusDataModule, held_out_people
+    from aukit.data.dataset import StoreDataset, images_to_tensor
+    from aukit.data.fera2017 import FERA2017DataModule
+    from aukit.data.preparation import prepare
+    from aukit.data.samplers import BatchSpec, EvaluationBatches, ShuffledBatches, StepSampler
+    from aukit.data.step_datamodule import BatchDataset, StepDataModule
+    from aukit.data.store import PreparedStore
+    from aukit.data.transforms import FLIP_68, Augmentation, flip_images, flip_landmarks
+
+__all__ = [
+    "FLIP_68",
+    "Augmentation",
+    "BalancedSet",
+    "BatchDataset",
+    "BatchSpec",
+    "CorpusDataModule",
+    "EvaluationBatches",
+    "FERA2017DataModule",
+    "PreparedStore",
+    "ShuffledBatches",
+    "StepDataModule",
+    "StepSampler",
+    "StoreDataset",
+    "flip_images",
+    "flip_landmarks",
+    "held_out_people",
+    "images_to_tensor",
+    "prepare",
+]
+
+_HOMES = {
+    "balanced": ("BalancedSet",),
+    "datamodule": ("CorpusDataModule", "held_out_people"),
+    "dataset": ("StoreDataset", "images_to_tensor"),
+    "fera2017": ("FERA2017DataModule",),
+    "preparation": ("prepare",),
+    "samplers": ("BatchSpec", "EvaluationBatches", "ShuffledBatches", "StepSampler"),
+    "step_datamodule": ("BatchDataset", "StepDataModule"),
+    "store": ("PreparedStore",),
+    "transforms": ("FLIP_68", "Augmentation", "flip_images", "flip_landmarks"),
+}
+_MODULES = {name: module for module, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
+    globals()[name] = value
+    return value

@@ -1,0 +1,74 @@
+"""A prepared store as a map from batch specifications to batches of tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from aukit.data.samplers import BatchSpec
+from aukit.data.store import PreparedStore
+from aukit.data.transforms import Augmentation
+
+
+def images_to_tensor(images: npt.NDArray[np.uint8]) -> Tensor:
+    """Turn uint8 [B,H,W,3] arrays into uint8 [B,3,H,W] tensors (contiguous, a copy)."""
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+
+
+class StoreDataset(Dataset[dict[str, Any]]):
+    """Batches of a prepared store.
+
+    `dataset[spec]` has `image` uint8 [B,3,S,S], `landmarks` float32 [B,68,3] in crop pixels, `intensities`
+    (0..5) and `occurrences` (0/1) float32 [B,A] with NaN where not coded, and `rows` int64 [B]. One call
+    reads the whole batch from the memory map.
+
+    Args:
+        store: the prepared store.
+        aus: action units, in the order of the label columns.
+        augmentation: applied to images and landmarks as a function of (seed, epoch, row); None for none.
+    """
+
+    def __init__(
+        self, store: PreparedStore, aus: Sequence[int], augmentation: Augmentation | None = None
+    ) -> None:
+        self.store = store
+        self.aus = tuple(aus)
+        self.augmentation = augmentation
+        known = store.table.intensity_aus, store.table.occurrence_aus
+        self.intensities = _columns(store.table.intensities, self.aus, known[0], len(store))
+        self.occurrences = _columns(store.table.occurrences, self.aus, known[1], len(store))
+
+    def __len__(self) -> int:
+        return len(self.store)
+
+    def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
+        images = np.asarray(self.store.images[spec.rows])
+        landmarks = np.asarray(self.store.landmarks[spec.rows])
+        if self.augmentation is not None:
+            images, landmarks = self.augmentation(images, landmarks, spec)
+        return {
+            "image": images_to_tensor(images),
+            "landmarks": torch.from_numpy(landmarks),
+            "intensities": torch.from_numpy(self.intensities[spec.rows]),
+            "occurrences": torch.from_numpy(self.occurrences[spec.rows]),
+            "rows": torch.from_numpy(np.asarray(spec.rows, dtype=np.int64)),
+        }
+
+
+def _columns(
+    labels: Callable[[Sequence[int]], npt.NDArray[np.float32]],
+    aus: tuple[int, ...],
+    known: tuple[int, ...],
+    rows: int,
+) -> npt.NDArray[np.float32]:
+    """Labels [N,A]; a corpus that codes an action unit in one way only leaves the other way NaN."""
+    columns = np.full((rows, len(aus)), np.nan, dtype=np.float32)
+    coded = [index for index, au in enumerate(aus) if au in known]
+    columns[:, coded] = labels([aus[index] for index in coded])
+    return columns
