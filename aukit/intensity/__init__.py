@@ -1,0 +1,20 @@
+"""AU intensity estimation from balanced training sets (Niinuma et al., WACV 2021)."""
+
+from aukit.intensity.data import IntensityDataModule, Normalizer
+from aukit.intensity.module import IntensityModule
+from aukit.intensity.networks import EstimatorBank, IntensityEstimator, IntensityTrunk, decode
+from aukit.intensity.normalize import au0_normalize, mean_texture_normalize, person_means, person_neutrals
+
+__all__ = [
+    "EstimatorBank",
+    "IntensityDataModule",
+    "IntensityEstimator",
+    "IntensityModule",
+    "IntensityTrunk",
+    "Normalizer",
+    "au0_normalize",
+    "decode",
+    "mean_texture_normalize",
+    "person_means",
+    "person_neutrals",
+]

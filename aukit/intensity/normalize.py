@@ -1,0 +1,142 @@
+"""Temporal normalisation (paper, §4.5): subtract a person's neutral frame or mean texture.
+
+In registered crops the pixel (0,0,0) means "not seen". A difference is taken only where both pictures are
+seen; elsewhere it is 0.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+__all__ = [
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "au0_normalize",
+    "mean_texture_normalize",
+    "person_means",
+    "person_neutrals",
+]
+
+Images = npt.NDArray[np.uint8]
+Floats = npt.NDArray[np.float32]
+
+IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
+IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
+
+_CHUNK = 512  # images in memory at a time
+
+
+def au0_normalize(images: Images, neutral: Floats | Images) -> Floats:
+    """AU0 normalisation: x = (I − N_p) / 255.
+
+    Args:
+        images: uint8 ``[B,S,S,3]``.
+        neutral: ``[B,S,S,3]`` or ``[S,S,3]``, the person's neutral frame (`person_neutrals`), 0 … 255.
+
+    Returns:
+        float32 ``[B,S,S,3]`` in [−1,1]; 0 where either picture is not seen.
+    """
+    return _difference(images, neutral)
+
+
+def mean_texture_normalize(images: Images, mean: Floats) -> Floats:
+    """Personal mean texture normalisation: x = (I − M_p) / 255.
+
+    Args:
+        images: uint8 ``[B,S,S,3]``.
+        mean: ``[B,S,S,3]`` or ``[S,S,3]``, the person's mean registered frame (`person_means`), 0 … 255.
+
+    Returns:
+        float32 ``[B,S,S,3]`` in [−1,1]; 0 where either picture is not seen.
+    """
+    return _difference(images, mean)
+
+
+def person_means(
+    images: Images,
+    persons: Sequence[str] | npt.NDArray[np.object_],
+    rows: npt.NDArray[np.int64] | None = None,
+) -> dict[str, Floats]:
+    """Mean texture of each person over the frames in which a pixel is seen.
+
+    Args:
+        images: uint8 ``[N,S,S,3]``; a memory map is read in pieces.
+        persons: ``[N]`` people.
+        rows: Frames to use; None for all.
+
+    Returns:
+        Person → float32 ``[S,S,3]`` in 0 … 255; 0 where no frame shows the pixel.
+
+    Cost: one pass over the pixels, about 20 ms per 1,000 frames of 64².
+    """
+    people = np.asarray(persons).astype(str)
+    rows = np.arange(len(images)) if rows is None else np.asarray(rows)
+    means = {}
+    for person in np.unique(people[rows]):
+        mine = np.sort(rows[people[rows] == person])
+        total = np.zeros(images.shape[1:], np.float64)
+        count = np.zeros(images.shape[1:3], np.int64)
+        for start in range(0, len(mine), _CHUNK):
+            part = np.asarray(images[mine[start : start + _CHUNK]])
+            total += part.sum(axis=0, dtype=np.int64)  # what is not seen adds 0
+            count += part.any(axis=-1).sum(axis=0)
+        means[str(person)] = (total / np.maximum(count, 1)[..., None]).astype(np.float32)
+    return means
+
+
+def person_neutrals(
+    images: Images,
+    persons: Sequence[str] | npt.NDArray[np.object_],
+    levels: Floats,
+    rows: npt.NDArray[np.int64] | None = None,
+    frames: int = 1,
+) -> dict[str, Floats]:
+    """A neutral picture of each person: the first frame, or first few, with every level coded 0.
+
+    This looks at labels: on test people it is an oracle. A person without such a frame gets the frame, among
+    those coded for every action unit, whose levels sum to the least, and a warning says so.
+
+    Args:
+        images: uint8 ``[N,S,S,3]``.
+        persons: ``[N]`` people.
+        levels: ``[N,A]`` intensity levels, NaN where not coded.
+        rows: Frames to use, in order; None for all.
+        frames: Neutral frames to average.
+
+    Returns:
+        Person → float32 ``[S,S,3]`` in 0 … 255. A person without any fully coded frame is missing.
+    """
+    people = np.asarray(persons).astype(str)
+    rows = np.arange(len(images)) if rows is None else np.asarray(rows)
+    sums = levels.sum(axis=1)  # NaN where any level is not coded
+    chosen, makeshift = [], []
+    for person in np.unique(people[rows]):
+        mine = rows[(people[rows] == person) & np.isfinite(sums[rows])]
+        if not len(mine):
+            continue
+        neutral = mine[sums[mine] == 0][:frames]
+        if not len(neutral):
+            makeshift.append(str(person))
+            neutral = mine[[np.argmin(sums[mine])]]
+        chosen.append(neutral)
+    if makeshift:
+        warnings.warn(
+            f"{len(makeshift)} people lack a neutral frame, their least expressive is used: {makeshift[:5]}",
+            stacklevel=2,
+        )
+    return person_means(images, persons, np.concatenate(chosen)) if chosen else {}
+
+
+def _difference(images: Images, reference: Floats | Images) -> Floats:
+    # In place and channel by channel: this runs for every training batch.
+    seen = (images[..., 0] | images[..., 1] | images[..., 2]) > 0
+    seen = seen & ((reference[..., 0] > 0) | (reference[..., 1] > 0) | (reference[..., 2] > 0))
+    difference = images.astype(np.float32)
+    difference -= reference
+    difference *= np.float32(1 / 255)
+    difference *= seen[..., None]
+    return difference
