@@ -1,0 +1,82 @@
+"""What a table runs on (source) and how large (size): stand-in or licensed corpus, smoke to paper."""
+
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from aukit.errors import ConfigError
+
+PROFILES = ("smoke", "mini", "standin", "paper")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Source and size of a table.
+
+    Attributes:
+        profile: Size: ``smoke``, ``mini``, ``standin`` or ``paper``.
+        licensed_root: Root of the licensed release, or None for a stand-in.
+        logs: Folder that everything is written into.
+        seed: Seed of every training of the table.
+        jobs: Trainings run side by side.
+    """
+
+    profile: str
+    licensed_root: Path | None
+    logs: Path
+    seed: int
+    jobs: int
+
+    @property
+    def source(self) -> str:
+        """``standin`` or ``licensed``."""
+        return "standin" if self.licensed_root is None else "licensed"
+
+    @property
+    def name(self) -> str:
+        """Folder name of the table: ``<source>-<size>``, with the seed where it is not 0."""
+        return f"{self.source}-{self.profile}" + (f"-seed{self.seed}" if self.seed else "")
+
+
+def choose_setting(
+    variable: str, profile: str | None, logs: Path, seed: int = 0, jobs: int | None = None, yes: bool = False
+) -> Setting:
+    """Decide source and size from the environment, the machine and the words of the command.
+
+    Args:
+        variable: Environment variable that names the licensed release, such as ``AUKIT_FERA2017_ROOT``.
+        profile: Size, or None for the default: ``paper`` for a licensed release, else ``mini``.
+        logs: Output folder.
+        seed: Seed of every training.
+        jobs: Trainings side by side; None for one per two cores beyond the first on a CPU, one on a GPU.
+        yes: Accept the paper's size without a GPU.
+
+    Raises:
+        ConfigError: The root does not exist, the profile is unknown, or ``paper`` would run without a GPU unasked.
+    """
+    import torch
+
+    root = os.environ.get(variable)
+    if root and not Path(root).is_dir():
+        raise ConfigError(
+            f"{variable}={root}: no such folder; name the root of the licensed release or unset it"
+        )
+    profile = profile or ("paper" if root else "mini")
+    if profile not in PROFILES:
+        raise ConfigError(f"--profile {profile}: unknown; choose one of {', '.join(PROFILES)}")
+    gpu = torch.cuda.is_available()
+    if profile == "paper" and not gpu and not yes:
+        raise ConfigError(
+            "the paper's size without a GPU takes weeks: look at --plan, choose --profile mini, or add --yes to go on"
+        )
+    if jobs is None:
+        jobs = 1 if gpu else max(1, min(4, os.cpu_count() or 1))
+    return Setting(profile, Path(root) if root else None, logs, seed, jobs)
+
+
+def free_bytes(folder: Path) -> int:
+    """Free disk space where `folder` is, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free
