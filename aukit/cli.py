@@ -184,10 +184,10 @@ def _sheet(words: argparse.Namespace) -> None:
     contact_sheet(words.out)
 
 
-def _reproduce(words: argparse.Namespace) -> object:
+def _reproduce(words: argparse.Namespace) -> None:
     from aukit.reproduce import main as reproduce
 
-    return reproduce(words)
+    reproduce(words)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ from pathlib import Path
 def atomic_path(path: Path) -> Iterator[Path]:
     """Give a temporary path beside `path` to write to; on success it takes the place of `path`.
 
-    The temporary name keeps the suffix, since many writers choose their format by it. On an error it is removed.
+    The temporary name keeps the suffix, since many writers choose their format by it. It goes on an error.
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # From the lowest room to the highest; rooms on one line never import each other.
 LAYERS = [
     ["errors"],
-    ["files"],
+    ["files", "processes"],
     ["facs"],
     ["metrics"],
     ["mesh"],

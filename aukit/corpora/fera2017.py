@@ -141,6 +141,10 @@ class FERA2017:
         """Whether the root brings tracked landmarks (stand-ins do, the licensed release does not)."""
         return (self.root / SIDECAR_FOLDER).is_dir()
 
+    def is_labelled(self, partition: str) -> bool:
+        """Whether the release holds intensities of a partition; the organisers keep those of Test back."""
+        return any(recording.partition == partition for recording, _ in self._index.intensity)
+
     @cached_property
     def standin(self) -> dict[str, Any] | None:
         """Recipe, version and seed if the root is a rendered stand-in, None for a licensed release."""

@@ -10,11 +10,9 @@ are not stored: identity, movements and pose give them again through `FaceModel`
 from __future__ import annotations
 
 import json
-import multiprocessing
 import os
-import threading
 from collections.abc import Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,6 +32,7 @@ from aukit.corpora.tracks import drives, intensities
 from aukit.errors import CorpusError
 from aukit.files import write_atomic
 from aukit.metrics import intraclass_correlation
+from aukit.processes import worker_pool
 
 STANDIN_FILE = "STANDIN.json"
 CEILING_FILE = "standin_ceiling.json"
@@ -137,15 +136,10 @@ def _write(root: Path, truth_root: Path, recipe: StandinRecipe, workers: int | N
             for jobs in todo.values():
                 bar.update(_render_person(root, truth_root, recipe, jobs))
             return
-        context = multiprocessing.get_context("spawn")  # fork would copy thread pools in an unknown state
-        with ProcessPoolExecutor(min(workers, len(todo)), context, _start_worker) as pool:
+        with worker_pool(min(workers, len(todo))) as pool:
             futures = [pool.submit(_render_person, root, truth_root, recipe, jobs) for jobs in todo.values()]
-            try:
-                for future in as_completed(futures):
-                    bar.update(future.result())
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for future in as_completed(futures):
+                bar.update(future.result())
 
 
 def all_recordings(recipe: StandinRecipe) -> list[Recording]:
@@ -269,24 +263,6 @@ def _write_csv(path: Path, rows: npt.NDArray[np.int64], header: str | None = Non
 
 def _missing(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
     return np.where(codes == 9, np.nan, codes.astype(np.float64))
-
-
-def _start_worker() -> None:
-    import torch
-
-    # One thread per process: the processes share the cores already.
-    torch.set_num_threads(1)
-    import numba
-
-    numba.set_num_threads(1)
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def leave_with_parent() -> None:
-        parent.join()  # returns when the parent is gone, kill -9 included
-        os._exit(1)
-
-    threading.Thread(target=leave_with_parent, daemon=True).start()
 
 
 def _render_person(

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import threading
 from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,6 +16,7 @@ from aukit.corpora.frame_table import FrameTable
 from aukit.data.store import IMAGES
 from aukit.errors import CorpusError
 from aukit.files import atomic_path
+from aukit.processes import worker_pool
 from aukit.registration import LandmarkSource, Registration
 
 _BATCH = 32  # frames in memory at once, per worker
@@ -102,36 +100,19 @@ def make_parts(recipe: Recipe, jobs: list[Job], workers: int, progress: bool) ->
                 _make_part(recipe, job)
                 bar.update(len(job.rows))
             return
-        context = multiprocessing.get_context("spawn")  # fork would copy thread pools in an unknown state
-        workers = min(workers, len(todo))
-        with ProcessPoolExecutor(workers, context, _start_worker, (recipe, workers)) as pool:
+        with worker_pool(min(workers, len(todo)), _start_worker, (recipe,)) as pool:
             futures = {pool.submit(_work, job): job for job in todo}
-            try:
-                for future in as_completed(futures):
-                    future.result()
-                    bar.update(len(futures[future].rows))
-            except BaseException:
-                pool.shutdown(wait=False, cancel_futures=True)
-                raise
+            for future in as_completed(futures):
+                future.result()
+                bar.update(len(futures[future].rows))
 
 
 _worker_recipe: Recipe | None = None
 
 
-def _start_worker(recipe: Recipe, workers: int) -> None:
+def _start_worker(recipe: Recipe) -> None:
     global _worker_recipe
-    import torch
-
     _worker_recipe = recipe
-    torch.set_num_threads(max(1, (os.cpu_count() or 1) // workers))
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def leave_with_parent() -> None:
-        parent.join()  # returns when the parent is gone, kill -9 included
-        os._exit(1)
-
-    threading.Thread(target=leave_with_parent, daemon=True).start()
 
 
 def _work(job: Job) -> None:

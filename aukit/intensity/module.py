@@ -137,7 +137,8 @@ class IntensityModule(LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Add the frames to the ICC."""
-        self.val_icc.update(self._score(self(batch["image"]))[0], batch["labels"])
+        level, expectation = decode(self(batch["image"]))
+        self.val_icc.update(self._score(level, expectation), batch["labels"])
 
     def on_validation_epoch_end(self) -> None:
         """Log the ICC per action unit and their mean."""
@@ -150,15 +151,15 @@ class IntensityModule(LightningModule):
         self.val_icc.reset()
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
-        """``rows`` ``[B]``, ``scores`` and ``expectation`` ``[B,A]`` in 0 … 5."""
-        scores, expectation = self._score(self(batch["image"]))
-        return {"rows": batch["rows"], "scores": scores, "expectation": expectation}
+        """``rows`` ``[B]``; ``scores``, likeliest ``level`` and ``expectation`` ``[B,A]`` in 0 … 5."""
+        level, expectation = decode(self(batch["image"]))
+        scores = self._score(level, expectation)
+        return {"rows": batch["rows"], "scores": scores, "level": level, "expectation": expectation}
 
     def on_test_epoch_end(self) -> None:
         """Log whether the tested weights had fitted their training set."""
         final = self.final_cross_entropy.nanmean().nan_to_num(float("inf"))
         self.log_dict({"final_cross_entropy": final, "fitted": torch.tensor(float(self.fitted))})
 
-    def _score(self, logits: Tensor) -> tuple[Tensor, Tensor]:
-        level, expectation = decode(logits)
-        return (level if self.hparams["decoding"] == "argmax" else expectation), expectation
+    def _score(self, level: Tensor, expectation: Tensor) -> Tensor:
+        return level if self.hparams["decoding"] == "argmax" else expectation

@@ -1,21 +1,26 @@
-"""Run configurations side by side in processes of their own, with one progress bar for all of them."""
+"""Run configurations side by side, with one progress bar for all of them."""
 
 import multiprocessing
-import os
 import threading
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable
+from concurrent.futures import as_completed
+from pathlib import Path
 from typing import Any
 
 from tqdm import tqdm
 
+from aukit.processes import worker_pool
 from aukit.runs import Record, execute
 
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
-def run_all(configs: dict[str, dict[str, Any]], jobs: int, desc: str) -> dict[str, Record]:
+
+def run_all(configs: dict[str, dict[str, Any]], runs: Path, jobs: int, desc: str) -> dict[str, Record]:
     """Execute every configuration; finished runs are reused, interrupted ones go on.
 
     Args:
-        configs: Name → resolved configuration.
+        configs: Name → configuration of `load_config`.
+        runs: Folder of all run folders.
         jobs: Processes side by side, each with its share of the cores; 1 runs everything in this process.
         desc: Text of the progress bar.
 
@@ -23,49 +28,49 @@ def run_all(configs: dict[str, dict[str, Any]], jobs: int, desc: str) -> dict[st
         Name → record, in the order of `configs`.
 
     Raises:
-        Exception: The first error of any run, after the others have ended.
+        Exception: The first error of any run; what had begun goes on with the next call.
     """
-    jobs = min(jobs, len(configs))
-    if jobs <= 1:
-        return {name: execute(config) for name, config in configs.items()}
-    context = multiprocessing.get_context("spawn")
-    threads = max(1, (os.cpu_count() or 1) // jobs)
+    shares = dict.fromkeys(configs, 0.0)
+    with tqdm(total=len(configs), desc=desc, bar_format=_BAR) as bar:
+
+        def report(name: str, share: float) -> None:
+            shares[name] = max(share, shares[name])
+            bar.n = sum(shares.values())
+            bar.refresh()
+
+        if min(jobs, len(configs)) > 1:
+            return _side_by_side(configs, runs, min(jobs, len(configs)), report)
+        return {name: _work(name, config, runs, report) for name, config in configs.items()}
+
+
+def _side_by_side(
+    configs: dict[str, dict[str, Any]], runs: Path, jobs: int, report: Callable[[str, float], None]
+) -> dict[str, Record]:
     records: dict[str, Record] = {}
-    with context.Manager() as manager:
+    with multiprocessing.get_context("spawn").Manager() as manager, worker_pool(jobs) as pool:
         events = manager.Queue()
-        with (
-            tqdm(total=len(configs) * 1.0, desc=desc, unit="run", bar_format=_BAR) as bar,
-            ProcessPoolExecutor(jobs, context, initializer=_start_worker, initargs=(threads,)) as pool,
-        ):
-            follower = threading.Thread(target=_follow, args=(events, bar), daemon=True)
-            follower.start()
-            futures = {pool.submit(_work, name, config, events): name for name, config in configs.items()}
-            for future in as_completed(futures):
-                records[futures[future]] = future.result()
-            events.put(None)
-            follower.join()
+
+        def follow() -> None:
+            while (event := events.get()) is not None:
+                report(*event)
+
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        futures = {
+            pool.submit(_work_and_tell, name, config, runs, events): name for name, config in configs.items()
+        }
+        for future in as_completed(futures):
+            records[futures[future]] = future.result()
+        events.put(None)
+        follower.join()
     return {name: records[name] for name in configs}
 
 
-_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+def _work_and_tell(name: str, config: dict[str, Any], runs: Path, events: Any) -> Record:
+    return _work(name, config, runs, lambda *event: events.put(event))
 
 
-def _start_worker(threads: int) -> None:
-    import torch
-
-    torch.set_num_threads(threads)
-
-
-def _work(name: str, config: dict[str, Any], events: Any) -> Record:
-    record = execute(config, progress=lambda step, steps: events.put((name, step / max(steps, 1))))
-    events.put((name, 1.0))
+def _work(name: str, config: dict[str, Any], runs: Path, report: Callable[[str, float], None]) -> Record:
+    record = execute(config, runs, progress=lambda step, steps: report(name, step / max(steps, 1)))
+    report(name, 1.0)
     return record
-
-
-def _follow(events: Any, bar: Any) -> None:
-    done: dict[str, float] = {}
-    while (event := events.get()) is not None:
-        name, share = event
-        done[name] = max(share, done.get(name, 0.0))
-        bar.n = sum(done.values())
-        bar.refresh()

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from aukit.metrics import bootstrap_by_subject, icc_from_sums, icc_sums
@@ -32,40 +33,39 @@ class IccScores:
     frames: int
 
 
-def icc_scores(paths: list[Path], aus: list[int], score: str = "score", n_boot: int = 2000) -> IccScores:
-    """Pool the frames of all predictions and score each action unit (Shrout and Fleiss 1979, ICC(3,1)).
+def icc_scores(path: Path, aus: list[int], score: str = "score", n_boot: int = 2000) -> IccScores:
+    """Score each action unit over the frames of all people (Shrout and Fleiss 1979, ICC(3,1)).
 
     Args:
-        paths: Parquet files of predictions over the same frames; each holds some of the action units.
+        path: Parquet file of predictions, one row per frame.
         aus: Action units to score.
-        score: ``score`` for the decoding the run was configured with, ``expectation`` for the expected level.
+        score: ``score`` for the decoding that the run is configured with, ``level`` for the likeliest level,
+            ``expectation`` for the expected one.
         n_boot: Bootstrap samples over people.
 
     Returns:
         Scores with 95 % intervals; people are the units that are resampled.
     """
-    frame = pd.read_parquet(paths[0])
-    keys = ["person", "task", "view", "frame"]
-    for path in paths[1:]:
-        frame = frame.merge(pd.read_parquet(path).drop(columns=["subject", "gender", "partition"]), on=keys)
+    frame = pd.read_parquet(path)
     labels = frame[[f"AU{au:02d}_label" for au in aus]].to_numpy(np.float64)
     scores = frame[[f"AU{au:02d}_{score}" for au in aus]].to_numpy(np.float64)
     sums = icc_sums(scores, labels, frame["person"].to_numpy())
 
-    def statistic(total: np.ndarray) -> np.ndarray:
+    def per_au_and_mean(total: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
         icc = icc_from_sums(total)
-        return np.concatenate([icc, np.nanmean(icc, axis=-1, keepdims=True)], axis=-1)
+        defined = np.isfinite(icc)
+        mean = np.where(defined, icc, 0).sum(-1) / np.maximum(defined.sum(-1), 1)
+        mean = np.where(defined.any(-1), mean, np.nan)
+        return np.concatenate([icc, mean[..., None]], axis=-1)
 
-    result = bootstrap_by_subject(sums.sums, statistic, n_boot=n_boot, seed=0)
+    result = bootstrap_by_subject(sums, per_au_and_mean, n_boot=n_boot, seed=0)
     names = [f"AU{au}" for au in aus]
+    spans = [(float(low), float(high)) for low, high in zip(result.low, result.high, strict=True)]
     return IccScores(
         values={name: float(v) for name, v in zip(names, result.estimate[:-1], strict=True)},
         mean=float(result.estimate[-1]),
-        interval=(float(result.low[-1]), float(result.high[-1])),
-        au_intervals={
-            name: (float(lo), float(hi))
-            for name, lo, hi in zip(names, result.low[:-1], result.high[:-1], strict=True)
-        },
+        interval=spans[-1],
+        au_intervals=dict(zip(names, spans[:-1], strict=True)),
         support={name: int(n) for name, n in zip(names, np.isfinite(labels).sum(0), strict=True)},
         people=int(frame["person"].nunique()),
         frames=len(frame),

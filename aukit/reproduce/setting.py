@@ -18,7 +18,7 @@ class Setting:
         profile: Size: ``smoke``, ``mini``, ``standin`` or ``paper``.
         licensed_root: Root of the licensed release, or None for a stand-in.
         logs: Folder that everything is written into.
-        seed: Seed of every training of the table.
+        seed: Seed of the whole chain: the stand-in's people, the data order, every training.
         jobs: Trainings run side by side.
     """
 
@@ -40,23 +40,20 @@ class Setting:
 
 
 def choose_setting(
-    variable: str, profile: str | None, logs: Path, seed: int = 0, jobs: int | None = None, yes: bool = False
+    variable: str, profile: str | None, logs: Path, seed: int = 0, jobs: int | None = None
 ) -> Setting:
-    """Decide source and size from the environment, the machine and the words of the command.
+    """Decide source and size from the environment and the words of the command.
 
     Args:
         variable: Environment variable that names the licensed release, such as ``AUKIT_FERA2017_ROOT``.
         profile: Size, or None for the default: ``paper`` for a licensed release, else ``mini``.
         logs: Output folder.
-        seed: Seed of every training.
-        jobs: Trainings side by side; None for one per two cores beyond the first on a CPU, one on a GPU.
-        yes: Accept the paper's size without a GPU.
+        seed: Seed of the whole chain.
+        jobs: Trainings side by side; None for one on a GPU and up to four on a CPU.
 
     Raises:
-        ConfigError: The root does not exist, the profile is unknown, or ``paper`` would run without a GPU unasked.
+        ConfigError: The root does not exist or the profile is unknown.
     """
-    import torch
-
     root = os.environ.get(variable)
     if root and not Path(root).is_dir():
         raise ConfigError(
@@ -65,14 +62,28 @@ def choose_setting(
     profile = profile or ("paper" if root else "mini")
     if profile not in PROFILES:
         raise ConfigError(f"--profile {profile}: unknown; choose one of {', '.join(PROFILES)}")
-    gpu = torch.cuda.is_available()
-    if profile == "paper" and not gpu and not yes:
-        raise ConfigError(
-            "the paper's size without a GPU takes weeks: look at --plan, choose --profile mini, or add --yes to go on"
-        )
     if jobs is None:
-        jobs = 1 if gpu else max(1, min(4, os.cpu_count() or 1))
+        jobs = 1 if has_gpu() else max(1, min(4, os.cpu_count() or 1))
     return Setting(profile, Path(root) if root else None, logs, seed, jobs)
+
+
+def check_affordable(setting: Setting, yes: bool) -> None:
+    """Refuse the paper's size without a GPU unless the user insists.
+
+    Raises:
+        ConfigError: There is no GPU and `yes` is False.
+    """
+    if setting.profile == "paper" and not yes and not has_gpu():
+        raise ConfigError(
+            "the paper's size without a GPU takes weeks: look at --plan, choose --profile mini, or add --yes"
+        )
+
+
+def has_gpu() -> bool:
+    """Whether torch sees a GPU."""
+    import torch
+
+    return torch.cuda.is_available()
 
 
 def free_bytes(folder: Path) -> int:

@@ -11,7 +11,7 @@ from aukit.files import write_atomic
 
 
 class Stages:
-    """Print each stage's name and time, and keep the sums in a file so that a resumed table reports all of it.
+    """Print each stage's name and time; the sums are kept in a file, so that a resumed table reports all.
 
     Args:
         path: JSON file of stage name → seconds spent so far.
@@ -38,7 +38,8 @@ class Stages:
     def summary(self) -> str:
         """One line: every stage's seconds, their sum and the largest memory of a process."""
         parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
-        return f"{parts}; together {sum(self.seconds.values()) / 60:.1f} min, peak {peak_memory_gb():.1f} GB a process"
+        together = f"together {sum(self.seconds.values()) / 60:.1f} min"
+        return f"{parts}; {together}; largest process {peak_memory_gb():.1f} GB"
 
 
 def peak_memory_gb() -> float:

@@ -1,4 +1,4 @@
-"""A table of results: columns of values per action unit, written as text, CSV, Markdown, LaTeX, JSON and a picture."""
+"""A table of results: scores per action unit as text, CSV, Markdown, LaTeX, JSON and a picture."""
 
 import csv
 import io
@@ -167,7 +167,7 @@ class Table:
         write_atomic(folder / "table.png", self.to_png())
 
     def to_png(self) -> bytes:
-        """Our columns per action unit as points with intervals, the published ones as ticks, the ceiling as a line."""
+        """Our scores as points with intervals, published ones as ticks, the ceiling as a line."""
         from matplotlib.backends.backend_agg import FigureCanvasAgg
         from matplotlib.figure import Figure
 

@@ -1,21 +1,34 @@
-"""Table 3 of Niinuma et al. (WACV 2021): corpus → registration → GAN → balanced sets → estimators → ICC(3,1)."""
+"""Table 3 of Niinuma et al. (WACV 2021): corpus → registration → GAN → balanced sets → estimators → ICC."""
+
+from __future__ import annotations
 
 import hashlib
 import json
+import os
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
 import aukit
-from aukit.reproduce.setting import Setting
+from aukit.corpora import FERA2017, StandinRecipe
+from aukit.corpora.recipe import VERSION
+from aukit.errors import ConfigError
+from aukit.reproduce.setting import Setting, free_bytes
 from aukit.reproduce.stages import Stages
-from aukit.reproduce.table import Table
-from aukit.runs import load_config
+from aukit.reproduce.table import Column, Table
+
+if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
+    from aukit.data.balanced import BalancedSet
+    from aukit.data.fera2017 import FERA2017DataModule
+    from aukit.runs import Record
 
 EXPERIMENTS = Path(aukit.__file__).parents[1] / "experiments"
 SPEC = EXPERIMENTS / "tables" / "table3.yaml"
 ROOT_VARIABLE = "AUKIT_FERA2017_ROOT"
+WEIGHTS_VARIABLE = "AUKIT_VGG16_WEIGHTS"
 
 
 class Table3:
@@ -23,70 +36,296 @@ class Table3:
 
     Args:
         setting: Source and size.
+
+    Raises:
+        ConfigError: `AUKIT_VGG16_WEIGHTS` names no file.
     """
 
     def __init__(self, setting: Setting) -> None:
         self.setting = setting
         spec = OmegaConf.to_container(OmegaConf.load(SPEC))
         assert isinstance(spec, dict)
-        self.spec: dict[str, Any] = {str(k): v for k, v in spec.items()}
+        self.spec: dict[str, Any] = {str(key): value for key, value in spec.items()}
         self.size: dict[str, Any] = self.spec["profiles"][setting.profile]
         self.aus: list[int] = self.spec["aus"]
         self.folder = setting.logs / "tables" / "table3" / setting.name
+        weights = os.environ.get(WEIGHTS_VARIABLE)
+        if weights and not Path(weights).is_file():
+            raise ConfigError(
+                f"{WEIGHTS_VARIABLE}={weights}: no such file; name a VGG16 state dict or unset it"
+            )
+        self.vgg16_weights = Path(weights) if weights else None
 
-    # ----------------------------------------------------------------- configurations
+    # ----------------------------------------------------------------- what it is made of
 
-    def corpus_root(self) -> Path:
-        """Root of the licensed release, or of the stand-in that this size uses."""
+    @property
+    def recipe(self) -> StandinRecipe:
+        """The stand-in that this size uses in place of the corpus."""
+        profile = "standin" if self.setting.profile == "paper" else self.setting.profile
+        make: StandinRecipe = getattr(StandinRecipe, profile)(seed=self.setting.seed)
+        return make
+
+    @property
+    def root(self) -> Path:
+        """Root of the licensed release, or of the stand-in."""
         if self.setting.licensed_root is not None:
             return self.setting.licensed_root
-        return self.setting.logs / "standins" / f"fera2017-{self.setting.profile}-seed{self.setting.seed}"
+        recipe = self.recipe
+        return self.setting.logs / "standins" / f"fera2017-{recipe.profile}-v{VERSION}-seed{recipe.seed}"
+
+    @cached_property
+    def scored_partition(self) -> str:
+        """``test``, or ``valid`` where the release lacks the labels of Test."""
+        return (
+            "test"
+            if self.setting.licensed_root is None or FERA2017(self.root).is_labelled("test")
+            else "valid"
+        )
 
     def config(self, experiment: str, *overrides: str) -> dict[str, Any]:
-        """A run's resolved configuration: the experiment in this size, on this corpus, with this seed."""
-        corpus = [
-            f"data.corpus.root={self.corpus_root()}",
-            f"data.corpus.cache={self.setting.logs / 'stores'}",
-            f"data.corpus.seed={self.setting.seed}",
-            f"seed={self.setting.seed}",
-        ]
-        path = EXPERIMENTS / experiment / "fera2017.yaml"
-        return load_config(path, profile=self.setting.profile, overrides=[*corpus, *overrides])
+        """A run's configuration: the experiment in this size, on this corpus, with this seed."""
+        from aukit.runs import load_config
 
-    def signature(self) -> str:
-        """Hash of everything that the table depends on besides the code and the corpus' content."""
-        parts = [
-            self.spec,
-            self.setting.name,
-            str(self.corpus_root()),
-            self.config("synthesis"),
-            self.config("intensity"),
-        ]
-        return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()[:16]
+        seed = self.setting.seed
+        words = [f"data.corpus.root={self.root}", f"data.corpus.cache={self.setting.logs / 'stores'}"]
+        words += [f"data.corpus.seed={seed}", f"seed={seed}"]
+        if self.scored_partition == "valid":
+            words += ["data.corpus.test_partition=valid", "data.corpus.validation=people"]
+        path = EXPERIMENTS / experiment / "fera2017.yaml"
+        return load_config(path, self.setting.profile, [*words, *overrides])
+
+    def estimator_words(self) -> list[str]:
+        """Overrides that say where the estimators start from."""
+        if self.setting.profile not in ("standin", "paper"):
+            return []
+        if self.vgg16_weights is not None:
+            return ["model.network=vgg16", "model.frozen_convs=2", f"model.weights={self.vgg16_weights}"]
+        return ["model.frozen_convs=0"]
+
+    def signature(self) -> str | None:
+        """Hash of what decides the table, cheap to compute; None while there is no corpus yet."""
+        if not (self.root / "standin_ceiling.json").exists() and self.setting.licensed_root is None:
+            return None
+        files = [SPEC, EXPERIMENTS / "base.yaml", EXPERIMENTS / "profiles" / f"{self.setting.profile}.yaml"]
+        files += [EXPERIMENTS / room / "fera2017.yaml" for room in ("synthesis", "intensity")]
+        digest = hashlib.sha256(f"{aukit.__version__} {self.setting.name} {self.vgg16_weights}".encode())
+        for file in files:
+            digest.update(file.read_bytes())
+        digest.update(FERA2017(self.root).fingerprint().encode())
+        return digest.hexdigest()[:16]
 
     # ----------------------------------------------------------------- the chain
 
-    def run(self) -> Table | None:
-        """Make the table; None when the one on disk is already this one."""
+    def run(self) -> str:
+        """Make what is missing and return the table as text; at once when it is complete."""
         stored = self.folder / "table.json"
-        if (
-            stored.exists()
-            and json.loads(stored.read_text())["provenance"].get("signature") == self.signature()
-        ):
-            return None
+        signature = self.signature()
+        if stored.exists() and json.loads(stored.read_text())["provenance"]["signature"] == signature:
+            return (self.folder / "table.txt").read_text()
         stages = Stages(self.folder / "stages.json")
         with stages.stage("corpus"):
             self.make_corpus()
         with stages.stage("registration"):
             corpus = self.prepare()
         with stages.stage("GAN"):
-            generator = self.train_generator()
+            gan = self.train_generator()
         with stages.stage("synthesis"):
-            sets = self.make_sets(corpus, generator)
+            sets = self.make_sets(corpus, gan)
         with stages.stage("estimators"):
             records = self.train_estimators(sets)
         with stages.stage("scores"):
-            table = self.tabulate(corpus, generator, records, stages)
+            table = self.tabulate(corpus, gan, sets, records)
         table.provenance["seconds"] = stages.seconds
         table.write(self.folder)
-        return table
+        print(stages.summary(), flush=True)
+        return table.to_text()
+
+    def make_corpus(self) -> None:
+        """Render the stand-in, unless a licensed release is given."""
+        if self.setting.licensed_root is None:
+            from aukit.corpora import write_fera2017_standin
+
+            write_fera2017_standin(self.root, self.recipe, self.root.with_name(f"{self.root.name}-truth"))
+
+    def prepare(self) -> FERA2017DataModule:
+        """Register every frame to a frontal view; split by person."""
+        from aukit.data.fera2017 import FERA2017DataModule
+
+        arguments = self.config("synthesis")["data"]["init_args"]["corpus"]["init_args"]
+        corpus = FERA2017DataModule(**arguments)
+        corpus.prepare_data()
+        corpus.setup("fit")
+        print(corpus.store.summary(), flush=True)
+        return corpus
+
+    def train_generator(self, *overrides: str) -> Record:
+        """Train generator and discriminator."""
+        from aukit.reproduce.pool import run_all
+
+        config = self.config("synthesis", *overrides)
+        return run_all({"GAN": config}, self.setting.logs / "runs", 1, "GAN")["GAN"]
+
+    def make_sets(self, corpus: FERA2017DataModule, gan: Record) -> dict[str, BalancedSet]:
+        """The balanced training sets: synthetic images, the same plan without synthesis, real frames."""
+        from aukit.data.balanced import BalancedSet
+        from aukit.reproduce.setting import has_gpu
+        from aukit.synthesis import SynthesizerModule, real_resampling, semantic_resampling, synthesize
+
+        rows = corpus.train_rows
+        levels = corpus.store.table.intensities(tuple(self.aus))[rows]
+        count, seed = self.size["per_level"], self.setting.seed
+        plan = semantic_resampling(levels, self.aus, count, seed, rows)
+        folder = self.setting.logs / "sets" / f"table3-{self.setting.name}"
+        module = SynthesizerModule.load_from_checkpoint(gan.checkpoint, map_location="cpu", weights_only=True)
+        device, batch = ("cuda", 128) if has_gpu() else ("cpu", 16)
+        synthetic = synthesize(
+            module.generator, corpus.store, plan, folder / "synthetic", self.aus, batch, device
+        )
+        return {
+            "synthetic": synthetic,
+            "identity": BalancedSet.write(folder / "identity", plan, corpus.store),
+            "real": BalancedSet.write(
+                folder / "real", real_resampling(levels, self.aus, count, seed, rows), corpus.store
+            ),
+        }
+
+    def train_estimators(self, sets: dict[str, BalancedSet]) -> dict[str, Record]:
+        """One training per cell of the table; each trains all action units."""
+        from aukit.reproduce.pool import run_all
+
+        configs = {}
+        for cell in self.spec["cells"]:
+            words = [
+                f"data.training_set={sets[cell['training_set']].path}",
+                f"data.normalization={cell['normalization']}",
+                f"data.shuffle_labels={str(cell.get('shuffle_labels', False)).lower()}",
+            ]
+            configs[cell["id"]] = self.config("intensity", *self.estimator_words(), *words)
+        return run_all(configs, self.setting.logs / "runs", self.setting.jobs, "estimators")
+
+    # ----------------------------------------------------------------- the table
+
+    def tabulate(
+        self,
+        corpus: FERA2017DataModule,
+        gan: Record,
+        sets: dict[str, BalancedSet],
+        records: dict[str, Record],
+    ) -> Table:
+        """Published columns and ours, with everything that must stand beside them."""
+        from aukit.reproduce.table3_caption import caption
+
+        rows = [f"AU{au}" for au in self.aus]
+        published = [
+            Column(
+                id=column["id"],
+                short=column["short"],
+                label=column["label"],
+                kind="published",
+                values={f"AU{au}": value for au, value in column["values"].items()},
+                mean=column["mean"],
+            )
+            for column in self.spec["published"]
+        ]
+        ours = [self.column(cell, records[cell["id"]]) for cell in self.spec["cells"]]
+        title = self.spec["title"]
+        if self.setting.licensed_root is None:
+            title += f" (ours on a rendered stand-in, size {self.setting.profile})"
+        return Table(
+            title=title,
+            rows=rows,
+            columns=[*published, *ours],
+            ceiling=self.ceiling(),
+            caption=caption(self, corpus, gan, sets, records, ours),
+            provenance={
+                "signature": self.signature(),
+                "source": self.setting.source,
+                "size": self.setting.profile,
+                "seed": self.setting.seed,
+                "standin": corpus.store.standin,
+                "scored_partition": self.scored_partition,
+                "store": corpus.store.fingerprint,
+                "sets": {name: made.fingerprint for name, made in sets.items()},
+                "runs": {"GAN": gan.identity, **{name: record.identity for name, record in records.items()}},
+                "git_commit": gan.git_commit,
+                "versions": gan.versions,
+            },
+        )
+
+    def column(self, cell: dict[str, Any], record: Record) -> Column:
+        """Score one estimator; without a fit there is a note instead, but controls are not meant to fit."""
+        from aukit.reproduce.scores import icc_scores
+
+        assert record.predictions is not None
+        scores = icc_scores(Path(record.predictions), self.aus)
+        by_level = icc_scores(Path(record.predictions), self.aus, "level", n_boot=1)
+        entropy = record.metrics["final_cross_entropy"]
+        extra = {
+            "final_cross_entropy": entropy,
+            "mean_of_likeliest_level": by_level.mean,
+            "validation_icc": record.notes.get("best_score"),
+            "people": scores.people,
+            "frames": scores.frames,
+            "seconds": record.seconds,
+            "run": record.folder.name,
+        }
+        column = Column(
+            id=cell["id"],
+            short=cell["short"],
+            label=cell["label"],
+            kind=cell["kind"],
+            values=dict(scores.values),
+            mean=scores.mean,
+            interval=scores.interval,
+            au_intervals=scores.au_intervals,
+            support=scores.support,
+            extra=extra,
+        )
+        if record.metrics["fitted"] or cell["kind"] == "control":
+            return column
+        note = f"not fitted: training cross-entropy {entropy:.2f}, chance 1.79; no score"
+        nothing: dict[str, float | None] = dict.fromkeys(scores.values)
+        return replace(column, values=nothing, mean=None, interval=None, au_intervals={}, note=note)
+
+    def ceiling(self) -> dict[str, float] | None:
+        """Agreement of two simulated coders of the scored frames; None on a licensed release."""
+        if self.setting.licensed_root is not None:
+            return None
+        partition = json.loads((self.root / "standin_ceiling.json").read_text())["partitions"]
+        own = partition[self.scored_partition]
+        return {**{f"AU{au}": own["icc"][f"AU{au:02d}"] for au in self.aus}, "mean": own["mean"]}
+
+    # ----------------------------------------------------------------- the plan
+
+    def plan(self) -> str:
+        """Cells, hours and disk, without running anything."""
+        frames, side = (
+            self.count_frames(),
+            self.config("synthesis")["data"]["init_args"]["corpus"]["init_args"],
+        )
+        image = side["size"] ** 2 * 3
+        images = len(self.aus) * 6 * self.size["per_level"]
+        video = 0 if self.setting.licensed_root else frames * self.recipe.size**2 * 0.08
+        disk = video + (frames + 2 * images) * image + self.size["run_bytes"]
+        lines = [
+            f"{self.spec['title']}: {self.setting.source} corpus, size {self.setting.profile}",
+            f"  corpus        {self.root} ({frames:,} frontal frames)",
+            f"  registration  {frames:,} crops of {side['size']} x {side['size']}",
+            "  GAN           1 training",
+            f"  synthesis     {images:,} images ({self.size['per_level']:,} per level and action unit)",
+            f"  estimators    {len(self.spec['cells'])} trainings, {self.setting.jobs} side by side:",
+        ]
+        lines += [f"    {cell['id']:<20} {cell['label']}" for cell in self.spec["cells"]]
+        lines += [
+            f"about {self.size['hours']:g} h ({self.size['hours_from']})",
+            f"about {disk / 1e9:.1f} GB of disk below {self.setting.logs};"
+            f" {free_bytes(self.setting.logs) / 1e9:.0f} GB are free",
+        ]
+        return "\n".join(lines)
+
+    def count_frames(self) -> int:
+        """Frames of the frontal view: read from a licensed release, known for a stand-in."""
+        if self.setting.licensed_root is not None:
+            return len(FERA2017(self.root).table)
+        recipe = self.recipe
+        return sum(p * t for p, t in zip(recipe.people, recipe.tasks, strict=True)) * recipe.frames

@@ -1,0 +1,55 @@
+"""Worker processes that share the cores and never outlive the process that started them."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+
+@contextmanager
+def worker_pool(
+    workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
+) -> Iterator[ProcessPoolExecutor]:
+    """A pool of `workers` spawned processes, each with an equal share of the cores for its threads.
+
+    When the block is left by an error, tasks that wait are dropped. When the parent is gone, kill -9
+    included, the workers end too.
+
+    Args:
+        workers: Number of processes.
+        initializer: Called in each of them before its first task.
+        initargs: Its arguments.
+    """
+    threads = max(1, (os.cpu_count() or 1) // workers)
+    context = multiprocessing.get_context("spawn")  # fork would copy thread pools in an unknown state
+    with ProcessPoolExecutor(workers, context, _start, (threads, initializer, initargs)) as pool:
+        try:
+            yield pool
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    import torch
+
+    torch.set_num_threads(threads)
+    os.environ["NUMBA_NUM_THREADS"] = str(threads)
+    if "numba" in sys.modules:  # too late for the variable
+        sys.modules["numba"].set_num_threads(threads)
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+
+    def leave_with_parent() -> None:
+        parent.join()  # returns when the parent is gone
+        os._exit(1)
+
+    threading.Thread(target=leave_with_parent, daemon=True).start()
+    if initializer is not None:
+        initializer(*initargs)
