@@ -23,7 +23,7 @@ $(READY): requirements.lock pyproject.toml
 	@echo "setting up $(VENV) (once; about 3 GB of packages)"; date +%s > .venv-started
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps -r requirements.lock
+	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps -r requirements.lock
 	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
 	@echo "environment ready after $$(( $$(date +%s) - $$(cat .venv-started) )) s"; rm -f .venv-started
 	@touch $@

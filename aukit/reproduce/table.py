@@ -4,6 +4,7 @@ import csv
 import io
 import json
 import math
+import textwrap
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -102,7 +103,8 @@ class Table:
         lines += [f"{c.short:>8}  {c.label}" + (f" [{c.note}]" if c.note else "") for c in self.columns]
         if self.ceiling is not None:
             lines.append(f"{'ceiling':>8}  agreement of two simulated coders of the same frames")
-        return "\n".join([*lines, "", *self.caption, ""])
+        caption = [textwrap.fill(sentence, len(rule)) for sentence in self.caption]
+        return "\n".join([*lines, "", *caption, ""])
 
     def to_markdown(self) -> str:
         """Markdown with legend and caption."""

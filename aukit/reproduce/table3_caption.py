@@ -29,8 +29,8 @@ def caption(
         _sets(table, sets),
         _estimators(table, records["none"]),
         _fit(ours),
-        "Published columns: as printed in the paper, on FERA 2017 Test; its tuned loss weights are published only"
-        " as a figure, and its column without normalization is the one with λ_ids 0.",
+        "Published columns: as printed in the paper, on FERA 2017 Test; its tuned loss weights are published"
+        " only as a figure, and its column without normalization is the one with λ_ids 0.",
     ]
 
 
@@ -40,9 +40,9 @@ def _source(table: Table3, corpus: FERA2017DataModule) -> str:
         return f"Source: licensed FERA 2017 release. Size: {table.setting.profile}."
     return (
         f"Source: rendered stand-in of FERA 2017 (recipe {standin['recipe']['name']} version"
-        f" {standin['version']}, seed {standin['seed']}; no real face in it). Size: {table.setting.profile}. Our"
-        " columns show that the machinery works; they rank no method for real faces and do not compare with the"
-        " published ones. The ceiling is the ICC of two simulated coders on the scored frames."
+        f" {standin['version']}, seed {standin['seed']}; no real face in it). Size: {table.setting.profile}."
+        " Our columns show that the machinery works; they rank no method for real faces and do not compare"
+        " with the published ones. The ceiling is the ICC of two simulated coders on the scored frames."
     )
 
 
@@ -54,9 +54,10 @@ def _scores(table: Table3, corpus: FERA2017DataModule, ours: list[Column]) -> st
     selected = "Valid" if table.scored_partition == "test" else "held-out training"
     return (
         f"Scores: ICC(3,1) over {extra['frames']:,} frontal frames of {extra['people']} people of {where}"
-        f" ({support[0]:,} to {support[-1]:,} coded frames per AU); 95 % percentile intervals of 2,000 bootstrap"
-        f" samples of people; one training seed ({table.setting.seed}). Trained on {people['train']} people;"
-        f" checkpoint of the best ICC on {people['val']} {selected} people; the scored people select nothing."
+        f" ({support[0]:,} to {support[-1]:,} coded frames per AU); 95 % percentile intervals of 2,000"
+        f" bootstrap samples of people; one training seed ({table.setting.seed}). Trained on"
+        f" {people['train']} people; checkpoint of the best ICC on {people['val']} {selected} people;"
+        " the scored people select nothing."
     )
 
 
@@ -81,14 +82,14 @@ def _generator(table: Table3, gan: Record) -> str:
     if table.setting.profile == "paper":
         return text
     return (
-        f"{text} Deviations from the paper (224 px, width 64, 6 blocks, λ 1/160/10, λ_ids 0, 5 critic steps each,"
-        f" 30 epochs): the sizes and weights just named; learning rates {model['generator_lr']:g} and"
-        f" {model['critic_lr']:g}; critic every {model['critic_every']} and cycle every {model['cycle_every']}"
-        f" generator steps; AU head of the critic first ({model['head_start_share']:.0%} of the steps), then the"
-        f" idiosyncratic loss alone (to {model['warmup_share']:.0%}), other terms ramped in over"
-        f" {model['ramp_share']:.0%}; attention bias {model['attention_bias']:g};"
-        f" {data['same_person_share']:.0%} same-person pairs; targets drawn with weight"
-        f" 1 + {data['target_weight']:g}·Σy/5."
+        f"{text} Deviations from the paper (224 px, width 64, 6 blocks, λ 1/160/10, λ_ids 0, 5 critic steps"
+        f" each, 30 epochs): the sizes and weights just named; learning rates {model['generator_lr']:g} and"
+        f" {model['critic_lr']:g}; critic every {model['critic_every']} and cycle every"
+        f" {model['cycle_every']} generator steps; AU head of the critic first"
+        f" ({model['head_start_share']:.0%} of the steps), then the idiosyncratic loss alone (to"
+        f" {model['warmup_share']:.0%}), other terms ramped in over {model['ramp_share']:.0%}; attention bias"
+        f" {model['attention_bias']:g}; {data['same_person_share']:.0%} same-person pairs; targets drawn with"
+        f" weight 1 + {data['target_weight']:g}·Σy/5."
     )
 
 
@@ -97,8 +98,8 @@ def _sets(table: Table3, sets: dict[str, BalancedSet]) -> str:
     share = len(plan) / (table.size["per_level"] * 6 * len(table.aus))
     absent = "" if share == 1 else " (levels that no training frame has are absent)"
     return (
-        f"Training sets: semantic resampling, {table.size['per_level']:,} images per level and AU (paper: 5,000),"
-        f" {len(plan):,} in all{absent}; real frames are down- or up-sampled to the same counts."
+        f"Training sets: semantic resampling, {table.size['per_level']:,} images per level and AU (paper:"
+        f" 5,000), {len(plan):,} in all{absent}; real frames are down- or up-sampled to the same counts."
     )
 
 
@@ -115,11 +116,14 @@ def _estimators(table: Table3, record: Record) -> str:
     decoding = {"argmax": "likeliest level", "expectation": "expected level"}[model["decoding"]]
     paper = "" if table.setting.profile == "paper" else " (paper: VGG16 per AU from ImageNet, Adam 5e-5)"
     return (
-        f"Estimators: {networks[model['network']]}, {start}, {length} of {data['batch_size']} images, learning"
-        f" rate {model['lr']:g}; decoded as the {decoding}{paper}."
+        f"Estimators: {networks[model['network']]}, {start}, {length} of {data['batch_size']} images,"
+        f" learning rate {model['lr']:g}; decoded as the {decoding}{paper}."
     )
 
 
 def _fit(ours: list[Column]) -> str:
     entropies = ", ".join(f"{c.short} {c.extra['final_cross_entropy']:.2f}" for c in ours)
-    return f"Final training cross-entropy (chance 1.79; from 1.70 on an estimator counts as not fitted): {entropies}."
+    return (
+        "Final training cross-entropy (chance 1.79; from 1.70 on an estimator counts as not fitted):"
+        f" {entropies}."
+    )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import netrc
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pandas as pd
 from lightning.pytorch.loggers import CSVLogger, Logger
@@ -27,19 +29,24 @@ def build_loggers(folder: Path, name: str, identity: str, options: LoggingOption
     """
     loggers: list[Logger] = [CSVLogger(folder, name="csv")]
     if options.wandb and is_rank_zero():
+        import wandb
         from lightning.pytorch.loggers import WandbLogger
 
         (folder / "wandb").mkdir(parents=True, exist_ok=True)  # else wandb falls back to a temporary folder
-        loggers.append(
-            WandbLogger(
-                name=name,
-                save_dir=folder,
-                id=identity[:16],
-                resume="allow",
-                project=options.project,
-                offline=not _may_go_online(),
-            )
+        offline = not logged_in()
+        logger = WandbLogger(
+            name=name,
+            save_dir=folder,
+            id=identity[:16],
+            resume="allow",
+            project=options.project,
+            offline=offline,
+            # Said to wandb.init too: Lightning sets WANDB_MODE, which wandb may have read before.
+            mode="offline" if offline else "online",
+            settings=wandb.Settings(silent=offline),
         )
+        logger._wandb_init.pop("anonymous", None)  # wandb warns of it, even of None
+        loggers.append(logger)
     return loggers
 
 
@@ -81,9 +88,18 @@ def last_values(log: pd.DataFrame) -> dict[str, float]:
     }
 
 
-def _may_go_online() -> bool:
+def logged_in() -> bool:
+    """Whether W&B may be sent to: `WANDB_MODE` if it is set, else whether there is a key; no network.
+
+    The key is looked for where `wandb login` leaves it: in `WANDB_API_KEY` or the netrc file.
+    """
     if mode := os.environ.get("WANDB_MODE"):
         return mode == "online"
-    import wandb
-
-    return bool(wandb.api.api_key)  # from the environment or the file that `wandb login` writes; no network
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    try:
+        return host is not None and netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
