@@ -16,6 +16,7 @@ from aukit.data.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatc
 from aukit.data.step_datamodule import StepDataModule
 from aukit.data.store import PreparedStore
 from aukit.errors import ConfigError
+from aukit.intensity.augment import relight, shake
 from aukit.intensity.normalize import (
     IMAGENET_MEAN,
     IMAGENET_STD,
@@ -59,8 +60,8 @@ class Normalizer:
             return cls(kind, person_neutrals(store.images, persons, store.table.intensities(aus)))
         return cls(kind, {})
 
-    def __call__(self, images: Images, persons: npt.NDArray[np.object_]) -> Floats:
-        """Network input float32 ``[B,S,S,3]`` of uint8 images; unknown people raise `ConfigError`."""
+    def __call__(self, images: Images | Floats, persons: npt.NDArray[np.object_]) -> Floats:
+        """Network input float32 ``[B,S,S,3]`` of images 0 … 255; unknown people raise `ConfigError`."""
         if self.kind == "none":
             x = images.astype(np.float32)
             x *= 1 / (255 * IMAGENET_STD)
@@ -121,32 +122,43 @@ class BalancedBatches(StepSampler):
 
 
 class BalancedDataset(Dataset[dict[str, Any]]):
-    """Normalised images of a balanced set: ``image``, ``head`` (index of its AU), ``level``, ``step``."""
+    """Normalised images of a balanced set.
+
+    Batches: ``image`` ``[B,3,S,S]``; ``head`` ``[B]``, index of the action unit that an image was drawn for,
+    and its ``level`` 0 … 5; ``levels`` ``[B,A]``, all that the image wears (NaN = not coded); ``step``.
+    """
 
     def __init__(
         self,
         balanced: BalancedSet,
         aus: tuple[int, ...],
-        levels: npt.NDArray[np.int64],
+        wears: Rows,
         normalizer: Normalizer,
         flip: bool,
+        jitter: float,
     ) -> None:
         self.balanced = balanced
         self.heads = _heads(balanced, aus)
-        self.levels = levels
+        self.levels = balanced.store.table.intensities(aus)[wears]
         self.persons = balanced.store.table.frame["person"].to_numpy()[balanced.plan["source"].to_numpy()]
         self.normalizer = normalizer
         self.flip = flip
+        self.jitter = jitter
 
     def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
-        images = self.normalizer(self.balanced.images_at(spec.rows), self.persons[spec.rows])
+        raw, rng = self.balanced.images_at(spec.rows), spec.rng(2)
+        flips = rng.random(len(raw)) < 0.5
+        lit = relight(raw, rng, self.jitter) if self.jitter else raw
+        images = self.normalizer(lit, self.persons[spec.rows])
         if self.flip:
-            flips = spec.rng(2).random(len(images)) < 0.5
             images[flips] = images[flips, :, ::-1]
+        image = _channels_first(images)
+        heads, levels = self.heads[spec.rows], self.levels[spec.rows]
         return {
-            "image": _channels_first(images),
-            "head": torch.from_numpy(self.heads[spec.rows]),
-            "level": torch.from_numpy(self.levels[spec.rows]),
+            "image": shake(image, rng, self.jitter) if self.jitter else image,
+            "head": torch.from_numpy(heads),
+            "level": torch.from_numpy(levels[np.arange(len(levels)), heads].astype(np.int64)),
+            "levels": torch.from_numpy(levels),
             "step": spec.extra["step"],
         }
 
@@ -178,9 +190,10 @@ class IntensityDataModule(StepDataModule):
             people.
         normalization: "none", "au0" (subtract a neutral frame: needs labels of test people, an oracle) or
             "mean" (subtract the personal mean texture: looks at all frames of test people, transductive).
-        shuffle_labels: Control: permute the levels over the images of each action unit.
+        shuffle_labels: Control: permute the label vectors over the images of each action unit.
         by_head: Batches of one action unit each, for networks that are not shared.
         flip: Random horizontal flips in training; off in the paper, as far as it says.
+        jitter: Strength of random changes of light and place in training; 0 = off, as in the paper.
         batch_size: Images per training batch and process.
         steps_per_epoch: Batches per epoch; None for one pass over the set.
         val_frames: At most this many frames per validation, spread evenly; None for all.
@@ -200,6 +213,7 @@ class IntensityDataModule(StepDataModule):
         shuffle_labels: bool = False,
         by_head: bool = False,
         flip: bool = False,
+        jitter: float = 0.0,
         batch_size: int = 64,
         steps_per_epoch: int | None = None,
         val_frames: int | None = None,
@@ -214,6 +228,7 @@ class IntensityDataModule(StepDataModule):
         self.shuffle_labels = shuffle_labels
         self.by_head = by_head
         self.flip = flip
+        self.jitter = jitter
         self.steps_per_epoch = steps_per_epoch
         self.val_frames = val_frames
 
@@ -245,15 +260,17 @@ class IntensityDataModule(StepDataModule):
     def train_batches(self) -> tuple[BalancedDataset, BalancedBatches]:
         """The balanced set in a new order each pass."""
         heads = _heads(self.balanced, self.aus)
-        levels = self.balanced.plan["level"].to_numpy(np.int64, copy=True)
+        wears = self.balanced.plan["target"].to_numpy(np.int64, copy=True)
         if self.shuffle_labels:
             for head in np.unique(heads):
                 mine = np.flatnonzero(heads == head)
-                levels[mine] = np.random.default_rng([self.seed, int(head), 3]).permutation(levels[mine])
+                wears[mine] = np.random.default_rng([self.seed, int(head), 3]).permutation(wears[mine])
         sampler = BalancedBatches(
             heads, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch, self.by_head
         )
-        return BalancedDataset(self.balanced, self.aus, levels, self.normalizer, self.flip), sampler
+        return BalancedDataset(
+            self.balanced, self.aus, wears, self.normalizer, self.flip, self.jitter
+        ), sampler
 
     def val_batches(self) -> tuple[FrameDataset, EvaluationBatches] | None:
         """Real frames of validation people."""

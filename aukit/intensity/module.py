@@ -27,9 +27,9 @@ class IntensityModule(LightningModule):
 
     Each image trains the head (or the network) of the action unit that it was drawn for, with cross-entropy.
     Validation: ICC(3,1) per action unit on validation people, ``val/icc`` their mean, by which a checkpoint
-        is
-    selected. Test step: ``rows``, ``scores`` and ``expectation`` for the prediction writer. Logged with the
-    test: ``final_cross_entropy`` of the training and ``fitted`` (1, or 0 when it is not below 1.7).
+    is selected. Test step: ``rows``, ``scores``, ``level`` and ``expectation`` for the prediction writer.
+    Logged with the test: ``final_cross_entropy`` of the training and ``fitted`` (1, or 0 when it is not below
+    1.7).
 
     Args:
         aus: Action units, in the order of the label columns.
@@ -41,6 +41,8 @@ class IntensityModule(LightningModule):
         lr: Adam's learning rate; 5e−5 in the paper.
         schedule: "constant", or "cosine" from a short rise to 0 over the run.
         weight_decay: Decoupled weight decay; 0 in the paper.
+        other_heads: Weight of the mean cross-entropy of all action units that an image is coded for, beside
+            that of its own; needs the trunk. 0 in the paper, whose networks see one action unit each.
         decoding: What ``scores`` are: "argmax" (the paper's one-hot wording) or "expectation"; both are
             recorded.
     """
@@ -51,16 +53,19 @@ class IntensityModule(LightningModule):
         network: Literal["vgg16", "vgg16_bn", "trunk"] = "vgg16",
         weights: str | None = None,
         frozen_convs: int = 0,
-        trunk_widths: tuple[int, int, int] = (32, 64, 96),
+        trunk_widths: tuple[int, int, int, int] = (16, 32, 64, 96),
         dropout: float = 0.5,
         lr: float = 5e-5,
         schedule: Literal["constant", "cosine"] = "constant",
         weight_decay: float = 0.0,
+        other_heads: float = 0.0,
         decoding: Literal["argmax", "expectation"] = "argmax",
     ) -> None:
         super().__init__()
         # The weights file is needed to begin a training, not to load a checkpoint.
         self.save_hyperparameters(ignore=["weights"])
+        if other_heads and network != "trunk":
+            raise ConfigError("model.other_heads trains all heads of a shared trunk: set model.network=trunk")
         self._from_scratch = weights is None
         self.network: IntensityTrunk | EstimatorBank = (
             IntensityTrunk(aus, trunk_widths, dropout)
@@ -96,17 +101,24 @@ class IntensityModule(LightningModule):
             raise ConfigError(f"the data have AUs {list(aus)}, the model {list(self.hparams['aus'])}")
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """Cross-entropy on the head that each image was drawn for."""
+        """Cross-entropy on the head that each image was drawn for, perhaps also on all others."""
         step = int(batch["step"])
         for group in self.trainer.optimizers[0].param_groups:
             group["lr"] = self.hparams["lr"] * self._learning_rate_factor(step)
-        logits = self.network.head_logits(batch["image"], batch["head"])
-        per_image = F.cross_entropy(logits.float(), batch["level"], reduction="none")
+        if isinstance(self.network, EstimatorBank):
+            every, logits = None, self.network.head_logits(batch["image"], batch["head"]).float()
+        else:
+            every = self.network(batch["image"]).float()
+            logits = every[torch.arange(len(every), device=every.device), batch["head"]]
+        per_image = F.cross_entropy(logits, batch["level"], reduction="none")
         self._remember(per_image.detach(), batch["head"])
         loss = per_image.mean()
         if (step + 1) % int(getattr(self.trainer, "log_every_n_steps", 50)) == 0:
             hits = (logits.argmax(dim=1) == batch["level"]).float().mean()
             self.log_dict({"train/cross_entropy": loss.detach(), "train/accuracy": hits})
+        if every is not None and (other := self.hparams["other_heads"]):
+            coded = batch["levels"].isfinite()
+            loss = loss + other * F.cross_entropy(every[coded], batch["levels"][coded].long())
         return loss
 
     def _learning_rate_factor(self, step: int) -> float:

@@ -30,11 +30,11 @@ IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 _CHUNK = 512  # images in memory at a time
 
 
-def au0_normalize(images: Images, neutral: Floats | Images) -> Floats:
+def au0_normalize(images: Images | Floats, neutral: Floats | Images) -> Floats:
     """AU0 normalisation: x = (I − N_p) / 255.
 
     Args:
-        images: uint8 ``[B,S,S,3]``.
+        images: uint8 or float ``[B,S,S,3]`` in 0 … 255.
         neutral: ``[B,S,S,3]`` or ``[S,S,3]``, the person's neutral frame (`person_neutrals`), 0 … 255.
 
     Returns:
@@ -43,11 +43,11 @@ def au0_normalize(images: Images, neutral: Floats | Images) -> Floats:
     return _difference(images, neutral)
 
 
-def mean_texture_normalize(images: Images, mean: Floats) -> Floats:
+def mean_texture_normalize(images: Images | Floats, mean: Floats) -> Floats:
     """Personal mean texture normalisation: x = (I − M_p) / 255.
 
     Args:
-        images: uint8 ``[B,S,S,3]``.
+        images: uint8 or float ``[B,S,S,3]`` in 0 … 255.
         mean: ``[B,S,S,3]`` or ``[S,S,3]``, the person's mean registered frame (`person_means`), 0 … 255.
 
     Returns:
@@ -131,10 +131,10 @@ def person_neutrals(
     return person_means(images, persons, np.concatenate(chosen)) if chosen else {}
 
 
-def _difference(images: Images, reference: Floats | Images) -> Floats:
+def _difference(images: Images | Floats, reference: Floats | Images) -> Floats:
     # In place and channel by channel: this runs for every training batch.
-    seen = (images[..., 0] | images[..., 1] | images[..., 2]) > 0
-    seen = seen & ((reference[..., 0] > 0) | (reference[..., 1] > 0) | (reference[..., 2] > 0))
+    seen = (images[..., 0] > 0) | (images[..., 1] > 0) | (images[..., 2] > 0)
+    seen &= (reference[..., 0] > 0) | (reference[..., 1] > 0) | (reference[..., 2] > 0)
     difference = images.astype(np.float32)
     difference -= reference
     difference *= np.float32(1 / 255)

@@ -33,6 +33,8 @@ class PairBatches(StepSampler):
         rows: ``[N]`` rows of the store, all coded for every action unit.
         vectors: ``[N,A]`` their intensities / 5.
         persons: ``[N]`` their people.
+        recordings: ``[N]`` their recordings, for same-person pairs within one recording; None to pair all
+            frames of a person.
         batch_size: Pairs per batch and process.
         seed: Seed of all draws.
         rank: Rank of this process.
@@ -59,12 +61,15 @@ class PairBatches(StepSampler):
         warmup_steps: int = 0,
         target_weight: float = 0.0,
         target_noise: float = 0.1,
+        recordings: npt.NDArray[np.object_] | None = None,
     ) -> None:
-        # Ordered by person, so that one person's frames are a run in the table of cumulated weights.
-        people, codes = np.unique(persons.astype(str), return_inverse=True)
-        order = np.argsort(codes, kind="stable")
-        self.rows, self.vectors, self.codes = np.asarray(rows)[order], vectors[order], codes[order]
-        self._bounds = np.searchsorted(self.codes, np.arange(len(people) + 1))
+        people = np.unique(persons.astype(str), return_inverse=True)[1]
+        pools = people if recordings is None else np.unique(recordings.astype(str), return_inverse=True)[1]
+        # Ordered by pool, so that the frames that pair with each other are a run of the cumulated weights.
+        order = np.argsort(pools, kind="stable")
+        self.rows, self.vectors, self.codes = np.asarray(rows)[order], vectors[order], people[order]
+        self._pools = pools[order]
+        self._bounds = np.searchsorted(self._pools, np.arange(pools.max(initial=-1) + 2))
         weights = 1 + target_weight * self.vectors.sum(axis=1, dtype=np.float64)
         self._cumulated = np.concatenate([[0.0], np.cumsum(weights)])
         self.same_person_share = same_person_share
@@ -87,12 +92,13 @@ class PairBatches(StepSampler):
         now = epoch * self.steps_per_epoch + step
         share = 1.0 if now < self.warmup_steps else self.same_person_share
         paired = np.arange(count) < round(share * count)
-        person = self.codes[spec.rows]
-        low = self._cumulated[np.where(paired, self._bounds[person], 0)]
-        high = self._cumulated[np.where(paired, self._bounds[person + 1], len(self.rows))]
+        pool = self._pools[spec.rows]
+        first = np.where(paired, self._bounds[pool], 0)
+        end = np.where(paired, self._bounds[pool + 1], len(self.rows))
+        low, high = self._cumulated[first], self._cumulated[end]
         drawn = np.searchsorted(self._cumulated, low + rng.random(count) * (high - low), side="right") - 1
-        target = np.minimum(drawn, np.where(paired, self._bounds[person + 1], len(self.rows)) - 1)
-        same = self.codes[target] == person
+        target = np.minimum(drawn, end - 1)
+        same = self.codes[target] == self.codes[spec.rows]
         noise = rng.uniform(-self.target_noise, self.target_noise, (count, self.vectors.shape[1]))
         flips = rng.random((2, count)) < 0.5
         extra = {
@@ -156,6 +162,8 @@ class SynthesisDataModule(StepDataModule):
         batch_size: Pairs per batch and process.
         steps_per_epoch: Batches per epoch; None for one pass over the training frames.
         same_person_share: Share of each batch paired within the person; 0 = by chance only, as in the paper.
+        same_recording: Pair within one recording of the person, with the same light and camera; off in the
+            paper.
         warmup_share: First share of the run with same-person pairs only; must equal the module's.
         target_weight: w in the targets' probability, proportional to 1 + w·Σ y/5.
         target_noise: Half width of the noise on target vectors of other people.
@@ -178,6 +186,7 @@ class SynthesisDataModule(StepDataModule):
         target_weight: float = 0.0,
         target_noise: float = 0.1,
         val_pairs: int = 256,
+        same_recording: bool = False,
         eval_batch_size: int | None = None,
         num_workers: int = 0,
     ) -> None:
@@ -190,6 +199,7 @@ class SynthesisDataModule(StepDataModule):
         self.target_weight = target_weight
         self.target_noise = target_noise
         self.val_pairs = val_pairs
+        self.same_recording = same_recording
 
     @property
     def fingerprint(self) -> str:
@@ -261,7 +271,14 @@ class SynthesisDataModule(StepDataModule):
         if not len(rows):
             raise ConfigError(f"no frame is coded for every action unit of {tuple(self.aus)}")
         vectors = (self.store.table.intensities(self.aus)[rows] / 5).astype(np.float32)
-        persons = self.store.table.frame["person"].to_numpy()[rows]
+        frame = self.store.table.frame.iloc[rows]
         return PairBatches(
-            rows, vectors, persons, self.batch_size, seed, target_weight=self.target_weight, **options
+            rows,
+            vectors,
+            frame["person"].to_numpy(),
+            self.batch_size,
+            seed,
+            target_weight=self.target_weight,
+            recordings=frame["source"].to_numpy() if self.same_recording else None,
+            **options,
         )

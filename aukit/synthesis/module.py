@@ -45,6 +45,7 @@ class SynthesizerModule(LightningModule):
         generator_width: Channels of the generator's first layer.
         generator_blocks: Its residual blocks.
         attention_bias: Constant on the attention logits; negative starts the mask away from copying.
+        modulate: The target also scales and shifts channels after each residual block; not in the paper.
         critic_width: Channels of the discriminator's first layer.
         critic_layers: Its strided convolutions.
         critic_max_width: Upper bound of its channels.
@@ -78,6 +79,7 @@ class SynthesizerModule(LightningModule):
         generator_width: int = 64,
         generator_blocks: int = 6,
         attention_bias: float = 0.0,
+        modulate: bool = False,
         critic_width: int = 64,
         critic_layers: int = 6,
         critic_max_width: int = 2048,
@@ -106,7 +108,12 @@ class SynthesizerModule(LightningModule):
         self.save_hyperparameters()
         self.automatic_optimization = False
         self.generator = ExpressionGenerator(
-            len(aus), generator_width, generator_blocks, attention_bias, attend=variant == "ganimation"
+            len(aus),
+            generator_width,
+            generator_blocks,
+            attention_bias,
+            attend=variant == "ganimation",
+            modulate=modulate,
         )
         self.discriminator = ExpressionDiscriminator(
             len(aus), image_size, critic_width, critic_layers, critic_max_width

@@ -49,7 +49,7 @@ def trainer(tmp_path, **options):
     )
 
 
-TRUNK = {"aus": AUS, "network": "trunk", "trunk_widths": (16, 16, 16), "lr": 0.01, "dropout": 0.0}
+TRUNK = {"aus": AUS, "network": "trunk", "trunk_widths": (8, 16, 16, 16), "lr": 0.01, "dropout": 0.0}
 
 
 def test_a_trunk_learns_the_levels_and_says_so(tmp_path, corpus):
@@ -75,15 +75,36 @@ def test_shuffled_labels_are_not_learned(tmp_path, corpus):
     data.setup()
     dataset, _ = data.train_batches()
     plan = data.balanced.plan
-    for au in AUS:
+    worn = corpus.store.table.intensities(AUS)[plan["target"]]
+    for index, au in enumerate(AUS):
         mine = (plan["au"] == au).to_numpy()
-        assert sorted(dataset.levels[mine]) == sorted(plan["level"][mine])
-        assert (dataset.levels[mine] == plan["level"][mine]).mean() < 0.4
+        assert sorted(dataset.levels[mine].tolist()) == sorted(worn[mine].tolist())
+        assert (dataset.levels[mine, index] == plan["level"][mine]).mean() < 0.4
     model, run = IntensityModule(**{**TRUNK, "lr": 1e-3}), trainer(tmp_path)
     run.fit(model, data)
     assert not model.fitted
     (result,) = run.test(model, data, verbose=False)
     assert result["fitted"] == 0
+
+
+def test_other_heads_learn_from_images_that_were_drawn_for_another_unit(tmp_path, corpus):
+    balanced(corpus, tmp_path / "set")
+    data = IntensityDataModule(corpus, str(tmp_path / "set"), by_head=True, batch_size=12, jitter=0.5)
+    data.setup()
+    dataset, sampler = data.train_batches()
+    batch = dataset[sampler.batch(0, 0)]  # all of the first unit
+    assert torch.equal(batch["levels"][:, 0].long(), batch["level"])
+    moved = {}
+    for weight in (0.0, 2.0):
+        model, run = IntensityModule(**TRUNK, other_heads=weight), trainer(tmp_path)
+        model._trainer = run
+        run.optimizers = [model.configure_optimizers()]
+        model.log_dict = lambda *_: None
+        model.training_step(batch, 0).backward()
+        gradient = model.network.heads.weight.grad
+        moved[weight] = gradient.reshape(len(AUS), 6, -1).abs().sum((1, 2)) > 0
+    assert moved[0.0].tolist() == [True, False, False]
+    assert moved[2.0].all()
 
 
 def test_predictions_cover_the_test_people_once(tmp_path, corpus):

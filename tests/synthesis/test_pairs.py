@@ -28,6 +28,28 @@ def test_same_person_pairs_are_of_the_same_person():
         assert sum(truth) >= 8
 
 
+def test_pairs_stay_within_one_recording_where_that_is_asked_for():
+    person = np.repeat(["a", "b"], 40)
+    recording = np.repeat(["a1", "b1", "b2", "a2"], 20)[np.r_[0:20, 60:80, 20:60]]
+    rows = np.random.default_rng(0).permutation(80)
+    of = {row: (p, r) for row, p, r in zip(rows, person, recording, strict=True)}
+    vectors = np.zeros((80, 2), np.float32)
+    batches = PairBatches(
+        rows,
+        vectors,
+        person.astype(object),
+        10,
+        0,
+        same_person_share=0.6,
+        recordings=recording.astype(object),
+    )
+    for step in range(8):
+        spec = batches.batch(0, step)
+        pairs_of = [(of[s], of[t]) for s, t in zip(spec.rows, spec.extra["target"], strict=True)]
+        assert all(s[1] == t[1] for s, t in pairs_of[:6])
+        assert spec.extra["same_person"].tolist() == [s[0] == t[0] for s, t in pairs_of]
+
+
 def test_uniform_pairing_meets_the_same_person_by_chance():
     batches, _, _ = pairs(steps_per_epoch=200)
     rate = np.mean([batches.batch(0, step).extra["same_person"].mean() for step in range(200)])

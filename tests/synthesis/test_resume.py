@@ -89,7 +89,7 @@ def intensity(tmp_path, **run):
     model = {
         "aus": list(AUS),
         "network": "trunk",
-        "trunk_widths": [4, 4, 4],
+        "trunk_widths": [4, 4, 4, 4],
         "schedule": "cosine",
         "lr": 0.01,
     }
