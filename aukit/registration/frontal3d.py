@@ -2,11 +2,13 @@
 
 from typing import Any, Literal
 
+import cv2
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from aukit.errors import ConfigError
+from aukit.mesh import rasterize
 from aukit.mesh.threads import in_threads
 from aukit.registration._frontal_numba import draw_frontal
 from aukit.registration.base import Registered, check_frames, usable
@@ -37,6 +39,9 @@ class Frontal3D:
         tolerance: depth difference that hides a point, in eye distances (PRNet: 2 px, about 0.03).
         least_cosine: parts whose normals make a smaller cosine with the line of sight count as hidden, so
             that the background beside the cheek is not taken for skin.
+        inset: distance in eye distances from the canonical face's outline, beyond which and outside of which
+            every crop is black. The outline of a fitted face moves with the landmarks' errors, and against
+            black that would be the strongest difference between two frames of a person. 0 keeps all.
         face: the canonical face; the project's own by default.
 
     Raises:
@@ -52,24 +57,27 @@ class Frontal3D:
         smoothing: float = SMOOTHING,
         tolerance: float = 0.05,
         least_cosine: float = 0.25,
+        inset: float = 0.15,
         face: CanonicalFace | None = None,
     ) -> None:
         if method not in ("affine", "similarity"):
             raise ConfigError(f"frontal3d: method must be 'affine' or 'similarity', got {method!r}")
-        if size < 8 or min(smoothing, tolerance) < 0:
-            raise ConfigError("frontal3d: size must be at least 8, smoothing and tolerance at least 0")
+        if size < 8 or min(smoothing, tolerance, inset) < 0:
+            raise ConfigError("frontal3d: size must be at least 8; smoothing, tolerance and inset at least 0")
         self.size = size
         self.settings: dict[str, Any] = {
             "method": method,
             "smoothing": smoothing,
             "tolerance": tolerance,
             "least_cosine": least_cosine,
+            "inset": inset,
         }
         self._method: Literal["affine", "similarity"] = method
         self._fitter = DenseFitter(face, smoothing)
         scale, offset = self._fitter.face.in_crop(size)
         self._canonical = torch.from_numpy(self._fitter.face.vertices * scale + offset)
         self._triangles = np.ascontiguousarray(self._fitter.face.triangles).view(np.uint32)
+        self._outside = _outside(self._canonical, self._fitter.face, size, inset * scale)
         self._normals = torch.from_numpy(self._fitter.face.smooth_normals())
         # PRNet grows the hidden area by two rings at 256 pixels.
         self._dilation = max(round(size / 128), 1)
@@ -121,6 +129,18 @@ class Frontal3D:
                 max(self.size, 96),
                 crops[row],
             )
+            crops[row][self._outside] = 0
             ok[row] = visible >= max(_LEAST_VISIBLE * covered, 1)
 
         in_threads(draw, range(len(rows)))
+
+
+def _outside(vertices: torch.Tensor, face: CanonicalFace, size: int, inset: float) -> NDArray[np.bool_]:
+    """Pixels [S,S] that are not `inset` pixels inside of the canonical face; none for an inset of 0."""
+    if inset == 0:
+        return np.zeros((size, size), np.bool_)
+    triangles = torch.from_numpy(np.ascontiguousarray(face.triangles))
+    ids, _, _ = rasterize(vertices[None].float(), triangles, size)
+    inside = np.pad(ids[0].numpy() >= 0, 1).astype(np.uint8)  # beyond the crop nothing is inside
+    distance: NDArray[np.float32] = cv2.distanceTransform(inside, cv2.DIST_L2, cv2.DIST_MASK_PRECISE)
+    return np.asarray(distance[1:-1, 1:-1] <= inset)

@@ -45,6 +45,8 @@ class PairBatches(StepSampler):
         target_weight: w in the probability of a target, proportional to 1 + w·Σ y/5; 0 = uniform, as in the
             paper.
         target_noise: Half width of the uniform noise on target vectors of other people.
+        candidates: Targets drawn for each pair of one person, of which the one whose labels differ most from
+            the source's is taken; 1 in the paper.
     """
 
     def __init__(
@@ -61,6 +63,7 @@ class PairBatches(StepSampler):
         warmup_steps: int = 0,
         target_weight: float = 0.0,
         target_noise: float = 0.1,
+        candidates: int = 1,
         recordings: npt.NDArray[np.object_] | None = None,
     ) -> None:
         people = np.unique(persons.astype(str), return_inverse=True)[1]
@@ -75,6 +78,7 @@ class PairBatches(StepSampler):
         self.same_person_share = same_person_share
         self.warmup_steps = warmup_steps
         self.target_noise = target_noise
+        self.candidates = candidates
         self._sources = ShuffledBatches(
             np.arange(len(self.rows)), batch_size, seed, rank, world_size, steps_per_epoch
         )
@@ -96,8 +100,11 @@ class PairBatches(StepSampler):
         first = np.where(paired, self._bounds[pool], 0)
         end = np.where(paired, self._bounds[pool + 1], len(self.rows))
         low, high = self._cumulated[first], self._cumulated[end]
-        drawn = np.searchsorted(self._cumulated, low + rng.random(count) * (high - low), side="right") - 1
-        target = np.minimum(drawn, end - 1)
+        places = low + rng.random((self.candidates, count)) * (high - low)
+        drawn = np.minimum(np.searchsorted(self._cumulated, places, side="right") - 1, end - 1)
+        change = np.abs(self.vectors[drawn] - self.vectors[spec.rows]).sum(axis=2)
+        best = np.where(paired, change.argmax(axis=0), 0)
+        target = drawn[best, np.arange(count)]
         same = self.codes[target] == self.codes[spec.rows]
         noise = rng.uniform(-self.target_noise, self.target_noise, (count, self.vectors.shape[1]))
         flips = rng.random((2, count)) < 0.5
@@ -167,6 +174,8 @@ class SynthesisDataModule(StepDataModule):
         warmup_share: First share of the run with same-person pairs only; must equal the module's.
         target_weight: w in the targets' probability, proportional to 1 + w·Σ y/5.
         target_noise: Half width of the noise on target vectors of other people.
+        candidates: Targets drawn for each pair of one person, of which the one whose labels differ most from
+            the source's is taken; 1 in the paper.
         val_pairs: Fixed pairs per validation, half of them of the same person.
         eval_batch_size: Frames per test batch; None for `batch_size`.
         num_workers: Loader processes.
@@ -187,6 +196,7 @@ class SynthesisDataModule(StepDataModule):
         target_noise: float = 0.1,
         val_pairs: int = 256,
         same_recording: bool = False,
+        candidates: int = 1,
         eval_batch_size: int | None = None,
         num_workers: int = 0,
     ) -> None:
@@ -200,6 +210,7 @@ class SynthesisDataModule(StepDataModule):
         self.target_noise = target_noise
         self.val_pairs = val_pairs
         self.same_recording = same_recording
+        self.candidates = candidates
 
     @property
     def fingerprint(self) -> str:
@@ -279,6 +290,7 @@ class SynthesisDataModule(StepDataModule):
             self.batch_size,
             seed,
             target_weight=self.target_weight,
+            candidates=self.candidates,
             recordings=frame["source"].to_numpy() if self.same_recording else None,
             **options,
         )

@@ -49,6 +49,8 @@ class SynthesizerModule(LightningModule):
         critic_width: Channels of the discriminator's first layer.
         critic_layers: Its strided convolutions.
         critic_max_width: Upper bound of its channels.
+        critic_init: "normal" draws its convolutions from N(0, 0.02), as the code the paper builds on; "he"
+            uses He's deviations, with which it learns to read action units several times sooner.
         generator_lr: Adam's learning rate of the generator.
         critic_lr: That of the discriminator.
         lambda_adv: Weight of the adversarial terms of both networks.
@@ -83,6 +85,7 @@ class SynthesizerModule(LightningModule):
         critic_width: int = 64,
         critic_layers: int = 6,
         critic_max_width: int = 2048,
+        critic_init: Literal["normal", "he"] = "normal",
         generator_lr: float = 1e-4,
         critic_lr: float = 1e-4,
         lambda_adv: float = 1.0,
@@ -120,6 +123,8 @@ class SynthesizerModule(LightningModule):
         )
         initialize(self.generator)
         initialize(self.discriminator)
+        if critic_init == "he":
+            initialize(self.discriminator.model, std=None)
         self.schedule: Schedule | None = None
         self._reader: list[FrameReader] = []  # in a list: no part of the checkpoint
         self._validation: list[dict[str, Tensor]] = []

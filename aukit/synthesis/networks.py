@@ -198,12 +198,22 @@ def compose(image: Tensor, colour: Tensor, attention: Tensor) -> Tensor:
     return attention * image + (1 - attention) * colour
 
 
-def initialize(network: nn.Module, std: float = 0.02, generator: torch.Generator | None = None) -> None:
-    """Draw all convolution weights from N(0, std) and set biases to 0; None: torch's own generator."""
+def initialize(
+    network: nn.Module, std: float | None = 0.02, generator: torch.Generator | None = None
+) -> None:
+    """Draw all convolution weights and set their biases to 0.
+
+    Args:
+        network: Network to initialise in place.
+        std: Standard deviation of the normal distribution; None for He's, √(2 / fan-in), which keeps the size
+            of the features through layers without normalisation.
+        generator: Source of the draws; None for torch's own.
+    """
     with torch.no_grad():
         for module in network.modules():
             if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                module.weight.normal_(0.0, std, generator=generator)
+                he = (2 / module.weight[0].numel()) ** 0.5
+                module.weight.normal_(0.0, he if std is None else std, generator=generator)
                 if module.bias is not None:
                     module.bias.zero_()
 

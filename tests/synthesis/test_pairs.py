@@ -50,6 +50,25 @@ def test_pairs_stay_within_one_recording_where_that_is_asked_for():
         assert spec.extra["same_person"].tolist() == [s[0] == t[0] for s, t in pairs_of]
 
 
+def test_the_candidate_that_differs_most_is_taken():
+    def change(candidates):
+        batches, _, vector = pairs(same_person_share=0.5, candidates=candidates, steps_per_epoch=50)
+        changes = []
+        for step in range(50):
+            spec = batches.batch(0, step)
+            differ = [
+                np.abs(vector[s] - vector[t]).sum()
+                for s, t in zip(spec.rows, spec.extra["target"], strict=True)
+            ]
+            changes.append(differ)
+        changes = np.array(changes)
+        return changes[:, :6].mean(), changes[:, 6:].mean()
+
+    (same, other), (same_of_8, other_of_8) = change(1), change(8)
+    assert same_of_8 > same + 0.5
+    assert other_of_8 == pytest.approx(other, abs=0.15)
+
+
 def test_uniform_pairing_meets_the_same_person_by_chance():
     batches, _, _ = pairs(steps_per_epoch=200)
     rate = np.mean([batches.batch(0, step).extra["same_person"].mean() for step in range(200)])
