@@ -87,9 +87,13 @@ def _generator(table: Table3, gan: Record) -> str:
         f" {model['critic_lr']:g}; critic every {model['critic_every']} and cycle every"
         f" {model['cycle_every']} generator steps; AU head of the critic first"
         f" ({model['head_start_share']:.0%} of the steps), then the idiosyncratic loss alone (to"
-        f" {model['warmup_share']:.0%}), other terms ramped in over {model['ramp_share']:.0%}; attention bias"
-        f" {model['attention_bias']:g}; {data['same_person_share']:.0%} same-person pairs; targets drawn with"
-        f" weight 1 + {data['target_weight']:g}·Σy/5."
+        f" {model['warmup_share']:.0%}), other terms ramped in over {model['ramp_share']:.0%}; attention bias {model['attention_bias']:g}"
+        + ("; the target also modulates the residual blocks (FiLM)" if model["modulate"] else "")
+        + ("; He's initialisation of the critic" if model["critic_init"] == "he" else "")
+        + f"; {data['same_person_share']:.0%} same-person pairs"
+        + (" within one recording" if data["same_recording"] else "")
+        + (f", the most different of {data['candidates']} targets" if data["candidates"] > 1 else "")
+        + f"; targets drawn with weight 1 + {data['target_weight']:g}·Σy/5."
     )
 
 
@@ -114,6 +118,10 @@ def _estimators(table: Table3, record: Record) -> str:
     epochs, per_epoch = record.config["trainer"]["max_epochs"], data["steps_per_epoch"]
     length = f"{epochs * per_epoch:,} steps" if per_epoch else f"{epochs} epochs"
     decoding = {"argmax": "likeliest level", "expectation": "expected level"}[model["decoding"]]
+    if model["other_heads"]:
+        decoding += "; each image also trains the heads of its other AUs"
+    if data["jitter"]:
+        decoding += "; flips, small changes of light and place"
     paper = "" if table.setting.profile == "paper" else " (paper: VGG16 per AU from ImageNet, Adam 5e-5)"
     return (
         f"Estimators: {networks[model['network']]}, {start}, {length} of {data['batch_size']} images,"

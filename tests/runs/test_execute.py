@@ -15,6 +15,7 @@ from filelock import FileLock
 
 from aukit.errors import ConfigError, StoreError
 from aukit.runs import Record, RunInterrupted, evaluate, execute, read_log
+from aukit.runs.callbacks import TimeAndMemory
 from tests.fakes import AUS
 
 
@@ -219,3 +220,14 @@ def test_an_offline_wandb_run_lies_in_the_run_folder(tmp_path, monkeypatch):
     assert list(record.folder.glob("wandb/offline-run-*/*.wandb"))
     assert not (tmp_path / "wandb").exists()
     assert (record.folder / "csv" / "version_0" / "metrics.csv").is_file()
+
+
+def test_time_is_counted_once_when_a_run_tests_its_own_checkpoint():
+    clock = TimeAndMemory()
+    time.sleep(0.2)
+    saved = clock.state_dict()
+    clock.load_state_dict(saved)
+    assert clock.seconds < 0.35
+    later = TimeAndMemory()
+    later.load_state_dict({"seconds": 100.0})
+    assert 100 <= later.seconds < 101
