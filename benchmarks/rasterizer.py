@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from frontalization import zbuffer
 from numpy.typing import NDArray
 
 from aukit.mesh import rasterize
@@ -32,28 +33,6 @@ def face_like_mesh(n: int = 209) -> tuple[NDArray[np.float32], NDArray[np.int64]
     return points.reshape(-1, 3).astype(np.float32), triangles
 
 
-def plain_numpy(vertices: NDArray[np.float32], triangles: NDArray[np.int64]) -> NDArray[np.int64]:
-    """The baseline: one triangle after the other, its bounding box at once."""
-    ids = np.full((SIZE, SIZE), -1)
-    depth = np.full((SIZE, SIZE), -np.inf)
-    for t, triangle in enumerate(triangles):
-        (x0, y0, z0), (x1, y1, z1), (x2, y2, z2) = vertices[triangle].astype(np.float64)
-        left, right = max(int(np.ceil(min(x0, x1, x2))), 0), min(int(max(x0, x1, x2)), SIZE - 1)
-        top, bottom = max(int(np.ceil(min(y0, y1, y2))), 0), min(int(max(y0, y1, y2)), SIZE - 1)
-        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-        if left > right or top > bottom or area == 0:
-            continue
-        y, x = np.mgrid[top : bottom + 1, left : right + 1]
-        w1 = ((x - x0) * (y2 - y0) - (x2 - x0) * (y - y0)) / area
-        w2 = ((x1 - x0) * (y - y0) - (x - x0) * (y1 - y0)) / area
-        z = z0 + w1 * (z1 - z0) + w2 * (z2 - z0)
-        box = (slice(top, bottom + 1), slice(left, right + 1))
-        nearer = (w1 >= 0) & (w2 >= 0) & (w1 + w2 < 1) & (z > depth[box])
-        depth[box][nearer] = z[nearer]
-        ids[box][nearer] = t
-    return ids
-
-
 def best_of(repeats: int, work: Callable[[], Any]) -> float:
     times = []
     for _ in range(repeats):
@@ -71,7 +50,7 @@ def main() -> None:
     rasterize(mesh, faces, SIZE)  # compiles
 
     start = time.perf_counter()
-    expected = plain_numpy(vertices, triangles)
+    expected, _, _ = zbuffer(vertices.astype(np.float64), triangles, SIZE)
     baseline = time.perf_counter() - start
     rows = [
         ("numba, one mesh", best_of(20, lambda: rasterize(mesh, faces, SIZE))),

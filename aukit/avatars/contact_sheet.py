@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from pathlib import Path
 
 import cv2
@@ -17,6 +15,7 @@ from aukit.avatars.background import sample_background
 from aukit.avatars.camera import Camera
 from aukit.avatars.light import Light
 from aukit.avatars.renderer import default_face_model, render
+from aukit.files import atomic_path
 
 Pixels = NDArray[np.uint8]
 
@@ -94,9 +93,5 @@ def write_grid(path: str | Path, tiles: list[Pixels], columns: int) -> None:
     tiles = tiles + [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[k : k + columns], 1) for k in range(0, len(tiles), columns)]
     sheet = np.concatenate(rows, 0)
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(suffix=".png", dir=target.parent)
-    os.close(handle)
-    cv2.imwrite(temporary, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
-    os.replace(temporary, target)
+    with atomic_path(Path(path)) as temporary:
+        cv2.imwrite(str(temporary), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))

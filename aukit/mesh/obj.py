@@ -2,7 +2,6 @@
 
 import math
 import os
-import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aukit.errors import AukitError
+from aukit.files import write_atomic
 
 #: Largest file and longest vertex or face list that ``read_obj`` accepts: an OBJ comes from outside.
 MAX_BYTES = 256 * 2**20
@@ -131,7 +131,4 @@ def write_obj(path: str | os.PathLike[str], mesh: ObjMesh) -> None:
     else:
         pairs = zip(triangles, (mesh.uv_triangles + 1).tolist(), strict=True)
         lines += ["f " + " ".join(f"{i}/{t}" for i, t in zip(face, uv, strict=True)) for face, uv in pairs]
-    file = Path(path)
-    with tempfile.NamedTemporaryFile("w", dir=file.parent, prefix=file.name, delete=False) as temporary:
-        temporary.write("\n".join(lines) + "\n")
-    os.replace(temporary.name, file)
+    write_atomic(Path(path), ("\n".join(lines) + "\n").encode())

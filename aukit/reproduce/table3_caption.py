@@ -87,7 +87,8 @@ def _generator(table: Table3, gan: Record) -> str:
         f" {model['critic_lr']:g}; critic every {model['critic_every']} and cycle every"
         f" {model['cycle_every']} generator steps; AU head of the critic first"
         f" ({model['head_start_share']:.0%} of the steps), then the idiosyncratic loss alone (to"
-        f" {model['warmup_share']:.0%}), other terms ramped in over {model['ramp_share']:.0%}; attention bias {model['attention_bias']:g}"
+        f" {model['warmup_share']:.0%}), other terms ramped in over {model['ramp_share']:.0%};"
+        f" attention bias {model['attention_bias']:g}"
         + ("; the target also modulates the residual blocks (FiLM)" if model["modulate"] else "")
         + ("; He's initialisation of the critic" if model["critic_init"] == "he" else "")
         + f"; {data['same_person_share']:.0%} same-person pairs"
