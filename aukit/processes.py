@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import multiprocessing
 import os
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -39,10 +38,7 @@ def worker_pool(
 def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
     import torch
 
-    torch.set_num_threads(threads)
-    os.environ["NUMBA_NUM_THREADS"] = str(threads)
-    if "numba" in sys.modules:  # too late for the variable
-        sys.modules["numba"].set_num_threads(threads)
+    torch.set_num_threads(threads)  # our own loops over frames follow it too
     parent = multiprocessing.parent_process()
     assert parent is not None
 

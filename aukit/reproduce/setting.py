@@ -5,6 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
+from aukit.corpora.fera2017 import STANDIN_FILE
 from aukit.errors import ConfigError
 
 PROFILES = ("smoke", "mini", "standin", "paper")
@@ -16,7 +17,7 @@ class Setting:
 
     Attributes:
         profile: Size: ``smoke``, ``mini``, ``standin`` or ``paper``.
-        licensed_root: Root of the licensed release, or None for a stand-in.
+        licensed_root: Root that the user names, or None for a stand-in of our own.
         logs: Folder that everything is written into.
         seed: Seed of the whole chain: the stand-in's people, the data order, every training.
         jobs: Trainings run side by side.
@@ -30,8 +31,9 @@ class Setting:
 
     @property
     def source(self) -> str:
-        """``standin`` or ``licensed``."""
-        return "standin" if self.licensed_root is None else "licensed"
+        """``standin`` or ``licensed``; a stand-in stays one where it is given as the release."""
+        root = self.licensed_root
+        return "standin" if root is None or (root / STANDIN_FILE).exists() else "licensed"
 
     @property
     def name(self) -> str:

@@ -229,7 +229,7 @@ class Table3:
         ]
         ours = [self.column(cell, records[cell["id"]]) for cell in self.spec["cells"]]
         title = self.spec["title"]
-        if self.setting.licensed_root is None:
+        if self.setting.source == "standin":
             title += f" (ours on a rendered stand-in, size {self.setting.profile})"
         return Table(
             title=title,
@@ -289,7 +289,7 @@ class Table3:
 
     def ceiling(self) -> dict[str, float] | None:
         """Agreement of two simulated coders of the scored frames; None on a licensed release."""
-        if self.setting.licensed_root is not None:
+        if self.setting.source != "standin":
             return None
         partition = json.loads((self.root / "standin_ceiling.json").read_text())["partitions"]
         own = partition[self.scored_partition]

@@ -137,6 +137,7 @@ def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkey
     for path in root.rglob("FERA17_TE_*_Int.csv"):
         path.unlink()
     table3 = Table3(Setting("smoke", root, tmp_path / "logs", 0, 1))
+    assert table3.setting.source == "standin"  # whatever the user calls it
     assert table3.scored_partition == "valid"
     corpus = table3.config("intensity", "data.training_set=x")["data"]["init_args"]["corpus"]["init_args"]
     assert corpus["test_partition"] == "valid"
