@@ -94,6 +94,20 @@ def test_flat_landmarks_without_depth_will_do_in_two_dimensions(frames, name):
         np.testing.assert_array_equal(marks[..., :2], full.landmarks[..., :2])
 
 
+def test_the_inset_gives_every_crop_the_same_outline(frames):
+    noise = np.random.default_rng(0).normal(0, 2, (8, 68, 3))  # a tracker's errors on one frame
+    images = np.repeat(frames[0][:1], 8, 0)
+    landmarks = (frames[1][:1] + noise).astype(np.float32)
+    whole = build_registration("frontal3d", 64, inset=0.0)(images, landmarks).crops.any(-1)
+    inset = build_registration("frontal3d", 64)(images, landmarks).crops.any(-1)
+    unsure = [(0 < seen.mean(0)) & (seen.mean(0) < 1) for seen in (whole, inset)]
+    assert unsure[0].sum() > 3 * unsure[1].sum()
+    assert not (inset & ~whole).any()
+    assert 0.5 < inset.sum() / whole.sum() < 0.95
+    with pytest.raises(ConfigError, match="inset"):
+        build_registration("frontal3d", 64, inset=-1.0)
+
+
 @pytest.mark.parametrize("method", ["affine", "similarity"])
 def test_the_front_of_a_turned_face_equals_the_face_from_the_front(frames, method):
     images, landmarks = frames
