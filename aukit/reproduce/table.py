@@ -205,7 +205,7 @@ class Table:
                 "_",
                 color="0.55",
                 ms=8,
-                label="published, real FERA 2017 (another corpus)" if i == 0 else None,
+                label="published (FERA 2017 Test)" if i == 0 else None,
             )
             if self.ceiling and row in self.ceiling:
                 axes.plot(
