@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
@@ -49,46 +49,63 @@ def main() -> None:
         picture.save(temporary, format="PNG")
 
 
-def choose_pairs(corpus: FERA2017DataModule, aus: list[int], people: int = 2) -> pd.DataFrame:
-    """For each action unit, pairs of frames of one validation person, who has trained no generator.
+class Pair(NamedTuple):
+    """Two frames of one person: rows of the store, and the level of the action unit in the second."""
 
-    The source is the person's frame with the least expression, the target the one whose action unit is
-    strongest, and among those the one with the least of everything else.
+    au: int
+    source: int
+    target: int
+    level: int
 
-    Returns:
-        Columns au, person, source, target (rows of the store), level; at most `people` rows per action unit.
+
+def choose_pairs(corpus: FERA2017DataModule, rows: npt.NDArray[np.int64], aus: list[int]) -> list[Pair]:
+    """For each action unit a frame without expression and one that shows it strongly and little else.
+
+    The person is the one for whom it is clearest; an action unit is left out if nobody has both frames.
+
+    Args:
+        corpus: Datamodule that is set up.
+        rows: Rows of the store to choose from.
+        aus: Action units.
     """
-    frame, rows = corpus.store.table.frame, corpus.val_rows
     levels = corpus.store.table.intensities(tuple(aus))[rows]
     rows, levels = rows[np.isfinite(levels).all(1)], levels[np.isfinite(levels).all(1)]
-    persons = frame["person"].to_numpy()[rows]
+    persons = corpus.store.table.frame["person"].to_numpy()[rows]
     found = []
     for index, au in enumerate(aus):
-        options = []
+        best, pair = -np.inf, None
+        clarity = levels[:, index] - 0.25 * (levels.sum(1) - levels[:, index])
         for person in np.unique(persons):
             own = np.flatnonzero(persons == person)
-            rest = levels[own].sum(1) - levels[own, index]
-            target = own[np.lexsort((rest, -levels[own, index]))[0]]
-            source = own[np.argmin(levels[own].sum(1))]
-            clarity = levels[target, index] - 0.25 * (levels[target].sum() - levels[target, index])
-            if levels[source].sum() == 0:
-                pair = {"person": person, "source": rows[source], "target": rows[target]}
-                options.append((clarity, {"au": au, **pair, "level": int(levels[target, index])}))
-        options.sort(key=lambda option: -option[0])
-        found += [pair for _, pair in options[:people]]
-    return pd.DataFrame(found)
+            source, target = own[np.argmin(levels[own].sum(1))], own[np.argmax(clarity[own])]
+            if levels[source].sum() == 0 and clarity[target] > best:
+                best, level = clarity[target], int(levels[target, index])
+                pair = Pair(au, int(rows[source]), int(rows[target]), level)
+        found += [pair] if pair else []
+    return found
 
 
 def expression_table(corpus: FERA2017DataModule, aus: list[int], checkpoints: list[str]) -> Image.Image:
-    """A row per action unit and two blocks of source, real frame with the target labels, and two syntheses.
+    """A row per action unit; a block of people who trained the generators beside one of people who did not.
+
+    Each block shows source, real frame with the target labels, and the syntheses of all checkpoints.
 
     Args:
         corpus: Datamodule that is set up.
         aus: Action units in the order of the generators' vectors.
         checkpoints: Generator with and generator without the idiosyncratic loss.
     """
-    pairs, store = choose_pairs(corpus, aus), corpus.store
-    source, target = pairs["source"].to_numpy(), pairs["target"].to_numpy()
+    blocks = []
+    for title, rows in (("training people", corpus.train_rows), ("validation people", corpus.val_rows)):
+        pairs = choose_pairs(corpus, rows, aus)
+        blocks.append((title, pairs, _syntheses(corpus, pairs, aus, checkpoints)))
+    return _lay_out(blocks, aus)
+
+
+def _syntheses(
+    corpus: FERA2017DataModule, pairs: list[Pair], aus: list[int], checkpoints: list[str]
+) -> list[Pixels]:
+    store, source, target = corpus.store, [pair.source for pair in pairs], [pair.target for pair in pairs]
     wanted = torch.from_numpy(store.table.intensities(tuple(aus))[target] / 5)
     tiles = [np.asarray(store.images[source]), np.asarray(store.images[target])]
     for checkpoint in checkpoints:
@@ -98,28 +115,27 @@ def expression_table(corpus: FERA2017DataModule, aus: list[int], checkpoints: li
             image = to_tensor(tiles[0])
             fake = to_images(compose(image, *generator(image, wanted)))
         tiles.append(np.where(tiles[0].any(-1, keepdims=True), fake, np.uint8(0)))
-    return _lay_out(pairs, tiles, aus)
+    return tiles
 
 
-def _lay_out(pairs: pd.DataFrame, tiles: list[Pixels], aus: list[int]) -> Image.Image:
-    left, top, gap, blocks = 150, 26, 16, int(pairs.groupby("au").size().max())
-    width = left + blocks * (len(tiles) * TILE + gap) - gap
-    canvas = Image.new("RGB", (width, top + len(aus) * TILE), "white")
+def _lay_out(blocks: list[tuple[str, list[Pair], list[Pixels]]], aus: list[int]) -> Image.Image:
+    left, top, gap, wide = 150, 48, 16, len(COLUMNS) * TILE
+    canvas = Image.new("RGB", (left + len(blocks) * (wide + gap) - gap, top + len(aus) * TILE), "white")
     draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)
-    for block in range(blocks):
-        for column, name in enumerate(COLUMNS):
-            at = left + block * (len(tiles) * TILE + gap) + column * TILE
-            draw.text((at + TILE // 2, 5), name, "black", font, anchor="ma")
     for line, au in enumerate(aus):
         draw.text((6, top + line * TILE + 40), f"AU{au}", "black", ImageFont.load_default(18))
         draw.text((6, top + line * TILE + 64), ACTION_UNITS[au].name, "black", ImageFont.load_default(12))
-        for block, index in enumerate(np.flatnonzero(pairs["au"].to_numpy() == au)):
-            letter = " ABCDE"[pairs["level"].iloc[index]]
-            for column, images in enumerate(tiles):
-                tile = Image.fromarray(images[index]).resize((TILE, TILE), Image.Resampling.BICUBIC)
-                x, y = left + block * (len(tiles) * TILE + gap) + column * TILE, top + line * TILE
-                canvas.paste(tile, (x, y))
-                if COLUMNS[column] == "target":
+    for block, (title, pairs, tiles) in enumerate(blocks):
+        start = left + block * (wide + gap)
+        draw.text((start + wide // 2, 5), title, "black", ImageFont.load_default(17), anchor="ma")
+        for column, (name, images) in enumerate(zip(COLUMNS, tiles, strict=True)):
+            x = start + column * TILE
+            draw.text((x + TILE // 2, 28), name, "black", font, anchor="ma")
+            for pair, image in zip(pairs, images, strict=True):
+                y = top + aus.index(pair.au) * TILE
+                canvas.paste(Image.fromarray(image).resize((TILE, TILE), Image.Resampling.BICUBIC), (x, y))
+                if name == "target":
+                    letter = " ABCDE"[pair.level]
                     draw.text((x + 4, y + 2), letter, "white", font, stroke_width=2, stroke_fill="black")
     return canvas
 

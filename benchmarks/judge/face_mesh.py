@@ -1,14 +1,16 @@
-"""An outside judge of rendered faces: does MediaPipe's face mesh find them, and where does it put their landmarks?
+"""An outside judge of rendered faces: does MediaPipe's face mesh find them, and where are their landmarks?
 
-It reads a folder that `aukit avatars render` wrote and prints one line per figure. MediaPipe 0.10.21, the last
-wheel with its models inside, pins old versions of its dependencies, so it runs in an environment of its own:
+It reads a folder that `aukit avatars render` wrote and prints one line per figure. MediaPipe 0.10.21, the
+last wheel with its models inside, pins old versions of its dependencies, so it runs in an environment of its
+own:
 
     python -m venv judge && judge/bin/pip install mediapipe==0.10.21 'pandas<2.3' 'pyarrow<19'
-    aukit avatars render --basis procedural --maker people --count 500 --size 256 --max-yaw 40 --seed 9 --out faces
+    aukit avatars render --maker people --count 500 --size 256 --max-yaw 40 --seed 9 --out faces
     judge/bin/python benchmarks/judge/face_mesh.py faces
 
-Errors are distances in the image between the judge's 51 inner points and ours, over our distance of the outer eye
-corners in the image. No offset is fitted to the judge: both mark-ups mean the same places, but not to the millimetre.
+Errors are distances in the image between the judge's 51 inner points and ours, over our distance of the outer
+eye corners in the image. No offset is fitted to the judge, although the two mark-ups agree only
+roughly about what they mean.
 """
 
 import argparse
@@ -41,7 +43,9 @@ def detect(folder: Path, numbers: list[int]) -> np.ndarray:
             result = mesh.process(image).multi_face_landmarks
             if result:
                 points = np.array([(p.x, p.y) for p in result[0].landmark])[MESH]
-                found[k] = points * [image.shape[1], image.shape[0]] - 0.5  # pixel centres lie on whole numbers
+                found[k] = (
+                    points * [image.shape[1], image.shape[0]] - 0.5
+                )  # pixel centres lie on whole numbers
     return found
 
 
@@ -58,7 +62,8 @@ def distances(points: np.ndarray, eyes: np.ndarray) -> dict[str, np.ndarray]:
     return {
         "lip gap": gap(62, 66),
         "mouth width": gap(48, 54),
-        "corner lift": (height[:, 51 - 17] + height[:, 57 - 17] - height[:, 48 - 17] - height[:, 54 - 17]) / 2,
+        "corner lift": (height[:, 51 - 17] + height[:, 57 - 17] - height[:, 48 - 17] - height[:, 54 - 17])
+        / 2,
         "eye opening": (gap(37, 41) + gap(38, 40) + gap(43, 47) + gap(44, 46)) / 4,
         "brow height": mean["eyes"] - mean["brows"],
     }
@@ -93,7 +98,9 @@ def judge(folder: Path) -> dict[str, float]:
 
 def main() -> None:
     """Judge the folders that are named and print their figures."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     words = parser.parse_args()

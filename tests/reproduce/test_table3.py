@@ -68,6 +68,21 @@ def test_every_format_is_written(made):
         assert (folder / f"table.{suffix}").stat().st_size > 500
 
 
+def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(made, monkeypatch, tmp_path):
+    from PIL import Image
+
+    from aukit.reproduce import pictures
+
+    copy = shutil.copytree(made, tmp_path / "copy")
+    monkeypatch.chdir(copy)
+    monkeypatch.setattr(pictures, "contact_sheet", lambda path: None)
+    monkeypatch.setattr("sys.argv", ["pictures", "--profile", "smoke", "--out", "out"])
+    pictures.main()
+    picture = Image.open("out/expressions.png")
+    assert picture.size == (150 + 2 * 4 * pictures.TILE + 16, 48 + 7 * pictures.TILE)
+    assert len(list((copy / "lightning_logs/runs").glob("synthesis-*"))) == 2
+
+
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
     monkeypatch.setattr(Table3, "make_corpus", lambda self: pytest.fail("worked again"))
