@@ -118,9 +118,7 @@ class Appearance:
     eye_shadow: float
 
     @staticmethod
-    def sample(
-        rng: np.random.Generator, gender: str, age: float, tone: float | None = None
-    ) -> Appearance:
+    def sample(rng: np.random.Generator, gender: str, age: float, tone: float | None = None) -> Appearance:
         """Draw one person's appearance.
 
         Args:

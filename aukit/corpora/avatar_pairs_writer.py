@@ -1,0 +1,365 @@
+"""Writer of avatar pairs: driving frames → expressions → a woman and a man → videos, landmarks, table.
+
+Each driving video is one job, whatever happens to the others: its labels are read, its two avatars rendered a
+few frames at a time, and its note written last. Memory therefore depends on no number of frames, a killed
+writer goes on with the jobs that have no note, and shards need not know of each other; the one that finds all
+notes there puts the table together.
+
+What avatars do not show: nothing but the expression comes from the driving frame. Pose is a slow motion of
+the head of its own, drawn for each driving video and shared by its two avatars; light and the plain
+background are drawn for each video; there is no sensor.
+"""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import lru_cache, partial
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from filelock import FileLock
+
+from aukit.avatars import Camera, Light, plain_background, render
+from aukit.avatars.people import sample_motion
+from aukit.corpora.avatar_cast import Member, assign, cast, cast_table, distribution
+from aukit.corpora.avatar_pairs import CAST, FRAMES, MARKER, NAMESPACE, RECORDINGS, AvatarPairs, with_pair_ids
+from aukit.corpora.driving import CODES, FILES, SIMULATED, check_tracker, expressions
+from aukit.corpora.fera2017 import FERA2017
+from aukit.corpora.frame_table import FrameTable
+from aukit.corpora.resumable import (
+    WHOLE,
+    Shard,
+    claim,
+    concatenate_parquet,
+    disk_errors,
+    remove_leftovers,
+    run_jobs,
+)
+from aukit.corpora.scene import to_pixels
+from aukit.corpora.video import count_frames, encode_video
+from aukit.errors import CorpusError
+from aukit.files import atomic_path, write_atomic
+
+VERSION = 1
+FPS = 25
+QUALITY = 12
+"""Of H.264 (crf): differences to the render are hard to see, at a tenth of a PNG's size."""
+ZOOM, LIFT = 1.12, -0.03  # as the people of the stand-in corpora: the head fills two thirds of the picture
+_SAMPLES = 2_000_000  # rendered at once; bounds the memory
+
+DRIVERS = {"fera2017": FERA2017}
+
+
+@dataclass(frozen=True)
+class PairRecipe:
+    """All that decides what is written.
+
+    Attributes:
+        drive: Name of the driving corpus.
+        partitions: Its partitions.
+        views: Its views.
+        expression: How its frames become expressions, see `aukit.corpora.driving`.
+        size: Width and height of the renders in pixels.
+        seed: Seed of the cast, of sampled levels, of the simulated tracker and of scenes.
+        supersampling: Samples per pixel along each axis.
+        basis: Face basis of the avatars.
+        version: Version of this recipe.
+    """
+
+    drive: str
+    partitions: tuple[str, ...]
+    views: tuple[int, ...]
+    expression: str
+    size: int = 256
+    seed: int = 0
+    supersampling: int = 2
+    basis: Literal["procedural"] = "procedural"
+    version: int = VERSION
+
+    def description(self, driver: dict[str, Any]) -> dict[str, Any]:
+        """Contents of ``AVATAR_PAIRS.json``."""
+        own = {k: v for k, v in asdict(self).items() if k not in ("seed", "version")}
+        recipe = json.loads(json.dumps({"name": "avatar-pairs", **own}))
+        return {"recipe": recipe, "driver": driver, "version": self.version, "seed": self.seed}
+
+
+@dataclass(frozen=True)
+class _Place:
+    """Where everything is, the same for all jobs."""
+
+    recipe: PairRecipe
+    drive_root: Path
+    out: Path
+    tracker: Path | None
+
+
+@dataclass(frozen=True)
+class _Job:
+    """One driving video and the avatars of its person."""
+
+    person: str
+    source: str
+    members: tuple[Member, Member]
+
+    @property
+    def stem(self) -> str:
+        return PurePosixPath(self.source).stem
+
+    def note(self, out: Path) -> Path:
+        return out / RECORDINGS / f"{self.stem}.json"
+
+    def rows(self, out: Path) -> Path:
+        return out / RECORDINGS / f"{self.stem}.parquet"
+
+    def video(self, out: Path, member: Member) -> Path:
+        return out / "videos" / member.subject / f"{self.stem}.mp4"
+
+    def landmarks(self, out: Path, member: Member) -> Path:
+        return out / "landmarks" / member.subject / f"{self.stem}.npy"
+
+    def is_done(self, out: Path) -> bool:
+        """Whether its note is there, and so are its files unless no frame could be used."""
+        if not self.note(out).exists():
+            return False
+        files = [f(out, m) for m in self.members for f in (self.video, self.landmarks)]
+        return self.frames(out) == 0 or all(file.exists() for file in [self.rows(out), *files])
+
+    def frames(self, out: Path) -> int:
+        """Number of frames that drive avatars, from the note."""
+        return int(json.loads(self.note(out).read_text(encoding="utf-8"))["frames"])
+
+
+def write_avatar_pairs(
+    out: str | Path,
+    drive: str,
+    drive_root: str | Path,
+    size: int = 256,
+    seed: int = 0,
+    partitions: tuple[str, ...] = ("train",),
+    views: tuple[int, ...] = (6,),
+    tracker: str | Path | None = None,
+    basis: Literal["procedural"] = "procedural",
+    shard: Shard = WHOLE,
+    workers: int | None = None,
+    progress: bool = True,
+) -> str:
+    """Render the pairs of a driving corpus, or go on with what is missing.
+
+    Cost at 256²: see the docs of `aukit.corpora`; about 0.6 GB per process, whatever the number of frames.
+
+    Args:
+        out: Folder of the pairs; made if missing.
+        drive: Name of the driving corpus; ``fera2017``.
+        drive_root: Its folder.
+        size: Width and height of the renders in pixels, even.
+        seed: Seed of everything that is drawn.
+        partitions: Of the driving corpus; those that it lacks are left out.
+        views: Of the driving corpus.
+        tracker: Folder of a tracker's CSV files, one per video; None to be driven by the codes.
+        basis: Face basis of the avatars.
+        shard: Which share of the driving videos to do; all shards write to the same folder.
+        workers: Processes; None for one per core, 0 or 1 to work in this process.
+        progress: Whether to show a progress bar.
+
+    Returns:
+        What is there now: frames, exclusions by reason, and the cast by gender, tone and age.
+
+    Raises:
+        CorpusError: The driving corpus or a tracker's file is damaged, `out` holds something else, or the
+            disk is full; everything finished stays and is not done again.
+    """
+    out, drive_root = Path(out), Path(drive_root)
+    tracker = None if tracker is None else Path(tracker)
+    corpus = _driver(drive, drive_root, partitions, views)
+    standin = corpus.standin
+    how = FILES if tracker else SIMULATED if standin else CODES
+    recipe = PairRecipe(drive, tuple(partitions), tuple(views), how, size, seed, basis=basis)
+    driver = {"corpus": drive, "fingerprint": corpus.fingerprint(), "standin": standin}
+    if tracker:
+        driver["tracker"] = check_tracker(tracker, corpus.sources)
+    claim(out, MARKER, recipe.description(driver))
+    people = corpus.people
+    members = assign(list(people), seed)
+    jobs = [_Job(p, source, members[p]) for p, sources in people.items() for source in sources]
+    with disk_errors(out):
+        write_atomic(out / CAST, cast_table(cast(seed)).to_csv(index=False).encode())
+        (out / RECORDINGS).mkdir(exist_ok=True)
+    # A second process with the same share waits, and then finds all done.
+    with FileLock(out / RECORDINGS / f".shard-{shard.index}-{shard.count}.lock"):
+        own = shard.of(jobs)
+        todo = [job for job in own if not job.is_done(out)]
+        work = partial(_render_video, _Place(recipe, drive_root, out, tracker))
+        run_jobs(work, todo, len(own), "rendering pairs", "video", workers, progress)
+    waiting = sum(not job.is_done(out) for job in jobs)
+    if not waiting and (todo or not (out / FRAMES).exists()):
+        parts = [job.rows(out) for job in jobs if job.frames(out)]
+        if not parts:
+            raise CorpusError(
+                f"{drive_root}: not a single frame drives an avatar\n{_summary(out, jobs, seed)}"
+            )
+        with disk_errors(out / FRAMES):
+            concatenate_parquet(parts, out / FRAMES)
+    return _summary(out, jobs, seed)
+
+
+def _driver(
+    drive: str,
+    root: Path,
+    partitions: tuple[str, ...],
+    views: tuple[int, ...],
+    persons: tuple[str, ...] | None = None,
+) -> FERA2017:
+    if drive not in DRIVERS:
+        raise CorpusError(f"{drive!r} drives no avatars; known are {', '.join(DRIVERS)}")
+    return DRIVERS[drive](root, partitions, views, persons)
+
+
+@lru_cache(maxsize=1)
+def _person(
+    drive: str, root: Path, partitions: tuple[str, ...], views: tuple[int, ...], person: str
+) -> FERA2017:
+    """Reader of one person's videos: what a worker holds of the driving corpus."""
+    return _driver(drive, root, partitions, views, (person,))
+
+
+def _render_video(place: _Place, job: _Job) -> None:
+    """One job; its note is written last."""
+    out, recipe = place.out, place.recipe
+    corpus = _person(recipe.drive, place.drive_root, recipe.partitions, recipe.views, job.person)
+    excluded = [(e.position, e.reason) for e in corpus.exclusions if e.source == job.source]
+    table = corpus.table.select(source=job.source)
+    frames = 0
+    if len(table):
+        moved = expressions(table, recipe.expression, recipe.seed, place.tracker)
+        kept = np.array([not reason for reason in moved.reasons])
+        position = table.frame["position"].to_numpy()
+        excluded += [(int(position[i]), moved.reasons[i]) for i in np.flatnonzero(~kept)]
+        frames = int(kept.sum())
+    with disk_errors(out):
+        for path in (job.note(out), job.rows(out)):
+            remove_leftovers(path)
+        if frames:
+            driven = with_pair_ids(table.take(np.flatnonzero(kept)))
+            rows = []
+            for member in job.members:
+                _film(place, job, member, moved.activations[kept])
+                rows.append(_rows(driven, job, member, out))
+            _write_rows(rows, job.rows(out))
+        note = {
+            "source": job.source,
+            "avatars": [m.subject for m in job.members],
+            "frames": frames,
+            "exclusions": excluded,
+        }
+        write_atomic(job.note(out), json.dumps(note).encode() + b"\n")
+
+
+def _rows(driven: FrameTable, job: _Job, member: Member, out: Path) -> Any:
+    """Rows of one avatar's video: everything of the driving frame but who is seen and where."""
+    frame = driven.frame
+    tasks = zip(frame["subject"], frame["task"], frame["view"], strict=True)
+    return frame.assign(
+        corpus=AvatarPairs.name,
+        person=f"{NAMESPACE}/{member.subject}",
+        subject=member.subject,
+        gender=member.gender,
+        task=[f"{subject}_{task}_{view}" for subject, task, view in tasks],
+        view=0,
+        source=job.video(out, member).relative_to(out).as_posix(),
+        position=np.arange(len(frame)),
+    )
+
+
+def _write_rows(rows: list[Any], path: Path) -> None:
+    import pandas as pd
+
+    FrameTable(pd.concat(rows, ignore_index=True)).write_parquet(path)
+
+
+def _film(place: _Place, job: _Job, member: Member, activations: npt.NDArray[np.float32]) -> None:
+    """Render one avatar through all frames; the video is written last and only whole."""
+    video, points = job.video(place.out, member), job.landmarks(place.out, member)
+    for path in (video, points):
+        remove_leftovers(path)
+    landmarks: list[npt.NDArray[np.float32]] = []
+    encode_video(video, _shots(place.recipe, job, member, activations, landmarks), FPS, QUALITY)
+    if count_frames(video) != len(activations):  # a muxer may lose the end on a full disk without a word
+        video.unlink()
+        raise OSError(f"only a part of {video.name} arrived on the disk")
+    with atomic_path(points) as temporary:
+        np.save(temporary, np.concatenate(landmarks), allow_pickle=False)
+
+
+def _shots(
+    recipe: PairRecipe,
+    job: _Job,
+    member: Member,
+    activations: npt.NDArray[np.float32],
+    landmarks: list[npt.NDArray[np.float32]],
+) -> Iterator[npt.NDArray[np.uint8]]:
+    """Frames uint8 [S, S, 3], a few rendered at a time; their landmarks are added to the list."""
+    avatar = member.avatar(recipe.seed)
+    motion = sample_motion(_rng(recipe, "pose", job.stem), len(activations), FPS)
+    scene = _rng(recipe, "scene", job.stem, member.subject)
+    light = Light.sample(scene)
+    wall = plain_background(
+        recipe.size, tuple(np.clip(scene.uniform(0.2, 0.8) + scene.normal(0, 0.06, 3), 0, 1))
+    )
+    batch = int(np.clip(_SAMPLES // (recipe.size * recipe.supersampling) ** 2, 1, 16))
+    for start in range(0, len(activations), batch):
+        part = slice(start, start + batch)
+        yaw, pitch, roll = (_tensor(motion.pose[part, i]) for i in range(3))
+        x, y = _tensor(motion.shift[part, 0]), _tensor(motion.shift[part, 1] + LIFT)
+        shot = render(
+            avatar,
+            _tensor(activations[part]),
+            Camera(yaw=yaw, pitch=pitch, roll=roll, zoom=ZOOM, shift_x=x, shift_y=y),
+            light,
+            background=wall,
+            size=recipe.size,
+            supersampling=recipe.supersampling,
+        )
+        landmarks.append(shot.landmarks.numpy().astype(np.float32))
+        yield from to_pixels(shot.image)
+
+
+def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
+    frames: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    done = 0
+    for job in jobs:
+        if not job.is_done(out):
+            continue
+        done += 1
+        note = json.loads(job.note(out).read_text(encoding="utf-8"))
+        for member in job.members:
+            frames[member.subject] += note["frames"]
+        reasons.update(
+            reason if position is not None else f"whole video: {reason}"
+            for position, reason in note["exclusions"]
+        )
+    pairs = sum(frames.values()) // 2
+    lines = [
+        f"{pairs} pairs, {2 * pairs} renders of {len(+frames)} avatars from {done} of {len(jobs)} videos"
+    ]
+    if frames:
+        lines.append(f"renders per avatar in use: {min((+frames).values())} to {max((+frames).values())}")
+    lines += [f"driving frames without avatars: {n}: {reason}" for reason, n in sorted(reasons.items())]
+    if done < len(jobs):
+        lines.append(f"{FRAMES} follows when all shards are done; repeat or run the others")
+    return "\n".join([*lines, "", "the cast (tone 1 is the lightest):", distribution(cast(seed)).to_string()])
+
+
+def _rng(recipe: PairRecipe, *names: str) -> np.random.Generator:
+    return np.random.default_rng([recipe.seed, recipe.version, *(zlib.crc32(n.encode()) for n in names)])
+
+
+def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))
