@@ -11,7 +11,7 @@ from aukit import __version__
 from aukit.errors import AukitError
 
 PROFILES = ("smoke", "mini", "standin", "paper")
-BASES = ("procedural",)
+BASES = ("procedural", "ict")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aukit.avatars.identity import sample_identity
+from aukit.errors import ConfigError
 
 Colour = tuple[float, float, float]
 
@@ -213,12 +214,18 @@ class Avatar:
         appearance: Paint and hair.
         gender: "female" or "male".
         age: Years.
+        basis: Name of the face basis.
     """
 
     identity: NDArray[np.float32]
     appearance: Appearance
     gender: str
     age: float
+    basis: str = "procedural"
+
+    def __post_init__(self) -> None:
+        if self.basis != "procedural":
+            raise ConfigError(f"face basis {self.basis!r} is unknown; known is 'procedural'")
 
     @staticmethod
     def sample(
@@ -227,6 +234,7 @@ class Avatar:
         seed: int,
         gender: str | None = None,
         age: float | None = None,
+        basis: str = "procedural",
         tone: float | None = None,
     ) -> Avatar:
         """The person `name` of a pool; pools never share people.
@@ -237,6 +245,7 @@ class Avatar:
             seed: Of the whole population.
             gender: "female" or "male"; drawn if not given.
             age: Years; drawn from 18 to 70, most of them young, if not given.
+            basis: Name of the face basis.
             tone: Depth of the skin's colour in [0, 1]; drawn if not given.
         """
         rng = np.random.default_rng([zlib.crc32(pool.encode()), zlib.crc32(name.encode()), seed])
@@ -244,4 +253,4 @@ class Avatar:
         years = 18.0 + 52.0 * float(rng.beta(1.2, 2.6))
         gender, age = gender or drawn, years if age is None else age
         identity = sample_identity(rng, gender, age)
-        return Avatar(identity, Appearance.sample(rng, gender, age, tone), gender, age)
+        return Avatar(identity, Appearance.sample(rng, gender, age, tone), gender, age, basis)

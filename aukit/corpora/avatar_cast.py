@@ -46,9 +46,9 @@ class Member(NamedTuple):
     age: float
     age_group: str
 
-    def avatar(self, seed: int) -> Avatar:
-        """The face of this member."""
-        return Avatar.sample(POOL, self.subject, seed, self.gender, self.age, self.tone)
+    def avatar(self, seed: int, basis: str = "procedural") -> Avatar:
+        """The face of this member on a face basis."""
+        return Avatar.sample(POOL, self.subject, seed, self.gender, self.age, basis=basis, tone=self.tone)
 
 
 def cast(seed: int) -> list[Member]:

@@ -19,7 +19,7 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -80,7 +80,7 @@ class PairRecipe:
     size: int = 256
     seed: int = 0
     supersampling: int = 2
-    basis: Literal["procedural"] = "procedural"
+    basis: str = "procedural"
     version: int = VERSION
 
     def description(self, driver: dict[str, Any]) -> dict[str, Any]:
@@ -145,7 +145,7 @@ def write_avatar_pairs(
     partitions: tuple[str, ...] = ("train",),
     views: tuple[int, ...] = (6,),
     tracker: str | Path | None = None,
-    basis: Literal["procedural"] = "procedural",
+    basis: str = "procedural",
     shard: Shard = WHOLE,
     workers: int | None = None,
     progress: bool = True,
@@ -184,6 +184,7 @@ def write_avatar_pairs(
     driver = {"corpus": drive, "fingerprint": corpus.fingerprint(), "standin": standin}
     if tracker:
         driver["tracker"] = check_tracker(tracker, corpus.sources)
+    cast(seed)[0].avatar(seed, basis)  # says now if there is no such basis
     claim(out, MARKER, recipe.description(driver))
     people = corpus.people
     members = assign(list(people), seed)
@@ -302,7 +303,7 @@ def _shots(
     landmarks: list[npt.NDArray[np.float32]],
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Frames uint8 [S, S, 3], a few rendered at a time; their landmarks are added to the list."""
-    avatar = member.avatar(recipe.seed)
+    avatar = member.avatar(recipe.seed, recipe.basis)
     motion = sample_motion(_rng(recipe, "pose", job.stem), len(activations), FPS)
     scene = _rng(recipe, "scene", job.stem, member.subject)
     light = Light.sample(scene)

@@ -17,7 +17,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import cv2
 import numpy as np
@@ -79,7 +79,7 @@ class RenderRecipe:
     size: int = 256
     max_yaw: float = 40.0
     seed: int = 0
-    basis: Literal["procedural"] = "procedural"
+    basis: str = "procedural"
     version: int = VERSION
 
     def rng(self, index: int, purpose: str) -> np.random.Generator:
@@ -137,6 +137,7 @@ def write_random_renders(
             f"count {recipe.count}, size {recipe.size}, max_yaw {recipe.max_yaw:g}: needed are at least 1 "
             "sample, 16 pixels and a yaw from 0 to 90 degrees"
         )
+    Avatar.sample(POOL, "avatar0", recipe.seed, basis=recipe.basis)  # says now if there is no such basis
     claim(out, MARKER, json.loads(json.dumps({"recipe": asdict(recipe)})))
     chunks = range(0, recipe.count, CHUNK)
     with disk_errors(out):
@@ -227,7 +228,7 @@ def sample_expression(rng: np.random.Generator) -> Float:
 def _person(recipe: RenderRecipe, index: int, drive: Float) -> _Sitter:
     rng = recipe.rng(index, "scene")
     gender = "female" if rng.random() < 0.5 else "male"
-    person = Person.sample(POOL, f"person{index}", gender, recipe.seed)
+    person = Person.sample(POOL, f"person{index}", gender, recipe.seed, recipe.basis)
     return _Sitter(
         identity=f"{POOL}/person{index}",
         avatar=person.avatar,
@@ -245,7 +246,7 @@ def _avatar(recipe: RenderRecipe, index: int, drive: Float) -> _Sitter:
     red, green, blue = (float(c) for c in np.clip(grey, 0, 1))
     return _Sitter(
         identity=f"{POOL}/avatar{index}",
-        avatar=Avatar.sample(POOL, f"avatar{index}", recipe.seed),
+        avatar=Avatar.sample(POOL, f"avatar{index}", recipe.seed, basis=recipe.basis),
         activations=both_sides(drive[None]),
         light=Light.sample(rng),
         wall=plain_background(recipe.size, (red, green, blue)),
