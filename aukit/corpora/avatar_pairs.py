@@ -174,5 +174,10 @@ class AvatarPairs:
 
 def read_exclusions(path: Path) -> list[Exclusion]:
     """Driving frames without avatars, from the note of one recording."""
-    note = json.loads(path.read_text(encoding="utf-8"))
-    return [Exclusion(note["source"], position, reason) for position, reason in note["exclusions"]]
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return [Exclusion(note["source"], position, reason) for position, reason in note["exclusions"]]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CorpusError(
+            f"{path}: cannot be read ({error}); remove it and repeat the command that wrote it"
+        ) from error

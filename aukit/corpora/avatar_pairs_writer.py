@@ -44,7 +44,7 @@ from aukit.corpora.resumable import (
 )
 from aukit.corpora.scene import to_pixels
 from aukit.corpora.video import encode_video
-from aukit.errors import CorpusError
+from aukit.errors import ConfigError, CorpusError
 from aukit.files import atomic_path, write_atomic
 
 VERSION = 1
@@ -172,12 +172,18 @@ def write_avatar_pairs(
         What is there now: frames, exclusions by reason, and the cast by gender, tone and age.
 
     Raises:
+        ConfigError: There is no such driving corpus, size or face basis.
         CorpusError: The driving corpus or a tracker's file is damaged, `out` holds something else, or the
             disk is full; everything finished stays and is not done again.
     """
     out, drive_root = Path(out), Path(drive_root)
     tracker = None if tracker is None else Path(tracker)
-    corpus = _driver(drive, drive_root, partitions, views)
+    if size < 16 or size % 2 or seed < 0:
+        raise ConfigError(
+            f"size {size}, seed {seed}: needed are an even size of at least 16 and no negative seed"
+        )
+    _driver.cache_clear()  # the folder may have changed since the last call
+    corpus = _driver(drive, drive_root, tuple(partitions), tuple(views))
     standin = corpus.standin
     how = FILES if tracker else SIMULATED if standin else CODES
     recipe = PairRecipe(drive, tuple(partitions), tuple(views), how, size, seed, basis=basis)
@@ -210,43 +216,31 @@ def write_avatar_pairs(
     return _summary(out, jobs, seed)
 
 
-def _driver(
-    drive: str,
-    root: Path,
-    partitions: tuple[str, ...],
-    views: tuple[int, ...],
-    persons: tuple[str, ...] | None = None,
-) -> FERA2017:
-    if drive not in DRIVERS:
-        raise CorpusError(f"{drive!r} drives no avatars; known are {', '.join(DRIVERS)}")
-    return DRIVERS[drive](root, partitions, views, persons)
-
-
 @lru_cache(maxsize=1)
-def _person(
-    drive: str, root: Path, partitions: tuple[str, ...], views: tuple[int, ...], person: str
-) -> FERA2017:
-    """Reader of one person's videos: what a worker holds of the driving corpus."""
-    return _driver(drive, root, partitions, views, (person,))
+def _driver(drive: str, root: Path, partitions: tuple[str, ...], views: tuple[int, ...]) -> FERA2017:
+    """Reader of the driving corpus, one per process; it holds names, no frame and no label."""
+    if drive not in DRIVERS:
+        raise ConfigError(f"{drive!r} drives no avatars; known are {', '.join(DRIVERS)}")
+    return DRIVERS[drive](root, partitions, views)
 
 
 def _render_video(place: _Place, job: _Job) -> None:
     """One job; its note is written last."""
     out, recipe = place.out, place.recipe
-    corpus = _person(recipe.drive, place.drive_root, recipe.partitions, recipe.views, job.person)
-    excluded = [(e.position, e.reason) for e in corpus.exclusions if e.source == job.source]
-    table = corpus.table.select(source=job.source)
-    frames = 0
-    if len(table):
+    corpus = _driver(recipe.drive, place.drive_root, recipe.partitions, recipe.views)
+    table, left_out = corpus.read(job.source)
+    excluded = [(e.position, e.reason) for e in left_out]
+    frames, repairs = 0, {}
+    if table is not None:
         moved = expressions(table, recipe.expression, recipe.seed, place.tracker)
         kept = np.array([not reason for reason in moved.reasons])
         position = table.frame["position"].to_numpy()
         excluded += [(int(position[i]), moved.reasons[i]) for i in np.flatnonzero(~kept)]
-        frames = int(kept.sum())
+        frames, repairs = int(kept.sum()), moved.repairs
     with disk_errors(out):
         for path in (job.note(out), job.rows(out)):
             remove_leftovers(path)
-        if frames:
+        if table is not None and frames:
             driven = with_pair_ids(table.take(np.flatnonzero(kept)))
             rows = []
             for member in job.members:
@@ -258,6 +252,7 @@ def _render_video(place: _Place, job: _Job) -> None:
             "avatars": [m.subject for m in job.members],
             "frames": frames,
             "exclusions": excluded,
+            "repairs": repairs,
         }
         write_atomic(job.note(out), json.dumps(note).encode() + b"\n")
 
@@ -331,6 +326,7 @@ def _shots(
 def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
     frames: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
+    repairs: Counter[str] = Counter()
     done = 0
     for job in jobs:
         if not job.is_done(out):
@@ -339,6 +335,7 @@ def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
         note = json.loads(job.note(out).read_text(encoding="utf-8"))
         for member in job.members:
             frames[member.subject] += note["frames"]
+        repairs.update(note["repairs"])
         reasons.update(
             reason if position is not None else f"whole video: {reason}"
             for position, reason in note["exclusions"]
@@ -350,6 +347,7 @@ def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
     if frames:
         lines.append(f"renders per avatar in use: {min((+frames).values())} to {max((+frames).values())}")
     lines += [f"driving frames without avatars: {n}: {reason}" for reason, n in sorted(reasons.items())]
+    lines += [f"in the tracker's files: {n} {what}" for what, n in sorted((+repairs).items())]
     if done < len(jobs):
         lines.append(f"{FRAMES} follows when all shards are done; repeat or run the others")
     return "\n".join([*lines, "", "the cast (tone 1 is the lightest):", distribution(cast(seed)).to_string()])

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import hashlib
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -35,10 +35,12 @@ class Expressions:
     Attributes:
         activations: float32 [N, A, 2] (person's left, right), one row per row of the table.
         reasons: N texts: why a frame drives no avatar, empty for those that do.
+        repairs: What was mended in the tracker's file of the video, and how often.
     """
 
     activations: npt.NDArray[np.float32]
     reasons: tuple[str, ...]
+    repairs: dict[str, int] = field(default_factory=dict)
 
 
 def expressions(table: FrameTable, how: str, seed: int, tracker: Path | None = None) -> Expressions:
@@ -138,7 +140,8 @@ def _at(track: AUTrack, position: npt.NDArray[np.int64]) -> Expressions:
     end = len(track.reasons)
     beyond = "the tracker's file ends before this frame"
     reasons = tuple(track.reasons[p] if p < end else beyond for p in position)
-    return Expressions(activations[np.minimum(position, end - 1)], reasons)
+    repairs = {"frames interpolated": track.interpolated, "values out of range, clipped": track.clipped}
+    return Expressions(activations[np.minimum(position, end - 1)], reasons, repairs)
 
 
 def _runs(position: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:

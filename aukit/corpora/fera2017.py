@@ -120,13 +120,29 @@ class FERA2017:
         for (recording, view), source in tqdm(
             self._videos, desc="reading fera2017", unit="video", disable=None, delay=3, leave=False
         ):
-            rows = self._rows(recording, view, source)
+            rows = self._rows(recording, view, source, self._excluded)
             if rows is not None:
                 parts.append(rows)
         if not parts:
             reasons = sorted({e.reason for e in self._excluded})
             raise CorpusError(f"{self.root}: not a single usable frame; reasons: {reasons}")
         return FrameTable(pd.concat(parts, ignore_index=True))
+
+    def read(self, source: str) -> tuple[FrameTable | None, list[Exclusion]]:
+        """Usable frames of one of `sources` (None if it has none) and what was left out, and why.
+
+        Nothing else is read: for those who go through a whole release video by video.
+
+        Raises:
+            CorpusError: `source` is none of `sources`, or its label files are damaged.
+        """
+        keys = [key for key, video in self._videos if video == source]
+        if not keys:
+            raise CorpusError(f"{self.root}: has no video {source} in the chosen partitions and views")
+        recording, view = keys[0]
+        excluded: list[Exclusion] = []
+        rows = self._rows(recording, view, source, excluded)
+        return (None if rows is None or rows.empty else FrameTable(rows)), excluded
 
     @property
     def exclusions(self) -> list[Exclusion]:
@@ -219,15 +235,17 @@ class FERA2017:
                 files[intensity_column(au)] = labels.read_intensity(inside(self.root, intensity))
         return files
 
-    def _rows(self, recording: Recording, view: int, source: str) -> pd.DataFrame | None:
+    def _rows(
+        self, recording: Recording, view: int, source: str, excluded: list[Exclusion]
+    ) -> pd.DataFrame | None:
         try:
             available = count_frames(inside(self.root, source))
         except CorpusError:
-            self._excluded.append(Exclusion(source, None, "the video cannot be opened"))
+            excluded.append(Exclusion(source, None, "the video cannot be opened"))
             return None
         files = self._read_labels(recording)
         if not files and recording.partition != "test":
-            self._excluded.append(Exclusion(source, None, "no label file"))
+            excluded.append(Exclusion(source, None, "no label file"))
             return None
         stem = f"{recording.partition} {recording.subject} {recording.task}"
         if not files:
@@ -241,8 +259,8 @@ class FERA2017:
             numbers = self._frame_numbers(recording, files)
         usable = min(available, len(numbers))
         longest = max((len(f.frames) for f in files.values()), default=usable)
-        self._excluded += [Exclusion(source, i, "frame without label row") for i in range(usable, available)]
-        self._excluded += [
+        excluded += [Exclusion(source, i, "frame without label row") for i in range(usable, available)]
+        excluded += [
             Exclusion(source, i, "label row without frame (the video ends early)")
             for i in range(available, longest)
         ]

@@ -132,10 +132,10 @@ def write_random_renders(
     out = Path(out)
     if recipe.maker not in MAKERS:
         raise ConfigError(f"maker {recipe.maker!r} is unknown; known are {', '.join(MAKERS)}")
-    if recipe.count < 1 or recipe.size < 16 or not 0 <= recipe.max_yaw <= 90:
+    if recipe.count < 1 or recipe.size < 16 or not 0 <= recipe.max_yaw <= 90 or recipe.seed < 0:
         raise ConfigError(
-            f"count {recipe.count}, size {recipe.size}, max_yaw {recipe.max_yaw:g}: needed are at least 1 "
-            "sample, 16 pixels and a yaw from 0 to 90 degrees"
+            f"count {recipe.count}, size {recipe.size}, max_yaw {recipe.max_yaw:g}, seed {recipe.seed}: "
+            "needed are at least 1 sample, 16 pixels, a yaw from 0 to 90 degrees and no negative seed"
         )
     Avatar.sample(POOL, "avatar0", recipe.seed, basis=recipe.basis)  # says now if there is no such basis
     claim(out, MARKER, json.loads(json.dumps({"recipe": asdict(recipe)})))

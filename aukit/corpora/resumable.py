@@ -15,6 +15,7 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
+from filelock import FileLock
 from tqdm import tqdm
 
 from aukit.errors import ConfigError, CorpusError
@@ -66,6 +67,8 @@ def claim(folder: Path, marker: str, description: dict[str, Any]) -> None:
     """
     path = folder / marker
     text = json.dumps(description, indent=2) + "\n"
+    # Looked at first: whatever another shard puts there, it puts there after the marker.
+    occupied = folder.exists() and any(not p.name.startswith(".") for p in folder.iterdir())
     if path.exists():
         if path.read_text(encoding="utf-8") != text:
             raise CorpusError(
@@ -73,7 +76,7 @@ def claim(folder: Path, marker: str, description: dict[str, Any]) -> None:
                 "or remove this one"
             )
         return
-    if folder.exists() and any(not p.name.startswith(".") for p in folder.iterdir()):
+    if occupied:
         raise CorpusError(f"{folder}: is not empty and holds no {marker}; choose another folder")
     with disk_errors(folder):
         write_atomic(path, text.encode())
@@ -133,7 +136,16 @@ def remove_leftovers(path: Path) -> None:
 
 
 def concatenate_parquet(parts: Iterable[Path], path: Path) -> None:
-    """Write the rows of all parts, which share a schema, to one file; one part is in memory at a time."""
+    """Write the rows of all parts, which share a schema, to one file; one part is in memory at a time.
+
+    Two shards that both find themselves the last do it one after the other.
+    """
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        remove_leftovers(path)
+        _concatenate(parts, path)
+
+
+def _concatenate(parts: Iterable[Path], path: Path) -> None:
     with atomic_path(path) as temporary:
         writer: Any = None
         try:

@@ -26,7 +26,7 @@ from aukit.corpora import (
 from aukit.corpora import avatar_pairs_writer as writer
 from aukit.corpora.resumable import Shard
 from aukit.data import prepare
-from aukit.errors import CorpusError
+from aukit.errors import ConfigError, CorpusError
 from aukit.registration import SidecarLandmarks, build_registration
 from tests.avatars.test_tracker_files import openface
 
@@ -221,7 +221,7 @@ def test_a_trackers_files_drive_and_what_they_lack_is_counted(drive: Path, tmp_p
     tracker.mkdir()
     with pytest.raises(CorpusError, match="no file of a tracker"):
         write(tmp_path / "pairs", drive, tracker=tracker)
-    rows: list[dict[str, object]] = [{"AU12_r": 4}] * 3 + [{"success": 0}] * 2
+    rows: list[dict[str, object]] = [{"AU12_r": 4}, {"AU12_r": "nan"}, {"AU12_r": 6}] + [{"success": 0}] * 2
     openface(tracker / "FERA17_TR_F001_T1_6.csv", rows)
     summary = write(tmp_path / "pairs", drive, tracker=tracker)
     corpus = AvatarPairs(tmp_path / "pairs")
@@ -230,6 +230,8 @@ def test_a_trackers_files_drive_and_what_they_lack_is_counted(drive: Path, tmp_p
     assert reasons.count("the tracker failed (success = 0)") == 2
     assert reasons.count("no file of the tracker for this video") >= 14
     assert "2: the tracker failed" in summary
+    assert "in the tracker's files: 1 frames interpolated" in summary
+    assert "in the tracker's files: 1 values out of range, clipped" in summary
     assert corpus.standin["recipe"]["expression"] == "tracker files"
 
 
@@ -240,6 +242,26 @@ def test_without_standin_json_codes_drive(drive: Path, tmp_path: Path) -> None:
     described = json.loads((tmp_path / "pairs" / "AVATAR_PAIRS.json").read_text())
     assert described["recipe"]["expression"] == "codes"
     assert described["driver"]["standin"] is None
+
+
+def test_videos_that_cannot_be_opened_are_counted(drive: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(drive, tmp_path / "fera"))
+    for path in root.rglob("FERA17_TR_M001_*.mp4"):
+        path.write_bytes(b"no video")
+    summary = write(tmp_path / "pairs", root)
+    assert "2: whole video: the video cannot be opened" in summary
+    corpus = AvatarPairs(tmp_path / "pairs")
+    assert set(corpus.table.frame["subject"]) == {"F01", "M30"}
+    assert [e.position for e in corpus.exclusions if "opened" in e.reason] == [None, None]
+
+
+@pytest.mark.parametrize("wrong", [{"size": 47}, {"size": 8}, {"seed": -1}, {"basis": "clay"}])
+def test_what_cannot_be_rendered_is_refused_before_anything_is_written(
+    drive: Path, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError):
+        write_avatar_pairs(tmp_path / "pairs", "fera2017", drive, workers=0, **wrong)
+    assert not (tmp_path / "pairs").exists()
 
 
 def test_a_lost_half_of_a_pair_is_noticed(pairs: Path, tmp_path: Path) -> None:

@@ -92,7 +92,9 @@ def test_other_settings_do_not_mix(folders: dict[str, Path]) -> None:
         write_random_renders(folders["avatars"], replace(RECIPES["avatars"], seed=6))
 
 
-@pytest.mark.parametrize("wrong", [{"maker": "dolls"}, {"count": 0}, {"size": 2}, {"max_yaw": 100.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"maker": "dolls"}, {"count": 0}, {"size": 2}, {"max_yaw": 100.0}, {"seed": -1}]
+)
 def test_what_cannot_be_rendered_is_refused_before_anything_is_written(
     tmp_path: Path, wrong: dict[str, object]
 ) -> None:
