@@ -4,31 +4,22 @@ Each driving video is one job, whatever happens to the others: its labels are re
 few frames at a time, and its note written last. Memory therefore depends on no number of frames, a killed
 writer goes on with the jobs that have no note, and shards need not know of each other; the one that finds all
 notes there puts the table together.
-
-What avatars do not show: nothing but the expression comes from the driving frame. Pose is a slow motion of
-the head of its own, drawn for each driving video and shared by its two avatars; light and the plain
-background are drawn for each video; there is no sensor.
 """
 
 from __future__ import annotations
 
 import json
-import zlib
 from collections import Counter
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import torch
 from filelock import FileLock
 
-from aukit.avatars import Camera, Light, plain_background, render
-from aukit.avatars.people import sample_motion
 from aukit.corpora.avatar_cast import Member, assign, cast, cast_table, distribution
+from aukit.corpora.avatar_filming import PairRecipe, film
 from aukit.corpora.avatar_pairs import CAST, FRAMES, MARKER, NAMESPACE, RECORDINGS, AvatarPairs, with_pair_ids
 from aukit.corpora.driving import CODES, FILES, SIMULATED, check_tracker, expressions
 from aukit.corpora.fera2017 import FERA2017
@@ -42,52 +33,10 @@ from aukit.corpora.resumable import (
     remove_leftovers,
     run_jobs,
 )
-from aukit.corpora.scene import to_pixels
-from aukit.corpora.video import encode_video
 from aukit.errors import ConfigError, CorpusError
-from aukit.files import atomic_path, write_atomic
-
-VERSION = 1
-FPS = 25
-QUALITY = 12
-"""Of H.264 (crf): differences to the render are hard to see, at a tenth of a PNG's size."""
-ZOOM, LIFT = 1.12, -0.03  # as the people of the stand-in corpora: the head fills two thirds of the picture
-_SAMPLES = 2_000_000  # rendered at once; bounds the memory
+from aukit.files import write_atomic
 
 DRIVERS = {"fera2017": FERA2017}
-
-
-@dataclass(frozen=True)
-class PairRecipe:
-    """All that decides what is written.
-
-    Attributes:
-        drive: Name of the driving corpus.
-        partitions: Its partitions.
-        views: Its views.
-        expression: How its frames become expressions, see `aukit.corpora.driving`.
-        size: Width and height of the renders in pixels.
-        seed: Seed of the cast, of sampled levels, of the simulated tracker and of scenes.
-        supersampling: Samples per pixel along each axis.
-        basis: Face basis of the avatars.
-        version: Version of this recipe.
-    """
-
-    drive: str
-    partitions: tuple[str, ...]
-    views: tuple[int, ...]
-    expression: str
-    size: int = 256
-    seed: int = 0
-    supersampling: int = 2
-    basis: str = "procedural"
-    version: int = VERSION
-
-    def description(self, driver: dict[str, Any]) -> dict[str, Any]:
-        """Contents of ``AVATAR_PAIRS.json``."""
-        own = {k: v for k, v in asdict(self).items() if k not in ("seed", "version")}
-        recipe = json.loads(json.dumps({"name": "avatar-pairs", **own}))
-        return {"recipe": recipe, "driver": driver, "version": self.version, "seed": self.seed}
 
 
 @dataclass(frozen=True)
@@ -244,7 +193,8 @@ def _render_video(place: _Place, job: _Job) -> None:
             driven = with_pair_ids(table.take(np.flatnonzero(kept)))
             rows = []
             for member in job.members:
-                _film(place, job, member, moved.activations[kept])
+                video, points = job.video(out, member), job.landmarks(out, member)
+                film(recipe, job.stem, member, moved.activations[kept], video, points)
                 rows.append(_rows(driven, job, member, out))
             _write_rows(rows, job.rows(out))
         note = {
@@ -279,50 +229,6 @@ def _write_rows(rows: list[Any], path: Path) -> None:
     FrameTable(pd.concat(rows, ignore_index=True)).write_parquet(path)
 
 
-def _film(place: _Place, job: _Job, member: Member, activations: npt.NDArray[np.float32]) -> None:
-    """Render one avatar through all frames to a video and its landmarks, each whole or not at all."""
-    video, points = job.video(place.out, member), job.landmarks(place.out, member)
-    for path in (video, points):
-        remove_leftovers(path)
-    landmarks: list[npt.NDArray[np.float32]] = []
-    encode_video(video, _shots(place.recipe, job, member, activations, landmarks), FPS, QUALITY)
-    with atomic_path(points) as temporary:
-        np.save(temporary, np.concatenate(landmarks), allow_pickle=False)
-
-
-def _shots(
-    recipe: PairRecipe,
-    job: _Job,
-    member: Member,
-    activations: npt.NDArray[np.float32],
-    landmarks: list[npt.NDArray[np.float32]],
-) -> Iterator[npt.NDArray[np.uint8]]:
-    """Frames uint8 [S, S, 3], a few rendered at a time; their landmarks are added to the list."""
-    avatar = member.avatar(recipe.seed, recipe.basis)
-    motion = sample_motion(_rng(recipe, "pose", job.stem), len(activations), FPS)
-    scene = _rng(recipe, "scene", job.stem, member.subject)
-    light = Light.sample(scene)
-    wall = plain_background(
-        recipe.size, tuple(np.clip(scene.uniform(0.2, 0.8) + scene.normal(0, 0.06, 3), 0, 1))
-    )
-    batch = int(np.clip(_SAMPLES // (recipe.size * recipe.supersampling) ** 2, 1, 16))
-    for start in range(0, len(activations), batch):
-        part = slice(start, start + batch)
-        yaw, pitch, roll = (_tensor(motion.pose[part, i]) for i in range(3))
-        x, y = _tensor(motion.shift[part, 0]), _tensor(motion.shift[part, 1] + LIFT)
-        shot = render(
-            avatar,
-            _tensor(activations[part]),
-            Camera(yaw=yaw, pitch=pitch, roll=roll, zoom=ZOOM, shift_x=x, shift_y=y),
-            light,
-            background=wall,
-            size=recipe.size,
-            supersampling=recipe.supersampling,
-        )
-        landmarks.append(shot.landmarks.numpy().astype(np.float32))
-        yield from to_pixels(shot.image)
-
-
 def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
     frames: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -347,15 +253,7 @@ def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
     if frames:
         lines.append(f"renders per avatar in use: {min((+frames).values())} to {max((+frames).values())}")
     lines += [f"driving frames without avatars: {n}: {reason}" for reason, n in sorted(reasons.items())]
-    lines += [f"in the tracker's files: {n} {what}" for what, n in sorted((+repairs).items())]
+    lines += [f"in the tracker's files, {what}: {n}" for what, n in sorted((+repairs).items())]
     if done < len(jobs):
         lines.append(f"{FRAMES} follows when all shards are done; repeat or run the others")
     return "\n".join([*lines, "", "the cast (tone 1 is the lightest):", distribution(cast(seed)).to_string()])
-
-
-def _rng(recipe: PairRecipe, *names: str) -> np.random.Generator:
-    return np.random.default_rng([recipe.seed, recipe.version, *(zlib.crc32(n.encode()) for n in names)])
-
-
-def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

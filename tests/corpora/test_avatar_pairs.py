@@ -19,11 +19,11 @@ from aukit.corpora import (
     FERA2017,
     AvatarPairs,
     StandinRecipe,
+    avatar_filming,
     with_pair_ids,
     write_avatar_pairs,
     write_fera2017_standin,
 )
-from aukit.corpora import avatar_pairs_writer as writer
 from aukit.corpora.resumable import Shard
 from aukit.data import prepare
 from aukit.errors import ConfigError, CorpusError
@@ -129,7 +129,7 @@ def test_a_woman_and_a_man_of_a_pair_move_alike(drive: Path, tmp_path: Path) -> 
 
 def test_it_says_what_it_is_and_what_drove_it(pairs: Path) -> None:
     described = AvatarPairs(pairs).standin
-    assert described["version"] == writer.VERSION
+    assert described["version"] == avatar_filming.VERSION
     assert described["recipe"]["expression"] == "simulated tracker"
     assert described["driver"]["standin"]["recipe"]["profile"] == "drive"
 
@@ -155,7 +155,7 @@ def test_shards_and_a_full_disk_end_in_the_same_bytes(
     drive: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, calls = tmp_path / "pairs", 0
-    real = writer.encode_video
+    real = avatar_filming.encode_video
 
     def full(path: Path, *arguments: Any) -> None:
         nonlocal calls
@@ -164,11 +164,11 @@ def test_shards_and_a_full_disk_end_in_the_same_bytes(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(path, *arguments)
 
-    monkeypatch.setattr(writer, "encode_video", full)
+    monkeypatch.setattr(avatar_filming, "encode_video", full)
     with pytest.raises(CorpusError, match=r"No space left on device.*repeat the command"):
         write(out, drive, shard=Shard(0, 2))
     assert len(list(out.glob("recordings/*.json"))) == 1
-    monkeypatch.setattr(writer, "encode_video", real)
+    monkeypatch.setattr(avatar_filming, "encode_video", real)
     assert "frames.parquet follows" in write(out, drive, shard=Shard(0, 2))
     with pytest.raises(CorpusError, match=r"frames\.parquet is missing.*all shards"):
         AvatarPairs(out)
@@ -230,8 +230,8 @@ def test_a_trackers_files_drive_and_what_they_lack_is_counted(drive: Path, tmp_p
     assert reasons.count("the tracker failed (success = 0)") == 2
     assert reasons.count("no file of the tracker for this video") >= 14
     assert "2: the tracker failed" in summary
-    assert "in the tracker's files: 1 frames interpolated" in summary
-    assert "in the tracker's files: 1 values out of range, clipped" in summary
+    assert "in the tracker's files, frames interpolated: 1" in summary
+    assert "in the tracker's files, values out of range, clipped: 1" in summary
     assert corpus.standin["recipe"]["expression"] == "tracker files"
 
 
