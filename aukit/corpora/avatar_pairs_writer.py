@@ -13,9 +13,9 @@ from collections import Counter
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 import numpy as np
+import pandas as pd
 from filelock import FileLock
 
 from aukit.corpora.avatar_cast import Member, assign, cast, cast_table, distribution
@@ -196,7 +196,7 @@ def _render_video(place: _Place, job: _Job) -> None:
                 video, points = job.video(out, member), job.landmarks(out, member)
                 film(recipe, job.stem, member, moved.activations[kept], video, points)
                 rows.append(_rows(driven, job, member, out))
-            _write_rows(rows, job.rows(out))
+            FrameTable(pd.concat(rows, ignore_index=True)).write_parquet(job.rows(out))
         note = {
             "source": job.source,
             "avatars": [m.subject for m in job.members],
@@ -207,7 +207,7 @@ def _render_video(place: _Place, job: _Job) -> None:
         write_atomic(job.note(out), json.dumps(note).encode() + b"\n")
 
 
-def _rows(driven: FrameTable, job: _Job, member: Member, out: Path) -> Any:
+def _rows(driven: FrameTable, job: _Job, member: Member, out: Path) -> pd.DataFrame:
     """Rows of one avatar's video: everything of the driving frame but who is seen and where."""
     frame = driven.frame
     tasks = zip(frame["subject"], frame["task"], frame["view"], strict=True)
@@ -223,13 +223,8 @@ def _rows(driven: FrameTable, job: _Job, member: Member, out: Path) -> Any:
     )
 
 
-def _write_rows(rows: list[Any], path: Path) -> None:
-    import pandas as pd
-
-    FrameTable(pd.concat(rows, ignore_index=True)).write_parquet(path)
-
-
 def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
+    """What is there: read from the notes, one after the other."""
     frames: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     repairs: Counter[str] = Counter()
@@ -239,19 +234,16 @@ def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
             continue
         done += 1
         note = json.loads(job.note(out).read_text(encoding="utf-8"))
-        for member in job.members:
-            frames[member.subject] += note["frames"]
+        frames.update({member.subject: note["frames"] for member in job.members if note["frames"]})
         repairs.update(note["repairs"])
         reasons.update(
             reason if position is not None else f"whole video: {reason}"
             for position, reason in note["exclusions"]
         )
     pairs = sum(frames.values()) // 2
-    lines = [
-        f"{pairs} pairs, {2 * pairs} renders of {len(+frames)} avatars from {done} of {len(jobs)} videos"
-    ]
+    lines = [f"{pairs} pairs, {2 * pairs} renders of {len(frames)} avatars from {done} of {len(jobs)} videos"]
     if frames:
-        lines.append(f"renders per avatar in use: {min((+frames).values())} to {max((+frames).values())}")
+        lines.append(f"renders per avatar in use: {min(frames.values())} to {max(frames.values())}")
     lines += [f"driving frames without avatars: {n}: {reason}" for reason, n in sorted(reasons.items())]
     lines += [f"in the tracker's files, {what}: {n}" for what, n in sorted((+repairs).items())]
     if done < len(jobs):

@@ -244,6 +244,12 @@ def test_without_standin_json_codes_drive(drive: Path, tmp_path: Path) -> None:
     assert described["driver"]["standin"] is None
 
 
+def test_a_tracker_that_saw_nothing_is_an_error_with_the_reasons(drive: Path, tmp_path: Path) -> None:
+    openface(tmp_path / "FERA17_TR_F001_T1_6.csv", [{"success": 0}] * 5)
+    with pytest.raises(CorpusError, match=r"not a single frame.*\n0 pairs(.|\n)*5: the tracker failed"):
+        write(tmp_path / "pairs", drive, tracker=tmp_path)
+
+
 def test_videos_that_cannot_be_opened_are_counted(drive: Path, tmp_path: Path) -> None:
     root = Path(shutil.copytree(drive, tmp_path / "fera"))
     for path in root.rglob("FERA17_TR_M001_*.mp4"):
