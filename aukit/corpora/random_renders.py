@@ -113,7 +113,7 @@ def write_random_renders(
     """Render the samples of a recipe, or those that are missing.
 
     Files do not depend on shards, workers or kills. Cost: about 0.3 s per sample and core at 256², most of it
-    for the new face; 0.6 GB per process.
+    for the new face; 1.1 GB of memory per process.
 
     Args:
         out: Folder; made if missing.
