@@ -11,6 +11,7 @@ from aukit import __version__
 from aukit.errors import AukitError
 
 PROFILES = ("smoke", "mini", "standin", "paper")
+BASES = ("procedural", "ict")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,6 +90,26 @@ def parser() -> argparse.ArgumentParser:
     command = _add(avatars, "sheet", _sheet, "draw people and action units on one picture")
     command.add_argument("--out", type=Path, required=True, metavar="PNG")
 
+    command = _add(avatars, "render", _render, "random faces with landmarks and action units")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+    command.add_argument("--maker", choices=("people", "avatars"), default="avatars")
+    command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
+    command.add_argument("--count", type=int, required=True, help="number of samples, each a new face")
+    command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
+    command.add_argument("--max-yaw", type=float, default=40.0, help="degrees; yaw is uniform up to it")
+    _add_sharing(command)
+
+    command = _add(avatars, "pairs", _pairs, "a female and a male avatar for each frame of a corpus")
+    command.add_argument("--drive", choices=("fera2017",), required=True, help="the driving corpus")
+    command.add_argument("--drive-root", type=Path, required=True, metavar="DIR")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+    command.add_argument("--tracker", type=Path, metavar="DIR", help="OpenFace or ARKit CSVs, VIDEO.csv")
+    command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
+    command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
+    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9")
+    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), default=["train"])
+    _add_sharing(command)
+
     command = _add(
         commands, "reproduce", _reproduce, "make a published table: train what is missing, print it"
     )
@@ -112,6 +133,14 @@ def _add(
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     command.set_defaults(run=run)
     return command
+
+
+def _add_sharing(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--workers", type=int, help="processes (default: one per core)")
+    command.add_argument(
+        "--shard", metavar="i/n", help="do share i of n, from 0/n on; for cluster arrays (default: all)"
+    )
 
 
 def _group(
@@ -182,6 +211,36 @@ def _sheet(words: argparse.Namespace) -> None:
     from aukit.avatars.contact_sheet import contact_sheet
 
     contact_sheet(words.out)
+
+
+def _render(words: argparse.Namespace) -> None:
+    from aukit.corpora.random_renders import RenderRecipe, write_random_renders
+    from aukit.corpora.resumable import Shard
+
+    recipe = RenderRecipe(
+        words.maker, words.count, words.size, words.max_yaw, seed=words.seed, basis=words.basis
+    )
+    print(write_random_renders(words.out, recipe, Shard.parse(words.shard), words.workers))
+
+
+def _pairs(words: argparse.Namespace) -> None:
+    from aukit.corpora.avatar_pairs_writer import write_avatar_pairs
+    from aukit.corpora.resumable import Shard
+
+    summary = write_avatar_pairs(
+        words.out,
+        words.drive,
+        words.drive_root,
+        size=words.size,
+        seed=words.seed,
+        partitions=tuple(words.partitions),
+        views=tuple(words.views),
+        tracker=words.tracker,
+        basis=words.basis,
+        shard=Shard.parse(words.shard),
+        workers=words.workers,
+    )
+    print(summary)
 
 
 def _reproduce(words: argparse.Namespace) -> None:

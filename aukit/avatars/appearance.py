@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aukit.avatars.identity import sample_identity
+from aukit.errors import ConfigError
 
 Colour = tuple[float, float, float]
 
@@ -57,6 +58,7 @@ class Appearance:
 
     Attributes:
         seed: Of all textures.
+        tone: Depth of the skin's colour, from 0 (lightest) to 1 (darkest).
         skin: Colour of the skin.
         redness: Of cheeks, nose and chin.
         lips: How far the lips differ from the skin.
@@ -87,6 +89,7 @@ class Appearance:
     """
 
     seed: int
+    tone: float
     skin: Colour
     redness: float
     lips: float
@@ -116,18 +119,20 @@ class Appearance:
     eye_shadow: float
 
     @staticmethod
-    def sample(rng: np.random.Generator, gender: str, age: float) -> Appearance:
+    def sample(rng: np.random.Generator, gender: str, age: float, tone: float | None = None) -> Appearance:
         """Draw one person's appearance.
 
         Args:
             rng: Source of randomness.
             gender: "female" or "male".
             age: Years.
+            tone: Depth of the skin's colour in [0, 1]; drawn if not given.
         """
         from aukit.avatars.wrinkles import GROUPS
 
         male = gender == "male"
-        tone = float(rng.beta(1.0, 1.25))
+        drawn = float(rng.beta(1.0, 1.25))  # also where it is given: the rest is drawn alike
+        tone = drawn if tone is None else tone
         at = tone * (len(_TONES) - 1)
         k = min(int(at), len(_TONES) - 2)
         skin = linear(_TONES[k] * (1 - at + k) + _TONES[k + 1] * (at - k))
@@ -162,6 +167,7 @@ class Appearance:
         old = float(np.clip((age - 28) / 40, 0, 1.2))
         return Appearance(
             seed=int(rng.integers(0, 2**31 - 1)),
+            tone=tone,
             skin=_colour(skin),
             redness=float(np.clip(rng.normal(1.0, 0.35), 0.2, 2)),
             lips=float(np.clip(rng.normal(0.95 if made_up else 0.62, 0.12), 0.35, 1.15)),
@@ -208,16 +214,28 @@ class Avatar:
         appearance: Paint and hair.
         gender: "female" or "male".
         age: Years.
+        basis: Name of the face basis.
     """
 
     identity: NDArray[np.float32]
     appearance: Appearance
     gender: str
     age: float
+    basis: str = "procedural"
+
+    def __post_init__(self) -> None:
+        if self.basis != "procedural":
+            raise ConfigError(f"face basis {self.basis!r} is unknown; known is 'procedural'")
 
     @staticmethod
     def sample(
-        pool: str, name: str, seed: int, gender: str | None = None, age: float | None = None
+        pool: str,
+        name: str,
+        seed: int,
+        gender: str | None = None,
+        age: float | None = None,
+        basis: str = "procedural",
+        tone: float | None = None,
     ) -> Avatar:
         """The person `name` of a pool; pools never share people.
 
@@ -227,9 +245,12 @@ class Avatar:
             seed: Of the whole population.
             gender: "female" or "male"; drawn if not given.
             age: Years; drawn from 18 to 70, most of them young, if not given.
+            basis: Name of the face basis.
+            tone: Depth of the skin's colour in [0, 1]; drawn if not given.
         """
         rng = np.random.default_rng([zlib.crc32(pool.encode()), zlib.crc32(name.encode()), seed])
         drawn = "female" if rng.random() < 0.5 else "male"
         years = 18.0 + 52.0 * float(rng.beta(1.2, 2.6))
         gender, age = gender or drawn, years if age is None else age
-        return Avatar(sample_identity(rng, gender, age), Appearance.sample(rng, gender, age), gender, age)
+        identity = sample_identity(rng, gender, age)
+        return Avatar(identity, Appearance.sample(rng, gender, age, tone), gender, age, basis)

@@ -79,7 +79,7 @@ class Person:
     saturation: float
 
     @staticmethod
-    def sample(pool: str, name: str, gender: str, seed: int) -> Person:
+    def sample(pool: str, name: str, gender: str, seed: int, basis: str = "procedural") -> Person:
         """The person `name` of an identity pool; a pure function of the arguments.
 
         Args:
@@ -87,6 +87,7 @@ class Person:
             name: Global person id.
             gender: ``female`` or ``male``.
             seed: Seed of the world.
+            basis: Name of the face basis.
         """
         looks = _rng(seed, pool, name, "looks")
         age = float(np.clip(looks.gamma(4.0, 5.0) + 18.0, 18.0, 70.0))
@@ -95,6 +96,7 @@ class Person:
             appearance=Appearance.sample(looks, gender, age),
             gender=gender,
             age=age,
+            basis=basis,
         )
         rng = _rng(seed, pool, name, "expression")
         n = len(VISIBLE_AUS)

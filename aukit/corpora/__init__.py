@@ -2,29 +2,38 @@
 
 from typing import TYPE_CHECKING, Any
 
+from aukit.corpora.avatar_pairs import AvatarPairs, with_pair_ids
 from aukit.corpora.check import CheckReport, check_fera2017
 from aukit.corpora.fera2017 import FERA2017, Exclusion
 from aukit.corpora.frame_table import FrameTable
 from aukit.corpora.recipe import StandinRecipe
 
 if TYPE_CHECKING:
+    from aukit.corpora.avatar_pairs_writer import write_avatar_pairs
     from aukit.corpora.fera2017_standin import write_fera2017_standin
 
 __all__ = [
     "FERA2017",
+    "AvatarPairs",
     "CheckReport",
     "Exclusion",
     "FrameTable",
     "StandinRecipe",
     "check_fera2017",
+    "with_pair_ids",
+    "write_avatar_pairs",
     "write_fera2017_standin",
 ]
 
 
 def __getattr__(name: str) -> Any:
-    # The writer needs the metrics (torch): loaded on first use, so that reading a table stays light.
+    # Writers need torch: loaded on first use, so that reading a table stays light.
     if name == "write_fera2017_standin":
         from aukit.corpora.fera2017_standin import write_fera2017_standin
 
         return write_fera2017_standin
+    if name == "write_avatar_pairs":
+        from aukit.corpora.avatar_pairs_writer import write_avatar_pairs
+
+        return write_avatar_pairs
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,6 +16,7 @@ import pandas as pd
 from tqdm import tqdm
 
 from aukit.corpora import fera2017_labels as labels
+from aukit.corpora.companions import read_description, read_landmarks
 from aukit.corpora.fera2017_layout import Index, inside, scan
 from aukit.corpora.fera2017_layout import Sequence as Recording
 from aukit.corpora.frame_table import FrameTable
@@ -26,8 +27,6 @@ from aukit.facs import intensity_column, occurrence_column
 AUS = labels.AUS
 STANDIN_FILE = "STANDIN.json"
 SIDECAR_FOLDER = "Landmarks"
-_MAX_SIDECAR_BYTES = 512 * 2**20
-_MAX_JSON_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,14 @@ class FERA2017:
         """Videos to read, relative to the root, by partition (train, valid, test), person, task, view."""
         return [relative for _, relative in self._videos]
 
+    @property
+    def people(self) -> dict[str, list[str]]:
+        """Videos to read of each global person id; no label is read for it."""
+        videos: dict[str, list[str]] = {}
+        for (recording, _), source in self._videos:
+            videos.setdefault(recording.person, []).append(source)
+        return videos
+
     @cached_property
     def table(self) -> FrameTable:
         """All usable frames with their labels, in the order of `sources` and position."""
@@ -113,13 +120,29 @@ class FERA2017:
         for (recording, view), source in tqdm(
             self._videos, desc="reading fera2017", unit="video", disable=None, delay=3, leave=False
         ):
-            rows = self._rows(recording, view, source)
+            rows = self._rows(recording, view, source, self._excluded)
             if rows is not None:
                 parts.append(rows)
         if not parts:
             reasons = sorted({e.reason for e in self._excluded})
             raise CorpusError(f"{self.root}: not a single usable frame; reasons: {reasons}")
         return FrameTable(pd.concat(parts, ignore_index=True))
+
+    def read(self, source: str) -> tuple[FrameTable | None, list[Exclusion]]:
+        """Usable frames of one of `sources` (None if it has none) and what was left out, and why.
+
+        Nothing else is read: for those who go through a whole release video by video.
+
+        Raises:
+            CorpusError: `source` is none of `sources`, or its label files are damaged.
+        """
+        keys = [key for key, video in self._videos if video == source]
+        if not keys:
+            raise CorpusError(f"{self.root}: has no video {source} in the chosen partitions and views")
+        recording, view = keys[0]
+        excluded: list[Exclusion] = []
+        rows = self._rows(recording, view, source, excluded)
+        return (None if rows is None or rows.empty else FrameTable(rows)), excluded
 
     @property
     def exclusions(self) -> list[Exclusion]:
@@ -150,18 +173,7 @@ class FERA2017:
         """Recipe, version and seed if the root is a rendered stand-in, None for a licensed release."""
         if not (self.root / STANDIN_FILE).exists():
             return None
-        path = inside(self.root, STANDIN_FILE)
-        try:
-            if path.stat().st_size > _MAX_JSON_BYTES:
-                raise ValueError("larger than 1 MiB")
-            content = json.loads(path.read_text(encoding="utf-8"))
-            if not isinstance(content, dict) or "version" not in content:
-                raise ValueError("no version in it")
-        except (OSError, ValueError) as error:
-            raise CorpusError(
-                f"{path}: is no stand-in description ({error}); write the stand-in again"
-            ) from error
-        return content
+        return read_description(inside(self.root, STANDIN_FILE))
 
     def decode(self, source: str) -> Iterator[tuple[int, Image]]:
         """Stream (position, RGB uint8 [H, W, 3]) of a video; ends early where the file is damaged.
@@ -178,18 +190,7 @@ class FERA2017:
             CorpusError: There is no sidecar for this video, or it is damaged.
         """
         relative = f"{SIDECAR_FOLDER}/{PurePosixPath(source).stem}.npy"
-        path = inside(self.root, relative)
-        try:
-            if path.stat().st_size > _MAX_SIDECAR_BYTES:
-                raise ValueError("larger than any recording's landmarks")
-            points = np.load(path, allow_pickle=False)
-        except (OSError, ValueError, EOFError) as error:
-            raise CorpusError(f"{path}: cannot be read as landmarks ({error}); write it again") from error
-        if points.ndim != 3 or points.shape[1:] != (68, 3) or not np.issubdtype(points.dtype, np.floating):
-            raise CorpusError(
-                f"{path}: {points.dtype} {points.shape}, expected floats [T, 68, 3]; write it again"
-            )
-        return np.ascontiguousarray(points, dtype=np.float32)
+        return read_landmarks(inside(self.root, relative))
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of names and sizes of videos and sidecars and of the contents of label files."""
@@ -234,15 +235,17 @@ class FERA2017:
                 files[intensity_column(au)] = labels.read_intensity(inside(self.root, intensity))
         return files
 
-    def _rows(self, recording: Recording, view: int, source: str) -> pd.DataFrame | None:
+    def _rows(
+        self, recording: Recording, view: int, source: str, excluded: list[Exclusion]
+    ) -> pd.DataFrame | None:
         try:
             available = count_frames(inside(self.root, source))
         except CorpusError:
-            self._excluded.append(Exclusion(source, None, "the video cannot be opened"))
+            excluded.append(Exclusion(source, None, "the video cannot be opened"))
             return None
         files = self._read_labels(recording)
         if not files and recording.partition != "test":
-            self._excluded.append(Exclusion(source, None, "no label file"))
+            excluded.append(Exclusion(source, None, "no label file"))
             return None
         stem = f"{recording.partition} {recording.subject} {recording.task}"
         if not files:
@@ -256,8 +259,8 @@ class FERA2017:
             numbers = self._frame_numbers(recording, files)
         usable = min(available, len(numbers))
         longest = max((len(f.frames) for f in files.values()), default=usable)
-        self._excluded += [Exclusion(source, i, "frame without label row") for i in range(usable, available)]
-        self._excluded += [
+        excluded += [Exclusion(source, i, "frame without label row") for i in range(usable, available)]
+        excluded += [
             Exclusion(source, i, "label row without frame (the video ends early)")
             for i in range(available, longest)
         ]

@@ -81,3 +81,11 @@ class Sensor:
             noisy = cv2.add(toned, np.ascontiguousarray(self._noise[y : y + size, x : x + size]))
             cv2.convertScaleAbs(np.maximum(noisy, 0.0, out=noisy), dst=out)
         return result
+
+
+def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
+    """[B, 3, S, S] in [0, 1] → uint8 [B, S, S, 3], as a camera without faults records them."""
+    pixels: npt.NDArray[np.uint8] = (
+        (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
+    )
+    return pixels

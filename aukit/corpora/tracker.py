@@ -47,7 +47,7 @@ def track(
     )
     error *= sigma[:, None, None] * np.array([1.0, 1.0, settings.depth_factor])
     result: npt.NDArray[np.float32] = (landmarks + error).astype(np.float32)
-    result[_failures(rng, n_frames, settings.failure)] = np.nan
+    result[failures(rng, n_frames, settings.failure)] = np.nan
     return result
 
 
@@ -75,7 +75,7 @@ def _spread(noise: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
     return result
 
 
-def _failures(rng: np.random.Generator, n_frames: int, share: float) -> npt.NDArray[np.bool_]:
+def failures(rng: np.random.Generator, n_frames: int, share: float) -> npt.NDArray[np.bool_]:
     """Stretches of 1 to 3 frames that fail, in all `share` of the frames."""
     failed = np.zeros(n_frames, dtype=bool)
     for start in np.flatnonzero(rng.random(n_frames) < share / 2):

@@ -62,11 +62,12 @@ def decode_video(path: Path) -> Iterator[tuple[int, Image]]:
             position += 1
 
 
-def encode_video(path: Path, frames: Iterable[Image], fps: int) -> None:
+def encode_video(path: Path, frames: Iterable[Image], fps: int, crf: int = 20) -> None:
     """Write RGB uint8 frames [H, W, 3] (even height and width) as mp4; the file appears whole or not at all.
 
     H.264 (x264) where PyAV brings it, MPEG-4 part 2 otherwise; one encoder thread and bit-exact flags, so
-    that the same frames give the same bytes with the same library version.
+    that the same frames give the same bytes with the same library version. A smaller `crf` is a better
+    picture (H.264 only).
     """
     h264 = "libx264" in av.codecs_available
     with atomic_path(path) as temporary:
@@ -76,7 +77,7 @@ def encode_video(path: Path, frames: Iterable[Image], fps: int) -> None:
             stream.pix_fmt = "yuv420p"
             stream.codec_context.thread_count = 1
             stream.codec_context.options = (
-                {"crf": "20", "preset": "superfast", "flags": "+bitexact"}
+                {"crf": str(crf), "preset": "superfast", "flags": "+bitexact"}
                 if h264
                 else {"qscale": "3", "flags": "+bitexact"}
             )

@@ -94,6 +94,8 @@ def test_every_subcommand_has_help():
         "standin",
         "prepare",
         "avatars sheet",
+        "avatars render",
+        "avatars pairs",
         "reproduce",
     ):
         with pytest.raises(SystemExit) as stop:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import av
 import numpy as np
+import pandas as pd
 import pytest
 
-from aukit.corpora import FERA2017, check_fera2017
+from aukit.corpora import FERA2017, FrameTable, check_fera2017
 from aukit.corpora.video import encode_video
 from aukit.errors import CorpusError
 from tests.standins import Standin
@@ -314,3 +315,15 @@ def test_video_frames_survive_encoding(tmp_path: Path) -> None:
     assert len(decoded) == 5
     for ours, theirs in zip(frames, decoded, strict=True):
         assert np.abs(ours.astype(int) - theirs).mean() < 6
+
+
+def test_video_by_video_is_the_whole_table(standin: Standin) -> None:
+    corpus = FERA2017(standin.root)
+    parts = [corpus.read(source) for source in corpus.sources]
+    joined = FrameTable(pd.concat([table.frame for table, _ in parts if table is not None]))
+    assert joined.fingerprint() == corpus.table.fingerprint()
+    assert [e for _, excluded in parts for e in excluded] == corpus.exclusions
+    assert [s for sources in corpus.people.values() for s in sources] == corpus.sources
+    assert sorted(corpus.people) == corpus.table.persons
+    with pytest.raises(CorpusError, match="has no video none"):
+        corpus.read("none.mp4")

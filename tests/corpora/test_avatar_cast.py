@@ -1,0 +1,69 @@
+from collections import Counter
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from aukit.avatars.people import Person
+from aukit.corpora.avatar_cast import AGE_GROUPS, POOL, TONE_GROUPS, assign, cast, cast_table, distribution
+from aukit.corpora.filming import POOL as CORPUS_POOL
+from aukit.corpora.random_renders import POOL as RENDER_POOL
+
+
+def test_the_cast_has_one_woman_and_one_man_of_each_tone_and_age() -> None:
+    members = cast(0)
+    assert len({m.subject for m in members}) == 60
+    cells = Counter((m.gender, m.tone_group, m.age_group) for m in members)
+    assert len(cells) == 2 * TONE_GROUPS * len(AGE_GROUPS)
+    assert set(cells.values()) == {1}
+    printed = distribution(members)
+    assert printed.loc[("All", ""), "All"] == 60
+    assert (printed.drop(index="All", level=0).drop(columns="All") == 1).all(axis=None)
+
+
+def test_the_faces_are_what_the_table_says() -> None:
+    members = cast(3)
+    table = cast_table(members)
+    for member, row in zip(members, table.to_dict("records"), strict=True):
+        assert row["subject"] == member.subject
+        avatar = member.avatar(3)
+        assert (avatar.gender, avatar.age, avatar.appearance.tone) == (member.gender, member.age, member.tone)
+        assert (member.tone_group - 1) / TONE_GROUPS <= member.tone < member.tone_group / TONE_GROUPS
+        youngest, oldest = map(int, member.age_group.split("-"))
+        assert youngest <= member.age < oldest + 1
+    skins = [np.mean(m.avatar(3).appearance.skin) for m in members]
+    assert np.corrcoef([m.tone for m in members], skins)[0, 1] < -0.9
+
+
+def test_the_cast_is_a_function_of_the_seed() -> None:
+    assert cast(0) == cast(0)
+    assert cast(0) != cast(1)
+
+
+@given(st.integers(1, 200))
+def test_avatars_tones_and_ages_are_used_evenly(n_people: int) -> None:
+    pairs = assign([f"X/P{i:03d}" for i in range(n_people)], 0)
+    assert len(pairs) == n_people
+    for place, gender in enumerate(("female", "male")):
+        chosen = [pair[place] for pair in pairs.values()]
+        assert {m.gender for m in chosen} == {gender}
+        everybody = [m for m in cast(0) if m.gender == gender]
+        for key in ("subject", "tone_group", "age_group"):
+            counts = Counter(getattr(m, key) for m in chosen)
+            uses = [counts[value] for value in {getattr(m, key) for m in everybody}]
+            assert max(uses) - min(uses) <= 1
+
+
+def test_who_stands_for_whom_does_not_depend_on_the_order_of_people() -> None:
+    people = [f"X/P{i:03d}" for i in range(41)]
+    assert assign(people, 0) == assign(people[::-1], 0)
+
+
+def test_pools_share_nobody() -> None:
+    assert len({POOL, CORPUS_POOL, RENDER_POOL}) == 3
+    avatar = cast(0)[0].avatar(0)
+    person = Person.sample(CORPUS_POOL, "F01", "female", 0).avatar
+    assert not np.array_equal(avatar.identity, person.identity)
+    with pytest.raises(AssertionError):
+        np.testing.assert_allclose(avatar.identity, person.identity, atol=0.01)
