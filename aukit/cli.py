@@ -88,6 +88,7 @@ def parser() -> argparse.ArgumentParser:
     avatars = _group(commands, "avatars", "rendered faces")
     command = _add(avatars, "sheet", _sheet, "draw people and action units on one picture")
     command.add_argument("--out", type=Path, required=True, metavar="PNG")
+    command.add_argument("--basis", choices=("procedural", "ict"), default="procedural", help="face basis")
 
     command = _add(
         commands, "reproduce", _reproduce, "make a published table: train what is missing, print it"
@@ -181,7 +182,7 @@ def _prepare(words: argparse.Namespace) -> None:
 def _sheet(words: argparse.Namespace) -> None:
     from aukit.avatars.contact_sheet import contact_sheet
 
-    contact_sheet(words.out)
+    contact_sheet(words.out, basis=words.basis)
 
 
 def _reproduce(words: argparse.Namespace) -> None:

@@ -4,7 +4,7 @@ from aukit.avatars.appearance import Appearance, Avatar
 from aukit.avatars.background import plain_background, sample_background
 from aukit.avatars.camera import Camera
 from aukit.avatars.contact_sheet import contact_sheet
-from aukit.avatars.face_model import FaceMesh, FaceModel
+from aukit.avatars.face_model import FaceMesh, FaceModel, face_model
 from aukit.avatars.light import Light
 from aukit.avatars.renderer import Rendering, render
 
@@ -17,6 +17,7 @@ __all__ = [
     "Light",
     "Rendering",
     "contact_sheet",
+    "face_model",
     "plain_background",
     "render",
     "sample_background",

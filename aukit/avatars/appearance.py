@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aukit.avatars.identity import sample_identity
+from aukit.avatars.face_model import face_model
 
 Colour = tuple[float, float, float]
 
@@ -204,20 +204,27 @@ class Avatar:
     """One person: shape, appearance, gender and age.
 
     Attributes:
-        identity: float32 [K] coefficients of `FaceModel`.
+        identity: float32 [K] coefficients of the basis' `FaceModel`.
         appearance: Paint and hair.
         gender: "female" or "male".
         age: Years.
+        basis: Name of the face basis.
     """
 
     identity: NDArray[np.float32]
     appearance: Appearance
     gender: str
     age: float
+    basis: str = "procedural"
 
     @staticmethod
     def sample(
-        pool: str, name: str, seed: int, gender: str | None = None, age: float | None = None
+        pool: str,
+        name: str,
+        seed: int,
+        gender: str | None = None,
+        age: float | None = None,
+        basis: str = "procedural",
     ) -> Avatar:
         """The person `name` of a pool; pools never share people.
 
@@ -227,9 +234,11 @@ class Avatar:
             seed: Of the whole population.
             gender: "female" or "male"; drawn if not given.
             age: Years; drawn from 18 to 70, most of them young, if not given.
+            basis: Name of the face basis, see `aukit.avatars.face_model`.
         """
         rng = np.random.default_rng([zlib.crc32(pool.encode()), zlib.crc32(name.encode()), seed])
         drawn = "female" if rng.random() < 0.5 else "male"
         years = 18.0 + 52.0 * float(rng.beta(1.2, 2.6))
         gender, age = gender or drawn, years if age is None else age
-        return Avatar(sample_identity(rng, gender, age), Appearance.sample(rng, gender, age), gender, age)
+        identity = face_model(basis).sample_identity(rng, gender, age)
+        return Avatar(identity, Appearance.sample(rng, gender, age), gender, age, basis)

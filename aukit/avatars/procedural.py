@@ -1,8 +1,9 @@
-"""FaceModel: parameters of identity and expression to vertices and landmarks."""
+"""The procedural face basis: a head made of formulas alone, no scan and no downloaded mesh."""
 
 from __future__ import annotations
 
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -13,25 +14,14 @@ from torch import Tensor
 from aukit.avatars import expressions as ex
 from aukit.avatars import head_shape as hs
 from aukit.avatars import identity as who
+from aukit.avatars.face_model import FaceMesh, FaceModel
 from aukit.avatars.landmarks import bind_landmarks
-from aukit.avatars.topology import EYE, SKIN, Topology, build_topology
+from aukit.avatars.topology import Topology, mean_topology
 from aukit.facs import VISIBLE_AUS
 
 EYE_APEX = hs.EYE_RADIUS + 0.75
 """Distance from an eyeball's centre to the front of its cornea in mm."""
 _LID_CLEARANCE = 0.9
-
-
-class FaceMesh(NamedTuple):
-    """Heads in millimetres (x right, y down, z towards the viewer, origin between the pupils).
-
-    Attributes:
-        vertices: float32 [B, N, 3].
-        landmarks: float32 [B, 68, 3], bound to the skin (see `aukit.avatars.landmarks` for the convention).
-    """
-
-    vertices: Tensor
-    landmarks: Tensor
 
 
 class _Basis(NamedTuple):
@@ -114,7 +104,7 @@ def _lip_contact(t: Topology) -> tuple[NDArray[np.int64], NDArray[np.int64], NDA
 
 @lru_cache(maxsize=1)
 def _build() -> _Basis:
-    t = build_topology()
+    t = mean_topology()
     identity = who.identity_basis(t.anchor, t.lower_lip)
     expression = ex.expression_basis(VISIBLE_AUS, t.position, t.lower_lip)
     _follow_skull(t, expression)
@@ -147,21 +137,12 @@ def _build() -> _Basis:
     )
 
 
-class FaceModel:
+class ProceduralFaceModel(FaceModel):
     """A parametric head made of formulas alone: no scan, no downloaded mesh.
 
     Shape = mean + identity fields + muscle fields per action unit and side, then the jaw turns about its
-    hinge, the lids slide over the eyeballs and the lips stop where they touch.
-
-    Attributes:
-        aus: Action units that can be set, equal to `aukit.facs.VISIBLE_AUS`.
-        identity_size: K, number of identity coefficients (standard deviations; names in
-            `aukit.avatars.identity.NAMES`).
-        triangles: int64 [T, 3].
-        uv: float32 [N, 2] in [0, 1], v down.
-        face_region: bool [N], the facial mask from hairline to jaw in front of the ears, without eyeballs,
-            mouth interior, ears, neck and back of the head.
-        parts: int64 [T], material of each triangle, as named in `aukit.avatars.topology` (SKIN to CLOTH).
+    hinge, the lids slide over the eyeballs and the lips stop where they touch.  The coefficients of identity
+    are named in `aukit.avatars.identity.NAMES`.
 
     Cost: about 1 s to build once per process; a call takes some 3 ms per mesh on one core.
     """
@@ -169,17 +150,17 @@ class FaceModel:
     def __init__(self) -> None:
         self._basis = _build()
         t = self._basis.topology
-        self.topology = t
-        self.aus: tuple[int, ...] = VISIBLE_AUS
-        self.identity_size: int = len(who.NAMES)
-        self.triangles: Tensor = torch.from_numpy(t.triangles)
-        self.uv: Tensor = torch.from_numpy(t.uv.astype(np.float32))
-        self.parts: Tensor = torch.from_numpy(t.part)
+        self.aus = VISIBLE_AUS
+        self.identity_size = len(who.NAMES)
+        self.triangles = torch.from_numpy(t.triangles)
+        self.uv = torch.from_numpy(t.uv.astype(np.float32))
+        self.parts = torch.from_numpy(t.part)
         with np.errstate(invalid="ignore"):
             region = (t.row > -67) & (t.row < 108.5) & (np.abs(t.column) < 0.965)
-        self.face_region: Tensor = torch.from_numpy(region)
-        self.eye_vertices: Tensor = torch.from_numpy(t.eyes)
-        """int64 [2, E]: vertices of the person's left and right eyeball; the first is the cornea's apex."""
+        self.face_region = torch.from_numpy(region)
+        self.eye_vertices = torch.from_numpy(t.eyes)
+        self.seam = np.ascontiguousarray(np.stack([t.grid[1:, 0], t.grid[1:, -1]], 1))
+        self.casters = _coarse_skin(t)
         shares = [ex.motion_table(self.aus, s) for s in (ex.LID_UPPER, ex.LID_LOWER, ex.JAW_ANGLE)]
         self._upper, self._lower, self._angle = (torch.from_numpy(s.astype(np.float32)) for s in shares)
 
@@ -187,47 +168,10 @@ class FaceModel:
         """Draw the identity coefficients of one person; see `aukit.avatars.identity.sample_identity`."""
         return who.sample_identity(rng, gender, age)
 
-    def activations(self, values: dict[int | tuple[int, str], float]) -> Tensor:
-        """Activations of one face from a dictionary.
-
-        Args:
-            values: AU number (both sides) or (AU number, "left" | "right") to activation in [0, 1].
-
-        Returns:
-            float32 [1, A, 2].
-        """
-        result = torch.zeros(1, len(self.aus), 2)
-        for key, value in values.items():
-            au, side = key if isinstance(key, tuple) else (key, None)
-            columns = slice(None) if side is None else {"left": 0, "right": 1}[side]
-            result[0, self.aus.index(au), columns] = value
-        return result
-
     def __call__(self, identity: Tensor, activations: Tensor) -> FaceMesh:
-        """Meshes of given people with given expressions.
-
-        Args:
-            identity: float [B, K] in standard deviations.
-            activations: float [B, A, 2] (person's left, right) or [B, A] (both alike) in [0, 1],
-                columns as in `aus`.
-
-        Returns:
-            Meshes in mm.
-
-        Raises:
-            ValueError: On other shapes.
-        """
+        """Meshes of given people with given expressions; see `FaceModel.__call__`."""
         b = self._basis
-        if activations.ndim == 2:
-            activations = activations[..., None].expand(-1, -1, 2)
-        if identity.ndim != 2 or identity.shape[1] != self.identity_size:
-            raise ValueError(f"identity must be [B, {self.identity_size}], not {tuple(identity.shape)}")
-        if activations.shape != (len(identity), len(self.aus), 2):
-            raise ValueError(
-                f"activations must be [{len(identity)}, {len(self.aus)}, 2] or [.., {len(self.aus)}], "
-                f"not {tuple(activations.shape)}"
-            )
-        identity, activations = identity.float(), activations.float().clamp(0.0, 1.0)
+        identity, activations = self.checked(identity, activations)
         n = len(b.mean)
         shape = b.mean + (identity @ b.identity).view(-1, n, 3)
         vertices = shape + (activations.reshape(len(shape), -1) @ b.expression).view(-1, n, 3)
@@ -237,13 +181,13 @@ class FaceModel:
         landmarks = (vertices[:, b.landmark_vertices] * b.landmark_weights[..., None]).sum(2)
         return FaceMesh(vertices, landmarks)
 
-    def mean_mesh(self) -> FaceMesh:
-        """The mean head, neutral, with a batch of 1."""
-        return self(torch.zeros(1, self.identity_size), torch.zeros(1, len(self.aus), 2))
-
     def eye_centres(self, vertices: Tensor) -> Tensor:
-        """Centres of the eyeballs (left, right) in meshes of this model whose eyes look ahead. [B, 2, 3]."""
+        """See `FaceModel.eye_centres`."""
         return vertices[:, self.eye_vertices[:, 0]] - torch.tensor([0.0, 0.0, EYE_APEX])
+
+    def on_skin(self, points: Tensor, values: Tensor) -> Tensor:
+        """See `FaceModel.on_skin`."""
+        return values[:, points]
 
     def _touch_lips(self, vertices: Tensor) -> None:
         """Where the lips would pass through each other, both yield."""
@@ -297,4 +241,16 @@ class FaceModel:
         vertices[:, rim] = centre + away * ((hs.EYE_RADIUS - 0.5) / distance).clamp(max=1.0)
 
 
-__all__ = ["EYE", "SKIN", "FaceMesh", "FaceModel"]
+def _coarse_skin(t: Topology) -> Tensor:
+    """Every other ring and column of the skin, without the openings: enough to cast a shadow. [T, 3]."""
+    grid = t.grid
+    rows, columns = np.arange(0, grid.shape[0], 2), np.arange(0, grid.shape[1], 2)
+    rows, columns = np.append(rows, grid.shape[0] - 1), np.append(columns, grid.shape[1] - 1)
+    slit = (grid[1:] != grid[:-1]) & (t.rows[1:] == t.rows[:-1])[:, None]
+    triangles = []
+    for r0, r1 in pairwise(rows):
+        for c0, c1 in pairwise(columns):
+            if r1 > r0 and c1 > c0 and not slit[r0:r1, c0 : c1 + 1].any():
+                a, b, c, d = grid[r0, c0], grid[r0, c1], grid[r1, c0], grid[r1, c1]
+                triangles += [(a, b, c), (b, d, c)]
+    return torch.tensor(np.array(triangles))

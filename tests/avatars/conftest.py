@@ -1,11 +1,11 @@
 import pytest
 
-from aukit.avatars import Avatar, FaceModel
+from aukit.avatars import Avatar, FaceModel, face_model
 
 
 @pytest.fixture(scope="session")
 def model() -> FaceModel:
-    return FaceModel()
+    return face_model()
 
 
 @pytest.fixture(scope="session")
