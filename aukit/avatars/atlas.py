@@ -54,6 +54,13 @@ def atlas() -> Atlas:
     return Atlas(narrow[0], narrow[1], narrow[2], narrow[3], narrow[4], height)
 
 
+def skin_uv(row: NDArray[np.float64], column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Texture coordinates (u, v) of places on the skin. [..., 2]."""
+    t = Topology()
+    uv = _skin_uv(t.rows, t.columns)
+    return np.stack([np.interp(column, t.columns, uv[0, :, 0]), np.interp(row, t.rows, uv[:, 0, 1])], -1)
+
+
 def noise(rng: np.random.Generator, cells: tuple[int, int], shape: tuple[int, int]) -> Image:
     """Smooth noise of unit variance: a random grid of `cells` blown up to `shape`."""
     grid = rng.standard_normal(cells).astype(np.float32)
