@@ -116,7 +116,7 @@ class ICTFaceModel(FaceModel):
             direction[: len(self._gender)] = self._gender[: self.identity_size]
             direction /= np.linalg.norm(direction)
             along = float(draw @ direction)
-            sign = 1.0 if gender == "male" else -1.0
+            sign = 1.0 if gender == "female" else -1.0
             draw += (sign * _GENDER_SHIFT + (_GENDER_SPREAD - 1.0) * along) * direction
         return draw.astype(np.float32)
 

@@ -231,9 +231,9 @@ def _seen(head: Head, points: Array) -> Array:
 
 def _nostrils_and_chin(head: Head, normals: Array) -> list[tuple[Array, Array]]:
     marks = head.closed[head.landmarks]
-    height = np.array([0.32, 0.5, 0.72])
-    nostrils = np.stack([np.full(3, 0.70 * marks[35, 0]), marks[30, 1] + height * (marks[33, 1] - marks[30, 1]),
-                         np.full(3, marks[33, 2])], 1)  # fmt: skip
+    x, z = np.full(3, 0.70 * marks[35, 0]), np.full(3, marks[33, 2])
+    share = np.array([0.32, 0.5, 0.72])
+    nostrils = np.stack([x, (1 - share) * marks[30, 1] + share * marks[33, 1], z], 1)
     place = _face(np.full(3, 6.8), np.array([44.4, 46.4, 48.4]))
     pairs = [(nostrils * sides, place * sides) for sides in (np.array([1.0, 1, 1]), np.array([-1.0, 1, 1]))]
     # The furrow under the lip and the point of the chin, on the midline.
@@ -249,18 +249,12 @@ def _nostrils_and_chin(head: Head, normals: Array) -> list[tuple[Array, Array]]:
     for sign in (-1.0, 1.0):
         points = head.closed * [sign, 1.0, 1.0]
         bearing = np.arctan2(points[:, 0], points[:, 2] - _AXIS)
-        below = (
-            (points[:, 1] > 84) & (points[:, 1] < 130) & (np.hypot(points[:, 0], points[:, 2] - _AXIS) > 25)
-        )
+        below = (points[:, 1] > 84) & (points[:, 1] < 130) & (normals[:, 1] > 0.55)
+        below &= np.hypot(points[:, 0], points[:, 2] - _AXIS) > 25
         source = []
         for column, angle in zip(columns, azimuth, strict=True):
             # Nearer to the midline the lip's underside turns down as well, but higher than the chin's point.
-            near = (
-                (points[:, 1] > line[tip, 1] - 26 * column)
-                & below
-                & (np.abs(bearing - angle) < 0.07)
-                & (normals[:, 1] > 0.55)
-            )
+            near = below & (points[:, 1] > line[tip, 1] - 26 * column) & (np.abs(bearing - angle) < 0.07)
             source.append(points[near][np.argmin(points[near, 1])] if near.any() else [np.nan] * 3)
         pairs.append((np.array(source) * [sign, 1, 1], target * [sign, 1, 1]))
     return pairs
@@ -298,7 +292,7 @@ def _outline(head: Head, ears: Mask) -> list[tuple[Array, Array]]:
         rings = np.array(skull, float)
         target = ring_position(rings[:, 0], rings[:, 1])
         centre = np.array([0.0, -15.0, -88.0])
-        start = np.tile(centre + [0, 0, -8.0], (len(target), 1))
+        start = np.tile(centre - np.array([0, 0, 8.0]), (len(target), 1))
         pairs.append((head.hit(start, (target - centre) * flip, ears), target * flip))
         rings = np.array(level, float)
         target = ring_position(rings[:, 0], rings[:, 1])
@@ -355,8 +349,8 @@ def register(head: Head, normals: Array) -> tuple[Array, Array]:
     face = target[:, 2] > _FACE_DEPTH
     flat = _spline(source[face, :2], target[face, :2])(head.closed[:, :2])
     face_row, face_column = face_rings(flat[:, 0], flat[:, 1])
-    frontal = hs.smoothstep(0.93, 0.80, np.abs(column)) * hs.smoothstep(107, 101, row)
-    frontal *= hs.smoothstep(-108, -95, row)
+    frontal = hs.smoothstep(0.93, 0.80, np.abs(face_column)) * hs.smoothstep(1.05, 0.95, np.abs(column))
+    frontal *= hs.smoothstep(107, 101, face_row) * hs.smoothstep(-108, -95, face_row)
     return row + frontal * (face_row - row), column + frontal * (face_column - column)
 
 

@@ -12,7 +12,7 @@ ICT-FaceKit, x to the subject's left, y up, z to the front):
 ``expr``            float [E, N, 3]       displacement of each expression shape at full strength
 ``expr_names``      string [E]            `SHAPES`
 ``landmarks68``     integer [68]          vertices of ICT-FaceKit's own 68 landmarks
-``gender_dir``      float [≤ M]           optional: identity coefficients that lead from female to male
+``gender_dir``      float [≤ M]           optional: identity coefficients that lead from male to female
 ``uv``, ``tri_uv``  float, integer        optional: ICT-FaceKit's own texture coordinates (not used here)
 ``licence``         string                optional: the notice that goes with the data
 ==================  ====================  =============================================================
@@ -76,7 +76,8 @@ def read_basis(file: Path) -> ICTBasis:
     """Read and check a basis file.
 
     Raises:
-        BasisError: It is missing, no such archive, too large, incomplete, or its fields contradict each other.
+        BasisError: It is missing, no such archive, too large or incomplete, or its fields contradict each
+            other.
     """
     remedy = "make it anew with 'aukit avatars import-ict CLONE --out FILE'"
     try:

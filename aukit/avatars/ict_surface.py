@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.spatial import cKDTree
 
 from aukit.avatars import head_shape as hs
 from aukit.avatars.atlas import skin_uv
@@ -105,8 +106,7 @@ def build_surface(
     chart[body] = _SKIN
     chart[body & ears[triangles].all(1)] = _EAR
     chart[body & inside[triangles].any(1)] = _MOUTH
-    gums = _near_teeth(position, part)
-    chart[of == "gums_tongue"] = np.where(gums[triangles].all(1), _TEETH, _MOUTH)[of == "gums_tongue"]
+    chart[of == "gums_tongue"] = _MOUTH
     chart[of == "teeth"] = _TEETH
     chart[np.isin(of, ("sclera_l", "sclera_r"))] = _EYE
     worn = chart >= 0
@@ -214,30 +214,22 @@ def _mouth_uv(head: Head, part: NDArray[np.str_], inside: Mask) -> Array:
     loop, _ = head.chain(60, 67)
     depth = dijkstra_from(head, loop, np.arange(len(inside)))[0]
     depth = np.interp(np.where(np.isfinite(depth), depth, 40.0), [0, 4, 10, 22, 45], [0, 0.1, 0.3, 0.7, 1])
-    tongue = part == "gums_tongue"
-    front = head.open[tongue, 2].max() if tongue.any() else 0.0
-    depth = np.where(tongue, np.interp(front - head.open[:, 2], [0, 8, 50], [0.12, 0.18, 0.8]), depth)
+    soft, teeth = part == "gums_tongue", head.open[part == "teeth"]
+    if len(teeth):
+        # Gums are lit like the lips' inside, the tongue darkens to its back.
+        away = cKDTree(teeth).query(head.open[soft])[0] + 0.4 * (teeth[:, 2].max() - head.open[soft, 2])
+        depth[soft] = np.interp(away, [0, 12, 40], [0.12, 0.2, 0.8])
     across = np.clip(0.5 + head.open[:, 0] / 60.0, 0.03, 0.97)
     return np.stack([u0 + (u1 - u0) * across, v0 + (v1 - v0) * np.clip(depth, 0.02, 0.98)], 1)
 
 
-def _near_teeth(position: Array, part: NDArray[np.str_]) -> Mask:
-    """Gums: within 7 mm of a tooth. [N]."""
-    from scipy.spatial import cKDTree
-
-    teeth = position[part == "teeth"]
-    if not len(teeth):
-        return np.zeros(len(part), bool)
-    return np.asarray(cKDTree(teeth).query(position)[0] < 7.0) & (part == "gums_tongue")
-
-
 def _teeth_uv(position: Array, part: NDArray[np.str_], graph: coo_array, jaw: Array) -> Array:
-    """Every tooth on the middle of one of the atlas' teeth, gums above or below. [N, 2]."""
+    """Every tooth on the middle of one of the atlas' teeth. [N, 2]."""
     u0, v0, u1, v1 = TEETH_UV
     _, tooth = connected_components(graph, directed=False)
     lower = jaw > 10.0
     across = np.clip((position[:, 0] + 26.0) / 52.0, 0.0, 0.999)
-    tip = np.full(len(part), 0.1)
+    tip = np.full(len(part), 1.0)
     for t in np.unique(tooth[part == "teeth"]):
         mine = np.flatnonzero((tooth == t) & (part == "teeth"))
         y = position[mine, 1]
