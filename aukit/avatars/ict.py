@@ -14,9 +14,10 @@ from aukit.avatars import head_shape as hs
 from aukit.avatars.face_model import FaceMesh, FaceModel
 from aukit.avatars.ict_atlas import ring_position
 from aukit.avatars.ict_basis import read_basis
-from aukit.avatars.ict_expressions import LID_AUS, au_fields
+from aukit.avatars.ict_expressions import LID_AUS, au_fields, au_reach
 from aukit.avatars.ict_surface import Surface, build_surface, eye_centre
 from aukit.avatars.landmarks import landmark_places
+from aukit.avatars.regions import face_regions
 from aukit.avatars.topology import mean_topology
 from aukit.facs import VISIBLE_AUS
 
@@ -93,6 +94,8 @@ class ICTFaceModel(FaceModel):
         self._gender = basis.gender
         self._mean = _real(position[s.source])
         fields = au_fields(self.aus, shapes, position[:, 0])[:, :, s.source]
+        reach = au_reach(self.aus, position[s.source], face_regions(self).numpy())
+        fields *= reach[:, None, :, None]
         self._expression = _real(fields.reshape(2 * len(self.aus), -1))
         self._identity = _real(identity[:, s.source].reshape(len(identity), -1))
         means = self._mean[self.eye_vertices].mean(1)

@@ -155,7 +155,7 @@ def _nearest_rings(points: Array) -> tuple[Array, Array]:
 
 
 def _interpolated(place: Array, marks: Sequence[float], values: Sequence[float]) -> Array:
-    return np.interp(place, np.asarray(marks, float), np.asarray(values, float))
+    return np.asarray(np.interp(place, np.asarray(marks, float), np.asarray(values, float)))
 
 
 def _lids(head: Head) -> list[tuple[Array, Array]]:

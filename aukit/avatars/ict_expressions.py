@@ -9,9 +9,14 @@ for an AU we mostly take it; the differences, all ours:
   (``cheekSquint``) and a little of the upper lip's outer part.
 - **13** has no shape. The levator anguli oris draws the corners up, hardly outwards, and the cheeks bulge:
   ``mouthSmile`` with little of its sideways part, and a trace of ``cheekPuff``.
-- **23** has no shape: both lips rolled in a little and drawn together.
+- **23** has no shape: both lips rolled in a little (the lower less, since it draws the chin along) and
+  drawn together.
 - **25** has no shape: lower lip down, upper lip slightly up, jaw at rest.
 - **26** is a third of ``jawOpen``, **27** the whole.
+
+The shapes come from whole faces in motion and bring neighbours along: ``noseSneer`` parts the lips,
+``cheekRaiser`` moves the jaw.  What lies beside the regions of an AU (`aukit.facs.AU_REGIONS`) therefore
+fades out over 22 mm (10 mm round the lips' ring), except where the jaw carries all below the mouth (26, 27).
 
 Shapes with ``_L`` and ``_R`` act per side; the others are split by smooth weights over the midline, so that
 left and right together are the whole.
@@ -23,8 +28,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from aukit.avatars.expressions import side_weights
+from aukit.avatars.head_shape import smoothstep
+from aukit.facs import AU_REGIONS, FACE_REGIONS
 
 Array = NDArray[np.float64]
 
@@ -56,7 +64,7 @@ AU_SHAPES: dict[int, tuple[Share, ...]] = {
     18: (Share("mouthPucker"),),
     20: (Share("mouthStretch"),),
     22: (Share("mouthFunnel"),),
-    23: (Share("mouthRollUpper", 0.35), Share("mouthRollLower", 0.35), Share("mouthPucker", 0.25)),
+    23: (Share("mouthRollUpper", 0.4), Share("mouthRollLower", 0.3), Share("mouthPucker", 0.3)),
     24: (Share("mouthPress"),),
     25: (Share("mouthLowerDown", 0.6), Share("mouthUpperUp", 0.2)),
     26: (Share("jawOpen", 0.35),),
@@ -66,8 +74,32 @@ AU_SHAPES: dict[int, tuple[Share, ...]] = {
 }
 """Shapes per action unit at full activation."""
 
+FADE, RING_FADE = 22.0, 10.0
+"""Distance from the regions of an action unit in mm at which it ends; round the lips' ring it ends sooner."""
+RING_AUS = (18, 22, 23, 24, 28)
+JAW_AUS = (26, 27)
 LID_AUS = (5, 7)
 """Action units whose lids give way to a closing eye (43): both would shut the eye beyond itself."""
+
+
+def au_reach(aus: tuple[int, ...], position: Array, region: NDArray[np.int64]) -> Array:
+    """How far each vertex follows each action unit: 1 in its regions, 0 beyond the fade.
+
+    Args:
+        aus: Action units wanted, in this order.
+        position: [N, 3] mean head in mm.
+        region: [N] as of `aukit.avatars.face_regions`.
+
+    Returns:
+        [A, N] in [0, 1].
+    """
+    reach = np.ones((len(aus), len(position)))
+    for share, au in zip(reach, aus, strict=True):
+        if au not in JAW_AUS:
+            own = np.isin(region, [FACE_REGIONS.index(name) for name in AU_REGIONS[au]])
+            distance, _ = cKDTree(position[own]).query(position)
+            share[:] = smoothstep(RING_FADE if au in RING_AUS else FADE, 0.0, distance)
+    return reach
 
 
 def au_fields(aus: tuple[int, ...], shapes: dict[str, Array], x: Array) -> Array:
