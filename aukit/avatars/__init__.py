@@ -6,6 +6,7 @@ from aukit.avatars.camera import Camera
 from aukit.avatars.contact_sheet import contact_sheet
 from aukit.avatars.face_model import FaceMesh, FaceModel, face_model
 from aukit.avatars.light import Light
+from aukit.avatars.regions import face_regions
 from aukit.avatars.renderer import Rendering, render
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "Rendering",
     "contact_sheet",
     "face_model",
+    "face_regions",
     "plain_background",
     "render",
     "sample_background",

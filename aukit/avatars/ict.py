@@ -150,8 +150,14 @@ class ICTFaceModel(FaceModel):
             int64 [M, 3] vertices and float32 [M, 3] weights.
         """
         s = self.surface
-        skin = s.triangles[np.isfinite(s.row[s.triangles]).all(1)]
-        corners = ring_position(s.row[skin], s.column[skin])
+        row_of, column_of = s.row.copy(), s.column.copy()
+        parts = [s.triangles[np.isfinite(s.row[s.triangles]).all(1)]]
+        for ring, deep in _ear_holes(s, self._mean.numpy()):
+            # The ears have no place among rings and columns: cones down to their canals close the holes.
+            row_of[deep], column_of[deep] = s.row[ring].mean(), s.column[ring].mean()
+            parts.append(np.stack([ring, np.roll(ring, 1), np.full_like(ring, deep)], 1))
+        skin = np.concatenate(parts)
+        corners = ring_position(row_of[skin], column_of[skin])
         a, ab, ac = corners[:, 0], corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
         places = ring_position(row, column)
         _, near = cKDTree(corners.mean(1)).query(places, k=16)
@@ -166,6 +172,22 @@ class ICTFaceModel(FaceModel):
         best = np.argmin(distance, 1)
         k = np.arange(len(places))
         return torch.from_numpy(skin[near[k, best]]), _real(weights[k, best])
+
+
+def _ear_holes(s: Surface, position: NDArray[np.float32]) -> list[tuple[Index, int]]:
+    """For each ear, the skin's vertices round it in their order and the vertex deepest in the ear."""
+    known = np.isfinite(s.row[s.triangles])
+    edge = known.any(1) & ~known.all(1)
+    rim, ear = np.unique(s.triangles[edge][known[edge]]), np.unique(s.triangles[edge][~known[edge]])
+    holes = []
+    for side in (-1.0, 1.0):
+        ring = rim[(side * s.column[rim] > 0.9) & (np.abs(s.column[rim]) < 1.4)]
+        away = ring_position(s.row[ring], s.column[ring])[:, 1:]
+        away -= away.mean(0)
+        near = ear[(side * position[ear, 0] > 50)]
+        deep = near[np.argmin(np.abs(position[near, 0]))]
+        holes.append((ring[np.argsort(np.arctan2(away[:, 0], away[:, 1]))], int(deep)))
+    return holes
 
 
 def _mean_head_places() -> tuple[Array, Array]:

@@ -281,10 +281,10 @@ def _outline(head: Head, ears: Mask) -> list[tuple[Array, Array]]:
     # The corner below the chin, and round the ear: above, before, below and behind it.
     exact = [((132, 0.0), (0.0, 128.0)), ((130, 0.35), (20.0, 126.0))]
     around = [
-        ((-24, 1.03), -4.0, -98.0),
-        ((8, 0.975), 20.0, -78.0),
+        ((-2, 1.03), -4.0, -98.0),
+        ((16, 0.975), 20.0, -78.0),
         ((42, 1.0), 64.0, -96.0),
-        ((12, 1.2), 25.0, -126.0),
+        ((20, 1.07), 25.0, -124.0),
     ]
     pairs = []
     for sign in (-1.0, 1.0):
