@@ -110,11 +110,9 @@ class Head:
 
 
 def ring_position(row: Array, column: Array) -> Array:
-    """Closed mean head of the procedural basis: canonical x and y, depth with the features. [..., 3]."""
+    """Places on the procedural head without its features, lids and lips closed. [..., 3]."""
     x, y, z = hs.ring_point(row, column)
-    front = np.where((np.abs(column) < 1) & (row > -100) & (row < 125), 1.0, 0.0)
-    fade = front * hs.smoothstep(1.0, 0.9, np.abs(column)) * hs.smoothstep(124, 110, row)
-    return np.stack([x, y, z + fade * hs.features(x, y)[2] - hs.EAR_AXIS_DEPTH], -1)
+    return np.stack([x, y, z - hs.EAR_AXIS_DEPTH], -1)
 
 
 def _face(x: Array, y: Array) -> Array:
@@ -134,17 +132,16 @@ def face_rings(x: Array, y: Array) -> tuple[Array, Array]:
 
 
 def _nearest_rings(points: Array) -> tuple[Array, Array]:
-    """Ring label and column of the ring surface's points nearest to [N, 3] (features left out)."""
+    """Ring label and column of the ring surface's points nearest to [N, 3]."""
     rows, columns = np.meshgrid(np.arange(-116.5, 225, 1.5), np.linspace(-2, 2, 401), indexing="ij")
     row, column = rows.ravel(), columns.ravel()
-    depth = np.array([0.0, 0.0, hs.EAR_AXIS_DEPTH])
-    _, nearest = cKDTree(np.stack(hs.ring_point(row, column), -1)).query(points + depth)
+    _, nearest = cKDTree(ring_position(row, column)).query(points)
     row, column = row[nearest], column[nearest]
     for _ in range(4):
-        here = np.stack(hs.ring_point(row, column), -1)
-        by_row = (np.stack(hs.ring_point(row + 0.05, column), -1) - here) / 0.05
-        by_column = (np.stack(hs.ring_point(row, column + 0.001), -1) - here) / 0.001
-        away = points + depth - here
+        here = ring_position(row, column)
+        by_row = (ring_position(row + 0.05, column) - here) / 0.05
+        by_column = (ring_position(row, column + 0.001) - here) / 0.001
+        away = points - here
         aa, bb = (by_row**2).sum(1), (by_column**2).sum(1)
         ab = (by_row * by_column).sum(1)
         fa, fb = (by_row * away).sum(1), (by_column * away).sum(1)
@@ -229,7 +226,7 @@ def _seen(head: Head, points: Array) -> Array:
     return head.hit(origin, ray, np.zeros(len(head.open), bool))
 
 
-def _nostrils_and_chin(head: Head, normals: Array) -> list[tuple[Array, Array]]:
+def _nostrils_and_chin(head: Head, normals: Array, outside: Mask) -> list[tuple[Array, Array]]:
     marks = head.closed[head.landmarks]
     x, z = np.full(3, 0.70 * marks[35, 0]), np.full(3, marks[33, 2])
     share = np.array([0.32, 0.5, 0.72])
@@ -249,13 +246,18 @@ def _nostrils_and_chin(head: Head, normals: Array) -> list[tuple[Array, Array]]:
     for sign in (-1.0, 1.0):
         points = head.closed * [sign, 1.0, 1.0]
         bearing = np.arctan2(points[:, 0], points[:, 2] - _AXIS)
-        below = (points[:, 1] > 84) & (points[:, 1] < 130) & (normals[:, 1] > 0.55)
+        below = (points[:, 1] > 84) & (points[:, 1] < 130) & (normals[:, 1] > 0.55) & outside
         below &= np.hypot(points[:, 0], points[:, 2] - _AXIS) > 25
         source = []
         for column, angle in zip(columns, azimuth, strict=True):
             # Nearer to the midline the lip's underside turns down as well, but higher than the chin's point.
             near = below & (points[:, 1] > line[tip, 1] - 26 * column) & (np.abs(bearing - angle) < 0.07)
-            source.append(points[near][np.argmin(points[near, 1])] if near.any() else [np.nan] * 3)
+            if near.any():
+                edge = points[near][np.argmin(points[near, 1])]
+                reach = float(np.hypot(edge[0], edge[2] - _AXIS))
+                source.append([reach * np.sin(angle), edge[1], _AXIS + reach * np.cos(angle)])
+            else:
+                source.append([np.nan] * 3)
         pairs.append((np.array(source) * [sign, 1, 1], target * [sign, 1, 1]))
     return pairs
 
@@ -282,8 +284,8 @@ def _outline(head: Head, ears: Mask) -> list[tuple[Array, Array]]:
     exact = [((132, 0.0), (0.0, 128.0)), ((130, 0.35), (20.0, 126.0))]
     around = [
         ((-2, 1.03), -4.0, -98.0),
-        ((16, 0.975), 20.0, -78.0),
-        ((42, 1.0), 64.0, -96.0),
+        ((16, 0.995), 20.0, -78.0),
+        ((78, 1.0), 64.0, -96.0),
         ((20, 1.07), 25.0, -124.0),
     ]
     pairs = []
@@ -325,19 +327,20 @@ def ear_vertices(head: Head) -> Mask:
     return ears
 
 
-def register(head: Head, normals: Array) -> tuple[Array, Array]:
+def register(head: Head, normals: Array, outside: Mask) -> tuple[Array, Array]:
     """Ring label and column on the procedural head of every vertex of the ICT skin.
 
     Args:
         head: The mean head.
         normals: [N, 3] its normals, outwards.
+        outside: [N] vertices of the skin, without what lies inside mouth and eyes.
 
     Returns:
         [N] ring labels and [N] columns as in `aukit.avatars.topology`. About 1 s.
     """
     ears = ear_vertices(head)
     pairs = [
-        *_lids(head), *_lips(head), *_nose_and_brows(head), *_nostrils_and_chin(head, normals),
+        *_lids(head), *_lips(head), *_nose_and_brows(head), *_nostrils_and_chin(head, normals, outside),
         *_outline(head, ears),
     ]  # fmt: skip
     source, target = (np.concatenate(part) for part in zip(*pairs, strict=True))

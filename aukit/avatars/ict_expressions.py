@@ -16,7 +16,7 @@ for an AU we mostly take it; the differences, all ours:
 
 The shapes come from whole faces in motion and bring neighbours along: ``noseSneer`` parts the lips,
 ``cheekRaiser`` moves the jaw.  What lies beside the regions of an AU (`aukit.facs.AU_REGIONS`) therefore
-fades out over 22 mm (10 mm round the lips' ring), except where the jaw carries all below the mouth (26, 27).
+fades out over 22 mm (10 mm round the mouth), except where the jaw carries all below the mouth (26, 27).
 
 Shapes with ``_L`` and ``_R`` act per side; the others are split by smooth weights over the midline, so that
 left and right together are the whole.
@@ -75,8 +75,8 @@ AU_SHAPES: dict[int, tuple[Share, ...]] = {
 """Shapes per action unit at full activation."""
 
 FADE, RING_FADE = 22.0, 10.0
-"""Distance from the regions of an action unit in mm at which it ends; round the lips' ring it ends sooner."""
-RING_AUS = (18, 22, 23, 24, 28)
+"""Distance from the regions of an action unit in mm at which it ends; round the mouth it ends sooner."""
+RING_AUS = (14, 18, 22, 23, 24, 28)
 JAW_AUS = (26, 27)
 LID_AUS = (5, 7)
 """Action units whose lids give way to a closing eye (43): both would shut the eye beyond itself."""
