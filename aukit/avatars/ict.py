@@ -26,7 +26,7 @@ Index = NDArray[np.int64]
 
 MODES = 40
 """Identity modes in use; they carry almost all visible variation."""
-_GENDER_SHIFT, _GENDER_SPREAD = 1.7, 0.7
+_GENDER_SHIFT, _GENDER_SPREAD = 2.2, 0.6
 """Mean and standard deviation along the gender direction, in standard deviations of the whole population."""
 _OWN_LANDMARKS = slice(27, 68)
 """Landmarks of nose, eyes and mouth, which ICT-FaceKit places as the common mark-up does."""

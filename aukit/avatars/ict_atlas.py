@@ -233,6 +233,13 @@ def _nostrils_and_chin(head: Head, normals: Array, outside: Mask) -> list[tuple[
     nostrils = np.stack([x, (1 - share) * marks[30, 1] + share * marks[33, 1], z], 1)
     place = _face(np.full(3, 6.8), np.array([44.4, 46.4, 48.4]))
     pairs = [(nostrils * sides, place * sides) for sides in (np.array([1.0, 1, 1]), np.array([-1.0, 1, 1]))]
+    # The furrow behind each wing of the nose: where the profile across turns most.
+    across = np.arange(13.0, 27.0, 0.5)
+    height = np.full_like(across, 0.6 * marks[30, 1] + 0.4 * marks[33, 1])
+    for sign in (-1.0, 1.0):
+        profile = _seen(head, np.stack([sign * across, height, height], 1))
+        turn = np.diff(_smooth(profile[:, 2], 3), 2)
+        pairs.append((profile[[1 + int(np.argmax(turn))]], _face(np.array([sign * 18.8]), np.array([39.5]))))
     # The furrow under the lip and the point of the chin, on the midline.
     heights = np.arange(marks[57, 1] + 2.0, marks[57, 1] + 34.0, 0.5)
     line = _seen(head, np.stack([np.zeros_like(heights), heights, np.zeros_like(heights)], 1))

@@ -14,7 +14,7 @@ for an AU we mostly take it; the differences, all ours:
 - **25** has no shape: lower lip down, upper lip slightly up, jaw at rest.
 - **26** is a third of ``jawOpen``, **27** the whole.
 
-The shapes come from whole faces in motion and bring neighbours along: ``noseSneer`` parts the lips,
+The shapes come from whole faces in motion and bring neighbours along: ``noseSneer`` bares the teeth,
 ``cheekRaiser`` moves the jaw.  What lies beside the regions of an AU (`aukit.facs.AU_REGIONS`) therefore
 fades out over 22 mm (10 mm round the mouth), except where the jaw carries all below the mouth (26, 27).
 
@@ -32,7 +32,7 @@ from scipy.spatial import cKDTree
 
 from aukit.avatars.expressions import side_weights
 from aukit.avatars.head_shape import smoothstep
-from aukit.facs import AU_REGIONS, FACE_REGIONS
+from aukit.facs import AU_REGIONS, FACE_REGIONS, FaceRegion
 
 Array = NDArray[np.float64]
 
@@ -77,6 +77,8 @@ AU_SHAPES: dict[int, tuple[Share, ...]] = {
 FADE, RING_FADE = 22.0, 10.0
 """Distance from the regions of an action unit in mm at which it ends; round the mouth it ends sooner."""
 RING_AUS = (14, 18, 22, 23, 24, 28)
+SPARED: dict[int, tuple[FaceRegion, ...]] = {9: ("upper lip",)}
+"""Regions that an action unit reaches by its fade alone."""
 JAW_AUS = (26, 27)
 LID_AUS = (5, 7)
 """Action units whose lids give way to a closing eye (43): both would shut the eye beyond itself."""
@@ -96,7 +98,8 @@ def au_reach(aus: tuple[int, ...], position: Array, region: NDArray[np.int64]) -
     reach = np.ones((len(aus), len(position)))
     for share, au in zip(reach, aus, strict=True):
         if au not in JAW_AUS:
-            own = np.isin(region, [FACE_REGIONS.index(name) for name in AU_REGIONS[au]])
+            names = set(AU_REGIONS[au]) - set(SPARED.get(au, ()))
+            own = np.isin(region, [FACE_REGIONS.index(name) for name in names])
             distance, _ = cKDTree(position[own]).query(position)
             share[:] = smoothstep(RING_FADE if au in RING_AUS else FADE, 0.0, distance)
     return reach

@@ -72,12 +72,15 @@ def test_sizes_charts_and_materials(ict):
     face = ict.triangles[ict.face_region[ict.triangles].all(1)]
     steps = (ict.uv[face] - ict.uv[face.roll(1, 1)]).norm(dim=-1)
     assert steps.max() < 0.06
-    # And nowhere turned over, but for the folds of nostrils and lids.
+    # And nowhere turned over, but in the folds of nostrils and lids, which no frontal view shows.
     a, b, c = ict.uv[face].unbind(1)
     winding = (b - a)[:, 0] * (c - a)[:, 1] - (b - a)[:, 1] * (c - a)[:, 0]
     size = mesh.vertices[0, face]
     area = torch.linalg.cross(size[:, 1] - size[:, 0], size[:, 2] - size[:, 0]).norm(dim=1)
-    assert (area * (winding <= 0)).sum() < 0.02 * area.sum()
+    middle = size.mean(1)
+    nostrils = (middle[:, X].abs() < 22) & (middle[:, Y] > 25) & (middle[:, Y] < 52)
+    lids = (middle[:, X].abs() > 14) & (middle[:, X].abs() < 52) & (middle[:, Y].abs() < 12)
+    assert (area * (winding <= 0))[~nostrils & ~lids].sum() < 0.001 * area.sum()
 
 
 @needs_ict
