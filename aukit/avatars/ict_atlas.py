@@ -68,6 +68,11 @@ class Head:
             path.append(int(before[path[-1]]))
         return np.array(path[::-1])
 
+    def nearest(self, sources: Index) -> tuple[Array, Index]:
+        """Distance along the surface in mm to each vertex' nearest source, and its number. [N] each."""
+        distance, _, number = dijkstra(self.graph, False, sources, return_predecessors=True, min_only=True)
+        return distance, number
+
     def enclosed(self, seeds: Mask, loop: Index) -> Mask:
         """Vertices that hang together with the seeds without crossing a loop. [N]."""
         closed = np.zeros(len(self.open), bool)
@@ -226,27 +231,32 @@ def _seen(head: Head, points: Array) -> Array:
     return head.hit(origin, ray, np.zeros(len(head.open), bool))
 
 
-def _nostrils_and_chin(head: Head, normals: Array, outside: Mask) -> list[tuple[Array, Array]]:
+def _nostrils(head: Head) -> list[tuple[Array, Array]]:
+    """The nostrils, and the furrows behind the wings of the nose: where the profile across turns most."""
     marks = head.closed[head.landmarks]
     x, z = np.full(3, 0.70 * marks[35, 0]), np.full(3, marks[33, 2])
     share = np.array([0.32, 0.5, 0.72])
     nostrils = np.stack([x, (1 - share) * marks[30, 1] + share * marks[33, 1], z], 1)
     place = _face(np.full(3, 6.8), np.array([44.4, 46.4, 48.4]))
     pairs = [(nostrils * sides, place * sides) for sides in (np.array([1.0, 1, 1]), np.array([-1.0, 1, 1]))]
-    # The furrow behind each wing of the nose: where the profile across turns most.
     across = np.arange(13.0, 27.0, 0.5)
     height = np.full_like(across, 0.6 * marks[30, 1] + 0.4 * marks[33, 1])
     for sign in (-1.0, 1.0):
         profile = _seen(head, np.stack([sign * across, height, height], 1))
         turn = np.diff(_smooth(profile[:, 2], 3), 2)
         pairs.append((profile[[1 + int(np.argmax(turn))]], _face(np.array([sign * 18.8]), np.array([39.5]))))
-    # The furrow under the lip and the point of the chin, on the midline.
+    return pairs
+
+
+def _chin_and_jaw(head: Head, normals: Array, outside: Mask) -> list[tuple[Array, Array]]:
+    """The furrow under the lip and the point of the chin, on the midline; the edge of the jaw."""
+    marks = head.closed[head.landmarks]
     heights = np.arange(marks[57, 1] + 2.0, marks[57, 1] + 34.0, 0.5)
     line = _seen(head, np.stack([np.zeros_like(heights), heights, np.zeros_like(heights)], 1))
     furrow = int(np.argmin(line[:24, 2]))
     tip = furrow + int(np.argmax(line[furrow:, 2]))
-    pairs.append((line[[furrow, tip]], _face(np.zeros(2), np.array([84.5, 97.0]))))
-    # The edge of the jaw: where the skin turns down.
+    pairs = [(line[[furrow, tip]], _face(np.zeros(2), np.array([84.5, 97.0])))]
+    # The edge is where the skin turns down.
     columns = np.array([0.0, 0.15, 0.3, 0.45, 0.58, 0.7, 0.8, 0.88])
     target = ring_position(np.full(8, 107.7), columns)
     azimuth = np.arctan2(target[:, 0], target[:, 2] - _AXIS)
@@ -347,8 +357,8 @@ def register(head: Head, normals: Array, outside: Mask) -> tuple[Array, Array]:
     """
     ears = ear_vertices(head)
     pairs = [
-        *_lids(head), *_lips(head), *_nose_and_brows(head), *_nostrils_and_chin(head, normals, outside),
-        *_outline(head, ears),
+        *_lids(head), *_lips(head), *_nose_and_brows(head), *_nostrils(head),
+        *_chin_and_jaw(head, normals, outside), *_outline(head, ears),
     ]  # fmt: skip
     source, target = (np.concatenate(part) for part in zip(*pairs, strict=True))
     known = np.isfinite(source).all(1)

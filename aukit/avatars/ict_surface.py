@@ -13,9 +13,10 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, dijkstra
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from aukit.avatars import head_shape as hs
@@ -95,7 +96,7 @@ def build_surface(
     of = part[triangles[:, 0]]
     body = np.isin(of, _BODY)
     head = Head(position, closed, triangles[body], landmarks)
-    normals = vertex_normals_of(position, triangles)
+    normals = vertex_normals(torch.from_numpy(position), torch.from_numpy(triangles)).numpy()
     inside = _mouth_inside(head, part)
     row, column = register(head, normals, np.isin(part, ("face", "head_neck")) & ~inside)
     _settle_lids(head, part, row, column)
@@ -121,7 +122,7 @@ def build_surface(
     uv[:, _SKIN] = skin_uv(row, column)
     uv[:, _BACK] = skin_uv(row, np.full_like(column, 2.0))
     uv[:, _MOUTH] = _mouth_uv(head, part, inside)
-    uv[:, _TEETH] = _teeth_uv(position, part, worn_graph(triangles, source, len(position)), jaw)
+    uv[:, _TEETH] = _teeth_uv(position, part, _graph(triangles, source, len(position)), jaw)
     uv[:, _EYE] = _eye_uv(position, part)
     uv[:, _EAR] = _ear_uv(position, ears)
 
@@ -140,15 +141,7 @@ def build_surface(
     )  # fmt: skip
 
 
-def vertex_normals_of(position: Array, triangles: Index) -> Array:
-    """Outward unit normals. [N, 3]."""
-    import torch
-
-    result: Array = vertex_normals(torch.from_numpy(position), torch.from_numpy(triangles)).numpy()
-    return result
-
-
-def worn_graph(triangles: Index, source: Index, count: int) -> coo_array:
+def _graph(triangles: Index, source: Index, count: int) -> coo_array:
     """Which vertices of the basis file hang together. [count, count]."""
     corners = source[triangles]
     ones = np.ones(corners.size)
@@ -185,8 +178,8 @@ def _settle_lids(head: Head, part: NDArray[np.str_], row: Array, column: Array) 
         x = hs.ring_point(row[loop], column[loop])[0]
         row[loop], column[loop] = face_rings(x, np.where(upper, -0.3, 0.8))
         hidden = np.flatnonzero(head.enclosed(part == name, loop))
-        _, nearest = dijkstra_from(head, loop, hidden)
-        row[hidden], column[hidden] = row[nearest], column[nearest]
+        margin = head.nearest(loop)[1][hidden]
+        row[hidden], column[hidden] = row[margin], column[margin]
 
 
 def _settle_lips(head: Head, row: Array, column: Array) -> None:
@@ -194,12 +187,6 @@ def _settle_lips(head: Head, row: Array, column: Array) -> None:
     loop, place = head.chain(60, 67)
     x = hs.ring_point(row[loop], column[loop])[0]
     row[loop], column[loop] = face_rings(x, hs.MOUTH_ROW + np.where(place < 64, -0.3, 0.3))
-
-
-def dijkstra_from(head: Head, sources: Index, vertices: Index) -> tuple[Array, Index]:
-    """Distance in mm along the surface to, and number of, the nearest source of each vertex."""
-    distance, _, nearest = dijkstra(head.graph, False, sources, return_predecessors=True, min_only=True)
-    return distance[vertices], nearest[vertices]
 
 
 def _mouth_inside(head: Head, part: NDArray[np.str_]) -> Mask:
@@ -212,7 +199,7 @@ def _mouth_uv(head: Head, part: NDArray[np.str_], inside: Mask) -> Array:
     """Across: x. Down: depth, from the lips' colour to the dark. [N, 2]."""
     u0, v0, u1, v1 = MOUTH_UV
     loop, _ = head.chain(60, 67)
-    depth = dijkstra_from(head, loop, np.arange(len(inside)))[0]
+    depth, _ = head.nearest(loop)
     depth = np.interp(np.where(np.isfinite(depth), depth, 40.0), [0, 4, 10, 22, 45], [0, 0.1, 0.3, 0.7, 1])
     soft, teeth = part == "gums_tongue", head.open[part == "teeth"]
     if len(teeth):

@@ -1,5 +1,7 @@
 """Action units move what they should, on every face basis."""
 
+from functools import lru_cache
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from tests.avatars.test_face_model import MIRROR
 JAW_DROP = (26, 27)
 
 
+@lru_cache
 def vertex_areas(model: FaceModel) -> np.ndarray:
     """Share of the face's area that each vertex stands for. [N]."""
     points = model.mean_mesh().vertices[0].double().numpy()
