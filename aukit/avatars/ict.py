@@ -28,8 +28,12 @@ MODES = 40
 """Identity modes in use; they carry almost all visible variation."""
 _GENDER_SHIFT, _GENDER_SPREAD = 2.2, 0.6
 """Mean and standard deviation along the gender direction, in standard deviations of the whole population."""
+_BLINK = 1.12
+"""How far a closing eye goes in units of ICT-FaceKit's blink, which leaves a slit at the inner corner."""
 _OWN_LANDMARKS = slice(27, 68)
 """Landmarks of nose, eyes and mouth, which ICT-FaceKit places as the common mark-up does."""
+_LIDS = torch.tensor([[[43, 47], [44, 46]], [[37, 41], [38, 40]]])
+"""Landmarks on the upper lids' and, opposite, the lower lids' margins, of the left and the right eye."""
 
 
 class ICTFaceModel(FaceModel):
@@ -108,6 +112,7 @@ class ICTFaceModel(FaceModel):
         vertex = own[np.searchsorted(s.source[own], basis.landmarks[_OWN_LANDMARKS])]
         self._landmarks[0][_OWN_LANDMARKS] = torch.from_numpy(vertex)[:, None]
         self._landmarks[1][_OWN_LANDMARKS] = torch.tensor([1.0, 0.0, 0.0])
+        self._mean_gaps = self._lid_gaps(self._mean[None]) / _BLINK
 
     def sample_identity(self, rng: np.random.Generator, gender: str, age: float) -> NDArray[np.float32]:
         """See `FaceModel.sample_identity`; age changes the appearance only."""
@@ -126,13 +131,21 @@ class ICTFaceModel(FaceModel):
     def __call__(self, identity: Tensor, activations: Tensor) -> FaceMesh:
         """See `FaceModel.__call__`."""
         identity, activations = self.checked(identity, activations)
-        closed = activations[:, self.aus.index(43)]
+        shape = self._mean + (identity @ self._identity).view(len(identity), -1, 3)
+        blink = self.aus.index(43)
         weights = activations.clone()
         for au in LID_AUS:
-            weights[:, self.aus.index(au)] *= 1.0 - closed
-        moved = identity @ self._identity + weights.flatten(1) @ self._expression
-        vertices = self._mean + moved.view(len(identity), -1, 3)
+            weights[:, self.aus.index(au)] *= 1.0 - activations[:, blink]
+        # The lids' way to go is this person's own.
+        weights[:, blink] *= (self._lid_gaps(shape) / self._mean_gaps).clamp(0.5, 2.0)
+        vertices = shape + (weights.flatten(1) @ self._expression).view_as(shape)
         return FaceMesh(vertices, _weighted(self._landmarks, vertices))
+
+    def _lid_gaps(self, shape: Tensor) -> Tensor:
+        """Mean opening of the (left, right) eye in mm. [B, 2]."""
+        marks = self._landmarks[0][_LIDS, 0]
+        heights = shape[:, marks, 1]
+        return (heights[..., 1] - heights[..., 0]).mean(-1)
 
     def eye_centres(self, vertices: Tensor) -> Tensor:
         """See `FaceModel.eye_centres`."""

@@ -124,6 +124,16 @@ def test_a_closing_eye_stays_shut_whatever_the_other_lid_muscles_do(ict):
 
 
 @needs_ict
+def test_everybody_can_close_their_eyes(ict):
+    draws = [ict.sample_identity(np.random.default_rng(k), ("female", "male")[k % 2], 30) for k in range(60)]
+    people = torch.from_numpy(np.stack(draws))
+    shut = ict(people, ict.activations({43: 1.0}).expand(60, -1, -1)).landmarks
+    gap = shut[:, [47, 46, 41, 40], Y] - shut[:, [43, 44, 37, 38], Y]
+    assert gap.abs().max() < 2.0
+    assert gap.mean().abs() < 0.8
+
+
+@needs_ict
 def test_faces_are_rendered_with_eyes_lips_and_hair(ict):
     avatar = Avatar.sample("tests", "someone", 3, gender="female", age=27, basis="ict")
     assert avatar.basis == "ict"
