@@ -13,8 +13,9 @@ from torch import Tensor
 from aukit.avatars import head_shape as hs
 from aukit.avatars.face_model import FaceMesh, FaceModel
 from aukit.avatars.ict_atlas import ring_position
-from aukit.avatars.ict_basis import read_basis
+from aukit.avatars.ict_basis import BasisError, read_basis
 from aukit.avatars.ict_expressions import LID_AUS, au_fields, au_reach
+from aukit.avatars.ict_import import ICT_LAYOUT
 from aukit.avatars.ict_surface import Surface, build_surface, eye_centre
 from aukit.avatars.landmarks import landmark_places
 from aukit.avatars.regions import face_regions
@@ -30,6 +31,10 @@ _GENDER_SHIFT, _GENDER_SPREAD = 2.2, 0.6
 """Mean and standard deviation along the gender direction, in standard deviations of the whole population."""
 _BLINK = 1.12
 """How far a closing eye goes in units of ICT-FaceKit's blink, which leaves a slit at the inner corner."""
+_WHOLE_PARTS = (
+    "face", "head_neck", "mouth_socket", "eye_socket_l", "eye_socket_r", "sclera_l", "sclera_r",
+)  # fmt: skip
+"""Parts whose vertices must all be there for the registration to the atlas."""
 _OWN_LANDMARKS = slice(27, 68)
 """Landmarks of nose, eyes and mouth, which ICT-FaceKit places as the common mark-up does."""
 _LIDS = torch.tensor([[[43, 47], [44, 46]], [[37, 41], [38, 40]]])
@@ -59,6 +64,14 @@ class ICTFaceModel(FaceModel):
 
     def __init__(self, file: Path) -> None:
         basis = read_basis(file)
+        for name in _WHOLE_PARTS:
+            first, last = ICT_LAYOUT.parts[name]
+            found = int((basis.part == name).sum())
+            if found != last - first + 1:
+                raise BasisError(
+                    f"{file}: part {name!r} has {found} vertices, ICT-FaceKit's {last - first + 1}; "
+                    "make it anew with 'aukit avatars import-ict CLONE --out FILE'"
+                )
         outer = basis.landmarks[[45, 36]]
         scale = (
             2

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aukit.avatars import face_model
 from aukit.avatars.ict_basis import SHAPES, BasisError, read_basis
 from aukit.avatars.ict_import import ICT_LAYOUT, NEUTRAL, Layout, import_ict
 from aukit.cli import main
@@ -57,6 +58,13 @@ def test_a_complete_clone_has_158_meshes_and_becomes_a_basis(clone: Path, tmp_pa
     with np.load(out, allow_pickle=False) as stored:
         assert "Copyright (c) 2020 the makers" in str(stored["licence"])
     assert [f.name for f in out.parent.iterdir()] == ["basis.npz"]
+
+
+def test_a_basis_of_another_topology_is_no_head(clone: Path, tmp_path: Path, monkeypatch) -> None:
+    import_ict(clone, tmp_path / "basis.npz", modes=3, layout=TOY)
+    monkeypatch.setenv("AUKIT_ICT_BASIS", str(tmp_path / "basis.npz"))
+    with pytest.raises(BasisError, match=r"basis\.npz: part 'face' has 6 vertices.*import-ict"):
+        face_model("ict")
 
 
 def test_a_gender_direction_is_taken_along(clone: Path, tmp_path: Path) -> None:
