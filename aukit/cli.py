@@ -89,6 +89,15 @@ def parser() -> argparse.ArgumentParser:
     avatars = _group(commands, "avatars", "rendered faces")
     command = _add(avatars, "sheet", _sheet, "draw people and action units on one picture")
     command.add_argument("--out", type=Path, required=True, metavar="PNG")
+    command.add_argument("--basis", choices=("procedural", "ict"), default="procedural", help="face basis")
+
+    command = _add(avatars, "import-ict", _import_ict, "turn a clone of ICT-FaceKit into a face basis file")
+    command.add_argument("clone", type=Path, help="folder with LICENSE and FaceXModel")
+    command.add_argument("--out", type=Path, required=True, metavar="NPZ")
+    command.add_argument("--modes", type=int, default=100, help="identity modes to take, 1 to 100")
+    command.add_argument(
+        "--gender-direction", type=Path, metavar="FILE", help="coefficients that lead from male to female"
+    )
 
     command = _add(avatars, "render", _render, "random faces with landmarks and action units")
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
@@ -210,7 +219,15 @@ def _prepare(words: argparse.Namespace) -> None:
 def _sheet(words: argparse.Namespace) -> None:
     from aukit.avatars.contact_sheet import contact_sheet
 
-    contact_sheet(words.out)
+    contact_sheet(words.out, basis=words.basis)
+
+
+def _import_ict(words: argparse.Namespace) -> None:
+    from aukit.avatars.face_model import ICT_VARIABLE
+    from aukit.avatars.ict_import import import_ict
+
+    import_ict(words.clone, words.out, words.modes, words.gender_direction)
+    print(f"{words.out} written; {ICT_VARIABLE}={words.out} makes it the face basis 'ict'")
 
 
 def _render(words: argparse.Namespace) -> None:

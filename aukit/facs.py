@@ -25,7 +25,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 Region = Literal["brow", "eye", "cheek", "nose", "mouth", "chin", "jaw", "neck"]
 Side = Literal["left", "right"]
@@ -124,6 +124,49 @@ VISIBLE_AUS: tuple[int, ...] = (
     1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 43,
 )  # fmt: skip
 """AUs that an avatar can show, in ascending order: the ones with a shape of their own in a still image."""
+
+FaceRegion = Literal[
+    "forehead", "glabella", "brow", "temple", "eye", "nose", "infraorbital", "cheek", "upper lip",
+    "mouth corner", "lower lip", "chin", "jaw",
+]  # fmt: skip
+
+FACE_REGIONS: tuple[FaceRegion, ...] = get_args(FaceRegion)
+"""A partition of the face from hairline to jaw edge, both sides alike; `aukit.avatars.face_regions` draws it.
+
+``eye`` is the lids with their folds, ``infraorbital`` the triangle between lower lid, nose and cheekbone,
+``cheek`` what lies beside and below it, ``jaw`` the lower cheek down to the edge of the jaw.
+"""
+
+AU_REGIONS: Mapping[int, tuple[FaceRegion, ...]] = MappingProxyType(
+    {
+        1: ("forehead", "glabella", "brow", "eye"),
+        2: ("forehead", "brow", "temple", "eye"),
+        4: ("forehead", "glabella", "brow", "eye"),
+        5: ("eye",),
+        6: ("eye", "temple", "infraorbital", "cheek"),
+        7: ("eye", "infraorbital"),
+        9: ("glabella", "brow", "eye", "nose", "infraorbital", "upper lip"),
+        10: ("nose", "infraorbital", "cheek", "upper lip", "mouth corner"),
+        11: ("infraorbital", "cheek", "upper lip", "mouth corner"),
+        12: ("infraorbital", "cheek", "upper lip", "mouth corner", "lower lip", "jaw"),
+        13: ("infraorbital", "cheek", "upper lip", "mouth corner", "lower lip"),
+        14: ("cheek", "upper lip", "mouth corner", "lower lip", "jaw"),
+        15: ("mouth corner", "upper lip", "lower lip", "chin", "jaw"),
+        16: ("mouth corner", "lower lip", "chin"),
+        17: ("upper lip", "lower lip", "mouth corner", "chin"),
+        18: ("upper lip", "mouth corner", "lower lip"),
+        20: ("upper lip", "mouth corner", "lower lip", "chin", "jaw"),
+        22: ("upper lip", "mouth corner", "lower lip"),
+        23: ("upper lip", "mouth corner", "lower lip"),
+        24: ("upper lip", "mouth corner", "lower lip", "chin"),
+        25: ("upper lip", "mouth corner", "lower lip", "chin"),
+        26: ("mouth corner", "lower lip", "chin", "jaw"),
+        27: ("upper lip", "mouth corner", "lower lip", "chin", "jaw"),
+        28: ("upper lip", "mouth corner", "lower lip", "chin"),
+        43: ("eye",),
+    }
+)
+"""Where each visible AU moves the skin: over its muscles and what they pull together (FACS manual)."""
 
 SIDED_AUS: frozenset[int] = frozenset(
     {1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 20, 33, 34, 35, 36, 38, 43, 46}

@@ -4,8 +4,9 @@ from aukit.avatars.appearance import Appearance, Avatar
 from aukit.avatars.background import plain_background, sample_background
 from aukit.avatars.camera import Camera
 from aukit.avatars.contact_sheet import contact_sheet
-from aukit.avatars.face_model import FaceMesh, FaceModel
+from aukit.avatars.face_model import FaceMesh, FaceModel, face_model
 from aukit.avatars.light import Light
+from aukit.avatars.regions import face_regions
 from aukit.avatars.renderer import Rendering, render
 
 __all__ = [
@@ -17,6 +18,8 @@ __all__ = [
     "Light",
     "Rendering",
     "contact_sheet",
+    "face_model",
+    "face_regions",
     "plain_background",
     "render",
     "sample_background",

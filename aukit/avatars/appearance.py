@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aukit.avatars.identity import sample_identity
-from aukit.errors import ConfigError
+from aukit.avatars.face_model import face_model
 
 Colour = tuple[float, float, float]
 
@@ -210,7 +209,7 @@ class Avatar:
     """One person: shape, appearance, gender and age.
 
     Attributes:
-        identity: float32 [K] coefficients of `FaceModel`.
+        identity: float32 [K] coefficients of the basis' `FaceModel`.
         appearance: Paint and hair.
         gender: "female" or "male".
         age: Years.
@@ -222,10 +221,6 @@ class Avatar:
     gender: str
     age: float
     basis: str = "procedural"
-
-    def __post_init__(self) -> None:
-        if self.basis != "procedural":
-            raise ConfigError(f"face basis {self.basis!r} is unknown; known is 'procedural'")
 
     @staticmethod
     def sample(
@@ -245,12 +240,12 @@ class Avatar:
             seed: Of the whole population.
             gender: "female" or "male"; drawn if not given.
             age: Years; drawn from 18 to 70, most of them young, if not given.
-            basis: Name of the face basis.
+            basis: Name of the face basis, see `aukit.avatars.face_model`.
             tone: Depth of the skin's colour in [0, 1]; drawn if not given.
         """
         rng = np.random.default_rng([zlib.crc32(pool.encode()), zlib.crc32(name.encode()), seed])
         drawn = "female" if rng.random() < 0.5 else "male"
         years = 18.0 + 52.0 * float(rng.beta(1.2, 2.6))
         gender, age = gender or drawn, years if age is None else age
-        identity = sample_identity(rng, gender, age)
+        identity = face_model(basis).sample_identity(rng, gender, age)
         return Avatar(identity, Appearance.sample(rng, gender, age, tone), gender, age, basis)

@@ -54,6 +54,27 @@ def atlas() -> Atlas:
     return Atlas(narrow[0], narrow[1], narrow[2], narrow[3], narrow[4], height)
 
 
+def skin_uv(row: NDArray[np.float64], column: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Texture coordinates (u, v) of places on the skin. [..., 2]."""
+    t = Topology()
+    uv = _skin_uv(t.rows, t.columns)
+    return np.stack([np.interp(column, t.columns, uv[0, :, 0]), np.interp(row, t.rows, uv[:, 0, 1])], -1)
+
+
+def skin_place(uv: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Ring label and column of texture coordinates on the skin; the inverse of `skin_uv`.
+
+    At the slits (lids, lips) the two edges are told apart: the upper lies 0.01 above the slit's label.
+    """
+    t = Topology()
+    table = _skin_uv(t.rows, t.columns)
+    rows = t.rows.copy()
+    twin = np.flatnonzero(np.diff(rows) == 0)
+    rows[twin] -= 0.01
+    rows[twin + 1] += 0.01
+    return np.interp(uv[..., 1], table[:, 0, 1], rows), np.interp(uv[..., 0], table[0, :, 0], t.columns)
+
+
 def noise(rng: np.random.Generator, cells: tuple[int, int], shape: tuple[int, int]) -> Image:
     """Smooth noise of unit variance: a random grid of `cells` blown up to `shape`."""
     grid = rng.standard_normal(cells).astype(np.float32)

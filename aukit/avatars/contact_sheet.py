@@ -13,8 +13,9 @@ from torch import Tensor
 from aukit.avatars.appearance import Avatar
 from aukit.avatars.background import sample_background
 from aukit.avatars.camera import Camera
+from aukit.avatars.face_model import face_model
 from aukit.avatars.light import Light
-from aukit.avatars.renderer import default_face_model, render
+from aukit.avatars.renderer import render
 from aukit.files import atomic_path
 
 Pixels = NDArray[np.uint8]
@@ -42,12 +43,14 @@ def _label(tile: Pixels, text: str) -> Pixels:
     return tile
 
 
-def people_tiles(count: int, size: int, seed: int, pool: str = "contact") -> list[Pixels]:
+def people_tiles(
+    count: int, size: int, seed: int, pool: str = "contact", basis: str = "procedural"
+) -> list[Pixels]:
     """Random people, half of them with a random expression, pose and light."""
-    model = default_face_model()
+    model = face_model(basis)
     tiles = []
     for k in range(count):
-        avatar = Avatar.sample(pool, f"person{k}", seed)
+        avatar = Avatar.sample(pool, f"person{k}", seed, basis=basis)
         rng = np.random.default_rng([seed, k, 5])
         acts = torch.zeros(1, len(model.aus), 2)
         if k % 2:
@@ -63,7 +66,7 @@ def people_tiles(count: int, size: int, seed: int, pool: str = "contact") -> lis
 
 def action_unit_tiles(avatar: Avatar, size: int, level: float = 1.0, zoom: float = 1.35) -> list[Pixels]:
     """Neutral and then every action unit alone on one person."""
-    model = default_face_model()
+    model = face_model(avatar.basis)
     n = len(model.aus)
     acts = torch.zeros(n + 1, n, 2)
     acts[torch.arange(1, n + 1), torch.arange(n)] = level
@@ -72,7 +75,14 @@ def action_unit_tiles(avatar: Avatar, size: int, level: float = 1.0, zoom: float
     return [_label(to_pixels(i), name) for i, name in zip(out.image, names, strict=True)]
 
 
-def contact_sheet(path: str | Path, count: int = 8, size: int = 192, seed: int = 0, columns: int = 8) -> None:
+def contact_sheet(
+    path: str | Path,
+    count: int = 8,
+    size: int = 192,
+    seed: int = 0,
+    columns: int = 8,
+    basis: str = "procedural",
+) -> None:
     """Write a labelled PNG: a block of random people, then each action unit at 1.0 on one of them.
 
     Args:
@@ -81,10 +91,11 @@ def contact_sheet(path: str | Path, count: int = 8, size: int = 192, seed: int =
         size: Tile size in pixels.
         seed: Of the people.
         columns: Tiles per row.
+        basis: Name of the face basis.
     """
-    tiles = people_tiles(count, size, seed)
+    tiles = people_tiles(count, size, seed, basis=basis)
     tiles += [np.zeros((size, size, 3), np.uint8)] * (-len(tiles) % columns)
-    tiles += action_unit_tiles(Avatar.sample("contact", "face", seed), size)
+    tiles += action_unit_tiles(Avatar.sample("contact", "face", seed, basis=basis), size)
     write_grid(path, tiles, columns)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from aukit.avatars import head_shape as hs
 from aukit.avatars.appearance import Appearance
 from aukit.avatars.atlas import noise
-from aukit.avatars.topology import Topology
+from aukit.avatars.topology import mean_topology
 
 Array = NDArray[np.float64]
 _EAR_COVER = 13.0
@@ -27,7 +27,7 @@ class HairMesh(NamedTuple):
 
     Attributes:
         triangles: int64 [T, 3] into the shell's own vertices.
-        skin: int64 [M], the skin vertex that each shell vertex follows.
+        skin: int64 [M], the vertex of the mean head's skin that each shell vertex follows.
         lift: float32 [M], distance from the skin along its normal in mm.
         offset: float32 [M, 3], further shift in mm (hair that hangs).
         uv: float32 [M, 2] for the strands: u across, v along them.
@@ -77,11 +77,9 @@ def hair_distance(
 @lru_cache(maxsize=64)
 def hair_mesh(p: Appearance) -> HairMesh | None:
     """The shell of a person's hair or cap; None for the bald."""
-    from aukit.avatars.face_model import FaceModel
-
     if p.style == "bald":
         return None
-    t: Topology = FaceModel().topology
+    t = mean_topology()
     rng = np.random.default_rng([p.seed, 23])
     rows, columns = t.rows, t.columns
     q, s = np.meshgrid(rows, columns, indexing="ij")

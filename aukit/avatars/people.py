@@ -17,7 +17,7 @@ import numpy.typing as npt
 from scipy.signal import lfilter
 
 from aukit.avatars.appearance import Appearance, Avatar
-from aukit.avatars.face_model import FaceModel
+from aukit.avatars.face_model import face_model
 from aukit.facs import VISIBLE_AUS
 
 Array = npt.NDArray[np.float64]
@@ -92,7 +92,7 @@ class Person:
         looks = _rng(seed, pool, name, "looks")
         age = float(np.clip(looks.gamma(4.0, 5.0) + 18.0, 18.0, 70.0))
         avatar = Avatar(
-            identity=FaceModel().sample_identity(looks, gender, age),
+            identity=face_model(basis).sample_identity(looks, gender, age),
             appearance=Appearance.sample(looks, gender, age),
             gender=gender,
             age=age,

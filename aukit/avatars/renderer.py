@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 
 import numpy as np
 import torch
@@ -16,7 +15,7 @@ from aukit.avatars import wrinkles as wr
 from aukit.avatars.appearance import Appearance, Avatar
 from aukit.avatars.background import plain_background
 from aukit.avatars.camera import PIVOT, Camera
-from aukit.avatars.face_model import FaceModel
+from aukit.avatars.face_model import FaceModel, face_model
 from aukit.avatars.hair import HairMesh, hair_mesh, strands
 from aukit.avatars.light import Light
 from aukit.avatars.painting import Paint, paint
@@ -52,12 +51,6 @@ class Rendering:
     vertices: Tensor
     landmarks: Tensor
     visibility: Tensor
-
-
-@lru_cache(maxsize=1)
-def default_face_model() -> FaceModel:
-    """The process's one face model."""
-    return FaceModel()
 
 
 def _turn_eyes(model: FaceModel, vertices: Tensor, gaze: Tensor) -> None:
@@ -102,8 +95,6 @@ class _Scene:
         self.triangles = model.triangles
         self.part = model.parts.numpy()
         self.uv: Float = model.uv.numpy()
-        grid = model.topology.grid
-        self.seam = np.ascontiguousarray(np.stack([grid[1:, 0], grid[1:, -1]], 1))
         if self.hair is not None:
             n = len(self.uv)
             self.triangles = torch.cat([model.triangles, torch.from_numpy(self.hair.triangles + n)])
@@ -111,18 +102,22 @@ class _Scene:
             self.part = np.concatenate([self.part, np.full(len(self.hair.triangles), kind)])
             self.uv = np.concatenate([self.uv, self.hair.uv])
         self.triangles_np: NDArray[np.int64] = self.triangles.numpy()
-        self.casters = torch.cat([_coarse_skin(model), self.triangles[len(model.triangles) :]])
+        self.casters = torch.cat([model.casters, self.triangles[len(model.triangles) :]])
 
     def assemble(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
         """Vertices with hair and unit normals, both in mm space. [B, M, 3] each."""
         head_triangles = self.model.triangles.numpy()
         normals = torch.stack(
-            [torch.from_numpy(shading.vertex_normals(v, head_triangles, self.seam)) for v in vertices.numpy()]
+            [
+                torch.from_numpy(shading.vertex_normals(v, head_triangles, self.model.seam))
+                for v in vertices.numpy()
+            ]
         )
         if self.hair is None:
             return vertices, normals
         h = self.hair
-        shell = vertices[:, h.skin] + normals[:, h.skin] * h.lift[:, None] + h.offset
+        root, up = self.model.on_skin(h.skin, vertices), self.model.on_skin(h.skin, normals)
+        shell = root + up * h.lift[:, None] + h.offset
         none = np.zeros((0, 2), np.int64)
         shell_normals = torch.stack(
             [
@@ -133,25 +128,9 @@ class _Scene:
         return torch.cat([vertices, shell], 1), torch.cat([normals, shell_normals], 1)
 
 
-@lru_cache(maxsize=1)
-def _coarse_skin(model: FaceModel) -> Tensor:
-    """Every other ring and column of the skin, without the openings: enough to cast a shadow. [T, 3]."""
-    grid = model.topology.grid
-    rows, columns = np.arange(0, grid.shape[0], 2), np.arange(0, grid.shape[1], 2)
-    rows, columns = np.append(rows, grid.shape[0] - 1), np.append(columns, grid.shape[1] - 1)
-    slit = (grid[1:] != grid[:-1]) & (model.topology.rows[1:] == model.topology.rows[:-1])[:, None]
-    triangles = []
-    for r0, r1 in pairwise(rows):
-        for c0, c1 in pairwise(columns):
-            if r1 > r0 and c1 > c0 and not slit[r0:r1, c0 : c1 + 1].any():
-                a, b, c, d = grid[r0, c0], grid[r0, c1], grid[r1, c0], grid[r1, c1]
-                triangles += [(a, b, c), (b, d, c)]
-    return torch.tensor(np.array(triangles))
-
-
 @lru_cache(maxsize=64)
-def _scene(appearance: Appearance) -> _Scene:
-    return _Scene(default_face_model(), appearance)
+def _scene(model: FaceModel, appearance: Appearance) -> _Scene:
+    return _Scene(model, appearance)
 
 
 def render(
@@ -185,7 +164,7 @@ def render(
     Cost: per frame about 33 ms at 192 x 192 and 22 ms at 128 x 128 on one busy core, most of it light and
     rasterising; a new person costs 0.2 s once for the textures.
     """
-    model = default_face_model()
+    model = face_model(avatar.basis)
     camera, light = camera or Camera(), light or Light()
     if activations.ndim == 2:
         activations = activations[..., None].expand(-1, -1, 2)
@@ -196,7 +175,7 @@ def render(
         _turn_eyes(model, mesh.vertices, gaze.expand(batch, 2))
     look = avatar.appearance
     textures = paint(look)
-    scene = _scene(look)
+    scene = _scene(model, look)
     vertices, normals = scene.assemble(mesh.vertices)
     rotation = camera.rotation(batch)
     normals = (normals @ rotation.transpose(1, 2)).contiguous()

@@ -7,6 +7,7 @@ lids and lips are separate edges; away from the slit the doubled vertices are me
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -361,6 +362,12 @@ def build_topology() -> Topology:
     t.position[:, 2] -= hs.EAR_AXIS_DEPTH
     t.anchor[:, 2] -= hs.EAR_AXIS_DEPTH
     return _drop_unused(t)
+
+
+@lru_cache(maxsize=1)
+def mean_topology() -> Topology:
+    """The process's one mean head (not to be written to): what all face bases are painted and combed by."""
+    return build_topology()
 
 
 def _drop_unused(t: Topology) -> Topology:

@@ -92,12 +92,10 @@ def eye_centres(landmarks: NDArray[np.floating]) -> tuple[NDArray[np.float64], N
 
 @lru_cache(maxsize=1)
 def canonical_face() -> CanonicalFace:
-    """The project's own: the facial mask of ``FaceModel``'s mean neutral mesh. Built once, in < 2 s."""
-    from aukit.avatars.face_model import (
-        FaceModel,
-    )  # building the basis takes a moment; only registration needs it
+    """The project's own: the facial mask of the mean procedural face, neutral. Built once, in < 2 s."""
+    from aukit.avatars.face_model import face_model  # building it takes a moment; only this needs it
 
-    model = FaceModel()
+    model = face_model()
     mesh = model.mean_mesh()
     triangles = model.triangles.cpu().numpy()
     region = model.face_region.cpu().numpy().astype(bool)
@@ -112,7 +110,7 @@ def frontal_template(size: int = 224) -> NDArray[np.float64]:
     """The 68 landmarks of the canonical face in a frontal crop, [68,2] pixels.
 
     The eye centres are 75.9 px apart at 224 px. The template that Niinuma et al. used is not known; this is
-    our own (mean neutral face of ``FaceModel``).
+    our own (mean neutral face of the procedural ``FaceModel``).
     """
     face = canonical_face()
     scale, offset = face.in_crop(size)

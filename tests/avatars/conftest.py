@@ -1,11 +1,25 @@
+import os
+
 import pytest
 
-from aukit.avatars import Avatar, FaceModel
+from aukit.avatars import Avatar, FaceModel, face_model
+
+needs_ict = pytest.mark.skipif(
+    not os.environ.get("AUKIT_ICT_BASIS"),
+    reason="AUKIT_ICT_BASIS names no basis file; 'aukit avatars import-ict' makes one",
+)
+BASES = ["procedural", pytest.param("ict", marks=needs_ict)]
 
 
 @pytest.fixture(scope="session")
 def model() -> FaceModel:
-    return FaceModel()
+    return face_model()
+
+
+@pytest.fixture(scope="session", params=BASES)
+def any_model(request: pytest.FixtureRequest) -> FaceModel:
+    """Each face basis in turn."""
+    return face_model(request.param)
 
 
 @pytest.fixture(scope="session")

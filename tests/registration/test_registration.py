@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from aukit.avatars import Avatar, Camera, FaceModel, render
+from aukit.avatars import Avatar, Camera, face_model, render
 from aukit.errors import ConfigError
 from aukit.registration import (
     DenseFitter,
@@ -24,7 +24,7 @@ NAMES = ("ffhq", "similarity", "frontal3d")
 @pytest.fixture(scope="module")
 def frames():
     """One person from the front, turned, and smiling while turned: uint8 images and true landmarks."""
-    model = FaceModel()
+    model = face_model()
     avatar = Avatar.sample("registration", "test", 0)
     neutral, smile = model.activations({}), model.activations({12: 1.0, 25: 0.5})
     pictures = render(
