@@ -14,14 +14,14 @@ Colour = tuple[float, float, float]
 
 _TONES = np.array(
     [
-        [246, 218, 199],
-        [236, 198, 172],
-        [222, 176, 145],
-        [200, 152, 116],
-        [172, 122, 88],
-        [136, 92, 66],
-        [102, 66, 48],
-        [74, 48, 38],
+        [240, 204, 182],
+        [232, 190, 163],
+        [218, 172, 142],
+        [196, 147, 114],
+        [168, 118, 86],
+        [134, 91, 66],
+        [102, 67, 48],
+        [75, 49, 38],
     ]
 )
 _HAIR = {
@@ -42,7 +42,7 @@ _IRIS = {
     "blue": (92, 124, 152),
     "grey": (112, 124, 130),
 }
-STYLES = ("bald", "short", "full", "bob", "long", "tied", "cap")
+STYLES = ("bald", "short", "full", "curly", "bob", "long", "tied", "cap")
 
 
 def linear(srgb: NDArray[np.float64] | Colour) -> NDArray[np.float64]:
@@ -155,8 +155,10 @@ class Appearance:
                     ["long", "bob", "tied", "full", "short", "cap"], p=[0.36, 0.24, 0.2, 0.1, 0.06, 0.04]
                 )
             )
+        if style in ("short", "full", "bob") and rng.random() < (0.08 if tone < 0.5 else 0.6):
+            style = "curly"
         bearded = male and rng.random() < 0.42
-        lip_hue = linear((168, 84, 80)) * np.exp(rng.normal(0, [0.1, 0.18, 0.15]))
+        lip_hue = linear((184, 92, 88)) * np.exp(rng.normal(0, [0.1, 0.18, 0.15]))
         made_up = (not male) and rng.random() < 0.4
         brow = np.minimum(hair * 0.75, skin * 0.42)
         old = float(np.clip((age - 28) / 40, 0, 1.2))
@@ -177,8 +179,8 @@ class Appearance:
             hair=_colour(hair),
             brow_colour=_colour(brow),
             style=style,
-            hair_volume=float(rng.uniform(3.5, 7) if style == "short" else rng.uniform(7, 15)),
-            hair_line=float(rng.normal(-5.0 * old if male else 0.0, 4.0)),
+            hair_volume=float(rng.uniform(3.5, 9) if style == "short" else rng.uniform(8, 16)),
+            hair_line=float(rng.normal(-5.0 * old if male else 1.0, 3.0)),
             parting=float(rng.uniform(-0.5, 0.5)),
             cloth=_colour(rng.uniform(0.01, 0.55) * np.exp(rng.normal(0, 0.4, 3))),
             cap=_colour(rng.uniform(0.02, 0.4) * np.exp(rng.normal(0, 0.5, 3))),

@@ -1,4 +1,4 @@
-"""Hair as a shell over the scalp: where it grows, how thick it is, and the curtain of long hair."""
+"""Hair: where it grows, a shell over the scalp, locks that break its outline, and what hangs from it."""
 
 from __future__ import annotations
 
@@ -16,20 +16,24 @@ from aukit.avatars.atlas import noise
 from aukit.avatars.topology import Topology
 
 Array = NDArray[np.float64]
-_EAR_COVER = 13.0
-_HANG_FROM = -28.5
-_HANGING = {"long": 150.0, "bob": 78.0}
-"""Length below the eyes in mm of hair that hangs."""
+_HANGING = {"long": 165.0, "bob": 82.0}
+"""Height below the eyes in mm at which hanging hair ends."""
+_HANG_FROM, _HANG_RING = -58.0, -18.0
+"""Where the hanging sheet leaves the shell, and the ring of the head whose outline it keeps below."""
+_EAR_COVER = 10.0
+_CROPPED = ("short", "full", "curly")
+_ARC = 95.0
+"""Millimetres of arc per unit of column, about."""
 
 
 class HairMesh(NamedTuple):
-    """A shell that follows the skin.
+    """A mesh that follows the skin.
 
     Attributes:
-        triangles: int64 [T, 3] into the shell's own vertices.
-        skin: int64 [M], the skin vertex that each shell vertex follows.
+        triangles: int64 [T, 3] into the hair's own vertices.
+        skin: int64 [M], the skin vertex that each vertex follows.
         lift: float32 [M], distance from the skin along its normal in mm.
-        offset: float32 [M, 3], further shift in mm (hair that hangs).
+        offset: float32 [M, 3], further shift in mm.
         uv: float32 [M, 2] for the strands: u across, v along them.
     """
 
@@ -44,120 +48,236 @@ def hair_distance(
     row: NDArray[np.float32] | Array, column: NDArray[np.float32] | Array, p: Appearance
 ) -> Array:
     """Signed distance in mm from the hair line (positive: hair grows) at ring labels and |column|."""
-    place = [0, 0.2, 0.4, 0.58, 0.72, 0.84, 0.895, 0.93, 0.975, 1.02, 1.10, 1.25, 2.0]
-    line: list[float]
+    place = np.array([0, 0.2, 0.4, 0.56, 0.68, 0.78, 0.86, 0.92, 0.965, 1.02, 1.10, 1.25, 2.0])
     if p.style == "cap":
-        line = [-50.0, -50, -49, -47, -44, -40, -38, -36, -33, -30, -26, -22, -12]
+        line = np.array([-50.0, -50, -49, -47, -44, -40, -38, -36, -33, -30, -26, -22, -12])
     else:
         receding = max(0.0, -p.hair_line)
-        side = 8.0 if p.style in ("short", "full") else -4.0
-        if p.style in _HANGING:
-            side = 40.0
-        upper, lower = (-40.0, -33.0) if p.style in _HANGING else (-32.0, -21.0)
-        line = [
-            -64.0,
-            -64 - 0.2 * receding,
-            -63 - 1.2 * receding,
-            -58 - 1.2 * receding,
-            -46,
-            upper,
-            lower,
-            -14,
-            side,
-            max(side, -16.0),
-            max(side, 14.0),
-            max(side, 34.0),
-            52,
-        ]
-        line[:6] = [v + p.hair_line * (0.8 if p.hair_line > 0 else 1.0) for v in line[:6]]
+        line = np.array([-66.0, -67, -68, -65, -55, -42, -29, -16, 6, 6, 14, 34, 52])
+        # Temples recede first; sideburns end at the ear.
+        line[:5] -= receding * np.array([0.15, 0.4, 1.3, 1.6, 1.0])
+        line[:6] += p.hair_line * (0.8 if p.hair_line > 0 else 0.7)
+        if p.style not in _CROPPED:
+            line[7:10] = [-22, -14, -6]
     edge = np.interp(column, place, line)
-    return np.asarray(edge - row, np.float64)
+    slope = np.interp(column, 0.5 * (place[1:] + place[:-1]), np.diff(line) / np.diff(place)) / _ARC
+    return np.asarray((edge - row) / np.sqrt(1.0 + slope**2), np.float64)
+
+
+class _Builder:
+    """Collects patches of hair over one head."""
+
+    def __init__(self, t: Topology) -> None:
+        self.t = t
+        self.count = 0
+        self.triangles: list[NDArray[np.int64]] = []
+        self.skin: list[NDArray[np.int64]] = []
+        self.lift: list[Array] = []
+        self.offset: list[Array] = []
+        self.uv: list[Array] = []
+
+    def add(self, skin: NDArray[np.int64], lift: Array, offset: Array, uv: Array, keep: Array | None) -> None:
+        """A grid of vertices [R, C]; `keep` chooses its quads [R - 1, C - 1]."""
+        rows, columns = skin.shape
+        number = np.arange(rows * columns).reshape(rows, columns) + self.count
+        r, c = np.nonzero(np.ones((rows - 1, columns - 1)) if keep is None else keep)
+        a, b, d, e = number[r, c], number[r + 1, c], number[r, c + 1], number[r + 1, c + 1]
+        self.triangles.append(np.concatenate([np.stack([a, d, b], 1), np.stack([d, e, b], 1)]))
+        self.count += rows * columns
+        self.skin.append(skin.ravel())
+        self.lift.append(lift.ravel())
+        self.offset.append(offset.reshape(-1, 3))
+        self.uv.append(uv.reshape(-1, 2))
+
+    def lock(self, q: Array, s: Array, lift: Array, width: float, u: float) -> None:
+        """A tapering, arched strip along the path (q, s) of rings and columns, `lift` above the skin."""
+        along = np.linspace(0.0, 1.0, len(q))[:, None]
+        across = np.array([-1.0, 0.0, 1.0])[None]
+        half = 0.5 * width * np.sin(np.pi * (0.18 + 0.82 * along)) ** 0.7 + 0.15
+        qq = np.broadcast_to(q[:, None], (len(q), 3))
+        ss = s[:, None] + across * half / _ARC
+        row = np.abs(self.t.rows[:, None, None] - qq).argmin(0)
+        column = np.abs(self.t.columns[:, None, None] - np.clip(ss, -2, 2)).argmin(0)
+        here = np.stack(hs.ring_point(qq, np.clip(ss, -2, 2)), -1)
+        grid = np.stack(hs.ring_point(self.t.rows[row], self.t.columns[column]), -1)
+        arch = lift[:, None] + 0.16 * half * (1.0 - 1.6 * np.abs(across))
+        uv = np.stack(np.broadcast_arrays(u + across * half * 0.012, q[:, None] / 150.0), -1)
+        self.add(self.t.grid[row, column], arch, here - grid, uv, None)
+
+    def hanging(self, place: Array, s: Array, uv: Array) -> None:
+        """A patch [R, C, 3] of places in mm (z from the ear axis) that hangs from the head at columns `s`."""
+        row = int(np.abs(self.t.rows - _HANG_RING).argmin())
+        column = np.abs(self.t.columns[:, None, None] - np.broadcast_to(s, place.shape[:2])).argmin(0)
+        skin = self.t.grid[row][column]
+        here = self.t.position[skin] + np.array([0, 0, hs.EAR_AXIS_DEPTH])
+        self.add(skin, np.zeros(skin.shape), place - here, uv, None)
+
+    def mesh(self) -> HairMesh:
+        """All patches as one, without vertices that no triangle uses."""
+        used, triangles = np.unique(np.concatenate(self.triangles), return_inverse=True)
+        return HairMesh(
+            triangles.reshape(-1, 3),
+            torch.from_numpy(np.concatenate(self.skin)[used]),
+            torch.from_numpy(np.concatenate(self.lift)[used].astype(np.float32)),
+            torch.from_numpy(np.concatenate(self.offset)[used].astype(np.float32)),
+            np.concatenate(self.uv)[used].astype(np.float32),
+        )
 
 
 @lru_cache(maxsize=64)
 def hair_mesh(p: Appearance) -> HairMesh | None:
-    """The shell of a person's hair or cap; None for the bald."""
+    """The hair or cap of a person; None for the bald. About 20 ms."""
     from aukit.avatars.face_model import FaceModel
 
     if p.style == "bald":
         return None
-    t: Topology = FaceModel().topology
+    builder = _Builder(FaceModel().topology)
     rng = np.random.default_rng([p.seed, 23])
-    rows, columns = t.rows, t.columns
-    q, s = np.meshgrid(rows, columns, indexing="ij")
+    _shell(builder, p, rng)
+    if p.style == "cap":
+        return builder.mesh()
+    fringe = rng.random() < {"short": 0.35, "full": 0.55, "curly": 0.2, "tied": 0.2}.get(p.style, 0.45)
+    sweep = float(rng.normal(0, 0.10) - 0.12 * p.parting)
+    _locks(builder, p, rng, sweep, fringe and p.hair_line > -6.0)
+    if p.style in _HANGING:
+        _hang(builder, p, rng)
+    return builder.mesh()
+
+
+def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
+    """Height of the shell over the scalp in mm, below the skin outside the hair line."""
+    if p.style == "cap":
+        return -1.6 + 7.6 * hs.smoothstep(-1.5, 5.0, distance)
+    volume = {"tied": 4.0}.get(p.style, p.hair_volume)
+    top = hs.smoothstep(-48, -92, q)
+    if p.style in ("short", "full"):
+        # Cropped sides, fuller on top and in front.
+        volume = volume * (0.38 + 0.62 * top + 0.35 * hs.smoothstep(-60, -85, q) * hs.smoothstep(0.8, 0.2, np.abs(s)))
+    else:
+        volume = volume * (0.75 + 0.25 * top)
+    slope = {"short": 10.0, "tied": 9.0}.get(p.style, 15.0)
+    return np.asarray(-1.2 + (volume + 1.2) * hs.smoothstep(2.0, 2.0 + slope, distance))
+
+
+def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
+    t = builder.t
+    q, s = np.meshgrid(t.rows, t.columns, indexing="ij")
+    shape = q.shape
     distance = hair_distance(q, np.abs(s), p)
-    shape = (len(rows), len(columns))
-    hanging = _HANGING.get(p.style, 0.0)
-    volume = {"cap": 6.0, "tied": 4.0}.get(p.style, p.hair_volume)
+    lift = _thickness(q, s, distance, p)
     if p.style != "cap":
-        distance = distance + 1.6 * noise(rng, (24, 40), shape)
-    slope = 5.0 if p.style == "cap" else 11.0 if p.style in ("short", "tied") else 16.0
-    crown = 0.75 + 0.25 * hs.smoothstep(-40, -95, q)
-    lift = -1.6 + (volume * crown + 1.6) * hs.smoothstep(-1.5, slope, distance)
-    if p.style not in ("cap",):
-        lift += hs.smoothstep(4, 14, distance) * (
-            0.12 * volume * noise(rng, (6, 26), shape) + 0.25 * noise(rng, (8, 80), shape)
-        )
-        # The parting: a shallow furrow from the hair line back over the crown.
-        parting = np.exp(-(((s - 0.55 * p.parting) / 0.05) ** 2)) * (q < -60)
-        lift -= 0.35 * np.minimum(volume, 6.0) * parting
-    offset = np.zeros((*shape, 3))
-    anchor = t.grid
-    keep = distance > -5.0
-    if hanging:
-        # From the widest ring on, behind the cheeks, the shell leaves the head and falls straight.  Over
-        # the ears it stands off far enough to hide them.
-        start = int(np.searchsorted(rows, _HANG_FROM))
-        curtain = (q > rows[start]) & (np.abs(s) > 0.90)
-        length = np.interp(q, [rows[start], 150.0], [0.0, 1.0])
-        x0, y0, z0 = hs.ring_point(np.full(shape, rows[start]), s)
-        spread = 1.0 + 0.10 * hs.smoothstep(0.0, 0.8, length)
-        wave = 1.6 * noise(rng, (5, 40), shape) * length
-        fall = length * (hanging - rows[start]) * (1 + 0.03 * noise(rng, (1, 60), shape))
-        target = np.stack([x0 * spread + np.sign(s) * wave, y0 + fall, z0 * spread - 4.0 * length], -1)
-        edge = hs.smoothstep(0.90, 0.985, np.abs(s))
-        cover = hs.smoothstep(-84, rows[start], q) * edge * hs.smoothstep(1.9, 1.3, np.abs(s))
-        lift = np.maximum(lift, cover * (_EAR_COVER + 1.6) - 1.6)
-        hang = (_EAR_COVER + 3.0 + 1.2 * noise(rng, (4, 60), shape) * length) * edge - 3.0
-        # What hangs continues the thickness of what grows above it.
-        hang = np.where(np.abs(s) > 1.3, 0.85 * volume, hang)
-        hang = lift[start] + (hang - lift[start]) * hs.smoothstep(0.0, 0.4, length)
-        lift = np.where(curtain, hang, lift)
-        # It hangs from the skin at ear height, so that the jaw does not move it.
-        anchor = np.where(curtain, t.grid[start][None, :], anchor)
-        here = t.position[anchor] + np.array([0, 0, hs.EAR_AXIS_DEPTH])
-        offset = np.where(curtain[..., None], target - here, 0.0)
-        keep |= curtain & (q <= 150)
-        keep &= q <= 150
-    grid = np.arange(len(rows) * len(columns)).reshape(shape)
+        rough = {"curly": 0.24, "full": 0.12}.get(p.style, 0.08)
+        clump = noise(rng, (22, 60), shape) if p.style == "curly" else noise(rng, (7, 34), shape)
+        lift += hs.smoothstep(4, 14, distance) * (rough * p.hair_volume * clump + 0.3 * noise(rng, (9, 90), shape))
+        if p.style not in ("curly", "tied"):
+            # The parting: a shallow furrow from the hair line back over the crown.
+            furrow = np.exp(-(((s - 0.6 * p.parting) / 0.035) ** 2)) * (q < -60) * (q > -110)
+            lift -= 0.45 * np.minimum(p.hair_volume, 6.0) * furrow
+    keep = distance > -1.0
     corners = np.stack([keep[:-1, :-1], keep[1:, :-1], keep[:-1, 1:], keep[1:, 1:]]).any(0)
-    if hanging:
-        free = (q > rows[start]) & ~curtain & (distance < -1.0)
-        loose = np.stack([free[:-1, :-1], free[1:, :-1], free[:-1, 1:], free[1:, 1:]]).any(0)
-        corners &= (q[1:, 1:] <= 150) & ~loose
-    r, c = np.nonzero(corners)
-    a, b, d, e = grid[r, c], grid[r + 1, c], grid[r, c + 1], grid[r + 1, c + 1]
-    triangles = np.concatenate([np.stack([a, d, b], 1), np.stack([d, e, b], 1)])
-    used, triangles = np.unique(triangles, return_inverse=True)
-    triangles = triangles.reshape(-1, 3)
-    flat_q, flat_s = q.ravel()[used], s.ravel()[used]
     # Strands run from the parting outwards: across = along the head, along = down.
-    uv = np.stack(
-        [np.sign(flat_s) * np.interp(np.abs(flat_s), [0, 0.72, 1, 2], [0, 1.3, 2.6, 6.0]), flat_q / 150.0], 1
-    )
-    return HairMesh(
-        triangles,
-        torch.from_numpy(anchor.ravel()[used]),
-        torch.from_numpy(lift.ravel()[used].astype(np.float32)),
-        torch.from_numpy(offset.reshape(-1, 3)[used].astype(np.float32)),
-        uv.astype(np.float32),
-    )
+    across = np.sign(s) * np.interp(np.abs(s), [0, 0.72, 1, 2], [0, 1.3, 2.6, 6.0])
+    uv = np.stack([across + (0.9 if p.style == "curly" else 0.12) * noise(rng, (30, 60), shape) * 0.1, q / 150.0], -1)
+    builder.add(t.grid, lift, np.zeros((*shape, 3)), uv, corners)
+
+
+def _locks(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: float, fringe: bool) -> None:
+    """Locks over the shell, and across the forehead with a fringe."""
+    steps = np.linspace(0.0, 1.0, 7)
+    loose = {"tied": 26, "curly": 130, "short": 90, "full": 100}.get(p.style, 60)
+    for _ in range(loose):
+        s0 = float(rng.uniform(-1.9, 1.9))
+        q0 = float(rng.uniform(-108, -66 if abs(s0) < 0.8 else -30))
+        reach = float(rng.uniform(10, 20) if p.style in ("short", "curly") else rng.uniform(18, 34))
+        q = q0 + reach * steps
+        turn = rng.normal(0, 0.5 if p.style == "curly" else 0.06)
+        s = s0 + (sweep * 0.5 + turn * 0.3) * steps**1.4 + (0.05 * np.sin(7 * steps + s0 * 9) if p.style == "curly" else 0)
+        inside = hair_distance(q, np.abs(s), p)
+        if inside[-1] < 1.0:
+            continue
+        tip = float(rng.uniform(0.2, 1.8)) * (1.6 if p.style in ("curly", "full") else 1.0)
+        lift = np.maximum(_thickness(q, s, inside, p), -0.6) + 0.3 + tip * np.sin(np.pi * 0.75 * steps)
+        lift[:2] -= [3.0, 0.6]
+        builder.lock(q, s, lift, float(rng.uniform(5, 10)), float(rng.uniform(-6, 6)))
+    if not fringe:
+        return
+    end = float(rng.uniform(-50, -36))
+    reach = float(rng.uniform(0.42, 0.62))
+    slant = float(rng.normal(0, 9))
+    for k in np.linspace(-1, 1, 46):
+        s0 = reach * k + float(rng.normal(0, 0.02))
+        stop = end + slant * k + 14.0 * max(0.0, abs(k) - 0.7) + float(rng.normal(0, 3.5))
+        begin = float(rng.uniform(-100, -84))
+        q = begin + (stop - begin) * steps
+        s = s0 * (0.82 + 0.18 * steps) + sweep * 0.9 * steps**1.5 + float(rng.normal(0, 0.02)) * steps
+        above = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0)
+        lift = np.maximum(above + 0.8, 2.2 + float(rng.uniform(0.0, 2.2))) + 1.5 * np.sin(np.pi * steps)
+        lift[:2] = above[:2] - [3.0, -0.2]
+        builder.lock(q, s, lift, float(rng.uniform(6, 10)), float(rng.uniform(-6, 6)))
+
+
+def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
+    """The sheet that falls from the widest ring over the ears, its edges broken by locks."""
+    end = _HANGING[p.style] + float(rng.uniform(-14, 22))
+    front = float(rng.uniform(0.86, 0.93))
+    wave = float(rng.choice([0.4, 1.2, 3.0])) if p.style == "long" else float(rng.uniform(0.2, 1.2))
+    pitch, phase = float(rng.uniform(10, 17)), float(rng.uniform(0, 6))
+    bend = float(rng.uniform(-9, 5)) if p.style == "bob" else float(rng.uniform(-2, 8))
+    volume = 0.8 * p.hair_volume
+
+    def place(y: Array, s: Array, out: Array | float) -> Array:
+        x0, _, z0 = hs.ring_point(np.minimum(y, _HANG_RING), s)
+        down = np.clip((y - _HANG_RING) / (end - _HANG_RING), 0, 1)
+        cover = _EAR_COVER * hs.smoothstep(-40, 2, y) * hs.smoothstep(2.0, 1.2, np.abs(s))
+        thick = volume * hs.smoothstep(_HANG_FROM - 8, _HANG_FROM + 26, y) + cover + out
+        ripple = wave * np.sin(y / pitch + phase + 3.0 * np.abs(s)) * hs.smoothstep(-10, 60, y)
+        narrow = -5.0 * hs.smoothstep(30, 90, y) + bend * hs.smoothstep(0.7, 1.0, down)
+        grow = 1.0 + (thick + narrow + ripple) / np.hypot(x0, z0)
+        forward = 14.0 * hs.smoothstep(60, 150, y) * hs.smoothstep(1.5, 0.9, np.abs(s))
+        return np.stack([x0 * grow, y + 0 * x0, z0 * grow - 6.0 * hs.smoothstep(-10, 60, y) + forward], -1)
+
+    for side in (1.0, -1.0):
+        s = side * np.linspace(front, 2.0, 30)[None]
+        down = np.linspace(0, 1, 26)[:, None]
+        length = (end - _HANG_FROM) * (1 + 0.05 * noise(rng, (1, 14), (1, 30)))
+        y = _HANG_FROM + down * length
+        ragged = 1.2 * noise(rng, (5, 12), (26, 30)) * hs.smoothstep(0.1, 0.6, down)
+        uv = np.stack(np.broadcast_arrays(np.interp(np.abs(s), [0.8, 1, 2], [1.8, 2.6, 6.0]) * side, y / 150), -1)
+        patch = place(y, np.broadcast_to(s, y.shape), ragged)
+        if side < 0:
+            patch, uv, s = patch[:, ::-1], uv[:, ::-1], s[:, ::-1]
+        builder.hanging(patch, s, uv)
+        steps = np.linspace(0, 1, 10)
+        for _ in range(34):
+            at = front + (1.15 - front) * float(rng.random()) ** 1.5 - 0.012
+            first = float(rng.uniform(-50, 10))
+            last = end + float(rng.normal(4, 9))
+            yy = first + (last - first) * steps
+            half = 0.5 * float(rng.uniform(6, 11)) * np.sin(np.pi * (0.2 + 0.8 * steps)) ** 0.7 + 0.15
+            drift = at + float(rng.normal(0, 0.03)) * steps
+            across = np.array([-1.0, 0.0, 1.0])
+            columns = np.clip(drift[:, None] + across * half[:, None] / _ARC, front - 0.05, 2.0)
+            out = 1.4 * np.sin(np.pi * steps)[:, None] + 0.2 * half[:, None] * (1 - 1.6 * np.abs(across)) - 0.3
+            strip = place(np.broadcast_to(yy[:, None], columns.shape), side * columns, out)
+            u = float(rng.uniform(-6, 6)) + across * half[:, None] * 0.012
+            strip_uv = np.stack([u, np.broadcast_to(yy[:, None] / 150, u.shape)], -1)
+            if side < 0:
+                strip, strip_uv, columns = strip[:, ::-1], strip_uv[:, ::-1], columns[:, ::-1]
+            builder.hanging(strip, side * columns, strip_uv)
 
 
 @lru_cache(maxsize=24)
 def strands(seed: int) -> NDArray[np.float32]:
     """Brightness of strands, [256, 512] around 0: long along v, fine across u; tiles by wrapping."""
     rng = np.random.default_rng([seed, 29])
-    fine = noise(rng, (6, 512), (256, 512)) * 0.55 + noise(rng, (10, 170), (256, 512)) * 0.5
-    broad = noise(rng, (4, 40), (256, 512)) * 0.5
-    return np.asarray(fine + broad, np.float32)
+    total = np.zeros((256, 512), np.float32)
+    for rows, columns, weight in ((6, 512, 0.5), (10, 170, 0.5), (4, 40, 0.45)):
+        cells = np.pad(rng.standard_normal((rows, columns)), 2, mode="wrap").astype(np.float32)
+        y = (np.arange(256) + 0.5) / 256 * rows + 1.5
+        x = (np.arange(512) + 0.5) / 512 * columns + 1.5
+        iy, ix = y.astype(int), x.astype(int)
+        fy, fx = hs.smoothstep(0, 1, y - iy)[:, None], hs.smoothstep(0, 1, x - ix)[None]
+        layer = (1 - fy) * (cells[iy][:, ix] * (1 - fx) + cells[iy][:, ix + 1] * fx)
+        layer += fy * (cells[iy + 1][:, ix] * (1 - fx) + cells[iy + 1][:, ix + 1] * fx)
+        total += weight * layer / layer.std()
+    return total

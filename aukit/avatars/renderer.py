@@ -74,7 +74,7 @@ def _turn_eyes(model: FaceModel, vertices: Tensor, gaze: Tensor) -> None:
 def _relief(appearance: Appearance, base: Float, model: FaceModel, activations: Float) -> Float:
     """Standing relief plus the wrinkles of one frame's activations [A, 2]; 0.2 ms."""
     height = base.copy()
-    for (group, side), patch in wr.patches().items():
+    for (group, side), patch in wr.patches(appearance.seed % wr.VARIANTS).items():
         value = float(activations[model.aus.index(wr.GROUPS[group]), side])
         if value > 0.01:
             # Folds deepen faster than the skin moves at first and then settle.
