@@ -29,7 +29,7 @@ _HAIR = {
     "dark": (48, 35, 28),
     "brown": (84, 58, 40),
     "light": (134, 98, 62),
-    "blond": (186, 152, 102),
+    "blond": (178, 148, 108),
     "red": (132, 66, 34),
     "grey": (150, 148, 146),
     "white": (205, 203, 200),
@@ -140,7 +140,7 @@ class Appearance:
             else np.array([0.7, 0.26, 0.04, 0, 0, 0])
         )
         hair = linear(_HAIR[str(rng.choice(names, p=weight))])
-        hair = hair * np.exp(rng.normal(0, 0.15, 3) * [0.6, 0.8, 1.0])
+        hair = hair * np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3))
         hair = hair * (1 - grey) + grey * linear(_HAIR["grey" if rng.random() < 0.6 else "white"])
         irises = list(_IRIS)
         chance = (

@@ -57,7 +57,9 @@ def hair_distance(
         # Temples recede first; sideburns end at the ear.
         line[:5] -= receding * np.array([0.15, 0.4, 1.3, 1.6, 1.0])
         line[:6] += p.hair_line * (0.8 if p.hair_line > 0 else 0.7)
-        if p.style not in _CROPPED:
+        if p.style in _HANGING:
+            line[6:10] = [-26, -8, 20, 30]  # covered by what hangs
+        elif p.style not in _CROPPED:
             line[7:10] = [-22, -14, -6]
     edge = np.interp(column, place, line)
     slope = np.interp(column, 0.5 * (place[1:] + place[:-1]), np.diff(line) / np.diff(place)) / _ARC
@@ -93,7 +95,7 @@ class _Builder:
         """A tapering, arched strip along the path (q, s) of rings and columns, `lift` above the skin."""
         along = np.linspace(0.0, 1.0, len(q))[:, None]
         across = np.array([-1.0, 0.0, 1.0])[None]
-        half = 0.5 * width * np.sin(np.pi * (0.18 + 0.82 * along)) ** 0.7 + 0.15
+        half = 0.5 * width * np.sin(np.pi * along**0.75) ** 0.8 + 0.1
         qq = np.broadcast_to(q[:, None], (len(q), 3))
         ss = s[:, None] + across * half / _ARC
         row = np.abs(self.t.rows[:, None, None] - qq).argmin(0)
@@ -174,6 +176,8 @@ def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
             furrow = np.exp(-(((s - 0.6 * p.parting) / 0.035) ** 2)) * (q < -60) * (q > -110)
             lift -= 0.45 * np.minimum(p.hair_volume, 6.0) * furrow
     keep = distance > -1.0
+    if p.style in _HANGING:
+        keep &= (q < -24) | (np.abs(s) > 1.9)
     corners = np.stack([keep[:-1, :-1], keep[1:, :-1], keep[:-1, 1:], keep[1:, 1:]]).any(0)
     # Strands run from the parting outwards: across = along the head, along = down.
     across = np.sign(s) * np.interp(np.abs(s), [0, 0.72, 1, 2], [0, 1.3, 2.6, 6.0])
@@ -184,7 +188,7 @@ def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
 def _locks(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: float, fringe: bool) -> None:
     """Locks over the shell, and across the forehead with a fringe."""
     steps = np.linspace(0.0, 1.0, 7)
-    loose = {"tied": 26, "curly": 130, "short": 90, "full": 100}.get(p.style, 60)
+    loose = {"tied": 26, "curly": 130, "short": 70, "full": 90}.get(p.style, 50)
     for _ in range(loose):
         s0 = float(rng.uniform(-1.9, 1.9))
         q0 = float(rng.uniform(-108, -66 if abs(s0) < 0.8 else -30))
@@ -197,23 +201,24 @@ def _locks(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: fl
             continue
         tip = float(rng.uniform(0.2, 1.8)) * (1.6 if p.style in ("curly", "full") else 1.0)
         lift = np.maximum(_thickness(q, s, inside, p), -0.6) + 0.3 + tip * np.sin(np.pi * 0.75 * steps)
-        lift[:2] -= [3.0, 0.6]
-        builder.lock(q, s, lift, float(rng.uniform(5, 10)), float(rng.uniform(-6, 6)))
+        lift[:2] -= [3.0, 1.0]
+        builder.lock(q, s, lift, float(rng.uniform(5, 10)), float(np.sign(s0) * np.interp(abs(s0), [0, 0.72, 1, 2], [0, 1.3, 2.6, 6.0]) + rng.normal(0, 0.3)))
     if not fringe:
         return
-    end = float(rng.uniform(-50, -36))
-    reach = float(rng.uniform(0.42, 0.62))
+    end = float(rng.uniform(-52, -38))
+    reach = float(rng.uniform(0.58, 0.74))
     slant = float(rng.normal(0, 9))
-    for k in np.linspace(-1, 1, 46):
+    for k in np.linspace(-1, 1, 50):
         s0 = reach * k + float(rng.normal(0, 0.02))
-        stop = end + slant * k + 14.0 * max(0.0, abs(k) - 0.7) + float(rng.normal(0, 3.5))
+        # The fringe runs out into the temples.
+        stop = end + slant * k * (1 - k * k) + 16.0 * max(0.0, abs(k) - 0.55) + float(rng.normal(0, 3.0))
         begin = float(rng.uniform(-100, -84))
         q = begin + (stop - begin) * steps
         s = s0 * (0.82 + 0.18 * steps) + sweep * 0.9 * steps**1.5 + float(rng.normal(0, 0.02)) * steps
         above = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0)
         lift = np.maximum(above + 0.8, 2.2 + float(rng.uniform(0.0, 2.2))) + 1.5 * np.sin(np.pi * steps)
         lift[:2] = above[:2] - [3.0, -0.2]
-        builder.lock(q, s, lift, float(rng.uniform(6, 10)), float(rng.uniform(-6, 6)))
+        builder.lock(q, s, lift, float(rng.uniform(5, 9)), float(s0 * 1.8 + rng.normal(0, 0.3)))
 
 
 def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
@@ -223,13 +228,16 @@ def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     wave = float(rng.choice([0.4, 1.2, 3.0])) if p.style == "long" else float(rng.uniform(0.2, 1.2))
     pitch, phase = float(rng.uniform(10, 17)), float(rng.uniform(0, 6))
     bend = float(rng.uniform(-9, 5)) if p.style == "bob" else float(rng.uniform(-2, 8))
-    volume = 0.8 * p.hair_volume
+    volume = 0.78 * p.hair_volume
 
     def place(y: Array, s: Array, out: Array | float) -> Array:
         x0, _, z0 = hs.ring_point(np.minimum(y, _HANG_RING), s)
         down = np.clip((y - _HANG_RING) / (end - _HANG_RING), 0, 1)
         cover = _EAR_COVER * hs.smoothstep(-40, 2, y) * hs.smoothstep(2.0, 1.2, np.abs(s))
-        thick = volume * hs.smoothstep(_HANG_FROM - 8, _HANG_FROM + 26, y) + cover + out
+        # The front edge lies on the cheek; behind it the sheet stands off and hides the ear.
+        edge = hs.smoothstep(front - 0.06, 1.0, np.abs(s))
+        out = out - 1.2 + 2.6 * hs.smoothstep(_HANG_FROM + 2, _HANG_FROM + 34, y)
+        thick = edge * (volume + cover) + out
         ripple = wave * np.sin(y / pitch + phase + 3.0 * np.abs(s)) * hs.smoothstep(-10, 60, y)
         narrow = -5.0 * hs.smoothstep(30, 90, y) + bend * hs.smoothstep(0.7, 1.0, down)
         grow = 1.0 + (thick + narrow + ripple) / np.hypot(x0, z0)
@@ -248,18 +256,19 @@ def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
             patch, uv, s = patch[:, ::-1], uv[:, ::-1], s[:, ::-1]
         builder.hanging(patch, s, uv)
         steps = np.linspace(0, 1, 10)
-        for _ in range(34):
+        for _ in range(30):
             at = front + (1.15 - front) * float(rng.random()) ** 1.5 - 0.012
-            first = float(rng.uniform(-50, 10))
+            first = float(rng.uniform(-56, -25))
             last = end + float(rng.normal(4, 9))
             yy = first + (last - first) * steps
-            half = 0.5 * float(rng.uniform(6, 11)) * np.sin(np.pi * (0.2 + 0.8 * steps)) ** 0.7 + 0.15
+            half = 0.5 * float(rng.uniform(5, 10)) * np.sin(np.pi * steps**0.6) ** 0.8 + 0.1
             drift = at + float(rng.normal(0, 0.03)) * steps
             across = np.array([-1.0, 0.0, 1.0])
             columns = np.clip(drift[:, None] + across * half[:, None] / _ARC, front - 0.05, 2.0)
             out = 1.4 * np.sin(np.pi * steps)[:, None] + 0.2 * half[:, None] * (1 - 1.6 * np.abs(across)) - 0.3
             strip = place(np.broadcast_to(yy[:, None], columns.shape), side * columns, out)
-            u = float(rng.uniform(-6, 6)) + across * half[:, None] * 0.012
+            own = side * float(np.interp(at, [0.8, 1, 2], [1.8, 2.6, 6.0])) + float(rng.normal(0, 0.15))
+            u = own + across * half[:, None] * 0.012
             strip_uv = np.stack([u, np.broadcast_to(yy[:, None] / 150, u.shape)], -1)
             if side < 0:
                 strip, strip_uv, columns = strip[:, ::-1], strip_uv[:, ::-1], columns[:, ::-1]

@@ -162,7 +162,7 @@ def features(x: Array, y: Array) -> tuple[Array, Array, Array]:
     dx += np.sign(x) * 1.5 * hill(ax - 50, y - 66, 10, 12)
     dz += nose(ax, y)
     # The rows below the tip are drawn up under it, so that the nose has an underside.
-    dy -= 3.0 * bump(ax, y - 46.5, 21, 9.0)
+    dy -= 2.8 * bump(ax, y - 46.5, 21, 9.0) + 1.5 * hill(ax - 8.2, y - 46.0, 3.6, 3.0)
     # Philtrum and lips.
     dz += 0.9 * hill(ax - 4.2, y - 55, 1.8, 4.5) - 1.0 * hill(ax, y - 55, 2.2, 5.0)
     up, down = lip_borders(x)
@@ -184,13 +184,13 @@ def nose(ax: Array, y: Array) -> Array:
     at = np.clip(y, -24, 60)
     half = _NOSE_HALF(at)
     # Two widths: the bone itself and the slope of its sides into the cheek.
-    section = 0.66 * np.exp(-np.log(2.0) * (ax / half) ** 2) + 0.34 * np.exp(-0.5 * (ax / (1.25 * half)) ** 2)
+    section = 0.58 * np.exp(-np.log(2.0) * (ax / half) ** 2) + 0.42 * np.exp(-0.5 * (ax / (1.4 * half)) ** 2)
     height = _NOSE_RIDGE(at) * section
-    height = smooth_max(height, spheroid(ax, y - 36.6, 10.2, 9.6, 9.5, 13.9), 4.0)
+    height = smooth_max(height, spheroid(ax, y - 36.2, 10.6, 9.8, 9.0, 14.4), 5.0)
     # The septum carries the tip.
     height = smooth_max(height, 9.5 * np.exp(-((ax / 4.0) ** 2)) * smoothstep(52, 45, y) * smoothstep(34, 40, y), 2.0)
-    height = smooth_max(height, spheroid(ax - 12.6, y - 40.0, 6.0, 6.8, 1.8, 8.2), 2.2)
-    height -= 1.5 * hill(ax - 20.0, y - 40.0, 1.8, 5.0) + 0.9 * hill(ax - 9.0, y - 36.0, 2.2, 4.5)
+    height = smooth_max(height, spheroid(ax - 12.4, y - 40.0, 6.2, 6.8, 2.2, 8.4), 3.4)
+    height -= 1.0 * hill(ax - 20.0, y - 40.5, 1.8, 4.5) + 0.5 * hill(ax - 9.5, y - 36.0, 2.2, 4.5)
     nostril = np.exp(-((((ax - 7.0) / 3.6) ** 2) ** 1.5) - (((y - 45.4) / 2.3) ** 2) ** 1.5)
     return height - 5.0 * nostril
 
@@ -203,7 +203,7 @@ def lid_opening(x: Array) -> tuple[Array, Array, Array]:
         canthi, and the height of that line itself, in mm.
     """
     t = np.clip((np.abs(x) - EYE_MIDDLE) / EYE_HALF_WIDTH, -1.0, 1.0)
-    shape_up = (1.0 - np.abs(t) ** 2.2) ** 0.92 * (1.0 - 0.10 * t)
-    shape_down = (1.0 - np.abs(t) ** 2.2) ** 1.05 * (1.0 + 0.20 * t)
+    shape_up = (1.0 - np.abs(t) ** 2.2) ** 0.82 * (1.0 - 0.10 * t)
+    shape_down = (1.0 - np.abs(t) ** 2.2) ** 0.95 * (1.0 + 0.20 * t)
     tilt = -0.9 * t + 0.4
     return -4.7 * shape_up, 4.7 * shape_down, tilt

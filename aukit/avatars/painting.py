@@ -77,7 +77,7 @@ def _paint(p: Appearance) -> Paint:
     _complexion(p, a, rng, skin, relief, shape)
     _shade_hollows(a, ax, skin, ao, p)
     sheen *= (
-        0.7 + 0.5 * _gauss(ax * 0, a.y + 45, 1, 22) * _step(50, 20, ax) + 0.8 * _gauss(ax, a.y - 30, 8, 16)
+        0.7 + 0.5 * _gauss(ax * 0, a.y + 45, 1, 22) * _step(50, 20, ax) + 0.45 * _gauss(ax, a.y - 32, 8, 12)
     )
     sheen *= p.gloss * (1 + 0.15 * noise(rng, (90, 100), shape))
     _age(p, a, ax, relief, skin)
@@ -119,7 +119,7 @@ def _complexion(
 ) -> None:
     ax, n = np.abs(a.x), shape[0]
     red = (
-        0.55 * _gauss(ax - 40, a.y - 30, 14, 13)
+        0.60 * _gauss(ax - 40, a.y - 30, 15, 13)
         + 0.6 * _gauss(ax, a.y - 38, 13, 7)
         + 0.35 * _gauss(ax, a.y - 98, 13, 8)
     )
@@ -127,7 +127,7 @@ def _complexion(
     red = (
         red * p.redness + 0.16 * p.blotches * noise(rng, (26, 30), shape) + 0.08 * noise(rng, (60, 70), shape)
     )
-    ink = [0.01 * red, -0.22 * red, -0.17 * red]
+    ink = [0.02 * red, -0.30 * red, -0.24 * red]
     tone = 0.045 * p.blotches * noise(rng, (14, 16), shape) + 0.022 * noise(rng, (110, 128), shape)
     # Texels are wide at the side of the head: grain fades there, or it would draw streaks.
     fine = noise(rng, (shape[0], shape[1]), shape) * (0.15 + 0.85 * _step(58, 42, ax))
@@ -207,7 +207,7 @@ def _beard(
     if p.stubble <= 0:
         return
     line = np.interp(ax, [0, 20, 30, 45, 56, 62, 75], [80, 80, 74, 62, 40, 12, 5]).astype(np.float32)
-    area = _step(-3, 7, a.y - line) * _step(121, 110, a.row) * _step(1.04, 0.9, np.abs(a.column))
+    area = _step(-7, 9, a.y - line + 3.0 * noise(rng, (60, 60), shape)) * _step(121, 110, a.row) * _step(1.04, 0.9, np.abs(a.column))
     lip = _step(51, 55, a.y) * _step(64, 60, a.y - 0.0 * ax) * _step(34, 26, ax) * (1 + p.moustache)
     side = _gauss(ax - 30, a.y - 70, 4.5, 9)
     area = np.clip(np.maximum(np.maximum(area, lip), side), 0, 1.5)
@@ -236,7 +236,7 @@ def _lips(
     dy = a.y - hs.MOUTH_ROW
     edge = np.where(dy <= 0, up + dy, down - dy).astype(np.float32)
     inside = _step(-1.0, 1.3, edge + 0.25 * noise(rng, (90, 120), shape)) * (np.abs(a.column) < 1)
-    inside *= _step(hs.MOUTH_HALF_WIDTH + 1.0, hs.MOUTH_HALF_WIDTH - 4.0, np.abs(a.x))
+    inside *= _step(hs.MOUTH_HALF_WIDTH + 1.2, hs.MOUTH_HALF_WIDTH - 1.8, np.abs(a.x))
     base = np.asarray(p.skin, np.float32)
     # Lips of dark skin are browner, and the upper lip is darker than the lower.
     tone = np.asarray(p.lip_colour, np.float32) * (0.25 + 1.1 * float(base.mean()) ** 0.5)
@@ -250,7 +250,7 @@ def _lips(
     skin += weight * (colour - skin)
     rim = np.exp(-((edge / 0.8) ** 2)) * (np.abs(a.x) < hs.MOUTH_HALF_WIDTH)
     skin *= (1 + 0.06 * rim[..., None]).astype(np.float32)
-    seam = np.exp(-((dy / 0.8) ** 2)) * _step(hs.MOUTH_HALF_WIDTH + 2.5, hs.MOUTH_HALF_WIDTH - 2, np.abs(a.x))
+    seam = np.exp(-((dy / 0.8) ** 2)) * _step(hs.MOUTH_HALF_WIDTH + 2.5, hs.MOUTH_HALF_WIDTH + 0.2, np.abs(a.x))
     skin *= np.exp(-0.95 * seam[..., None] * np.array([0.8, 1, 1], np.float32))
     sheen += (0.9 + 0.5 * (dy > 0)) * inside * p.gloss
     relief += inside * 0.11 * noise(rng, (12, 330), shape)
@@ -270,7 +270,7 @@ def _brows(
     t = np.clip((ax - BROW_INNER) / (BROW_OUTER - BROW_INNER), -0.2, 1.2)
     half = p.brow_width * np.interp(t, place, half_width)
     d = (a.y - (brow_line(ax.astype(np.float64)) - p.brow_shift)) / half
-    soft = np.exp(-(np.abs(d) ** 2.2)) * _step(-0.08, 0.16, t) * _step(1.08, 0.78, t) * (np.abs(a.column) < 1)
+    soft = np.exp(-(np.abs(d) ** 2.2)) * _step(-0.08, 0.16, t) * _step(1.08, 0.84, t) * (np.abs(a.column) < 1)
     hairs = _brow_hairs(p, rng, place, half_width, shape)
     weight = np.clip(p.brow_density * (0.50 * soft + 0.62 * hairs * (0.35 + 0.65 * soft)), 0, 0.97)
     _mix(skin, weight.astype(np.float32), p.brow_colour)

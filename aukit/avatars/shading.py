@@ -330,10 +330,13 @@ def shade(
                 # Light on a strand that runs down the surface (Kajiya-Kay).
                 dx, dy, dz = -ny * nx, 1.0 - ny * ny, -ny * nz
                 dl = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz + 1e-6)
-                along = (dx * hx + dy * hy + dz * hz) * dl + 0.06 * strand
-                spec_key = 0.16 * _power16(max(0.0, 1.0 - along * along)) * max(0.0, cos_key + 0.2)
-                along = (dx * gx + dy * gy + dz * gz) * dl + 0.06 * strand
-                spec_fill = 0.16 * _power16(max(0.0, 1.0 - along * along)) * max(0.0, cos_fill + 0.2)
+                along = (dx * hx + dy * hy + dz * hz) * dl + 0.12 * strand
+                gleam = _power16(max(0.0, 1.0 - along * along)) * max(0.0, cos_key + 0.2)
+                spec_key = 0.045 * gleam * (0.6 + 0.25 * strand)
+                along = (dx * gx + dy * gy + dz * gz) * dl + 0.12 * strand
+                spec_fill = 0.03 * _power16(max(0.0, 1.0 - along * along)) * max(0.0, cos_fill + 0.2)
+                # The second reflection passes through the hair and takes its colour.
+                red, green, blue = red * (1 + 1.3 * gleam), green * (1 + 1.3 * gleam), blue * (1 + 1.3 * gleam)
             else:
                 ch = max(0.0, nx * hx + ny * hy + nz * hz)
                 cg = max(0.0, nx * gx + ny * gy + nz * gz)

@@ -339,11 +339,11 @@ def _ears(t: Topology) -> None:
     uv = np.stack(
         [u0 + (u1 - u0) * (0.5 + 0.5 * rr * np.cos(ph)), v0 + (v1 - v0) * (0.5 + 0.5 * rr * np.sin(ph))], 1
     )
+    # Stands off most above its middle; the lobe lies at the head.
+    stand = 0.07 + 0.17 * hs.hill(b + 7.0, b * 0, 18.0, 1.0)
     for side in (1.0, -1.0):
-        tilt = 0.42
-        lobe = 1.0 - 0.55 * hs.smoothstep(0.0, 30.0, b)
-        out = 3.0 + lift + 0.5 * (a + 16.5) * np.sin(tilt) * 1.2 * lobe
-        back = -(a + 8.0) * np.cos(tilt)
+        out = 2.0 + lift * (0.4 + 0.6 * hs.smoothstep(32, 12, b)) + stand * (a + 16.5)
+        back = -0.91 * (a + 8.0)
         lean = -0.16 * b
         position: Array = np.stack([side * (70.0 + out), 7.0 + b, -2.0 + back + lean], 1)
         faces = quads(rings, spokes + 1)

@@ -82,8 +82,8 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
     elif group == 4:
         total += 1.7 * _crease(x, y, [(5.6, -8), (5.2, -14), (6.4, -21), (9.5, -30)], 2.0, 0.9)
         total += 0.55 * _crease(x, y, [(11.5, -20), (13.5, -27), (16.5, -32)], 1.8, 1.0)
-        total += 1.6 * hs.hill(x - 14, y + 21, 6.5, 4.2) - 0.8 * hs.hill(x - 24, y + 33, 9, 3.5)
-        total -= 0.8 * hs.hill(x, y + 7, 6.5, 2.2)
+        total += 1.3 * hs.hill(x - 15, y + 21, 7.0, 4.5) - 0.7 * hs.hill(x - 24, y + 33, 9, 3.5)
+        total -= 0.7 * hs.hill(x, y + 7, 6.5, 2.4)
     elif group == 6:
         rays = ((-0.75, 11, 0.65), (-0.36, 15, 0.9), (0.02, 17, 1.0), (0.34, 18, 0.95), (0.72, 16, 0.6))
         for slope, length, depth in rays:
@@ -160,8 +160,8 @@ def patches(variant: int = 0) -> dict[tuple[int, int], Patch]:
     rows = np.flatnonzero(skin.any(1))
     part = slice(int(rows[0]), int(rows[-1]) + 1)
     shape = (part.stop - part.start, a.x.shape[1])
-    x = a.x[part].astype(np.float64) + 0.7 * noise(rng, (16, 24), shape) + 0.25 * noise(rng, (50, 70), shape)
-    y = a.y[part].astype(np.float64) + 0.8 * noise(rng, (14, 22), shape) + 0.30 * noise(rng, (45, 66), shape)
+    x = a.x[part].astype(np.float64) + 0.7 * noise(rng, (16, 24), shape) + 0.10 * noise(rng, (50, 70), shape)
+    y = a.y[part].astype(np.float64) + 0.8 * noise(rng, (14, 22), shape) + 0.12 * noise(rng, (45, 66), shape)
     uneven = np.clip(1.0 + 0.30 * noise(rng, (26, 40), shape), 0.35, 1.5) * skin[part]
     result = {}
     for g, group in enumerate(GROUPS):
