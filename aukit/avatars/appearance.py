@@ -31,8 +31,8 @@ _HAIR = {
     "light": (134, 98, 62),
     "blond": (178, 148, 108),
     "red": (132, 66, 34),
-    "grey": (150, 148, 146),
-    "white": (205, 203, 200),
+    "grey": (128, 125, 122),
+    "white": (186, 182, 177),
 }
 _IRIS = {
     "brown": (74, 44, 26),
@@ -132,7 +132,7 @@ class Appearance:
         k = min(int(at), len(_TONES) - 2)
         skin = linear(_TONES[k] * (1 - at + k) + _TONES[k + 1] * (at - k))
         skin = skin * np.exp(rng.normal(0, 0.05) + rng.normal(0, [0.02, 0.03, 0.06]))
-        grey = float(np.clip((age - 42) / 30 + rng.normal(0, 0.25), 0, 1))
+        grey = float(np.clip((age - 46) / 30 + rng.normal(0, 0.2), 0, 1))
         names = list(_HAIR)[:6]
         weight = (
             np.array([0.25, 0.3, 0.25, 0.1, 0.07, 0.03])
@@ -142,6 +142,8 @@ class Appearance:
         hair = linear(_HAIR[str(rng.choice(names, p=weight))])
         hair = hair * np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3))
         hair = hair * (1 - grey) + grey * linear(_HAIR["grey" if rng.random() < 0.6 else "white"])
+        # Cameras expose for the face, so that light hair over dark skin must not burn out.
+        hair = hair * (0.62 + 0.38 * min(1.0, float(skin.mean()) / 0.30))
         irises = list(_IRIS)
         chance = (
             np.array([0.3, 0.15, 0.15, 0.1, 0.2, 0.1]) if tone < 0.4 else np.array([0.4, 0.57, 0.03, 0, 0, 0])
@@ -166,7 +168,7 @@ class Appearance:
             seed=int(rng.integers(0, 2**31 - 1)),
             skin=_colour(skin),
             redness=float(np.clip(rng.normal(1.0, 0.35), 0.2, 2)),
-            lips=float(np.clip(rng.normal(0.95 if made_up else 0.62, 0.12), 0.35, 1.15)),
+            lips=float(np.clip(rng.normal(1.0 if made_up else 0.70 - 0.08 * male, 0.12), 0.4, 1.2)),
             lip_colour=_colour(lip_hue * (0.8 if made_up else 1.0)),
             freckles=float(max(0.0, rng.normal(0.0, 0.4))) if tone < 0.4 else 0.0,
             blemishes=int(rng.poisson(5)),

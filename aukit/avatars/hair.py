@@ -138,9 +138,10 @@ def hair_mesh(p: Appearance) -> HairMesh | None:
     _shell(builder, p, rng)
     if p.style == "cap":
         return builder.mesh()
-    fringe = rng.random() < {"short": 0.35, "full": 0.55, "curly": 0.2, "tied": 0.2}.get(p.style, 0.45)
-    sweep = float(rng.normal(0, 0.10) - 0.12 * p.parting)
+    fringe = rng.random() < {"short": 0.15, "full": 0.35, "curly": 0.1, "tied": 0.15}.get(p.style, 0.30)
+    sweep = float(rng.normal(0, 0.10) - 0.35 * p.parting)
     _locks(builder, p, rng, sweep, fringe and p.hair_line > -6.0)
+    _edge(builder, p, rng)
     if p.style in _HANGING:
         _hang(builder, p, rng)
     return builder.mesh()
@@ -150,15 +151,18 @@ def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
     """Height of the shell over the scalp in mm, below the skin outside the hair line."""
     if p.style == "cap":
         return -1.6 + 7.6 * hs.smoothstep(-1.5, 5.0, distance)
-    volume = {"tied": 4.0}.get(p.style, p.hair_volume)
+    volume = {"tied": 4.5}.get(p.style, p.hair_volume)
     top = hs.smoothstep(-48, -92, q)
     if p.style in ("short", "full"):
         # Cropped sides, fuller on top and in front.
-        volume = volume * (0.38 + 0.62 * top + 0.35 * hs.smoothstep(-60, -85, q) * hs.smoothstep(0.8, 0.2, np.abs(s)))
+        quiff = hs.smoothstep(-60, -85, q) * hs.smoothstep(0.8, 0.2, np.abs(s))
+        volume = volume * (0.35 + 0.65 * top + 0.35 * quiff)
     else:
         volume = volume * (0.75 + 0.25 * top)
-    slope = {"short": 10.0, "tied": 9.0}.get(p.style, 15.0)
-    return np.asarray(-1.2 + (volume + 1.2) * hs.smoothstep(2.0, 2.0 + slope, distance))
+    # Hair rises out of the hair line; over the ears of those who wear it long it is full at once.
+    away = 26.0 if p.style not in _HANGING else 18.0
+    rise = 0.30 * hs.smoothstep(1.5, 6.0, distance) + 0.70 * hs.smoothstep(3.0, 4.0 + away, distance)
+    return np.asarray(-0.9 + (volume + 0.9) * rise)
 
 
 def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
@@ -207,7 +211,7 @@ def _locks(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: fl
         return
     end = float(rng.uniform(-52, -38))
     reach = float(rng.uniform(0.58, 0.74))
-    slant = float(rng.normal(0, 9))
+    slant = float(rng.normal(0, 9)) - 26.0 * sweep
     for k in np.linspace(-1, 1, 50):
         s0 = reach * k + float(rng.normal(0, 0.02))
         # The fringe runs out into the temples.
@@ -219,6 +223,21 @@ def _locks(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: fl
         lift = np.maximum(above + 0.8, 2.2 + float(rng.uniform(0.0, 2.2))) + 1.5 * np.sin(np.pi * steps)
         lift[:2] = above[:2] - [3.0, -0.2]
         builder.lock(q, s, lift, float(rng.uniform(5, 9)), float(s0 * 1.8 + rng.normal(0, 0.3)))
+
+
+def _edge(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
+    """Flat locks across the hair line, so that it has no edge."""
+    steps = np.linspace(0.0, 1.0, 4)
+    for s0 in rng.uniform(-1.02, 1.02, 120):
+        rows = np.arange(-84.0, 6.0, 0.5)
+        beyond = np.flatnonzero(hair_distance(rows, np.full(rows.shape, abs(s0)), p) < 0.0)
+        if not len(beyond):
+            continue
+        line = rows[beyond[0]]
+        q = line - float(rng.uniform(7, 14)) + float(rng.uniform(9, 17)) * steps
+        s = s0 + np.sign(s0) * float(rng.normal(0.0, 0.012)) * steps
+        lift = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0) + np.array([-1.2, 0.35, 0.5, 0.3])
+        builder.lock(q, s, lift, float(rng.uniform(2.5, 5.0)), float(1.8 * s0 + rng.normal(0, 0.3)))
 
 
 def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:

@@ -208,19 +208,37 @@ def _beard(
         return
     line = np.interp(ax, [0, 20, 30, 45, 56, 62, 75], [80, 80, 74, 62, 40, 12, 5]).astype(np.float32)
     area = _step(-7, 9, a.y - line + 3.0 * noise(rng, (60, 60), shape)) * _step(121, 110, a.row) * _step(1.04, 0.9, np.abs(a.column))
-    lip = _step(51, 55, a.y) * _step(64, 60, a.y - 0.0 * ax) * _step(34, 26, ax) * (1 + p.moustache)
+    lip = _step(50, 57, a.y + 0.10 * ax) * _step(65, 59, a.y - 0.10 * ax) * _step(35, 22, ax) * (1 + p.moustache)
+    lip *= 1 - 0.5 * _gauss(ax, a.y - 54, 2.2, 5)
     side = _gauss(ax - 30, a.y - 70, 4.5, 9)
     area = np.clip(np.maximum(np.maximum(area, lip), side), 0, 1.5)
     area *= 1 - 0.85 * _gauss(ax, a.y - 80.5, 4, 2) * (p.moustache < 0.4)
-    # Texels are wide at the side of the head: there the grain gives way to an even shade.
-    grain = noise(rng, (shape[0] // 2, shape[1]), shape) * (0.25 + 0.75 * _step(56, 40, ax))
     soft = noise(rng, (40, 48), shape) * (0.3 + 0.7 * _step(52, 36, ax))
     if p.stubble < 0.25:
-        weight = area * p.stubble * (0.9 + 0.25 * grain)
+        fine = noise(rng, (shape[0], shape[1]), shape) * (0.2 + 0.8 * _step(56, 40, ax))
+        weight = area * p.stubble * (0.9 + 0.25 * fine)
     else:
-        weight = area * np.clip(0.62 * p.stubble * (1 + 0.35 * soft) + 0.35 * grain * p.stubble, 0, 0.92)
-    _mix(skin, weight.astype(np.float32), 0.7 * np.asarray(p.brow_colour, np.float32) + 0.01)
+        whiskers = _whiskers(p, rng, shape)
+        weight = area * p.stubble * (0.34 * (1 + 0.35 * soft) + 0.85 * whiskers)
+    _mix(skin, np.clip(weight, 0, 0.94).astype(np.float32), 0.7 * np.asarray(p.brow_colour, np.float32) + 0.008)
     sheen *= 1 - 0.5 * np.clip(area * p.stubble, 0, 1)
+
+
+def _whiskers(p: Appearance, rng: np.random.Generator, shape: tuple[int, int]) -> Image:
+    """Cover of single whiskers over the lower face in [0, 1]: down on the cheeks, outwards over the lip."""
+    count = 5200
+    y = rng.uniform(10, 114, count)
+    x = rng.uniform(-1, 1, count) * np.interp(y, [10, 60, 114], [66, 64, 52])
+    over = (y < 66) & (np.abs(x) < 32)
+    lean = np.where(over, 0.75 + 0.012 * np.abs(x), 0.20) * np.sign(x) + rng.normal(0, 0.28, count)
+    length = rng.uniform(1.2, 2.2, count) + 1.6 * p.stubble
+    roots, tips = texels(x, y), texels(x + length * np.sin(lean), y + length * np.cos(lean))
+    cover = np.zeros(shape, np.uint8)
+    dark = rng.integers(110, 256, count)
+    ends = (np.stack([roots, tips], 1) * 16).round().astype(int).tolist()
+    for (root, tip), value in zip(ends, dark.tolist(), strict=True):
+        cv2.line(cover, root, tip, value, 1, cv2.LINE_AA, 4)
+    return np.asarray(cover, np.float32) / 255.0
 
 
 def _lips(
@@ -307,7 +325,7 @@ def _brow_hairs(
 
 def _lid_lines(p: Appearance, a: Atlas, ax: Image, skin: Image, ao: Image) -> None:
     t = (ax - hs.EYE_MIDDLE) / hs.EYE_HALF_WIDTH
-    inside = _step(1.10, 0.97, np.abs(t)) * (np.abs(a.column) < 1)
+    inside = _step(1.03, 0.92, np.abs(t)) * (np.abs(a.column) < 1)
     upper = inside * np.exp(-(np.clip(-a.y, 0, 9) ** 2) / (0.5 * (1.0 + 0.5 * p.lashes) ** 2)) * (a.y <= 0.01)
     lower = inside * np.exp(-(np.clip(a.y, 0, 9) ** 2) / 0.4) * (a.y > 0)
     _mix(skin, (p.lashes * 0.92 * upper).astype(np.float32), (0.012, 0.009, 0.008))
@@ -315,8 +333,8 @@ def _lid_lines(p: Appearance, a: Atlas, ax: Image, skin: Image, ao: Image) -> No
     crease = inside * np.exp(-(((a.y + 6.2 - 1.2 * t * t) / 0.9) ** 2))
     skin *= np.exp(-0.42 * crease[..., None] * np.array([0.8, 1.0, 1.0], np.float32))
     ao *= np.exp(-0.35 * crease)
-    corner = _gauss(ax - (hs.EYE_MIDDLE - hs.EYE_HALF_WIDTH), a.y, 1.6, 1.3)
-    _mix(skin, 0.5 * corner, (0.42, 0.17, 0.14))
+    corner = _gauss(ax - (hs.EYE_MIDDLE - hs.EYE_HALF_WIDTH) - 0.6, a.y, 1.5, 1.1)
+    _mix(skin, 0.6 * corner, 0.75 * np.asarray(p.skin, np.float32) * np.array([1.0, 0.62, 0.58], np.float32))
 
 
 def _patch(box: tuple[float, float, float, float]) -> tuple[slice, slice]:

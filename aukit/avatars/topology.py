@@ -283,13 +283,13 @@ def _mouth(t: Topology) -> None:
         half = 22.0 if lower else 24.0
         x = half * np.sin(angle)
         z = 83.0 - 30.0 * (1 - np.cos(angle)) - (2.5 if lower else 0.0)
-        height = np.linspace(60.0, 71.5, 5) if not lower else np.linspace(69.0, 78.0, 5)
+        height = np.linspace(60.0, 70.4, 5) if not lower else np.linspace(72.2, 79.5, 5)
         grid = np.stack([np.tile(x, 5), np.repeat(height, 25), np.tile(z, 5)], 1)
         curl = np.repeat(np.array([-1.2, 0, 0.3, 0, -1.2]), 25)
         grid[:, 2] += curl
         # The side teeth are shorter, so that a wide open mouth does not show them as fangs.
         short = np.tile((1 - np.cos(angle)) / (1 - np.cos(1.15)), 5)
-        root = 78.0 if lower else 60.0
+        root = 79.5 if lower else 60.0
         grid[:, 1] = root + (grid[:, 1] - root) * (1 - 0.62 * short)
         v = np.linspace(v0, (v0 + v1) / 2, 5) if not lower else np.linspace((v0 + v1) / 2, v1, 5)
         uv = np.stack([np.tile(np.linspace(u0, u1, 25), 5), np.repeat(v, 25)], 1)
@@ -329,7 +329,7 @@ def _ears(t: Topology) -> None:
     around = np.arange(spokes + 1) * 2 * np.pi / spokes
     rr, ph = (g.ravel() for g in np.meshgrid(r, around, indexing="ij"))
     # Outline in the ear's own plane: `a` towards the back of the head, `b` down.
-    narrow = 1.0 - 0.16 * hs.smoothstep(-0.2, 1.0, np.sin(ph))
+    narrow = 1.0 - 0.22 * hs.smoothstep(-0.2, 1.0, np.sin(ph))
     a = 16.5 * rr * np.cos(ph) * narrow
     b = 29.5 * rr * np.sin(ph)
     rim = np.exp(-(((rr - 0.86) / 0.12) ** 2)) * (0.35 + 0.65 * hs.smoothstep(0.75, -0.2, np.sin(ph)))
@@ -345,7 +345,7 @@ def _ears(t: Topology) -> None:
         out = 2.0 + lift * (0.4 + 0.6 * hs.smoothstep(32, 12, b)) + stand * (a + 16.5)
         back = -0.91 * (a + 8.0)
         lean = -0.16 * b
-        position: Array = np.stack([side * (70.0 + out), 7.0 + b, -2.0 + back + lean], 1)
+        position: Array = np.stack([side * (70.0 - 5.5 * hs.smoothstep(2, 30, b) + out), 7.0 + b, -2.0 + back + lean], 1)
         faces = quads(rings, spokes + 1)
         t.add(position, uv, faces[:, ::-1] if side > 0 else faces, SKIN)
 
