@@ -22,8 +22,6 @@ _HANG_FROM, _HANG_RING = -58.0, -18.0
 """Where the hanging sheet leaves the shell, and the ring of the head whose outline it keeps below."""
 _EAR_COVER = 10.0
 _CROPPED = ("short", "full", "curly")
-_ARC = 95.0
-"""Millimetres of arc per unit of column, about."""
 
 
 class HairMesh(NamedTuple):
@@ -35,6 +33,8 @@ class HairMesh(NamedTuple):
         lift: float32 [M], distance from the skin along its normal in mm.
         offset: float32 [M, 3], further shift in mm.
         uv: float32 [M, 2] for the strands: u across, v along them.
+        two_sided: So many triangles from the first can be seen from both sides.
+        casters: So many triangles from the first cast shadows.
     """
 
     triangles: NDArray[np.int64]
@@ -42,6 +42,8 @@ class HairMesh(NamedTuple):
     lift: Tensor
     offset: Tensor
     uv: NDArray[np.float32]
+    two_sided: int
+    casters: int
 
 
 def hair_distance(
@@ -57,13 +59,41 @@ def hair_distance(
         # Temples recede first; sideburns end at the ear.
         line[:5] -= receding * np.array([0.15, 0.4, 1.3, 1.6, 1.0])
         line[:6] += p.hair_line * (0.8 if p.hair_line > 0 else 0.7)
+        # Everybody's own: a peak or none, high or low temples.
+        own = np.random.default_rng([p.seed, 31]).normal(0.0, [2.5, 1.5, 3.0, 3.5, 3.0])
+        line[:5] += own
         if p.style in _HANGING:
             line[6:10] = [-26, -8, 20, 30]  # covered by what hangs
         elif p.style not in _CROPPED:
             line[7:10] = [-22, -14, -6]
     edge = np.interp(column, place, line)
-    slope = np.interp(column, 0.5 * (place[1:] + place[:-1]), np.diff(line) / np.diff(place)) / _ARC
+    slope = np.interp(column, 0.5 * (place[1:] + place[:-1]), np.diff(line) / np.diff(place)) / 95.0
     return np.asarray((edge - row) / np.sqrt(1.0 + slope**2), np.float64)
+
+
+def _arc(q: Array, s: Array) -> Array:
+    """Millimetres along the ring per unit of column."""
+    step = 0.012
+    near = np.stack(hs.ring_point(q, np.clip(s + step, -2, 2)), -1) - np.stack(
+        hs.ring_point(q, np.clip(s - step, -2, 2)), -1
+    )
+    return np.clip(np.linalg.norm(near, axis=-1) / (2 * step), 60.0, 900.0)
+
+
+def _nearest(values: Array, wanted: Array) -> NDArray[np.int64]:
+    """Number of the rising value that is nearest to each one wanted."""
+    return np.asarray(np.searchsorted(0.5 * (values[1:] + values[:-1]), wanted), np.int64)
+
+
+def _taper(width: Array, points: int) -> Array:
+    """Half widths [L, P] of locks that begin and end in a point."""
+    along = np.linspace(0.0, 1.0, points)
+    return np.asarray(0.5 * width[:, None] * np.sin(np.pi * along**0.7) ** 0.8 + 0.1)
+
+
+def _across(s: Array) -> Array:
+    """Strand coordinate of a column: denser at the side."""
+    return np.asarray(np.sign(s) * np.interp(np.abs(s), [0, 0.72, 1, 2], [0, 1.3, 2.6, 6.0]))
 
 
 class _Builder:
@@ -78,43 +108,57 @@ class _Builder:
         self.offset: list[Array] = []
         self.uv: list[Array] = []
 
-    def add(self, skin: NDArray[np.int64], lift: Array, offset: Array, uv: Array, keep: Array | None) -> None:
-        """A grid of vertices [R, C]; `keep` chooses its quads [R - 1, C - 1]."""
-        rows, columns = skin.shape
-        number = np.arange(rows * columns).reshape(rows, columns) + self.count
-        r, c = np.nonzero(np.ones((rows - 1, columns - 1)) if keep is None else keep)
-        a, b, d, e = number[r, c], number[r + 1, c], number[r, c + 1], number[r + 1, c + 1]
+    def add(
+        self,
+        skin: NDArray[np.int64],
+        lift: Array,
+        offset: Array,
+        uv: Array,
+        keep: NDArray[np.bool_] | None = None,
+    ) -> None:
+        """Grids of vertices [..., R, C]; `keep` chooses their quads [..., R - 1, C - 1]."""
+        number = np.arange(skin.size).reshape(skin.shape) + self.count
+        corners = [number[..., r, c] for r in (slice(-1), slice(1, None)) for c in (slice(-1), slice(1, None))]
+        a, d, b, e = (corner[... if keep is None else keep].ravel() for corner in corners)
         self.triangles.append(np.concatenate([np.stack([a, d, b], 1), np.stack([d, e, b], 1)]))
-        self.count += rows * columns
+        self.count += skin.size
         self.skin.append(skin.ravel())
         self.lift.append(lift.ravel())
         self.offset.append(offset.reshape(-1, 3))
         self.uv.append(uv.reshape(-1, 2))
 
-    def lock(self, q: Array, s: Array, lift: Array, width: float, u: float) -> None:
-        """A tapering, arched strip along the path (q, s) of rings and columns, `lift` above the skin."""
-        along = np.linspace(0.0, 1.0, len(q))[:, None]
-        across = np.array([-1.0, 0.0, 1.0])[None]
-        half = 0.5 * width * np.sin(np.pi * along**0.75) ** 0.8 + 0.1
-        qq = np.broadcast_to(q[:, None], (len(q), 3))
-        ss = s[:, None] + across * half / _ARC
-        row = np.abs(self.t.rows[:, None, None] - qq).argmin(0)
-        column = np.abs(self.t.columns[:, None, None] - np.clip(ss, -2, 2)).argmin(0)
-        here = np.stack(hs.ring_point(qq, np.clip(ss, -2, 2)), -1)
+    def locks(self, q: Array, s: Array, lift: Array, width: Array, u: Array) -> None:
+        """Tapering, arched strips along paths.
+
+        Args:
+            q: [L, P] rings along each path.
+            s: [L, P] columns.
+            lift: [L, P] distance from the skin in mm.
+            width: [L] widest place in mm.
+            u: [L] where across the strands' texture each lock lies.
+        """
+        across = np.array([-1.0, 0.0, 1.0])
+        half = _taper(width, q.shape[1])
+        qq = np.broadcast_to(q[..., None], (*q.shape, 3))
+        ss = np.clip(s[..., None] + across * (half / _arc(q, s))[..., None], -2, 2)
+        row, column = _nearest(self.t.rows, qq), _nearest(self.t.columns, ss)
+        here = np.stack(hs.ring_point(qq, ss), -1)
         grid = np.stack(hs.ring_point(self.t.rows[row], self.t.columns[column]), -1)
-        arch = lift[:, None] + 0.16 * half * (1.0 - 1.6 * np.abs(across))
-        uv = np.stack(np.broadcast_arrays(u + across * half * 0.012, q[:, None] / 150.0), -1)
-        self.add(self.t.grid[row, column], arch, here - grid, uv, None)
+        arch = lift[..., None] + 0.16 * half[..., None] * (1.0 - 1.6 * np.abs(across))
+        uv = np.stack([u[:, None, None] + across * half[..., None] * 0.012, qq / 150.0], -1)
+        self.add(self.t.grid[row, column], arch, here - grid, uv)
 
     def hanging(self, place: Array, s: Array, uv: Array) -> None:
-        """A patch [R, C, 3] of places in mm (z from the ear axis) that hangs from the head at columns `s`."""
-        row = int(np.abs(self.t.rows - _HANG_RING).argmin())
-        column = np.abs(self.t.columns[:, None, None] - np.broadcast_to(s, place.shape[:2])).argmin(0)
-        skin = self.t.grid[row][column]
+        """Patches of places [..., R, C, 3] in mm (z from the ear axis) that hang from the head at columns `s`."""
+        skin = self.t.grid[int(_nearest(self.t.rows, np.array(_HANG_RING)))][_nearest(self.t.columns, s)]
         here = self.t.position[skin] + np.array([0, 0, hs.EAR_AXIS_DEPTH])
-        self.add(skin, np.zeros(skin.shape), place - here, uv, None)
+        self.add(skin, np.zeros(skin.shape), place - here, uv)
 
-    def mesh(self) -> HairMesh:
+    def size(self) -> int:
+        """Number of triangles so far."""
+        return sum(len(t) for t in self.triangles)
+
+    def mesh(self, two_sided: int, casters: int) -> HairMesh:
         """All patches as one, without vertices that no triangle uses."""
         used, triangles = np.unique(np.concatenate(self.triangles), return_inverse=True)
         return HairMesh(
@@ -123,6 +167,8 @@ class _Builder:
             torch.from_numpy(np.concatenate(self.lift)[used].astype(np.float32)),
             torch.from_numpy(np.concatenate(self.offset)[used].astype(np.float32)),
             np.concatenate(self.uv)[used].astype(np.float32),
+            two_sided,
+            casters,
         )
 
 
@@ -137,14 +183,18 @@ def hair_mesh(p: Appearance) -> HairMesh | None:
     rng = np.random.default_rng([p.seed, 23])
     _shell(builder, p, rng)
     if p.style == "cap":
-        return builder.mesh()
+        return builder.mesh(0, builder.size())
     fringe = rng.random() < {"short": 0.15, "full": 0.35, "curly": 0.1, "tied": 0.15}.get(p.style, 0.30)
     sweep = float(rng.normal(0, 0.10) - 0.35 * p.parting)
-    _locks(builder, p, rng, sweep, fringe and p.hair_line > -6.0)
-    _edge(builder, p, rng)
     if p.style in _HANGING:
         _hang(builder, p, rng)
-    return builder.mesh()
+    two_sided = builder.size()
+    if fringe and p.hair_line > -6.0:
+        _fringe(builder, p, rng, sweep)
+    casters = builder.size()
+    _locks(builder, p, rng, sweep)
+    _edge(builder, p, rng)
+    return builder.mesh(two_sided, casters)
 
 
 def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
@@ -181,69 +231,75 @@ def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
             lift -= 0.45 * np.minimum(p.hair_volume, 6.0) * furrow
     keep = distance > -1.0
     if p.style in _HANGING:
-        keep &= (q < -24) | (np.abs(s) > 1.9)
+        keep &= q < -22
+        lift = -1.5 + (lift + 1.5) * hs.smoothstep(-22, -48, q)
     corners = np.stack([keep[:-1, :-1], keep[1:, :-1], keep[:-1, 1:], keep[1:, 1:]]).any(0)
     # Strands run from the parting outwards: across = along the head, along = down.
-    across = np.sign(s) * np.interp(np.abs(s), [0, 0.72, 1, 2], [0, 1.3, 2.6, 6.0])
-    uv = np.stack([across + (0.9 if p.style == "curly" else 0.12) * noise(rng, (30, 60), shape) * 0.1, q / 150.0], -1)
+    frizz = 0.09 if p.style == "curly" else 0.012
+    uv = np.stack([_across(s) + frizz * noise(rng, (30, 60), shape), q / 150.0], -1)
     builder.add(t.grid, lift, np.zeros((*shape, 3)), uv, corners)
 
 
-def _locks(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: float, fringe: bool) -> None:
-    """Locks over the shell, and across the forehead with a fringe."""
+def _locks(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: float) -> None:
+    """Locks over the shell that break its outline and its light."""
+    count = {"tied": 30, "curly": 150, "short": 80, "full": 100}.get(p.style, 60)
+    steps = np.linspace(0.0, 1.0, 6)
+    curl = p.style == "curly"
+    # Where the head turns from front to side its columns bunch up.
+    start = rng.choice([-1.0, 1.0], count) * np.where(
+        rng.random(count) < 0.5, rng.uniform(0, 0.86, count), rng.uniform(1.12, 1.9, count)
+    )
+    begin = rng.uniform(-108, np.where(np.abs(start) < 0.8, -66, -34))
+    reach = rng.uniform(10, 20, count) if curl or p.style == "short" else rng.uniform(18, 34, count)
+    q = begin[:, None] + reach[:, None] * steps
+    turn = 0.5 * sweep + rng.normal(0, 0.15 if curl else 0.02, count)
+    s = start[:, None] + turn[:, None] * steps**1.4 + curl * 0.05 * np.sin(7 * steps + 9 * start[:, None])
+    inside = hair_distance(q, np.abs(s), p)
+    tip = rng.uniform(0.2, 1.8, count) * (1.6 if p.style in ("curly", "full") else 1.0)
+    lift = np.maximum(_thickness(q, s, inside, p), -0.6) + 0.3 + tip[:, None] * np.sin(0.75 * np.pi * steps)
+    lift[:, :2] -= [3.0, 1.0]
+    kept = inside[:, -1] > 1.0
+    u = _across(start) + rng.normal(0, 0.3, count)
+    builder.locks(q[kept], s[kept], lift[kept], rng.uniform(5, 10, count)[kept], u[kept])
+
+
+def _fringe(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: float) -> None:
+    """Hair across the forehead, running out into the temples."""
     steps = np.linspace(0.0, 1.0, 7)
-    loose = {"tied": 26, "curly": 130, "short": 70, "full": 90}.get(p.style, 50)
-    for _ in range(loose):
-        s0 = float(rng.uniform(-1.9, 1.9))
-        q0 = float(rng.uniform(-108, -66 if abs(s0) < 0.8 else -30))
-        reach = float(rng.uniform(10, 20) if p.style in ("short", "curly") else rng.uniform(18, 34))
-        q = q0 + reach * steps
-        turn = rng.normal(0, 0.5 if p.style == "curly" else 0.06)
-        s = s0 + (sweep * 0.5 + turn * 0.3) * steps**1.4 + (0.05 * np.sin(7 * steps + s0 * 9) if p.style == "curly" else 0)
-        inside = hair_distance(q, np.abs(s), p)
-        if inside[-1] < 1.0:
-            continue
-        tip = float(rng.uniform(0.2, 1.8)) * (1.6 if p.style in ("curly", "full") else 1.0)
-        lift = np.maximum(_thickness(q, s, inside, p), -0.6) + 0.3 + tip * np.sin(np.pi * 0.75 * steps)
-        lift[:2] -= [3.0, 1.0]
-        builder.lock(q, s, lift, float(rng.uniform(5, 10)), float(np.sign(s0) * np.interp(abs(s0), [0, 0.72, 1, 2], [0, 1.3, 2.6, 6.0]) + rng.normal(0, 0.3)))
-    if not fringe:
-        return
-    end = float(rng.uniform(-52, -38))
-    reach = float(rng.uniform(0.58, 0.74))
+    end, reach = float(rng.uniform(-52, -38)), float(rng.uniform(0.58, 0.74))
     slant = float(rng.normal(0, 9)) - 26.0 * sweep
-    for k in np.linspace(-1, 1, 50):
-        s0 = reach * k + float(rng.normal(0, 0.02))
-        # The fringe runs out into the temples.
-        stop = end + slant * k * (1 - k * k) + 16.0 * max(0.0, abs(k) - 0.55) + float(rng.normal(0, 3.0))
-        begin = float(rng.uniform(-100, -84))
-        q = begin + (stop - begin) * steps
-        s = s0 * (0.82 + 0.18 * steps) + sweep * 0.9 * steps**1.5 + float(rng.normal(0, 0.02)) * steps
-        above = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0)
-        lift = np.maximum(above + 0.8, 2.2 + float(rng.uniform(0.0, 2.2))) + 1.5 * np.sin(np.pi * steps)
-        lift[:2] = above[:2] - [3.0, -0.2]
-        builder.lock(q, s, lift, float(rng.uniform(5, 9)), float(s0 * 1.8 + rng.normal(0, 0.3)))
+    k = np.linspace(-1, 1, 50)
+    stop = end + slant * k * (1 - k * k) + 16.0 * np.clip(np.abs(k) - 0.55, 0, 1) + rng.normal(0, 3.0, 50)
+    begin = rng.uniform(-100, -84, 50)
+    q = begin[:, None] + (stop - begin)[:, None] * steps
+    middle = reach * k + rng.normal(0, 0.02, 50)
+    s = middle[:, None] * (0.82 + 0.18 * steps) + 0.9 * sweep * steps**1.5
+    above = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0)
+    lift = np.maximum(above + 0.8, rng.uniform(2.2, 4.4, 50)[:, None]) + 1.5 * np.sin(np.pi * steps)
+    lift[:, :2] = above[:, :2] - [3.0, -0.2]
+    builder.locks(q, s, lift, rng.uniform(5, 9, 50), 1.8 * middle + rng.normal(0, 0.3, 50))
 
 
 def _edge(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     """Flat locks across the hair line, so that it has no edge."""
     steps = np.linspace(0.0, 1.0, 4)
-    for s0 in rng.uniform(-1.02, 1.02, 120):
-        rows = np.arange(-84.0, 6.0, 0.5)
-        beyond = np.flatnonzero(hair_distance(rows, np.full(rows.shape, abs(s0)), p) < 0.0)
-        if not len(beyond):
-            continue
-        line = rows[beyond[0]]
-        q = line - float(rng.uniform(7, 14)) + float(rng.uniform(9, 17)) * steps
-        s = s0 + np.sign(s0) * float(rng.normal(0.0, 0.012)) * steps
-        lift = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0) + np.array([-1.2, 0.35, 0.5, 0.3])
-        builder.lock(q, s, lift, float(rng.uniform(2.5, 5.0)), float(1.8 * s0 + rng.normal(0, 0.3)))
+    start = rng.uniform(-1.02, 1.02, 120)
+    rows = np.arange(-84.0, 6.0, 1.0)
+    grid_q, grid_s = np.broadcast_arrays(rows, np.abs(start)[:, None])
+    outside = hair_distance(grid_q, grid_s, p) < 0.0
+    line = rows[outside.argmax(1)]
+    q = (line - rng.uniform(7, 14, 120))[:, None] + rng.uniform(9, 17, 120)[:, None] * steps
+    s = start[:, None] * (1.0 + rng.normal(0.0, 0.012, 120)[:, None] * steps)
+    lift = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0) + [-1.2, 0.35, 0.5, 0.3]
+    kept = outside.any(1)
+    u = 1.8 * start + rng.normal(0, 0.3, 120)
+    builder.locks(q[kept], s[kept], lift[kept], rng.uniform(2.5, 5.0, 120)[kept], u[kept])
 
 
 def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     """The sheet that falls from the widest ring over the ears, its edges broken by locks."""
     end = _HANGING[p.style] + float(rng.uniform(-14, 22))
-    front = float(rng.uniform(0.86, 0.93))
+    front = float(rng.uniform(0.87, 0.975))
     wave = float(rng.choice([0.4, 1.2, 3.0])) if p.style == "long" else float(rng.uniform(0.2, 1.2))
     pitch, phase = float(rng.uniform(10, 17)), float(rng.uniform(0, 6))
     bend = float(rng.uniform(-9, 5)) if p.style == "bob" else float(rng.uniform(-2, 8))
@@ -270,28 +326,27 @@ def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
         y = _HANG_FROM + down * length
         ragged = 1.2 * noise(rng, (5, 12), (26, 30)) * hs.smoothstep(0.1, 0.6, down)
         uv = np.stack(np.broadcast_arrays(np.interp(np.abs(s), [0.8, 1, 2], [1.8, 2.6, 6.0]) * side, y / 150), -1)
-        patch = place(y, np.broadcast_to(s, y.shape), ragged)
+        # The front edge is no straight line.
+        swing = 0.022 * np.sin(y / 26.0 + phase) + 0.008 * noise(rng, (9, 2), (26, 30))
+        s = s + side * swing * (2.0 - np.abs(s)) / (2.0 - front)
+        patch = place(y, s, ragged)
         if side < 0:
             patch, uv, s = patch[:, ::-1], uv[:, ::-1], s[:, ::-1]
         builder.hanging(patch, s, uv)
-        steps = np.linspace(0, 1, 10)
-        for _ in range(30):
-            at = front + (1.15 - front) * float(rng.random()) ** 1.5 - 0.012
-            first = float(rng.uniform(-56, -25))
-            last = end + float(rng.normal(4, 9))
-            yy = first + (last - first) * steps
-            half = 0.5 * float(rng.uniform(5, 10)) * np.sin(np.pi * steps**0.6) ** 0.8 + 0.1
-            drift = at + float(rng.normal(0, 0.03)) * steps
-            across = np.array([-1.0, 0.0, 1.0])
-            columns = np.clip(drift[:, None] + across * half[:, None] / _ARC, front - 0.05, 2.0)
-            out = 1.4 * np.sin(np.pi * steps)[:, None] + 0.2 * half[:, None] * (1 - 1.6 * np.abs(across)) - 0.3
-            strip = place(np.broadcast_to(yy[:, None], columns.shape), side * columns, out)
-            own = side * float(np.interp(at, [0.8, 1, 2], [1.8, 2.6, 6.0])) + float(rng.normal(0, 0.15))
-            u = own + across * half[:, None] * 0.012
-            strip_uv = np.stack([u, np.broadcast_to(yy[:, None] / 150, u.shape)], -1)
-            if side < 0:
-                strip, strip_uv, columns = strip[:, ::-1], strip_uv[:, ::-1], columns[:, ::-1]
-            builder.hanging(strip, side * columns, strip_uv)
+        count, steps = 30, np.linspace(0, 1, 9)
+        at = front - 0.012 + (1.15 - front) * rng.random(count) ** 1.5
+        at = np.where((at > 0.95) & (at < 1.06), at + 0.12, at)
+        first, last = rng.uniform(-56, -25, count), end + rng.normal(4, 9, count)
+        yy = (first[:, None] + (last - first)[:, None] * steps)[..., None]
+        half = _taper(rng.uniform(5, 10, count), 9)[..., None]
+        across = np.array([-1.0, 0.0, 1.0])
+        drift = at[:, None] + rng.normal(0, 0.012, count)[:, None] * steps
+        arc = _arc(np.full(drift.shape, _HANG_RING), drift)[..., None]
+        columns = side * np.clip(drift[..., None] + side * across * half / arc, front - 0.05, 2.0)
+        out = 1.4 * np.sin(np.pi * steps)[:, None] + 0.2 * half * (1 - 1.6 * np.abs(across)) - 0.3
+        u = side * _across(at) + rng.normal(0, 0.15, count)
+        strip_uv = np.stack(np.broadcast_arrays(u[:, None, None] + across * half * 0.012, yy / 150), -1)
+        builder.hanging(place(np.broadcast_to(yy, columns.shape), columns, out), columns, strip_uv)
 
 
 @lru_cache(maxsize=24)

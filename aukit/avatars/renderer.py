@@ -20,6 +20,7 @@ from aukit.avatars.face_model import FaceModel
 from aukit.avatars.hair import HairMesh, hair_mesh, strands
 from aukit.avatars.light import Light
 from aukit.avatars.painting import Paint, paint
+from aukit.avatars.topology import CLOTH, EYE, SKIN
 from aukit.mesh import Raster, rasterize
 
 _SHADOW_SIZE = 224
@@ -110,8 +111,12 @@ class _Scene:
             kind = shading.CAP if appearance.style == "cap" else shading.HAIR
             self.part = np.concatenate([self.part, np.full(len(self.hair.triangles), kind)])
             self.uv = np.concatenate([self.uv, self.hair.uv])
+        head, hair = len(model.triangles), self.hair
+        # Skin, eyes and clothes are closed; so is hair that lies on the head, but not what hangs.
+        self.one_sided = np.isin(self.part, [SKIN, EYE, CLOTH, shading.HAIR, shading.CAP])
+        self.one_sided[head : head + (hair.two_sided if hair else 0)] = False
         self.triangles_np: NDArray[np.int64] = self.triangles.numpy()
-        self.casters = torch.cat([_coarse_skin(model), self.triangles[len(model.triangles) :]])
+        self.casters = torch.cat([_coarse_skin(model), self.triangles[head : head + (hair.casters if hair else 0)]])
 
     def assemble(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
         """Vertices with hair and unit normals, both in mm space. [B, M, 3] each."""
@@ -249,8 +254,8 @@ def render(
 
 
 def _raster_front(scene: _Scene, samples: Tensor, size: int) -> Raster:
-    """Rasterise without the skin that faces away in every frame; ids count all of the scene's triangles."""
-    kept = torch.from_numpy(shading.front_facing(samples.numpy(), scene.triangles_np, scene.part))
+    """Rasterise without what is closed and faces away in every frame; ids count all of the scene's triangles."""
+    kept = torch.from_numpy(shading.front_facing(samples.numpy(), scene.triangles_np, scene.one_sided))
     raster = rasterize(samples, scene.triangles[kept], size)
     number = torch.cat([kept, torch.tensor([-1])]).int()
     return Raster(number[raster.ids.long()], raster.barycentrics, raster.depth)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 F = NDArray[np.float32]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
+B = NDArray[np.bool_]
 
 HAIR = 5
 CAP = 6
@@ -97,12 +98,12 @@ def _power16(x: float) -> float:
 
 
 @njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
-def front_facing(points: F, triangles: I64, part: I64) -> I64:
-    """Triangles that face the viewer in at least one frame of [B, N, 3], and all that are not skin."""
+def front_facing(points: F, triangles: I64, one_sided: B) -> I64:
+    """Triangles that face the viewer in at least one frame of [B, N, 3], and all that have two sides."""
     kept = np.empty(triangles.shape[0], np.int64)
     n = 0
     for k in range(triangles.shape[0]):
-        keep = part[k] != 0
+        keep = not one_sided[k]
         a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
         f = 0
         while not keep and f < points.shape[0]:

@@ -256,7 +256,8 @@ def _mouth(t: Topology) -> None:
         depth = np.array([0.0, 1.2, 3.5, 8.0, 20.0, 38.0])
         lift = np.array([0.0, 0.9, 2.4, 4.0, 6.0, 0.0]) * (1 if lower else -1)
         share = np.array([1.0, 1.0, 0.9, 0.6, 0.25, 0.0])
-        turn = np.array([1.0, 1.0, 1.0, 0.9, 0.5, 0.0])
+        # Near the lips the bag turns with the margin, so that it never shows through the skin.
+        turn = np.array([np.nan, np.nan, np.nan, np.nan, np.nan, 0.0])
         taper = np.sqrt(np.clip(1 - (t.position[edge, 0] / hs.MOUTH_HALF_WIDTH) ** 2, 0, 1))
         taper[[0, -1]] = 0.0
         layers = [
@@ -271,7 +272,7 @@ def _mouth(t: Topology) -> None:
             MOUTH,
             np.tile(edge, 6),
             expressive=np.repeat(share, n),
-            jaw=np.repeat(turn, n) if lower else 0.0,
+            jaw=np.repeat(turn, n),
         )
         # Both sheets end on the corners and move with them, so that the bag is closed at its sides.
         sheet = index.reshape(6, n)
