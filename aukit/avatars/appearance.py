@@ -154,11 +154,12 @@ class Appearance:
         else:
             style = str(
                 rng.choice(
-                    ["long", "bob", "tied", "full", "short", "cap"], p=[0.36, 0.24, 0.2, 0.1, 0.06, 0.04]
+                    ["long", "bob", "tied", "full", "short", "cap"], p=[0.40, 0.26, 0.2, 0.06, 0.04, 0.04]
                 )
             )
-        if style in ("short", "full", "bob") and rng.random() < (0.08 if tone < 0.5 else 0.6):
+        if style in ("short", "full", "bob") and rng.random() < (0.08 if tone < 0.5 else 0.5):
             style = "curly"
+        volumes = {"short": (3.5, 9.0), "curly": (4.0, 14.0) if male else (12.0, 26.0)}
         bearded = male and rng.random() < 0.42
         lip_hue = linear((184, 92, 88)) * np.exp(rng.normal(0, [0.1, 0.18, 0.15]))
         made_up = (not male) and rng.random() < 0.4
@@ -181,7 +182,7 @@ class Appearance:
             hair=_colour(hair),
             brow_colour=_colour(brow),
             style=style,
-            hair_volume=float(rng.uniform(3.5, 9) if style == "short" else rng.uniform(8, 16)),
+            hair_volume=float(rng.uniform(*volumes.get(style, (8.0, 16.0)))),
             hair_line=float(rng.normal(-5.0 * old if male else 1.0, 3.0)),
             parting=float(rng.uniform(-0.5, 0.5)),
             cloth=_colour(rng.uniform(0.01, 0.55) * np.exp(rng.normal(0, 0.4, 3))),

@@ -18,7 +18,7 @@ from aukit.avatars.topology import Topology
 Array = NDArray[np.float64]
 _HANGING = {"long": 165.0, "bob": 82.0}
 """Height below the eyes in mm at which hanging hair ends."""
-_HANG_FROM, _HANG_RING = -58.0, -18.0
+_HANG_FROM, _HANG_RING = -66.0, -18.0
 """Where the hanging sheet leaves the shell, and the ring of the head whose outline it keeps below."""
 _EAR_COVER = 10.0
 _CROPPED = ("short", "full", "curly")
@@ -232,7 +232,7 @@ def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     keep = distance > -1.0
     if p.style in _HANGING:
         keep &= q < -22
-        lift = -1.5 + (lift + 1.5) * hs.smoothstep(-22, -48, q)
+        lift = -1.5 + (lift + 1.5) * hs.smoothstep(-18, -56, q)
     corners = np.stack([keep[:-1, :-1], keep[1:, :-1], keep[:-1, 1:], keep[1:, 1:]]).any(0)
     # Strands run from the parting outwards: across = along the head, along = down.
     frizz = 0.09 if p.style == "curly" else 0.012
@@ -299,7 +299,7 @@ def _edge(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
 def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     """The sheet that falls from the widest ring over the ears, its edges broken by locks."""
     end = _HANGING[p.style] + float(rng.uniform(-14, 22))
-    front = float(rng.uniform(0.87, 0.975))
+    front = float(rng.uniform(0.85, 0.92))
     wave = float(rng.choice([0.4, 1.2, 3.0])) if p.style == "long" else float(rng.uniform(0.2, 1.2))
     pitch, phase = float(rng.uniform(10, 17)), float(rng.uniform(0, 6))
     bend = float(rng.uniform(-9, 5)) if p.style == "bob" else float(rng.uniform(-2, 8))
@@ -311,7 +311,7 @@ def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
         cover = _EAR_COVER * hs.smoothstep(-40, 2, y) * hs.smoothstep(2.0, 1.2, np.abs(s))
         # The front edge lies on the cheek; behind it the sheet stands off and hides the ear.
         edge = hs.smoothstep(front - 0.06, 1.0, np.abs(s))
-        out = out - 1.2 + 2.6 * hs.smoothstep(_HANG_FROM + 2, _HANG_FROM + 34, y)
+        out = out - 1.5 + 3.4 * hs.smoothstep(_HANG_FROM, _HANG_FROM + 24, y)
         thick = edge * (volume + cover) + out
         ripple = wave * np.sin(y / pitch + phase + 3.0 * np.abs(s)) * hs.smoothstep(-10, 60, y)
         narrow = -5.0 * hs.smoothstep(30, 90, y) + bend * hs.smoothstep(0.7, 1.0, down)
@@ -327,8 +327,8 @@ def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
         ragged = 1.2 * noise(rng, (5, 12), (26, 30)) * hs.smoothstep(0.1, 0.6, down)
         uv = np.stack(np.broadcast_arrays(np.interp(np.abs(s), [0.8, 1, 2], [1.8, 2.6, 6.0]) * side, y / 150), -1)
         # The front edge is no straight line.
-        swing = 0.022 * np.sin(y / 26.0 + phase) + 0.008 * noise(rng, (9, 2), (26, 30))
-        s = s + side * swing * (2.0 - np.abs(s)) / (2.0 - front)
+        swing = 2.2 * np.sin(y / 26.0 + phase) + 0.8 * noise(rng, (9, 2), (26, 30))
+        s = s + side * swing * np.clip(1.3 - np.abs(s), 0, 1) / _arc(np.full(s.shape, _HANG_RING), s)
         patch = place(y, s, ragged)
         if side < 0:
             patch, uv, s = patch[:, ::-1], uv[:, ::-1], s[:, ::-1]
