@@ -68,7 +68,9 @@ def hair_distance(
             line[7:10] = [-22, -14, -6]
     edge = np.interp(column, place, line)
     slope = np.interp(column, 0.5 * (place[1:] + place[:-1]), np.diff(line) / np.diff(place)) / 95.0
-    return np.asarray((edge - row) / np.sqrt(1.0 + slope**2), np.float64)
+    # Where the line climbs, it is nearer than straight above; far from it that no longer holds.
+    above = edge - row
+    return np.asarray(above / np.sqrt(1.0 + slope**2 * np.exp(-((above / 16.0) ** 2))), np.float64)
 
 
 def _arc(q: Array, s: Array) -> Array:
@@ -186,14 +188,15 @@ def hair_mesh(p: Appearance) -> HairMesh | None:
         return builder.mesh(0, builder.size())
     fringe = rng.random() < {"short": 0.15, "full": 0.35, "curly": 0.1, "tied": 0.15}.get(p.style, 0.30)
     sweep = float(rng.normal(0, 0.10) - 0.35 * p.parting)
-    if p.style in _HANGING:
-        _hang(builder, p, rng)
+    strips = _hang(builder, p, rng) if p.style in _HANGING else []
     two_sided = builder.size()
     if fringe and p.hair_line > -6.0:
         _fringe(builder, p, rng, sweep)
     casters = builder.size()
     _locks(builder, p, rng, sweep)
     _edge(builder, p, rng)
+    for place, columns, uv in strips:
+        builder.hanging(place, columns, uv)
     return builder.mesh(two_sided, casters)
 
 
@@ -217,7 +220,9 @@ def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
 
 def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     t = builder.t
-    q, s = np.meshgrid(t.rows, t.columns, indexing="ij")
+    # Every other column will do, and nobody has hair below the neck's middle.
+    rows, columns = np.flatnonzero(t.rows < 60.0), np.arange(0, len(t.columns), 2)
+    q, s = np.meshgrid(t.rows[rows], t.columns[columns], indexing="ij")
     shape = q.shape
     distance = hair_distance(q, np.abs(s), p)
     lift = _thickness(q, s, distance, p)
@@ -237,7 +242,7 @@ def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     # Strands run from the parting outwards: across = along the head, along = down.
     frizz = 0.09 if p.style == "curly" else 0.012
     uv = np.stack([_across(s) + frizz * noise(rng, (30, 60), shape), q / 150.0], -1)
-    builder.add(t.grid, lift, np.zeros((*shape, 3)), uv, corners)
+    builder.add(t.grid[np.ix_(rows, columns)], lift, np.zeros((*shape, 3)), uv, corners)
 
 
 def _locks(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: float) -> None:
@@ -296,8 +301,13 @@ def _edge(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     builder.locks(q[kept], s[kept], lift[kept], rng.uniform(2.5, 5.0, 120)[kept], u[kept])
 
 
-def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
-    """The sheet that falls from the widest ring over the ears, its edges broken by locks."""
+def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> list[tuple[Array, Array, Array]]:
+    """The sheet that falls from the widest ring over the ears.
+
+    Returns:
+        Locks that break its edges: places, columns and strand coordinates for `_Builder.hanging`.
+    """
+    strips = []
     end = _HANGING[p.style] + float(rng.uniform(-14, 22))
     front = float(rng.uniform(0.85, 0.92))
     wave = float(rng.choice([0.4, 1.2, 3.0])) if p.style == "long" else float(rng.uniform(0.2, 1.2))
@@ -333,7 +343,7 @@ def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
         if side < 0:
             patch, uv, s = patch[:, ::-1], uv[:, ::-1], s[:, ::-1]
         builder.hanging(patch, s, uv)
-        count, steps = 30, np.linspace(0, 1, 9)
+        count, steps = 24, np.linspace(0, 1, 9)
         at = front - 0.012 + (1.15 - front) * rng.random(count) ** 1.5
         at = np.where((at > 0.95) & (at < 1.06), at + 0.12, at)
         first, last = rng.uniform(-56, -25, count), end + rng.normal(4, 9, count)
@@ -346,7 +356,8 @@ def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
         out = 1.4 * np.sin(np.pi * steps)[:, None] + 0.2 * half * (1 - 1.6 * np.abs(across)) - 0.3
         u = side * _across(at) + rng.normal(0, 0.15, count)
         strip_uv = np.stack(np.broadcast_arrays(u[:, None, None] + across * half * 0.012, yy / 150), -1)
-        builder.hanging(place(np.broadcast_to(yy, columns.shape), columns, out), columns, strip_uv)
+        strips.append((place(np.broadcast_to(yy, columns.shape), columns, out), columns, strip_uv))
+    return strips
 
 
 @lru_cache(maxsize=24)

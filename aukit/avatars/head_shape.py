@@ -162,7 +162,7 @@ def features(x: Array, y: Array) -> tuple[Array, Array, Array]:
     dx += np.sign(x) * 1.5 * hill(ax - 50, y - 66, 10, 12)
     dz += nose(ax, y)
     # The rows below the tip are drawn up under it, so that the nose has an underside.
-    dy -= 2.8 * bump(ax, y - 46.5, 21, 9.0) + 1.5 * hill(ax - 8.2, y - 46.0, 3.6, 3.0)
+    dy -= 2.2 * bump(ax, y - 47.0, 21, 9.0) + 1.3 * hill(ax - 8.0, y - 46.0, 3.4, 3.0)
     # Philtrum and lips.
     dz += 0.9 * hill(ax - 4.2, y - 55, 1.8, 4.5) - 1.0 * hill(ax, y - 55, 2.2, 5.0)
     up, down = lip_borders(x)
@@ -186,13 +186,13 @@ def nose(ax: Array, y: Array) -> Array:
     # Two widths: the bone itself and the slope of its sides into the cheek.
     section = 0.58 * np.exp(-np.log(2.0) * (ax / half) ** 2) + 0.42 * np.exp(-0.5 * (ax / (1.4 * half)) ** 2)
     height = _NOSE_RIDGE(at) * section
-    height = smooth_max(height, spheroid(ax, y - 36.2, 10.6, 9.8, 9.0, 14.4), 5.0)
+    height = smooth_max(height, spheroid(ax, y - 36.0, 10.4, 11.0, 8.0, 15.4), 5.0)
     # The septum carries the tip.
     height = smooth_max(height, 9.5 * np.exp(-((ax / 4.0) ** 2)) * smoothstep(52, 45, y) * smoothstep(34, 40, y), 2.0)
     height = smooth_max(height, spheroid(ax - 12.4, y - 40.0, 6.2, 6.8, 2.2, 8.4), 3.4)
     height -= 1.0 * hill(ax - 20.0, y - 40.5, 1.8, 4.5) + 0.5 * hill(ax - 9.5, y - 36.0, 2.2, 4.5)
     nostril = np.exp(-((((ax - 7.0) / 3.6) ** 2) ** 1.5) - (((y - 45.4) / 2.3) ** 2) ** 1.5)
-    return height - 5.0 * nostril
+    return height - 4.0 * nostril
 
 
 def lid_opening(x: Array) -> tuple[Array, Array, Array]:

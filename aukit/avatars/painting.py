@@ -160,7 +160,7 @@ def _complexion(
 
 def _shade_hollows(a: Atlas, ax: Image, skin: Image, ao: Image, p: Appearance) -> None:
     hollow = 0.45 * _gauss(ax - 17, a.y + 3, 5, 7) + 0.14 * _gauss(ax - 31, a.y + 9, 17, 6)
-    hollow += 0.40 * _gauss(ax - 19.0, a.y - 40.5, 1.8, 4.5) + 0.20 * _gauss(ax, a.y - 50, 11, 3.0)
+    hollow += 0.40 * _gauss(ax - 19.0, a.y - 40.5, 1.8, 4.5) + 0.12 * _gauss(ax, a.y - 50, 11, 3.0)
     hollow += 0.28 * _gauss(ax, a.y - 84, 16, 4.0) + 0.25 * _gauss(ax, a.y - 55, 2.0, 4.5)
     hollow += 0.35 * _gauss(ax - hs.MOUTH_HALF_WIDTH - 0.5, a.y - 68, 2.4, 2.6)
     hollow += 0.9 * _step(108, 122, a.row) * _step(160, 132, a.row) * (np.abs(a.column) < 1.2)
@@ -173,8 +173,8 @@ def _shade_hollows(a: Atlas, ax: Image, skin: Image, ao: Image, p: Appearance) -
     nostril = np.exp(-((((ax - 7.2) / 3.3) ** 2) ** 1.3) - (((a.y - 46.2 + 0.12 * (ax - 7)) / 1.9) ** 2) ** 1.2).astype(
         np.float32
     )
-    _mix(skin, 0.90 * nostril, (0.022, 0.009, 0.007))
-    ao *= 1 - 0.7 * nostril
+    _mix(skin, 0.85 * nostril, 0.10 * np.asarray(p.skin, np.float32) * np.array([1.0, 0.5, 0.4], np.float32))
+    ao *= 1 - 0.6 * nostril
 
 
 def _age(p: Appearance, a: Atlas, ax: Image, relief: Image, skin: Image) -> None:
