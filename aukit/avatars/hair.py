@@ -79,7 +79,7 @@ def _arc(q: Array, s: Array) -> Array:
     near = np.stack(hs.ring_point(q, np.clip(s + step, -2, 2)), -1) - np.stack(
         hs.ring_point(q, np.clip(s - step, -2, 2)), -1
     )
-    return np.clip(np.linalg.norm(near, axis=-1) / (2 * step), 60.0, 900.0)
+    return np.asarray(np.clip(np.linalg.norm(near, axis=-1) / (2 * step), 60.0, 900.0))
 
 
 def _nearest(values: Array, wanted: Array) -> NDArray[np.int64]:
@@ -120,7 +120,8 @@ class _Builder:
     ) -> None:
         """Grids of vertices [..., R, C]; `keep` chooses their quads [..., R - 1, C - 1]."""
         number = np.arange(skin.size).reshape(skin.shape) + self.count
-        corners = [number[..., r, c] for r in (slice(-1), slice(1, None)) for c in (slice(-1), slice(1, None))]
+        near, far = slice(-1), slice(1, None)
+        corners = [number[..., r, c] for r in (near, far) for c in (near, far)]
         a, d, b, e = (corner[... if keep is None else keep].ravel() for corner in corners)
         self.triangles.append(np.concatenate([np.stack([a, d, b], 1), np.stack([d, e, b], 1)]))
         self.count += skin.size
@@ -151,7 +152,7 @@ class _Builder:
         self.add(self.t.grid[row, column], arch, here - grid, uv)
 
     def hanging(self, place: Array, s: Array, uv: Array) -> None:
-        """Patches of places [..., R, C, 3] in mm (z from the ear axis) that hang from the head at columns `s`."""
+        """Patches of places [..., R, C, 3] in mm (z from the ear axis), fixed to the head at columns `s`."""
         skin = self.t.grid[int(_nearest(self.t.rows, np.array(_HANG_RING)))][_nearest(self.t.columns, s)]
         here = self.t.position[skin] + np.array([0, 0, hs.EAR_AXIS_DEPTH])
         self.add(skin, np.zeros(skin.shape), place - here, uv)
@@ -204,7 +205,7 @@ def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
     """Height of the shell over the scalp in mm, below the skin outside the hair line."""
     if p.style == "cap":
         return -1.6 + 7.6 * hs.smoothstep(-1.5, 5.0, distance)
-    volume = {"tied": 4.5}.get(p.style, p.hair_volume)
+    volume = np.full(q.shape, 4.5 if p.style == "tied" else p.hair_volume)
     top = hs.smoothstep(-48, -92, q)
     if p.style in ("short", "full"):
         # Cropped sides, fuller on top and in front.
@@ -212,6 +213,9 @@ def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
         volume = volume * (0.35 + 0.65 * top + 0.35 * quiff)
     else:
         volume = volume * (0.75 + 0.25 * top)
+    if p.style in _HANGING:
+        # Before the ears it lies close, as the sheet does that goes on below.
+        volume = volume * (1.0 - 0.75 * hs.smoothstep(-84, -54, q) * hs.smoothstep(1.0, 0.8, np.abs(s)))
     # Hair rises out of the hair line; over the ears of those who wear it long it is full at once.
     away = 26.0 if p.style not in _HANGING else 18.0
     rise = 0.30 * hs.smoothstep(1.5, 6.0, distance) + 0.70 * hs.smoothstep(3.0, 4.0 + away, distance)
@@ -229,7 +233,8 @@ def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     if p.style != "cap":
         rough = {"curly": 0.24, "full": 0.12}.get(p.style, 0.08)
         clump = noise(rng, (22, 60), shape) if p.style == "curly" else noise(rng, (7, 34), shape)
-        lift += hs.smoothstep(4, 14, distance) * (rough * p.hair_volume * clump + 0.3 * noise(rng, (9, 90), shape))
+        fine = 0.3 * noise(rng, (9, 90), shape)
+        lift += hs.smoothstep(4, 14, distance) * (rough * p.hair_volume * clump + fine)
         if p.style not in ("curly", "tied"):
             # The parting: a shallow furrow from the hair line back over the crown.
             furrow = np.exp(-(((s - 0.6 * p.parting) / 0.035) ** 2)) * (q < -60) * (q > -110)
@@ -237,8 +242,8 @@ def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     keep = distance > -1.0
     if p.style in _HANGING:
         keep &= q < -22
-        lift = -1.5 + (lift + 1.5) * hs.smoothstep(-18, -56, q)
-    corners = np.stack([keep[:-1, :-1], keep[1:, :-1], keep[:-1, 1:], keep[1:, 1:]]).any(0)
+        lift = -1.5 + (lift + 1.5) * hs.smoothstep(-24, -66, q)
+    corners = keep[:-1, :-1] | keep[1:, :-1] | keep[:-1, 1:] | keep[1:, 1:]
     # Strands run from the parting outwards: across = along the head, along = down.
     frizz = 0.09 if p.style == "curly" else 0.012
     uv = np.stack([_across(s) + frizz * noise(rng, (30, 60), shape), q / 150.0], -1)
@@ -295,7 +300,8 @@ def _edge(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
     line = rows[outside.argmax(1)]
     q = (line - rng.uniform(7, 14, 120))[:, None] + rng.uniform(9, 17, 120)[:, None] * steps
     s = start[:, None] * (1.0 + rng.normal(0.0, 0.012, 120)[:, None] * steps)
-    lift = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0) + [-1.2, 0.35, 0.5, 0.3]
+    above = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0)
+    lift = above + np.array([-1.2, 0.35, 0.5, 0.3])
     kept = outside.any(1)
     u = 1.8 * start + rng.normal(0, 0.3, 120)
     builder.locks(q[kept], s[kept], lift[kept], rng.uniform(2.5, 5.0, 120)[kept], u[kept])
@@ -335,7 +341,7 @@ def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> list[tu
         length = (end - _HANG_FROM) * (1 + 0.05 * noise(rng, (1, 14), (1, 30)))
         y = _HANG_FROM + down * length
         ragged = 1.2 * noise(rng, (5, 12), (26, 30)) * hs.smoothstep(0.1, 0.6, down)
-        uv = np.stack(np.broadcast_arrays(np.interp(np.abs(s), [0.8, 1, 2], [1.8, 2.6, 6.0]) * side, y / 150), -1)
+        uv = np.stack(np.broadcast_arrays(_across(s), y / 150), -1)
         # The front edge is no straight line.
         swing = 2.2 * np.sin(y / 26.0 + phase) + 0.8 * noise(rng, (9, 2), (26, 30))
         s = s + side * swing * np.clip(1.3 - np.abs(s), 0, 1) / _arc(np.full(s.shape, _HANG_RING), s)

@@ -188,7 +188,8 @@ def nose(ax: Array, y: Array) -> Array:
     height = _NOSE_RIDGE(at) * section
     height = smooth_max(height, spheroid(ax, y - 36.0, 10.4, 11.0, 8.0, 15.4), 5.0)
     # The septum carries the tip.
-    height = smooth_max(height, 9.5 * np.exp(-((ax / 4.0) ** 2)) * smoothstep(52, 45, y) * smoothstep(34, 40, y), 2.0)
+    septum = 9.5 * np.exp(-((ax / 4.0) ** 2)) * smoothstep(52, 45, y) * smoothstep(34, 40, y)
+    height = smooth_max(height, septum, 2.0)
     height = smooth_max(height, spheroid(ax - 12.4, y - 40.0, 6.2, 6.8, 2.2, 8.4), 3.4)
     height -= 1.0 * hill(ax - 20.0, y - 40.5, 1.8, 4.5) + 0.5 * hill(ax - 9.5, y - 36.0, 2.2, 4.5)
     nostril = np.exp(-((((ax - 7.0) / 3.6) ** 2) ** 1.5) - (((y - 45.4) / 2.3) ** 2) ** 1.5)

@@ -131,8 +131,8 @@ _GENDER = {
     "nose_length": 0.45, "nose_width": 0.55, "nose_bridge": 0.45, "nose_bridge_width": 0.3, "nose_tip": 0.3,
     "nose_upturn": -0.5, "nose_hump": 0.35, "eye_opening": -0.75, "eye_depth": 0.3, "brow_height": -0.7,
     "brow_arch": -0.6, "brow_ridge": 1.0, "forehead_slope": 0.7, "forehead_bulge": -0.5,
-    "cheekbone_forward": -0.4, "cheek_fullness": -0.35, "eye_width": -0.35, "lip_upper": -0.75, "lip_lower": -0.65,
-    "mouth_width": 0.35, "neck_width": 1.0, "ear_size": 0.4,
+    "cheekbone_forward": -0.4, "cheek_fullness": -0.35, "eye_width": -0.35, "lip_upper": -0.75,
+    "lip_lower": -0.65, "mouth_width": 0.35, "neck_width": 1.0, "ear_size": 0.4,
 }  # fmt: skip
 # Change of coefficients per 20 years beyond 30.
 _AGE = {

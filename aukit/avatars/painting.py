@@ -100,17 +100,15 @@ def _hair_line(
     p: Appearance, a: Atlas, rng: np.random.Generator, skin: Image, sheen: Image, shape: tuple[int, int]
 ) -> None:
     """Hair on the scalp: single strands at the hair line, closing to a cover where the shell begins."""
-    shadow = _step(109, 60, a.row)
     if p.style == "bald":
         return
     distance = hair_distance(a.row, np.abs(a.column), p).astype(np.float32)
     distance += 2.0 * noise(rng, (24, 90), shape)
     strand = 0.8 * noise(rng, (46, 400), shape) + 0.5 * noise(rng, (90, 512), shape)
-    near = np.float32(0.0) if p.style == "cap" else np.float32(1.0)
-    cover = _step(-5.0, 3.5, distance + near * 2.6 * strand)
+    ragged = 0.0 if p.style == "cap" else 2.6
+    cover = _step(-5.0, 3.5, np.asarray(distance + ragged * strand, np.float32)) * _step(109, 60, a.row)
     tone = np.exp(0.22 * strand - 0.15)[..., None] * np.asarray(p.hair, np.float32)
-    w = (0.93 * cover * shadow)[..., None]
-    skin += w * (tone - skin)
+    skin += 0.93 * cover[..., None] * (tone - skin)
     sheen *= 1 - 0.7 * cover
 
 
@@ -163,17 +161,16 @@ def _shade_hollows(a: Atlas, ax: Image, skin: Image, ao: Image, p: Appearance) -
     hollow += 0.40 * _gauss(ax - 19.0, a.y - 40.5, 1.8, 4.5) + 0.12 * _gauss(ax, a.y - 50, 11, 3.0)
     hollow += 0.28 * _gauss(ax, a.y - 84, 16, 4.0) + 0.25 * _gauss(ax, a.y - 55, 2.0, 4.5)
     hollow += 0.35 * _gauss(ax - hs.MOUTH_HALF_WIDTH - 0.5, a.y - 68, 2.4, 2.6)
-    hollow += 0.9 * _step(108, 122, a.row) * _step(160, 132, a.row) * (np.abs(a.column) < 1.2)
+    hollow += 0.9 * _step(108, 122, a.row) * _step(160, 132, a.row) * _step(1.4, 0.95, np.abs(a.column))
     # Two muscles run from behind the ears to the notch between the collar bones.
-    line = np.interp(a.row, [118, 178], [50, 7])
-    neck = _step(120, 134, a.row) * _step(182, 172, a.row) * (np.abs(a.column) < 1.2)
-    hollow += neck * (0.30 * _gauss(ax - line + 9, a.y * 0, 4, 1) - 0.15 * _gauss(ax - line, a.y * 0, 4, 1))
+    line = np.interp(a.row, [118, 178], [44, 12]).astype(np.float32)
+    hollow += 0.2 * _step(120, 134, a.row) * _step(180, 160, a.row) * _gauss(ax - line + 8, a.y * 0, 5, 1)
     ao *= np.exp(-0.9 * np.clip(hollow, 0, 2))
     skin *= np.exp(-0.55 * np.clip(hollow, 0, 2)[..., None] * np.array([0.55, 0.8, 0.85], np.float32))
-    nostril = np.exp(-((((ax - 7.2) / 3.3) ** 2) ** 1.3) - (((a.y - 46.2 + 0.12 * (ax - 7)) / 1.9) ** 2) ** 1.2).astype(
-        np.float32
-    )
-    _mix(skin, 0.85 * nostril, 0.10 * np.asarray(p.skin, np.float32) * np.array([1.0, 0.5, 0.4], np.float32))
+    across, down = (ax - 7.2) / 3.3, (a.y - 46.2 + 0.12 * (ax - 7)) / 1.9
+    nostril = np.exp(-((across**2) ** 1.3) - (down**2) ** 1.2).astype(np.float32)
+    inner = 0.10 * np.asarray(p.skin, np.float32) * np.array([1.0, 0.5, 0.4], np.float32)
+    _mix(skin, 0.85 * nostril, inner)
     ao *= 1 - 0.6 * nostril
 
 
@@ -207,8 +204,10 @@ def _beard(
     if p.stubble <= 0:
         return
     line = np.interp(ax, [0, 20, 30, 45, 56, 62, 75], [80, 80, 74, 62, 40, 12, 5]).astype(np.float32)
-    area = _step(-7, 9, a.y - line + 3.0 * noise(rng, (60, 60), shape)) * _step(121, 110, a.row) * _step(1.04, 0.9, np.abs(a.column))
-    lip = _step(50, 57, a.y + 0.10 * ax) * _step(65, 59, a.y - 0.10 * ax) * _step(35, 22, ax) * (1 + p.moustache)
+    area = _step(-7, 9, a.y - line + 3.0 * noise(rng, (60, 60), shape)) * _step(121, 110, a.row)
+    area *= _step(1.04, 0.9, np.abs(a.column))
+    lip = _step(50, 57, a.y + 0.10 * ax) * _step(65, 59, a.y - 0.10 * ax) * _step(35, 22, ax)
+    lip *= 1 + p.moustache
     lip *= 1 - 0.5 * _gauss(ax, a.y - 54, 2.2, 5)
     side = _gauss(ax - 30, a.y - 70, 4.5, 9)
     area = np.clip(np.maximum(np.maximum(area, lip), side), 0, 1.5)
@@ -220,7 +219,8 @@ def _beard(
     else:
         whiskers = _whiskers(p, rng, shape)
         weight = area * p.stubble * (0.34 * (1 + 0.35 * soft) + 0.85 * whiskers)
-    _mix(skin, np.clip(weight, 0, 0.94).astype(np.float32), 0.7 * np.asarray(p.brow_colour, np.float32) + 0.008)
+    dark = 0.7 * np.asarray(p.brow_colour, np.float32) + 0.008
+    _mix(skin, np.clip(weight, 0, 0.94).astype(np.float32), dark)
     sheen *= 1 - 0.5 * np.clip(area * p.stubble, 0, 1)
 
 
@@ -268,7 +268,9 @@ def _lips(
     skin += weight * (colour - skin)
     rim = np.exp(-((edge / 0.8) ** 2)) * (np.abs(a.x) < hs.MOUTH_HALF_WIDTH)
     skin *= (1 + 0.06 * rim[..., None]).astype(np.float32)
-    seam = np.exp(-((dy / 0.8) ** 2)) * _step(hs.MOUTH_HALF_WIDTH + 2.5, hs.MOUTH_HALF_WIDTH + 0.2, np.abs(a.x))
+    seam = np.exp(-((dy / 0.8) ** 2)) * _step(
+        2.5, 0.2, np.asarray(np.abs(a.x) - hs.MOUTH_HALF_WIDTH, np.float32)
+    )
     skin *= np.exp(-0.95 * seam[..., None] * np.array([0.8, 1, 1], np.float32))
     sheen += (0.9 + 0.5 * (dy > 0)) * inside * p.gloss
     relief += inside * 0.11 * noise(rng, (12, 330), shape)
@@ -311,15 +313,16 @@ def _brow_hairs(
     across = rng.uniform(-0.75, 0.85, 2 * count)
     y = brow_line(x) - p.brow_shift + across * half
     # The upper hairs lean down, the lower ones up, so that they meet along the ridge.
-    lean = np.interp(t, [0, 0.15, 0.5, 1], [1.25, 0.85, 0.42, 0.05]) - 0.35 * np.clip(-across, 0, 1) * (t > 0.2)
-    lean = lean + rng.normal(0, 0.14, 2 * count)
+    lean = np.interp(t, [0, 0.15, 0.5, 1], [1.25, 0.85, 0.42, 0.05])
+    lean = lean - 0.35 * np.clip(-across, 0, 1) * (t > 0.2) + rng.normal(0, 0.14, 2 * count)
     length = rng.uniform(0.7, 1.2, 2 * count) * np.interp(t, [0, 0.3, 1], [4.5, 6.5, 5.0])
     tip_x, tip_y = x + length * np.cos(lean), y - length * np.sin(lean)
     roots, tips = texels(side * x, y), texels(side * tip_x, tip_y)
     cover = np.zeros(shape, np.uint8)
     dark = rng.integers(120, 256, 2 * count)
-    for k, (root, tip) in enumerate(zip((roots * 16).round().astype(int), (tips * 16).round().astype(int), strict=True)):
-        cv2.line(cover, root.tolist(), tip.tolist(), int(dark[k]), 1, cv2.LINE_AA, 4)
+    ends = (np.stack([roots, tips], 1) * 16).round().astype(int).tolist()
+    for (root, tip), value in zip(ends, dark.tolist(), strict=True):
+        cv2.line(cover, root, tip, value, 1, cv2.LINE_AA, 4)
     return np.asarray(cover, np.float32) / 255.0
 
 
@@ -401,7 +404,7 @@ def _ear(p: Appearance, albedo: Image, occlusion: Image) -> None:
     radius, angle = np.hypot(du, dv), np.arctan2(dv, du)
     upper = _step(1.15, 0.55, angle) * _step(-3.0, -2.2, angle)
     groove = np.exp(-(((radius - 0.72 - 0.05 * np.sin(2 * angle)) / 0.075) ** 2)) * upper
-    hollow = np.exp(-(((((du + 0.10) / 0.34) ** 2 + ((dv - 0.10) / 0.36) ** 2)) ** 1.6))
+    hollow = np.exp(-((((du + 0.10) / 0.34) ** 2 + ((dv - 0.10) / 0.36) ** 2) ** 1.6))
     fork = np.exp(-((((du - 0.05) / 0.22) ** 2 + ((dv + 0.42) / 0.10) ** 2) ** 1.2))
     canal = np.exp(-(((du + 0.30) / 0.10) ** 2 + ((dv - 0.12) / 0.13) ** 2))
     shade = 0.75 * groove + 0.85 * hollow + 0.35 * fork + 1.3 * canal

@@ -116,7 +116,8 @@ class _Scene:
         self.one_sided = np.isin(self.part, [SKIN, EYE, CLOTH, shading.HAIR, shading.CAP])
         self.one_sided[head : head + (hair.two_sided if hair else 0)] = False
         self.triangles_np: NDArray[np.int64] = self.triangles.numpy()
-        self.casters = torch.cat([_coarse_skin(model), self.triangles[head : head + (hair.casters if hair else 0)]])
+        casting = self.triangles[head : head + (hair.casters if hair else 0)]
+        self.casters = torch.cat([_coarse_skin(model), casting])
 
     def assemble(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
         """Vertices with hair and unit normals, both in mm space. [B, M, 3] each."""
@@ -254,7 +255,7 @@ def render(
 
 
 def _raster_front(scene: _Scene, samples: Tensor, size: int) -> Raster:
-    """Rasterise without what is closed and faces away in every frame; ids count all of the scene's triangles."""
+    """Rasterise without closed surfaces that face away in every frame; ids count all triangles."""
     kept = torch.from_numpy(shading.front_facing(samples.numpy(), scene.triangles_np, scene.one_sided))
     raster = rasterize(samples, scene.triangles[kept], size)
     number = torch.cat([kept, torch.tensor([-1])]).int()

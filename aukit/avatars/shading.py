@@ -337,7 +337,8 @@ def shade(
                 along = (dx * gx + dy * gy + dz * gz) * dl + 0.12 * strand
                 spec_fill = 0.03 * _power16(max(0.0, 1.0 - along * along)) * max(0.0, cos_fill + 0.2)
                 # The second reflection passes through the hair and takes its colour.
-                red, green, blue = red * (1 + 1.3 * gleam), green * (1 + 1.3 * gleam), blue * (1 + 1.3 * gleam)
+                gleam = 1.0 + 1.3 * gleam
+                red, green, blue = red * gleam, green * gleam, blue * gleam
             else:
                 ch = max(0.0, nx * hx + ny * hy + nz * hz)
                 cg = max(0.0, nx * gx + ny * gy + nz * gz)

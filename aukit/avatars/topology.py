@@ -346,7 +346,8 @@ def _ears(t: Topology) -> None:
         out = 2.0 + lift * (0.4 + 0.6 * hs.smoothstep(32, 12, b)) + stand * (a + 16.5)
         back = -0.91 * (a + 8.0)
         lean = -0.16 * b
-        position: Array = np.stack([side * (70.0 - 5.5 * hs.smoothstep(2, 30, b) + out), 7.0 + b, -2.0 + back + lean], 1)
+        out = out + 70.0 - 5.5 * hs.smoothstep(2, 30, b)
+        position: Array = np.stack([side * out, 7.0 + b, -2.0 + back + lean], 1)
         faces = quads(rings, spokes + 1)
         t.add(position, uv, faces[:, ::-1] if side > 0 else faces, SKIN)
 
