@@ -30,7 +30,7 @@ BROW_INNER, BROW_PEAK, BROW_OUTER = 12.0, 39.0, 55.0
 def brow_line(ax: NDArray[np.float64]) -> NDArray[np.float64]:
     """Height of the middle of the brow at |x|."""
     return np.interp(
-        ax, [8, 12, 20, 30, 39, 46, 52, 56], [-17.6, -18.2, -20.4, -23.0, -24.0, -22.8, -20.2, -17.8]
+        ax, [8, 12, 20, 30, 39, 46, 52, 56], [-18.8, -19.4, -21.2, -23.0, -23.6, -22.1, -19.0, -16.2]
     )
 
 
@@ -61,10 +61,10 @@ def landmark_places() -> list[tuple[float, float, bool]]:
     places += [(q, s, False) for q, s in reversed(jaw)]
     brow = [
         (x, float(brow_line(np.array(x))) - 2.2 * w)
-        for x, w in ((13.0, 1), (26, 1), (38, 1), (47.5, 0.85), (54, 0.35))
+        for x, w in ((13.0, 1), (27, 1), (39.5, 1), (49, 0.8), (54.8, 0.3))
     ]
     places += [skin(-x, y) for x, y in reversed(brow)] + [skin(x, y) for x, y in brow]
-    places += [skin(0, y) for y in (-1.0, 12.0, 25.0, 37.2)]
+    places += [skin(0, y) for y in (-3.0, 12.0, 25.5, 36.0)]
     places += [skin(x, y) for x, y in ((-13.0, 46.0), (-6.5, 47.6), (0, 49.0), (6.5, 47.6), (13.0, 46.0))]
     inner, outer = hs.EYE_MIDDLE - hs.EYE_HALF_WIDTH, hs.EYE_MIDDLE + hs.EYE_HALF_WIDTH
     third = hs.EYE_HALF_WIDTH * 0.36

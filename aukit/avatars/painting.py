@@ -124,10 +124,10 @@ def _complexion(
     red += 0.30 * _gauss(ax - 31, a.y, 18, 8) + 0.25 * _gauss(ax - 20, a.y - 42, 5, 6)
     # Texels are wide at the side of the head: grain fades there, or it would draw streaks.
     even = 0.15 + 0.85 * _step(66, 42, ax) * _step(122, 108, a.row)
-    uneven = 0.16 * p.blotches * noise(rng, (26, 30), shape) + 0.08 * noise(rng, (60, 70), shape)
+    uneven = 0.12 * p.blotches * noise(rng, (26, 30), shape) + 0.08 * noise(rng, (60, 70), shape)
     red = red * p.redness + even * uneven
     ink = [0.02 * red, -0.30 * red, -0.24 * red]
-    tone = even * (0.045 * p.blotches * noise(rng, (14, 16), shape) + 0.022 * noise(rng, (110, 128), shape))
+    tone = even * (0.035 * p.blotches * noise(rng, (14, 16), shape) + 0.022 * noise(rng, (110, 128), shape))
     fine = noise(rng, (shape[0], shape[1]), shape) * even
     tone += 0.03 * p.pores * fine
     low = _step(70, 110, a.y)
