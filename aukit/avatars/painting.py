@@ -82,9 +82,11 @@ def _paint(p: Appearance) -> Paint:
     sheen *= p.gloss * (1 + 0.15 * noise(rng, (90, 100), shape))
     _age(p, a, ax, relief, skin)
     _beard(p, a, ax, rng, skin, sheen, shape)
-    _lips(p, a, rng, skin, sheen, relief, shape)
+    mouth, part = _band(a, 50, 88)
+    _lips(p, part, rng, skin[mouth], sheen[mouth], relief[mouth])
     _brows(p, a, ax, rng, skin, relief, shape)
-    _lid_lines(p, a, ax, skin, ao)
+    eyes, part = _band(a, -14, 14)
+    _lid_lines(p, part, np.abs(part.x), skin[eyes], ao[eyes])
     _hair_line(p, a, rng, skin, sheen, shape)
     cloth = _step(CLOTH_ROW - 0.6, CLOTH_ROW + 0.6, a.row)
     weave = 1 + 0.08 * noise(rng, (200, 256), shape)
@@ -110,6 +112,13 @@ def _hair_line(
     tone = np.exp(0.22 * strand - 0.15)[..., None] * np.asarray(p.hair, np.float32)
     skin += 0.93 * cover[..., None] * (tone - skin)
     sheen *= 1 - 0.7 * cover
+
+
+def _band(a: Atlas, top: float, bottom: float) -> tuple[slice, Atlas]:
+    """The texel rows between two rings, and the atlas of these rows alone."""
+    first, last = np.searchsorted(a.row[:, 0], [top, bottom])
+    rows = slice(int(first), int(last))
+    return rows, Atlas(a.x[rows], a.y[rows], a.row[rows], a.column[rows], a.left[rows], int(last - first))
 
 
 def _complexion(
@@ -248,19 +257,19 @@ def _lips(
     skin: Image,
     sheen: Image,
     relief: Image,
-    shape: tuple[int, int],
 ) -> None:
+    shape = a.x.shape
     up, down = hs.lip_borders(a.x.astype(np.float64))
     dy = a.y - hs.MOUTH_ROW
     edge = np.where(dy <= 0, up + dy, down - dy).astype(np.float32)
-    inside = _step(-1.0, 1.3, edge + 0.25 * noise(rng, (90, 120), shape)) * (np.abs(a.column) < 1)
+    inside = _step(-1.0, 1.3, edge + 0.25 * noise(rng, (16, 120), shape)) * (np.abs(a.column) < 1)
     inside *= _step(hs.MOUTH_HALF_WIDTH + 1.2, hs.MOUTH_HALF_WIDTH - 1.8, np.abs(a.x))
     base = np.asarray(p.skin, np.float32)
     # Lips of dark skin are browner, and the upper lip is darker than the lower.
     tone = np.asarray(p.lip_colour, np.float32) * (0.25 + 1.1 * float(base.mean()) ** 0.5)
     own = p.lips * (0.4 + 0.6 * min(float(base.mean()) / 0.25, 1.0))
     lips = base * (1 - own) * 0.85 + own * tone
-    lines = noise(rng, (26, 330), shape) * 0.09 + noise(rng, (60, 70), shape) * 0.06
+    lines = noise(rng, (5, 330), shape) * 0.09 + noise(rng, (10, 70), shape) * 0.06
     # The red deepens towards the mouth line.
     deep = 0.22 * np.exp(-np.abs(dy) / 2.5) + 0.16 * _step(0.6, -0.6, dy)
     colour = lips * np.exp((lines - deep)[..., None] * np.array([0.8, 1.0, 1.0], np.float32))
@@ -273,7 +282,7 @@ def _lips(
     )
     skin *= np.exp(-0.95 * seam[..., None] * np.array([0.8, 1, 1], np.float32))
     sheen += (0.9 + 0.5 * (dy > 0)) * inside * p.gloss
-    relief += inside * 0.11 * noise(rng, (12, 330), shape)
+    relief += inside * 0.11 * noise(rng, (3, 330), shape)
 
 
 def _brows(

@@ -16,7 +16,7 @@ Image = NDArray[np.float32]
 
 GROUPS: tuple[int, ...] = (1, 2, 4, 6, 7, 9, 10, 11, 12, 14, 15, 17, 18, 20, 24)
 """Action units that fold the skin."""
-VARIANTS = 4
+VARIANTS = 3
 """How many courses of the folds there are."""
 
 
@@ -50,9 +50,19 @@ def polyline(x: Array, y: Array, points: list[tuple[float, float]]) -> tuple[Arr
     return np.sqrt(best) * signed, along
 
 
+def _near(x: Array, y: Array, points: list[tuple[float, float]], reach: float) -> NDArray[np.bool_]:
+    """Places within `reach` of the box round the points: a fold is nothing elsewhere."""
+    (x0, y0), (x1, y1) = np.min(points, 0), np.max(points, 0)
+    near: NDArray[np.bool_] = (x > x0 - reach) & (x < x1 + reach) & (y > y0 - reach) & (y < y1 + reach)
+    return near
+
+
 def _crease(x: Array, y: Array, points: list[tuple[float, float]], width: float, power: float = 0.6) -> Array:
-    d, t = polyline(x, y, points)
-    return groove(d, width) * np.clip(4 * t * (1 - t), 0, 1) ** power
+    near = _near(x, y, points, 6.0 * width)
+    d, t = polyline(x[near], y[near], points)
+    result = np.zeros_like(x)
+    result[near] = groove(d, width) * np.clip(4 * t * (1 - t), 0, 1) ** power
+    return result
 
 
 _NASOLABIAL = [(17.5, 39.0), (20.5, 47.0), (24.0, 56.0), (28.2, 65.5), (32.0, 73.5), (33.0, 80.0)]
@@ -60,10 +70,13 @@ _NASOLABIAL = [(17.5, 39.0), (20.5, 47.0), (24.0, 56.0), (28.2, 65.5), (32.0, 73
 
 def _fold(x: Array, y: Array, points: list[tuple[float, float]], width: float) -> Array:
     """A fold with a full outer bank: the cheek's fat heaps up on one side of it."""
-    d, t = polyline(x, y, points)
+    near = _near(x, y, points, 14.0)
+    d, t = polyline(x[near], y[near], points)
     ends = np.clip(4 * t * (1 - t), 0, 1) ** 0.5
     bank = np.exp(-(((np.abs(d) - 4.2) / 3.4) ** 2)) * (d < 0)
-    return ends * (-np.exp(-((d / width) ** 2)) + 0.5 * bank)
+    result = np.zeros_like(x)
+    result[near] = ends * (-np.exp(-((d / width) ** 2)) + 0.5 * bank)
+    return result
 
 
 def wrinkle_height(group: int, x: Array, y: Array) -> Array:
