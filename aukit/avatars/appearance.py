@@ -14,14 +14,14 @@ Colour = tuple[float, float, float]
 
 _TONES = np.array(
     [
-        [246, 218, 199],
-        [236, 198, 172],
-        [222, 176, 145],
-        [200, 152, 116],
-        [172, 122, 88],
-        [136, 92, 66],
-        [102, 66, 48],
-        [74, 48, 38],
+        [240, 204, 182],
+        [232, 190, 163],
+        [218, 172, 142],
+        [196, 147, 114],
+        [168, 118, 86],
+        [134, 91, 66],
+        [102, 67, 48],
+        [75, 49, 38],
     ]
 )
 _HAIR = {
@@ -29,10 +29,10 @@ _HAIR = {
     "dark": (48, 35, 28),
     "brown": (84, 58, 40),
     "light": (134, 98, 62),
-    "blond": (186, 152, 102),
+    "blond": (178, 148, 108),
     "red": (132, 66, 34),
-    "grey": (150, 148, 146),
-    "white": (205, 203, 200),
+    "grey": (128, 125, 122),
+    "white": (186, 182, 177),
 }
 _IRIS = {
     "brown": (74, 44, 26),
@@ -42,7 +42,7 @@ _IRIS = {
     "blue": (92, 124, 152),
     "grey": (112, 124, 130),
 }
-STYLES = ("bald", "short", "full", "bob", "long", "tied", "cap")
+STYLES = ("bald", "short", "full", "curly", "bob", "long", "tied", "cap")
 
 
 def linear(srgb: NDArray[np.float64] | Colour) -> NDArray[np.float64]:
@@ -136,7 +136,7 @@ class Appearance:
         k = min(int(at), len(_TONES) - 2)
         skin = linear(_TONES[k] * (1 - at + k) + _TONES[k + 1] * (at - k))
         skin = skin * np.exp(rng.normal(0, 0.05) + rng.normal(0, [0.02, 0.03, 0.06]))
-        grey = float(np.clip((age - 42) / 30 + rng.normal(0, 0.25), 0, 1))
+        grey = float(np.clip((age - 46) / 30 + rng.normal(0, 0.2), 0, 1))
         names = list(_HAIR)[:6]
         weight = (
             np.array([0.25, 0.3, 0.25, 0.1, 0.07, 0.03])
@@ -144,8 +144,10 @@ class Appearance:
             else np.array([0.7, 0.26, 0.04, 0, 0, 0])
         )
         hair = linear(_HAIR[str(rng.choice(names, p=weight))])
-        hair = hair * np.exp(rng.normal(0, 0.15, 3) * [0.6, 0.8, 1.0])
+        hair = hair * np.exp(rng.normal(0, 0.12) + rng.normal(0, 0.06, 3))
         hair = hair * (1 - grey) + grey * linear(_HAIR["grey" if rng.random() < 0.6 else "white"])
+        # Cameras expose for the face, so that light hair over dark skin must not burn out.
+        hair = hair * (0.62 + 0.38 * min(1.0, float(skin.mean()) / 0.30))
         irises = list(_IRIS)
         chance = (
             np.array([0.3, 0.15, 0.15, 0.1, 0.2, 0.1]) if tone < 0.4 else np.array([0.4, 0.57, 0.03, 0, 0, 0])
@@ -156,11 +158,14 @@ class Appearance:
         else:
             style = str(
                 rng.choice(
-                    ["long", "bob", "tied", "full", "short", "cap"], p=[0.36, 0.24, 0.2, 0.1, 0.06, 0.04]
+                    ["long", "bob", "tied", "full", "short", "cap"], p=[0.40, 0.26, 0.2, 0.06, 0.04, 0.04]
                 )
             )
+        if style in ("short", "full", "bob") and rng.random() < (0.08 if tone < 0.5 else 0.5):
+            style = "curly"
+        volumes = {"short": (3.5, 9.0), "curly": (4.0, 14.0) if male else (12.0, 26.0)}
         bearded = male and rng.random() < 0.42
-        lip_hue = linear((168, 84, 80)) * np.exp(rng.normal(0, [0.1, 0.18, 0.15]))
+        lip_hue = linear((184, 92, 88)) * np.exp(rng.normal(0, [0.1, 0.18, 0.15]))
         made_up = (not male) and rng.random() < 0.4
         brow = np.minimum(hair * 0.75, skin * 0.42)
         old = float(np.clip((age - 28) / 40, 0, 1.2))
@@ -169,7 +174,7 @@ class Appearance:
             tone=tone,
             skin=_colour(skin),
             redness=float(np.clip(rng.normal(1.0, 0.35), 0.2, 2)),
-            lips=float(np.clip(rng.normal(0.95 if made_up else 0.62, 0.12), 0.35, 1.15)),
+            lips=float(np.clip(rng.normal(1.0 if made_up else 0.70 - 0.08 * male, 0.12), 0.4, 1.2)),
             lip_colour=_colour(lip_hue * (0.8 if made_up else 1.0)),
             freckles=float(max(0.0, rng.normal(0.0, 0.4))) if tone < 0.4 else 0.0,
             blemishes=int(rng.poisson(5)),
@@ -182,8 +187,8 @@ class Appearance:
             hair=_colour(hair),
             brow_colour=_colour(brow),
             style=style,
-            hair_volume=float(rng.uniform(3.5, 7) if style == "short" else rng.uniform(7, 15)),
-            hair_line=float(rng.normal(-5.0 * old if male else 0.0, 4.0)),
+            hair_volume=float(rng.uniform(*volumes.get(style, (8.0, 16.0)))),
+            hair_line=float(rng.normal(-5.0 * old if male else 1.0, 3.0)),
             parting=float(rng.uniform(-0.5, 0.5)),
             cloth=_colour(rng.uniform(0.01, 0.55) * np.exp(rng.normal(0, 0.4, 3))),
             cap=_colour(rng.uniform(0.02, 0.4) * np.exp(rng.normal(0, 0.5, 3))),

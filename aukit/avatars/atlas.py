@@ -75,6 +75,15 @@ def skin_place(uv: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     return np.interp(uv[..., 1], table[:, 0, 1], rows), np.interp(uv[..., 0], table[0, :, 0], t.columns)
 
 
+def texels(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(column, row) in texels of places on the front of the face in mm. [..., 2]."""
+    t = Topology()
+    uv = _skin_uv(t.rows, t.columns)
+    u = np.interp(x / hs.RING_CURVES(y)[..., 2], t.columns, uv[0, :, 0])
+    v = np.interp(y, t.rows, uv[:, 0, 1])
+    return np.stack([u, v], -1) * TEXTURE - 0.5
+
+
 def noise(rng: np.random.Generator, cells: tuple[int, int], shape: tuple[int, int]) -> Image:
     """Smooth noise of unit variance: a random grid of `cells` blown up to `shape`."""
     grid = rng.standard_normal(cells).astype(np.float32)

@@ -35,7 +35,7 @@ def sample_background(rng: np.random.Generator, size: int) -> Tensor:
         )
     if kind == 2:
         for cells in (2, 5, 11):
-            grid = rng.standard_normal((cells, cells, 1)) + 0.35 * rng.standard_normal((cells, cells, 3))
+            grid = rng.standard_normal((cells, cells, 1)) + 0.15 * rng.standard_normal((cells, cells, 3))
             grid = (grid * 0.16 / cells**0.4).astype(np.float32)
             image += cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC)
     return torch.from_numpy(np.clip(image, 0.02, 0.98)).permute(2, 0, 1).float().contiguous()

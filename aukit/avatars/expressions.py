@@ -33,7 +33,7 @@ def side_weights(x: Array, width: float = 9.0) -> Array:
 def jaw_weights(position: Array, row: Array, column: Array, lower_lip: NDArray[np.bool_]) -> Array:
     """Share of the jaw's turn that each skin vertex follows. [N] in [0, 1]."""
     x = position[:, 0]
-    in_mouth = np.sqrt(np.clip(1.0 - (x / hs.MOUTH_HALF_WIDTH) ** 2, 0.0, 1.0))
+    in_mouth = np.clip(1.0 - (x / hs.MOUTH_HALF_WIDTH) ** 2, 0.0, 1.0) ** 0.7
     skin = hs.smoothstep(46.0, 88.0, row)
     share = in_mouth * np.where(lower_lip, 1.0, 0.0) + (1 - in_mouth) * skin
     share = share * hs.smoothstep(146.0, 112.0, row) * hs.smoothstep(1.12, 0.92, np.abs(column))
@@ -50,7 +50,7 @@ class _Muscles:
         self.up = 1.0 - self.low
         self.front = hs.smoothstep(-75, -45, self.z)
         t = np.clip(self.ax / hs.MOUTH_HALF_WIDTH, 0, 1)
-        self.open = np.sqrt(1 - t * t)
+        self.open = (1 - t * t) ** 0.7
         """1 at the middle of the lips, 0 from the corners on."""
         self.t = t
         dy = self.y - hs.MOUTH_ROW

@@ -55,12 +55,13 @@ _RINGS = np.array(
 )
 RING_CURVES = PchipInterpolator(_RINGS[:, 0], _RINGS[:, 1:], axis=0)
 
-_NOSE_Y = np.array([-24, -14, -6, 0, 8, 17, 26, 33, 37, 40, 43, 46, 49, 53, 60], dtype=np.float64)
+_NOSE_Y = np.array([-24, -14, -6, 0, 8, 17, 26, 33, 37, 41, 45, 49, 54, 60], dtype=np.float64)
 _NOSE_RIDGE = PchipInterpolator(
-    _NOSE_Y, np.array([0, 0.6, 2.0, 4.2, 8.2, 13.2, 18.6, 22.6, 23.6, 22.0, 17.0, 10.5, 5.0, 1.6, 0])
+    _NOSE_Y, np.array([0, 0.8, 2.6, 4.8, 8.6, 13.0, 17.2, 19.6, 19.4, 16.0, 10.5, 5.6, 2.0, 0])
 )
+"""Height of the bridge; the tip and the wings are spheroids of their own."""
 _NOSE_HALF = PchipInterpolator(
-    _NOSE_Y, np.array([9, 9, 7.6, 7.0, 7.4, 8.4, 9.4, 10.2, 10.2, 9.5, 8.6, 8.0, 7.5, 7.5, 7.5])
+    _NOSE_Y, np.array([9, 9, 7.4, 6.6, 6.6, 7.0, 7.6, 8.2, 8.4, 8.2, 7.4, 7.0, 7.0, 7.0])
 )
 
 
@@ -79,6 +80,17 @@ def bump(dx: Array, dy: Array, rx: float, ry: float, power: float = 2.0) -> Arra
 def hill(dx: Array, dy: Array, sx: float, sy: float) -> Array:
     """A Gaussian hill of height 1 with standard deviations `sx`, `sy`."""
     return np.exp(-0.5 * ((dx / sx) ** 2 + (dy / sy) ** 2))
+
+
+def spheroid(dx: Array, dy: Array, rx: float, ry: float, base: float, height: float) -> Array:
+    """Height field of a half spheroid on `base`; outside its outline it falls away below any surface."""
+    r2 = (dx / rx) ** 2 + (dy / ry) ** 2
+    return np.where(r2 < 1.0, base + height * np.sqrt(np.clip(1.0 - r2, 0.0, 1.0)), base - 9.0 * (r2 - 1.0))
+
+
+def smooth_max(a: Array, b: Array, width: float) -> Array:
+    """The greater of two heights with a fillet where they differ by less than `width`."""
+    return np.maximum(a, b) + np.clip(width - np.abs(a - b), 0.0, None) ** 2 / (4.0 * width)
 
 
 def smooth_sign(x: Array, width: float = 3.0) -> Array:
@@ -148,18 +160,9 @@ def features(x: Array, y: Array) -> tuple[Array, Array, Array]:
     dz += 5.0 * hill(ax, y - 97, 14, 8.5)
     dz += 1.2 * hill(ax - 9, y - 98, 6, 7)
     dx += np.sign(x) * 1.5 * hill(ax - 50, y - 66, 10, 12)
-    # Nose: ridge, wings, furrow behind the wings, nostrils.
-    ridge = _NOSE_RIDGE(np.clip(y, -24, 60))
-    half = _NOSE_HALF(np.clip(y, -24, 60))
-    section = np.exp(-np.log(2.0) * (ax / half) ** 2.15)
-    dz += ridge * section
-    wing = np.exp(-((((ax - 13.2) / 5.4) ** 2) ** 1.4) - (((y - 40.2) / 6.2) ** 2) ** 1.5)
-    dz += 8.2 * wing
-    dz -= 2.2 * hill(ax - 19.5, y - 39.5, 2.2, 5)
-    dz -= 4.5 * np.exp(-((((ax - 6.6) / 3.4) ** 2) ** 1.5) - (((y - 45.2) / 2.1) ** 2) ** 1.5)
+    dz += nose(ax, y)
     # The rows below the tip are drawn up under it, so that the nose has an underside.
-    under = bump(ax, y - 46, 21, 9.5)
-    dy -= 2.6 * under
+    dy -= 2.2 * bump(ax, y - 47.0, 21, 9.0) + 1.3 * hill(ax - 8.0, y - 46.0, 3.4, 3.0)
     # Philtrum and lips.
     dz += 0.9 * hill(ax - 4.2, y - 55, 1.8, 4.5) - 1.0 * hill(ax, y - 55, 2.2, 5.0)
     up, down = lip_borders(x)
@@ -176,6 +179,23 @@ def features(x: Array, y: Array) -> tuple[Array, Array, Array]:
     return dx, dy, dz
 
 
+def nose(ax: Array, y: Array) -> Array:
+    """Height of the nose above the cheeks: a bridge that runs out into them, tip, wings and nostrils."""
+    at = np.clip(y, -24, 60)
+    half = _NOSE_HALF(at)
+    # Two widths: the bone itself and the slope of its sides into the cheek.
+    section = 0.58 * np.exp(-np.log(2.0) * (ax / half) ** 2) + 0.42 * np.exp(-0.5 * (ax / (1.4 * half)) ** 2)
+    height = _NOSE_RIDGE(at) * section
+    height = smooth_max(height, spheroid(ax, y - 36.0, 10.4, 11.0, 8.0, 15.4), 5.0)
+    # The septum carries the tip.
+    septum = 9.5 * np.exp(-((ax / 4.0) ** 2)) * smoothstep(52, 45, y) * smoothstep(34, 40, y)
+    height = smooth_max(height, septum, 2.0)
+    height = smooth_max(height, spheroid(ax - 12.4, y - 40.0, 6.2, 6.8, 2.2, 8.4), 3.4)
+    height -= 1.0 * hill(ax - 20.0, y - 40.5, 1.8, 4.5) + 0.5 * hill(ax - 9.5, y - 36.0, 2.2, 4.5)
+    nostril = np.exp(-((((ax - 7.0) / 3.6) ** 2) ** 1.5) - (((y - 45.4) / 2.3) ** 2) ** 1.5)
+    return height - 4.0 * nostril
+
+
 def lid_opening(x: Array) -> tuple[Array, Array, Array]:
     """Where the lid margins of the open, neutral eye lie at |x|.
 
@@ -184,7 +204,7 @@ def lid_opening(x: Array) -> tuple[Array, Array, Array]:
         canthi, and the height of that line itself, in mm.
     """
     t = np.clip((np.abs(x) - EYE_MIDDLE) / EYE_HALF_WIDTH, -1.0, 1.0)
-    shape_up = (1.0 - np.abs(t) ** 2.1) ** 0.80 * (1.0 - 0.10 * t)
-    shape_down = (1.0 - np.abs(t) ** 2.4) ** 0.95 * (1.0 + 0.14 * t)
+    shape_up = (1.0 - np.abs(t) ** 2.2) ** 0.82 * (1.0 - 0.10 * t)
+    shape_down = (1.0 - np.abs(t) ** 2.2) ** 0.95 * (1.0 + 0.20 * t)
     tilt = -0.9 * t + 0.4
-    return -5.0 * shape_up, 4.5 * shape_down, tilt
+    return -4.7 * shape_up, 4.7 * shape_down, tilt

@@ -126,13 +126,13 @@ NAMES: tuple[str, ...] = tuple(DIMENSIONS)
 
 # Mean shift of men's coefficients; women's is the negative.
 _GENDER = {
-    "head_width": 0.45, "head_height": 0.25, "head_depth": 0.4, "face_length": 0.6, "jaw_width": 0.75,
+    "head_width": 0.45, "head_height": 0.25, "head_depth": 0.4, "face_length": 0.6, "jaw_width": 0.85,
     "jaw_drop": 0.6, "chin_length": 0.45, "chin_forward": 0.3, "chin_width": 0.7, "chin_cleft": 0.3,
-    "nose_length": 0.45, "nose_width": 0.4, "nose_bridge": 0.45, "nose_bridge_width": 0.3, "nose_tip": 0.3,
-    "nose_upturn": -0.5, "nose_hump": 0.35, "eye_opening": -0.55, "eye_depth": 0.3, "brow_height": -0.7,
-    "brow_arch": -0.6, "brow_ridge": 0.8, "forehead_slope": 0.7, "forehead_bulge": -0.5,
-    "cheekbone_forward": -0.4, "cheek_fullness": -0.25, "lip_upper": -0.5, "lip_lower": -0.45,
-    "mouth_width": 0.35, "neck_width": 1.0, "ear_size": 0.4,
+    "nose_length": 0.45, "nose_width": 0.55, "nose_bridge": 0.45, "nose_bridge_width": 0.3, "nose_tip": 0.3,
+    "nose_upturn": -0.5, "nose_hump": 0.35, "eye_opening": -0.75, "eye_depth": 0.3, "brow_height": -0.7,
+    "brow_arch": -0.6, "brow_ridge": 1.0, "forehead_slope": 0.7, "forehead_bulge": -0.5,
+    "cheekbone_forward": -0.4, "cheek_fullness": -0.35, "eye_width": -0.35, "lip_upper": -0.75,
+    "lip_lower": -0.65, "mouth_width": 0.35, "neck_width": 1.0, "ear_size": 0.4,
 }  # fmt: skip
 # Change of coefficients per 20 years beyond 30.
 _AGE = {

@@ -5,7 +5,8 @@ skin when they are turned away).  In image order, right of the person first:
 
 - 0-16 edge of the jaw, from ear height on the person's right over the jaw angle (4) to the chin's lower edge
   (8) and up to the left ear;
-- 17-21, 22-26 upper edge of the brows, right then left, each from image left to right;
+- 17-21, 22-26 upper edge of the brows, right then left, each from image left to right: head, straight part,
+  arch, bend and tail, so that they lie closer together where the brow bends;
 - 27-30 ridge of the nose from its root to the tip, 31-35 under the nose from right wing to left wing, 33
   below the septum;
 - 36-41, 42-47 right and left eye: canthus at image left, two points of the upper margin, the other canthus,
@@ -22,14 +23,14 @@ from numpy.typing import NDArray
 from aukit.avatars import head_shape as hs
 from aukit.avatars.topology import Topology
 
-BROW_INNER, BROW_PEAK, BROW_OUTER = 12.0, 38.0, 51.5
+BROW_INNER, BROW_PEAK, BROW_OUTER = 12.0, 39.0, 55.0
 """|x| of the brow's head, arch and tail."""
 
 
 def brow_line(ax: NDArray[np.float64]) -> NDArray[np.float64]:
     """Height of the middle of the brow at |x|."""
     return np.interp(
-        ax, [8, 12, 20, 30, 38, 45, 52, 56], [-17.6, -18.2, -20.2, -22.6, -23.4, -22.2, -19.6, -17.6]
+        ax, [8, 12, 20, 30, 39, 46, 52, 56], [-18.8, -19.4, -21.2, -23.0, -23.6, -22.1, -19.0, -16.2]
     )
 
 
@@ -60,10 +61,10 @@ def landmark_places() -> list[tuple[float, float, bool]]:
     places += [(q, s, False) for q, s in reversed(jaw)]
     brow = [
         (x, float(brow_line(np.array(x))) - 2.2 * w)
-        for x, w in ((12.5, 1), (22, 1), (32, 1), (42, 0.9), (51, 0.4))
+        for x, w in ((13.0, 1), (27, 1), (39.5, 1), (49, 0.8), (54.8, 0.3))
     ]
     places += [skin(-x, y) for x, y in reversed(brow)] + [skin(x, y) for x, y in brow]
-    places += [skin(0, y) for y in (-1.0, 12.0, 25.0, 37.2)]
+    places += [skin(0, y) for y in (-3.0, 12.0, 25.5, 36.0)]
     places += [skin(x, y) for x, y in ((-13.0, 46.0), (-6.5, 47.6), (0, 49.0), (6.5, 47.6), (13.0, 46.0))]
     inner, outer = hs.EYE_MIDDLE - hs.EYE_HALF_WIDTH, hs.EYE_MIDDLE + hs.EYE_HALF_WIDTH
     third = hs.EYE_HALF_WIDTH * 0.36

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from aukit.avatars import head_shape as hs
 from aukit.avatars import wrinkles as wr
 from aukit.avatars.appearance import Appearance
-from aukit.avatars.atlas import TEXTURE, Atlas, atlas, noise
+from aukit.avatars.atlas import TEXTURE, Atlas, atlas, noise, texels
 from aukit.avatars.hair import hair_distance
 from aukit.avatars.landmarks import BROW_INNER, BROW_OUTER, brow_line
 from aukit.avatars.topology import CLOTH_ROW, EAR_UV, EYE_UV, MOUTH_UV, TEETH_UV
@@ -76,18 +77,17 @@ def _paint(p: Appearance) -> Paint:
     _complexion(p, a, rng, skin, relief, shape)
     _shade_hollows(a, ax, skin, ao, p)
     sheen *= (
-        0.7 + 0.5 * _gauss(ax * 0, a.y + 45, 1, 22) * _step(50, 20, ax) + 0.8 * _gauss(ax, a.y - 30, 8, 16)
+        0.7 + 0.5 * _gauss(ax * 0, a.y + 45, 1, 22) * _step(50, 20, ax) + 0.45 * _gauss(ax, a.y - 32, 8, 12)
     )
     sheen *= p.gloss * (1 + 0.15 * noise(rng, (90, 100), shape))
     _age(p, a, ax, relief, skin)
     _beard(p, a, ax, rng, skin, sheen, shape)
-    _lips(p, a, rng, skin, sheen, relief, shape)
+    mouth, part = _band(a, 50, 88)
+    _lips(p, part, rng, skin[mouth], sheen[mouth], relief[mouth])
     _brows(p, a, ax, rng, skin, relief, shape)
-    _lid_lines(p, a, ax, skin, ao)
-    # Scalp under the hair and the soft edge of the hair line.
-    if p.style != "bald":
-        distance = hair_distance(a.row, np.abs(a.column), p) + 2.2 * noise(rng, (40, 256), shape)
-        _mix(skin, 0.95 * _step(-4, 4, distance.astype(np.float32)), 0.8 * np.asarray(p.hair, np.float32))
+    eyes, part = _band(a, -14, 14)
+    _lid_lines(p, part, np.abs(part.x), skin[eyes], ao[eyes])
+    _hair_line(p, a, rng, skin, sheen, shape)
     cloth = _step(CLOTH_ROW - 0.6, CLOTH_ROW + 0.6, a.row)
     weave = 1 + 0.08 * noise(rng, (200, 256), shape)
     skin += cloth[..., None] * (np.asarray(p.cloth, np.float32) * weave[..., None] - skin)
@@ -98,22 +98,46 @@ def _paint(p: Appearance) -> Paint:
     return Paint(np.concatenate([albedo, occlusion[..., None], gloss[..., None]], -1), height)
 
 
+def _hair_line(
+    p: Appearance, a: Atlas, rng: np.random.Generator, skin: Image, sheen: Image, shape: tuple[int, int]
+) -> None:
+    """Hair on the scalp: single strands at the hair line, closing to a cover where the shell begins."""
+    if p.style == "bald":
+        return
+    distance = hair_distance(a.row, np.abs(a.column), p).astype(np.float32)
+    distance += 2.0 * noise(rng, (24, 90), shape)
+    strand = 0.8 * noise(rng, (46, 400), shape) + 0.5 * noise(rng, (90, 512), shape)
+    ragged = 0.0 if p.style == "cap" else 2.6
+    cover = _step(-5.0, 3.5, np.asarray(distance + ragged * strand, np.float32)) * _step(109, 60, a.row)
+    tone = np.exp(0.22 * strand - 0.15)[..., None] * np.asarray(p.hair, np.float32)
+    skin += 0.93 * cover[..., None] * (tone - skin)
+    sheen *= 1 - 0.7 * cover
+
+
+def _band(a: Atlas, top: float, bottom: float) -> tuple[slice, Atlas]:
+    """The texel rows between two rings, and the atlas of these rows alone."""
+    first, last = np.searchsorted(a.row[:, 0], [top, bottom])
+    rows = slice(int(first), int(last))
+    return rows, Atlas(a.x[rows], a.y[rows], a.row[rows], a.column[rows], a.left[rows], int(last - first))
+
+
 def _complexion(
     p: Appearance, a: Atlas, rng: np.random.Generator, skin: Image, relief: Image, shape: tuple[int, int]
 ) -> None:
     ax, n = np.abs(a.x), shape[0]
     red = (
-        0.55 * _gauss(ax - 40, a.y - 30, 14, 13)
+        0.60 * _gauss(ax - 40, a.y - 30, 15, 13)
         + 0.6 * _gauss(ax, a.y - 38, 13, 7)
         + 0.35 * _gauss(ax, a.y - 98, 13, 8)
     )
     red += 0.30 * _gauss(ax - 31, a.y, 18, 8) + 0.25 * _gauss(ax - 20, a.y - 42, 5, 6)
-    red = (
-        red * p.redness + 0.16 * p.blotches * noise(rng, (26, 30), shape) + 0.08 * noise(rng, (60, 70), shape)
-    )
-    ink = [0.01 * red, -0.22 * red, -0.17 * red]
-    tone = 0.045 * p.blotches * noise(rng, (14, 16), shape) + 0.03 * noise(rng, (110, 128), shape)
-    fine = noise(rng, (shape[0], shape[1] // 2), shape)
+    # Texels are wide at the side of the head: grain fades there, or it would draw streaks.
+    even = 0.15 + 0.85 * _step(66, 42, ax) * _step(122, 108, a.row)
+    uneven = 0.12 * p.blotches * noise(rng, (26, 30), shape) + 0.08 * noise(rng, (60, 70), shape)
+    red = red * p.redness + even * uneven
+    ink = [0.02 * red, -0.30 * red, -0.24 * red]
+    tone = even * (0.035 * p.blotches * noise(rng, (14, 16), shape) + 0.022 * noise(rng, (110, 128), shape))
+    fine = noise(rng, (shape[0], shape[1]), shape) * even
     tone += 0.03 * p.pores * fine
     low = _step(70, 110, a.y)
     under = _gauss(ax - 28, a.y - 11, 11, 4.5) * p.eye_shadow
@@ -137,22 +161,26 @@ def _complexion(
         ((0.8, 0.5, 0.10, 0.22), (1.0, 0.95, 0.09, 0.30), (1.15, 1.1, 0.06, 0.22))
     ):
         skin[..., d] *= np.exp(ink[d] + own * tone - melanin * spots - dull * low - ring * under)
-    relief += 0.02 * p.pores * fine + 0.04 * p.pores * noise(rng, (190, 150), shape)
+    pores = 0.5 + 0.8 * _gauss(ax - 18, a.y - 26, 16, 18) + 0.5 * _gauss(ax, a.y - 34, 9, 10)
+    relief += p.pores * (0.028 * pores * fine + 0.012 * noise(rng, (240, 210), shape))
 
 
 def _shade_hollows(a: Atlas, ax: Image, skin: Image, ao: Image, p: Appearance) -> None:
     hollow = 0.45 * _gauss(ax - 17, a.y + 3, 5, 7) + 0.14 * _gauss(ax - 31, a.y + 9, 17, 6)
-    hollow += 0.55 * _gauss(ax - 19.3, a.y - 40, 1.8, 5) + 0.30 * _gauss(ax, a.y - 51, 12, 3.2)
+    hollow += 0.40 * _gauss(ax - 19.0, a.y - 40.5, 1.8, 4.5) + 0.12 * _gauss(ax, a.y - 50, 11, 3.0)
     hollow += 0.28 * _gauss(ax, a.y - 84, 16, 4.0) + 0.25 * _gauss(ax, a.y - 55, 2.0, 4.5)
     hollow += 0.35 * _gauss(ax - hs.MOUTH_HALF_WIDTH - 0.5, a.y - 68, 2.4, 2.6)
-    hollow += 0.9 * _step(108, 122, a.row) * _step(160, 132, a.row) * (np.abs(a.column) < 1.2)
+    hollow += 0.9 * _step(108, 122, a.row) * _step(160, 132, a.row) * _step(1.4, 0.95, np.abs(a.column))
+    # Two muscles run from behind the ears to the notch between the collar bones.
+    line = np.interp(a.row, [118, 178], [44, 12]).astype(np.float32)
+    hollow += 0.2 * _step(120, 134, a.row) * _step(180, 160, a.row) * _gauss(ax - line + 8, a.y * 0, 5, 1)
     ao *= np.exp(-0.9 * np.clip(hollow, 0, 2))
     skin *= np.exp(-0.55 * np.clip(hollow, 0, 2)[..., None] * np.array([0.55, 0.8, 0.85], np.float32))
-    nostril = np.exp(-((((ax - 6.8) / 3.6) ** 2) ** 1.6) - (((a.y - 46.6) / 1.9) ** 2) ** 1.4).astype(
-        np.float32
-    )
-    _mix(skin, 0.95 * nostril, (0.018, 0.008, 0.006))
-    ao *= 1 - 0.7 * nostril
+    across, down = (ax - 7.2) / 3.3, (a.y - 46.2 + 0.12 * (ax - 7)) / 1.9
+    nostril = np.exp(-((across**2) ** 1.3) - (down**2) ** 1.2).astype(np.float32)
+    inner = 0.10 * np.asarray(p.skin, np.float32) * np.array([1.0, 0.5, 0.4], np.float32)
+    _mix(skin, 0.85 * nostril, inner)
+    ao *= 1 - 0.6 * nostril
 
 
 def _age(p: Appearance, a: Atlas, ax: Image, relief: Image, skin: Image) -> None:
@@ -160,11 +188,11 @@ def _age(p: Appearance, a: Atlas, ax: Image, relief: Image, skin: Image) -> None
         return
     x, y = ax.astype(np.float64), a.y.astype(np.float64)
     front = (np.abs(a.column) < 1) & (a.row > -70) & (a.row < 109)
-    shares = {1: 0.22, 2: 0.16, 4: 0.14, 6: 0.26, 12: 0.30, 15: 0.28}
+    shares = {1: 0.15, 2: 0.10, 4: 0.12, 6: 0.17, 12: 0.28, 15: 0.24}
     part = np.flatnonzero(front.any(1))
     rows = slice(int(part[0]), int(part[-1]) + 1)
     total = np.zeros((rows.stop - rows.start, TEXTURE))
-    for patch_key, patch in wr.patches().items():
+    for patch_key, patch in wr.patches(p.seed % wr.VARIANTS).items():
         share = shares.get(wr.GROUPS[patch_key[0]], 0.0)
         if share:
             relief[patch.rows, patch.columns] += p.age_lines * share * patch.height
@@ -185,20 +213,41 @@ def _beard(
     if p.stubble <= 0:
         return
     line = np.interp(ax, [0, 20, 30, 45, 56, 62, 75], [80, 80, 74, 62, 40, 12, 5]).astype(np.float32)
-    area = _step(-3, 7, a.y - line) * _step(121, 110, a.row) * _step(1.04, 0.9, np.abs(a.column))
-    lip = _step(51, 55, a.y) * _step(64, 60, a.y - 0.0 * ax) * _step(34, 26, ax) * (1 + p.moustache)
+    area = _step(-7, 9, a.y - line + 3.0 * noise(rng, (60, 60), shape)) * _step(121, 110, a.row)
+    area *= _step(1.04, 0.9, np.abs(a.column))
+    lip = _step(50, 57, a.y + 0.10 * ax) * _step(65, 59, a.y - 0.10 * ax) * _step(35, 22, ax)
+    lip *= 1 + p.moustache
+    lip *= 1 - 0.5 * _gauss(ax, a.y - 54, 2.2, 5)
     side = _gauss(ax - 30, a.y - 70, 4.5, 9)
     area = np.clip(np.maximum(np.maximum(area, lip), side), 0, 1.5)
     area *= 1 - 0.85 * _gauss(ax, a.y - 80.5, 4, 2) * (p.moustache < 0.4)
-    # Texels are wide at the side of the head: there the grain gives way to an even shade.
-    grain = noise(rng, (shape[0], shape[1]), shape) * (0.25 + 0.75 * _step(52, 36, ax))
     soft = noise(rng, (40, 48), shape) * (0.3 + 0.7 * _step(52, 36, ax))
     if p.stubble < 0.25:
-        weight = area * p.stubble * (0.9 + 0.25 * grain)
+        fine = noise(rng, (shape[0], shape[1]), shape) * (0.2 + 0.8 * _step(56, 40, ax))
+        weight = area * p.stubble * (0.9 + 0.25 * fine)
     else:
-        weight = area * np.clip(0.62 * p.stubble * (1 + 0.35 * soft) + 0.35 * grain * p.stubble, 0, 0.92)
-    _mix(skin, weight.astype(np.float32), 0.7 * np.asarray(p.brow_colour, np.float32) + 0.01)
+        whiskers = _whiskers(p, rng, shape)
+        weight = area * p.stubble * (0.34 * (1 + 0.35 * soft) + 0.85 * whiskers)
+    dark = 0.7 * np.asarray(p.brow_colour, np.float32) + 0.008
+    _mix(skin, np.clip(weight, 0, 0.94).astype(np.float32), dark)
     sheen *= 1 - 0.5 * np.clip(area * p.stubble, 0, 1)
+
+
+def _whiskers(p: Appearance, rng: np.random.Generator, shape: tuple[int, int]) -> Image:
+    """Cover of single whiskers over the lower face in [0, 1]: down on the cheeks, outwards over the lip."""
+    count = 5200
+    y = rng.uniform(10, 114, count)
+    x = rng.uniform(-1, 1, count) * np.interp(y, [10, 60, 114], [66, 64, 52])
+    over = (y < 66) & (np.abs(x) < 32)
+    lean = np.where(over, 0.75 + 0.012 * np.abs(x), 0.20) * np.sign(x) + rng.normal(0, 0.28, count)
+    length = rng.uniform(1.2, 2.2, count) + 1.6 * p.stubble
+    roots, tips = texels(x, y), texels(x + length * np.sin(lean), y + length * np.cos(lean))
+    cover = np.zeros(shape, np.uint8)
+    dark = rng.integers(110, 256, count)
+    ends = (np.stack([roots, tips], 1) * 16).round().astype(int).tolist()
+    for (root, tip), value in zip(ends, dark.tolist(), strict=True):
+        cv2.line(cover, root, tip, value, 1, cv2.LINE_AA, 4)
+    return np.asarray(cover, np.float32) / 255.0
 
 
 def _lips(
@@ -208,27 +257,32 @@ def _lips(
     skin: Image,
     sheen: Image,
     relief: Image,
-    shape: tuple[int, int],
 ) -> None:
+    shape = a.x.shape
     up, down = hs.lip_borders(a.x.astype(np.float64))
     dy = a.y - hs.MOUTH_ROW
     edge = np.where(dy <= 0, up + dy, down - dy).astype(np.float32)
-    inside = _step(-0.5, 0.9, edge) * (np.abs(a.x) < hs.MOUTH_HALF_WIDTH + 0.5) * (np.abs(a.column) < 1)
+    inside = _step(-1.0, 1.3, edge + 0.25 * noise(rng, (16, 120), shape)) * (np.abs(a.column) < 1)
+    inside *= _step(hs.MOUTH_HALF_WIDTH + 1.2, hs.MOUTH_HALF_WIDTH - 1.8, np.abs(a.x))
     base = np.asarray(p.skin, np.float32)
     # Lips of dark skin are browner, and the upper lip is darker than the lower.
     tone = np.asarray(p.lip_colour, np.float32) * (0.25 + 1.1 * float(base.mean()) ** 0.5)
     own = p.lips * (0.4 + 0.6 * min(float(base.mean()) / 0.25, 1.0))
     lips = base * (1 - own) * 0.85 + own * tone
-    lines = noise(rng, (30, 330), shape) * 0.10 + noise(rng, (60, 70), shape) * 0.06
-    colour = lips * np.exp(lines[..., None] - 0.18 * (dy < 0)[..., None])
-    weight = (inside * 0.92)[..., None]
+    lines = noise(rng, (5, 330), shape) * 0.09 + noise(rng, (10, 70), shape) * 0.06
+    # The red deepens towards the mouth line.
+    deep = 0.22 * np.exp(-np.abs(dy) / 2.5) + 0.16 * _step(0.6, -0.6, dy)
+    colour = lips * np.exp((lines - deep)[..., None] * np.array([0.8, 1.0, 1.0], np.float32))
+    weight = (inside * 0.88)[..., None]
     skin += weight * (colour - skin)
     rim = np.exp(-((edge / 0.8) ** 2)) * (np.abs(a.x) < hs.MOUTH_HALF_WIDTH)
     skin *= (1 + 0.06 * rim[..., None]).astype(np.float32)
-    seam = np.exp(-((dy / 0.9) ** 2)) * (np.abs(a.x) < hs.MOUTH_HALF_WIDTH + 1)
-    skin *= np.exp(-0.75 * seam[..., None] * np.array([0.8, 1, 1], np.float32))
-    sheen += 0.7 * inside
-    relief += inside * 0.16 * noise(rng, (12, 330), shape)
+    seam = np.exp(-((dy / 0.8) ** 2)) * _step(
+        2.5, 0.2, np.asarray(np.abs(a.x) - hs.MOUTH_HALF_WIDTH, np.float32)
+    )
+    skin *= np.exp(-0.95 * seam[..., None] * np.array([0.8, 1, 1], np.float32))
+    sheen += (0.9 + 0.5 * (dy > 0)) * inside * p.gloss
+    relief += inside * 0.11 * noise(rng, (3, 330), shape)
 
 
 def _brows(
@@ -240,20 +294,50 @@ def _brows(
     relief: Image,
     shape: tuple[int, int],
 ) -> None:
+    """A soft shade under single hairs that stand up at the brow's head and lie along its tail."""
+    place, half_width = [-0.1, 0.05, 0.3, 0.65, 1.0, 1.1], [0.7, 1.0, 1.0, 0.78, 0.34, 0.1]
     t = np.clip((ax - BROW_INNER) / (BROW_OUTER - BROW_INNER), -0.2, 1.2)
-    half = p.brow_width * np.interp(t, [-0.1, 0.05, 0.3, 0.65, 1.0, 1.1], [0.75, 1.0, 1.0, 0.75, 0.28, 0.1])
+    half = p.brow_width * np.interp(t, place, half_width)
     d = (a.y - (brow_line(ax.astype(np.float64)) - p.brow_shift)) / half
-    # Hairs lean outwards: noise that is stretched along the brow and sheared.
-    strand = 0.75 * noise(rng, (170, 110), shape) + 0.6 * noise(rng, (shape[0] // 2, shape[1] // 2), shape)
-    mask = np.exp(-(np.abs(d) ** 2.6)) * _step(-0.06, 0.10, t) * _step(1.06, 0.85, t) * (np.abs(a.column) < 1)
-    weight = mask * np.clip(p.brow_density + 0.20 * strand, 0, 1)
+    soft = np.exp(-(np.abs(d) ** 2.2)) * _step(-0.08, 0.16, t) * _step(1.08, 0.84, t) * (np.abs(a.column) < 1)
+    hairs = _brow_hairs(p, rng, place, half_width, shape)
+    weight = np.clip(p.brow_density * (0.50 * soft + 0.62 * hairs * (0.35 + 0.65 * soft)), 0, 0.97)
     _mix(skin, weight.astype(np.float32), p.brow_colour)
-    relief += (0.35 * mask * (0.6 + 0.5 * strand)).astype(np.float32)
+    relief += (0.16 * soft + 0.22 * hairs).astype(np.float32)
+
+
+def _brow_hairs(
+    p: Appearance,
+    rng: np.random.Generator,
+    place: list[float],
+    half_width: list[float],
+    shape: tuple[int, int],
+) -> Image:
+    """Cover of both brows' single hairs in [0, 1]."""
+    count = round(150 + 130 * p.brow_density)
+    t = np.tile(rng.random(count) ** 0.9, 2) + rng.normal(0, 0.015, 2 * count)
+    side = np.repeat([1.0, -1.0], count)
+    x = BROW_INNER + t * (BROW_OUTER - BROW_INNER)
+    half = p.brow_width * np.interp(t, place, half_width)
+    across = rng.uniform(-0.75, 0.85, 2 * count)
+    y = brow_line(x) - p.brow_shift + across * half
+    # The upper hairs lean down, the lower ones up, so that they meet along the ridge.
+    lean = np.interp(t, [0, 0.15, 0.5, 1], [1.25, 0.85, 0.42, 0.05])
+    lean = lean - 0.35 * np.clip(-across, 0, 1) * (t > 0.2) + rng.normal(0, 0.14, 2 * count)
+    length = rng.uniform(0.7, 1.2, 2 * count) * np.interp(t, [0, 0.3, 1], [4.5, 6.5, 5.0])
+    tip_x, tip_y = x + length * np.cos(lean), y - length * np.sin(lean)
+    roots, tips = texels(side * x, y), texels(side * tip_x, tip_y)
+    cover = np.zeros(shape, np.uint8)
+    dark = rng.integers(120, 256, 2 * count)
+    ends = (np.stack([roots, tips], 1) * 16).round().astype(int).tolist()
+    for (root, tip), value in zip(ends, dark.tolist(), strict=True):
+        cv2.line(cover, root, tip, value, 1, cv2.LINE_AA, 4)
+    return np.asarray(cover, np.float32) / 255.0
 
 
 def _lid_lines(p: Appearance, a: Atlas, ax: Image, skin: Image, ao: Image) -> None:
     t = (ax - hs.EYE_MIDDLE) / hs.EYE_HALF_WIDTH
-    inside = _step(1.10, 0.97, np.abs(t)) * (np.abs(a.column) < 1)
+    inside = _step(1.03, 0.92, np.abs(t)) * (np.abs(a.column) < 1)
     upper = inside * np.exp(-(np.clip(-a.y, 0, 9) ** 2) / (0.5 * (1.0 + 0.5 * p.lashes) ** 2)) * (a.y <= 0.01)
     lower = inside * np.exp(-(np.clip(a.y, 0, 9) ** 2) / 0.4) * (a.y > 0)
     _mix(skin, (p.lashes * 0.92 * upper).astype(np.float32), (0.012, 0.009, 0.008))
@@ -261,8 +345,8 @@ def _lid_lines(p: Appearance, a: Atlas, ax: Image, skin: Image, ao: Image) -> No
     crease = inside * np.exp(-(((a.y + 6.2 - 1.2 * t * t) / 0.9) ** 2))
     skin *= np.exp(-0.42 * crease[..., None] * np.array([0.8, 1.0, 1.0], np.float32))
     ao *= np.exp(-0.35 * crease)
-    corner = _gauss(ax - (hs.EYE_MIDDLE - hs.EYE_HALF_WIDTH), a.y, 1.6, 1.3)
-    _mix(skin, 0.5 * corner, (0.42, 0.17, 0.14))
+    corner = _gauss(ax - (hs.EYE_MIDDLE - hs.EYE_HALF_WIDTH) - 0.6, a.y, 1.5, 1.1)
+    _mix(skin, 0.6 * corner, 0.75 * np.asarray(p.skin, np.float32) * np.array([1.0, 0.62, 0.58], np.float32))
 
 
 def _patch(box: tuple[float, float, float, float]) -> tuple[slice, slice]:
@@ -281,7 +365,10 @@ def _other_patches(
     angle = np.arctan2(dv, du)
     fibres = noise(rng, (1, 60), (1, 720))[0]
     spoke = np.interp(angle, np.linspace(-np.pi, np.pi, 720), fibres)
-    white = np.array([0.78, 0.73, 0.69], np.float32) * np.exp(-0.05 * np.clip(radius - 6, 0, 10))[..., None]
+    # Exposure follows the skin, so that the white of the eye must not run away from a dark one.
+    bright = 0.62 + 0.38 * min(1.0, float(np.mean(p.skin)) / 0.30)
+    veins = np.clip(radius - 6, 0, 10)[..., None] * np.array([0.045, 0.075, 0.075], np.float32)
+    white = bright * np.array([0.64, 0.59, 0.56], np.float32) * np.exp(-veins)
     white = white * (1 + 0.05 * noise(rng, (9, 9), radius.shape))[..., None]
     iris = (
         np.asarray(p.iris, np.float32)
@@ -315,13 +402,22 @@ def _other_patches(
     dark = np.exp(-4.5 * np.clip(depth - 0.12, 0, 1))[..., None]
     albedo[mouth] = lips * dark + np.array([0.05, 0.012, 0.01], np.float32) * (1 - dark)
     occlusion[mouth] = np.exp(-3.5 * np.clip(depth - 0.1, 0, 1))
+    _ear(p, albedo, occlusion)
+
+
+def _ear(p: Appearance, albedo: Image, occlusion: Image) -> None:
+    """The hollow before the canal, the groove behind the rim and the fold between them; u runs backwards."""
     ear = _patch(EAR_UV)
-    v, u = np.mgrid[ear]
-    radius = np.hypot((u - u.mean()) / (0.5 * u.shape[1]), (v - v.mean()) / (0.5 * u.shape[0])).astype(
-        np.float32
-    )
-    shade = 0.8 * np.exp(-((radius / 0.35) ** 2)) + 0.35 * np.exp(-(((radius - 0.7) / 0.08) ** 2))
+    v, u = np.mgrid[ear].astype(np.float32)
+    du, dv = (u - u.mean()) / (0.5 * u.shape[1]), (v - v.mean()) / (0.5 * v.shape[0])
+    radius, angle = np.hypot(du, dv), np.arctan2(dv, du)
+    upper = _step(1.15, 0.55, angle) * _step(-3.0, -2.2, angle)
+    groove = np.exp(-(((radius - 0.72 - 0.05 * np.sin(2 * angle)) / 0.075) ** 2)) * upper
+    hollow = np.exp(-((((du + 0.10) / 0.34) ** 2 + ((dv - 0.10) / 0.36) ** 2) ** 1.6))
+    fork = np.exp(-((((du - 0.05) / 0.22) ** 2 + ((dv + 0.42) / 0.10) ** 2) ** 1.2))
+    canal = np.exp(-(((du + 0.30) / 0.10) ** 2 + ((dv - 0.12) / 0.13) ** 2))
+    shade = 0.75 * groove + 0.85 * hollow + 0.35 * fork + 1.3 * canal
     albedo[ear] = np.asarray(p.skin, np.float32) * np.exp(
-        -shade[..., None] * np.array([0.5, 0.75, 0.8]) - [0, 0.14, 0.12]
+        -shade[..., None] * np.array([0.5, 0.8, 0.85], np.float32) - np.array([0, 0.16, 0.13], np.float32)
     )
-    occlusion[ear] = np.exp(-0.8 * shade)
+    occlusion[ear] = np.exp(-0.9 * shade)

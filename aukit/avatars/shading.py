@@ -9,9 +9,12 @@ from numpy.typing import NDArray
 F = NDArray[np.float32]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
+B = NDArray[np.bool_]
 
 HAIR = 5
 CAP = 6
+SKIPPED = -1.0
+"""Red of a sample that was left out because its neighbours speak for it."""
 CURVE_END = 4.0
 """Linear value at which the tone curve ends."""
 
@@ -95,12 +98,12 @@ def _power16(x: float) -> float:
 
 
 @njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
-def front_facing(points: F, triangles: I64, part: I64) -> I64:
-    """Triangles that face the viewer in at least one frame of [B, N, 3], and all that are not skin."""
+def front_facing(points: F, triangles: I64, one_sided: B) -> I64:
+    """Triangles that face the viewer in at least one frame of [B, N, 3], and all that have two sides."""
     kept = np.empty(triangles.shape[0], np.int64)
     n = 0
     for k in range(triangles.shape[0]):
-        keep = part[k] != 0
+        keep = not one_sided[k]
         a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
         f = 0
         while not keep and f < points.shape[0]:
@@ -183,9 +186,20 @@ def shade(
             k = ids[py, px]
             if k < 0:
                 continue
+            kind = part[k]
+            if factor == 2 and (py + px) % 2 == 1:
+                # Inside one material the two samples on the diagonal are enough.
+                top, left = py - py % 2, px - px % 2
+                same = True
+                for j in range(2):
+                    for i in range(2):
+                        other = ids[top + j, left + i]
+                        same = same and other >= 0 and part[other] == kind
+                if same:
+                    colour[py, px, 0] = SKIPPED
+                    continue
             a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
             wa, wb, wc = bary[py, px, 0], bary[py, px, 1], bary[py, px, 2]
-            kind = part[k]
             nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
             ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
             nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
@@ -277,6 +291,32 @@ def shade(
                     red, green, blue = cap_colour[0] * tone, cap_colour[1] * tone, cap_colour[2] * tone
                 ao = 0.85
                 shine = 0.0
+            if kind == 1 or kind == 2:
+                # Lids, lashes and lips shade what lies behind them: by the distance to the next other sample.
+                reach_up = (3.4 if kind == 1 else 5.0) * relief
+                reach_down = 1.6 * relief
+                above, below = reach_up, reach_down
+                j = 1
+                while j < reach_up and py - j >= 0:
+                    other = ids[py - j, px]
+                    if other < 0 or (part[other] != kind and part[other] != 3):
+                        above = j - 0.5
+                        break
+                    j += 1
+                j = 1
+                while j < reach_down and py + j < size_y:
+                    other = ids[py + j, px]
+                    if other < 0 or (part[other] != kind and part[other] != 3):
+                        below = j - 0.5
+                        break
+                    j += 1
+                near = 1.0 - min(above / reach_up, 1.0)
+                low = 1.0 - min(below / reach_down, 1.0)
+                open_ = 1.0 - 0.74 * near * near * (3.0 - 2.0 * near) - 0.28 * low * low
+                open_ *= 1.0 - 0.55 * max(0.0, 1.0 - above / (0.8 * relief))
+                open_ = max(open_, 0.02)
+                red, green, blue = red * open_, green * open_**1.12, blue * open_**1.18
+                ao = ao * (0.35 + 0.65 * open_)
             # Cast shadow of the key light.
             cos_key = nx * key[0] + ny * key[1] + nz * key[2]
             cos_fill = nx * fill[0] + ny * fill[1] + nz * fill[2]
@@ -291,10 +331,14 @@ def shade(
                 # Light on a strand that runs down the surface (Kajiya-Kay).
                 dx, dy, dz = -ny * nx, 1.0 - ny * ny, -ny * nz
                 dl = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz + 1e-6)
-                along = (dx * hx + dy * hy + dz * hz) * dl + 0.06 * strand
-                spec_key = 0.16 * _power16(max(0.0, 1.0 - along * along)) * max(0.0, cos_key + 0.2)
-                along = (dx * gx + dy * gy + dz * gz) * dl + 0.06 * strand
-                spec_fill = 0.16 * _power16(max(0.0, 1.0 - along * along)) * max(0.0, cos_fill + 0.2)
+                along = (dx * hx + dy * hy + dz * hz) * dl + 0.12 * strand
+                gleam = _power16(max(0.0, 1.0 - along * along)) * max(0.0, cos_key + 0.2)
+                spec_key = 0.045 * gleam * (0.6 + 0.25 * strand)
+                along = (dx * gx + dy * gy + dz * gz) * dl + 0.12 * strand
+                spec_fill = 0.03 * _power16(max(0.0, 1.0 - along * along)) * max(0.0, cos_fill + 0.2)
+                # The second reflection passes through the hair and takes its colour.
+                gleam = 1.0 + 1.3 * gleam
+                red, green, blue = red * gleam, green * gleam, blue * gleam
             else:
                 ch = max(0.0, nx * hx + ny * hy + nz * hz)
                 cg = max(0.0, nx * gx + ny * gy + nz * gz)
@@ -358,19 +402,24 @@ def resolve(
         for x in range(w):
             r = g = b = 0.0
             covered = 0
+            shaded = 0
             for j in range(factor):
                 for i in range(factor):
                     yy, xx = y * factor + j, x * factor + i
                     if ids[yy, xx] >= 0:
                         covered += 1
+                        if colour[yy, xx, 0] < 0.0:
+                            continue
+                        shaded += 1
                         r += _encode(colour[yy, xx, 0] * gain, curve)
                         g += _encode(colour[yy, xx, 1] * gain, curve)
                         b += _encode(colour[yy, xx, 2] * gain, curve)
             share = covered * one
+            mean = share / max(shaded, 1)
             mask[y, x] = share
-            image[0, y, x] = r * one + (1 - share) * background[y, x, 0]
-            image[1, y, x] = g * one + (1 - share) * background[y, x, 1]
-            image[2, y, x] = b * one + (1 - share) * background[y, x, 2]
+            image[0, y, x] = r * mean + (1 - share) * background[y, x, 0]
+            image[1, y, x] = g * mean + (1 - share) * background[y, x, 1]
+            image[2, y, x] = b * mean + (1 - share) * background[y, x, 2]
 
 
 @njit(cache=True, fastmath=True, inline="always")  # type: ignore[untyped-decorator]

@@ -257,7 +257,8 @@ def _mouth(t: Topology) -> None:
         depth = np.array([0.0, 1.2, 3.5, 8.0, 20.0, 38.0])
         lift = np.array([0.0, 0.9, 2.4, 4.0, 6.0, 0.0]) * (1 if lower else -1)
         share = np.array([1.0, 1.0, 0.9, 0.6, 0.25, 0.0])
-        turn = np.array([1.0, 1.0, 1.0, 0.9, 0.5, 0.0])
+        # Near the lips the bag turns with the margin, so that it never shows through the skin.
+        turn = np.array([np.nan, np.nan, np.nan, np.nan, np.nan, 0.0])
         taper = np.sqrt(np.clip(1 - (t.position[edge, 0] / hs.MOUTH_HALF_WIDTH) ** 2, 0, 1))
         taper[[0, -1]] = 0.0
         layers = [
@@ -272,7 +273,7 @@ def _mouth(t: Topology) -> None:
             MOUTH,
             np.tile(edge, 6),
             expressive=np.repeat(share, n),
-            jaw=np.repeat(turn, n) if lower else 0.0,
+            jaw=np.repeat(turn, n),
         )
         # Both sheets end on the corners and move with them, so that the bag is closed at its sides.
         sheet = index.reshape(6, n)
@@ -284,13 +285,13 @@ def _mouth(t: Topology) -> None:
         half = 22.0 if lower else 24.0
         x = half * np.sin(angle)
         z = 83.0 - 30.0 * (1 - np.cos(angle)) - (2.5 if lower else 0.0)
-        height = np.linspace(60.0, 71.5, 5) if not lower else np.linspace(69.0, 78.0, 5)
+        height = np.linspace(60.0, 70.4, 5) if not lower else np.linspace(72.2, 79.5, 5)
         grid = np.stack([np.tile(x, 5), np.repeat(height, 25), np.tile(z, 5)], 1)
         curl = np.repeat(np.array([-1.2, 0, 0.3, 0, -1.2]), 25)
         grid[:, 2] += curl
         # The side teeth are shorter, so that a wide open mouth does not show them as fangs.
         short = np.tile((1 - np.cos(angle)) / (1 - np.cos(1.15)), 5)
-        root = 78.0 if lower else 60.0
+        root = 79.5 if lower else 60.0
         grid[:, 1] = root + (grid[:, 1] - root) * (1 - 0.62 * short)
         v = np.linspace(v0, (v0 + v1) / 2, 5) if not lower else np.linspace((v0 + v1) / 2, v1, 5)
         uv = np.stack([np.tile(np.linspace(u0, u1, 25), 5), np.repeat(v, 25)], 1)
@@ -330,7 +331,7 @@ def _ears(t: Topology) -> None:
     around = np.arange(spokes + 1) * 2 * np.pi / spokes
     rr, ph = (g.ravel() for g in np.meshgrid(r, around, indexing="ij"))
     # Outline in the ear's own plane: `a` towards the back of the head, `b` down.
-    narrow = 1.0 - 0.16 * hs.smoothstep(-0.2, 1.0, np.sin(ph))
+    narrow = 1.0 - 0.22 * hs.smoothstep(-0.2, 1.0, np.sin(ph))
     a = 16.5 * rr * np.cos(ph) * narrow
     b = 29.5 * rr * np.sin(ph)
     rim = np.exp(-(((rr - 0.86) / 0.12) ** 2)) * (0.35 + 0.65 * hs.smoothstep(0.75, -0.2, np.sin(ph)))
@@ -340,13 +341,14 @@ def _ears(t: Topology) -> None:
     uv = np.stack(
         [u0 + (u1 - u0) * (0.5 + 0.5 * rr * np.cos(ph)), v0 + (v1 - v0) * (0.5 + 0.5 * rr * np.sin(ph))], 1
     )
+    # Stands off most above its middle; the lobe lies at the head.
+    stand = 0.07 + 0.17 * hs.hill(b + 7.0, b * 0, 18.0, 1.0)
     for side in (1.0, -1.0):
-        tilt = 0.42
-        lobe = 1.0 - 0.55 * hs.smoothstep(0.0, 30.0, b)
-        out = 3.0 + lift + 0.5 * (a + 16.5) * np.sin(tilt) * 1.2 * lobe
-        back = -(a + 8.0) * np.cos(tilt)
+        out = 2.0 + lift * (0.4 + 0.6 * hs.smoothstep(32, 12, b)) + stand * (a + 16.5)
+        back = -0.91 * (a + 8.0)
         lean = -0.16 * b
-        position: Array = np.stack([side * (70.0 + out), 7.0 + b, -2.0 + back + lean], 1)
+        out = out + 70.0 - 5.5 * hs.smoothstep(2, 30, b)
+        position: Array = np.stack([side * out, 7.0 + b, -2.0 + back + lean], 1)
         faces = quads(rings, spokes + 1)
         t.add(position, uv, faces[:, ::-1] if side > 0 else faces, SKIN)
 

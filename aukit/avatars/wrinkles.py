@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aukit.avatars import head_shape as hs
-from aukit.avatars.atlas import atlas
+from aukit.avatars.atlas import atlas, noise
 
 Array = NDArray[np.float64]
 Image = NDArray[np.float32]
 
 GROUPS: tuple[int, ...] = (1, 2, 4, 6, 7, 9, 10, 11, 12, 14, 15, 17, 18, 20, 24)
 """Action units that fold the skin."""
+VARIANTS = 3
+"""How many courses of the folds there are."""
 
 
 class Patch(NamedTuple):
@@ -48,9 +50,19 @@ def polyline(x: Array, y: Array, points: list[tuple[float, float]]) -> tuple[Arr
     return np.sqrt(best) * signed, along
 
 
+def _near(x: Array, y: Array, points: list[tuple[float, float]], reach: float) -> NDArray[np.bool_]:
+    """Places within `reach` of the box round the points: a fold is nothing elsewhere."""
+    (x0, y0), (x1, y1) = np.min(points, 0), np.max(points, 0)
+    near: NDArray[np.bool_] = (x > x0 - reach) & (x < x1 + reach) & (y > y0 - reach) & (y < y1 + reach)
+    return near
+
+
 def _crease(x: Array, y: Array, points: list[tuple[float, float]], width: float, power: float = 0.6) -> Array:
-    d, t = polyline(x, y, points)
-    return groove(d, width) * np.clip(4 * t * (1 - t), 0, 1) ** power
+    near = _near(x, y, points, 6.0 * width)
+    d, t = polyline(x[near], y[near], points)
+    result = np.zeros_like(x)
+    result[near] = groove(d, width) * np.clip(4 * t * (1 - t), 0, 1) ** power
+    return result
 
 
 _NASOLABIAL = [(17.5, 39.0), (20.5, 47.0), (24.0, 56.0), (28.2, 65.5), (32.0, 73.5), (33.0, 80.0)]
@@ -58,10 +70,13 @@ _NASOLABIAL = [(17.5, 39.0), (20.5, 47.0), (24.0, 56.0), (28.2, 65.5), (32.0, 73
 
 def _fold(x: Array, y: Array, points: list[tuple[float, float]], width: float) -> Array:
     """A fold with a full outer bank: the cheek's fat heaps up on one side of it."""
-    d, t = polyline(x, y, points)
+    near = _near(x, y, points, 14.0)
+    d, t = polyline(x[near], y[near], points)
     ends = np.clip(4 * t * (1 - t), 0, 1) ** 0.5
     bank = np.exp(-(((np.abs(d) - 4.2) / 3.4) ** 2)) * (d < 0)
-    return ends * (-np.exp(-((d / width) ** 2)) + 0.5 * bank)
+    result = np.zeros_like(x)
+    result[near] = ends * (-np.exp(-((d / width) ** 2)) + 0.5 * bank)
+    return result
 
 
 def wrinkle_height(group: int, x: Array, y: Array) -> Array:
@@ -78,18 +93,20 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
                 (1.1 - 0.2 * k) * groove(y - wave, 1.6) * hs.smoothstep(20, 32, x) * hs.smoothstep(60, 48, x)
             )
     elif group == 4:
-        total += 1.8 * _crease(x, y, [(4.6, -7), (5.4, -15), (7.2, -24), (8.6, -32)], 1.7)
-        total += 0.7 * _crease(x, y, [(0.0, -6), (0.6, -18), (0.3, -26)], 1.3)
-        total += 1.5 * hs.hill(x - 14, y + 22, 5.5, 3.8) - 0.9 * hs.hill(x - 22, y + 32, 8, 3)
+        total += 1.7 * _crease(x, y, [(5.6, -8), (5.2, -14), (6.4, -21), (9.5, -30)], 2.0, 0.9)
+        total += 0.55 * _crease(x, y, [(11.5, -20), (13.5, -27), (16.5, -32)], 1.8, 1.0)
+        total += 1.3 * hs.hill(x - 15, y + 21, 7.0, 4.5) - 0.7 * hs.hill(x - 24, y + 33, 9, 3.5)
+        total -= 0.7 * hs.hill(x, y + 7, 6.5, 2.4)
     elif group == 6:
-        for dx, dy, length in ((1.0, -0.62, 13), (1.0, -0.20, 16), (1.0, 0.18, 17), (0.92, 0.55, 17)):
-            start = (50.5, 0.5 + 5.5 * dy)
+        rays = ((-0.75, 11, 0.65), (-0.36, 15, 0.9), (0.02, 17, 1.0), (0.34, 18, 0.95), (0.72, 16, 0.6))
+        for slope, length, depth in rays:
+            start = (49.5 + 1.5 * abs(slope), 1.0 + 7.0 * slope)
             points = [
-                (start[0] + dx * length * f, start[1] + dy * length * f + 1.6 * f * f) for f in (0, 0.5, 1)
+                (start[0] + length * f, start[1] + slope * length * f + 3.0 * f * f) for f in (0, 0.4, 0.7, 1)
             ]
-            total += 1.0 * _crease(x, y, points, 1.3)
-        total += 1.0 * _crease(x, y, [(17, 9), (24, 13.5), (33, 15.5), (43, 13), (50, 8)], 1.7)
-        total += 0.5 * _crease(x, y, [(22, 18), (32, 21), (44, 19), (52, 14)], 1.6)
+            total += depth * _crease(x, y, points, 1.5, 0.9)
+        total += 1.0 * _crease(x, y, [(17, 9), (24, 13.5), (33, 15.5), (43, 13), (50, 8)], 1.9, 0.8)
+        total += 0.5 * _crease(x, y, [(22, 18), (32, 21), (44, 19), (52, 14)], 1.8, 0.9)
     elif group == 7:
         total += 1.0 * _crease(x, y, [(18, 6), (25, 9.2), (33, 10.2), (42, 8.6), (47, 5)], 1.4)
     elif group == 9:
@@ -109,15 +126,17 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
         total += 1.35 * _fold(x, y, _NASOLABIAL, 2.6)
         total += 0.5 * _crease(x, y, [(43, 50), (45.5, 58), (45.5, 66)], 1.9)
     elif group == 14:
-        total += -3.2 * hs.hill(x - 31.5, y - 66.5, 2.4, 3.0)
+        total += -2.6 * hs.hill(x - 31.5, y - 66.5, 2.6, 4.0)
         total += 1.0 * _crease(x, y, [(30.0, 59), (32.6, 63), (33.2, 68), (31.6, 73), (30.4, 75)], 1.5)
         total += 1.0 * hs.hill(x - 38, y - 66, 3.2, 7)
     elif group == 15:
         total += 1.6 * _fold(x, y, [(29, 90), (29.5, 83), (28, 76), (26, 70)], 1.9)
     elif group == 17:
         rng = np.random.default_rng([17, 3])
-        for px, py in zip(rng.uniform(0.5, 15, 26), rng.uniform(87, 104, 26), strict=True):
-            total -= 0.6 * hs.hill(x - px, y - py, 1.25, 1.25)
+        for px, py, r in zip(
+            rng.uniform(0.0, 15, 34), rng.uniform(86, 105, 34), rng.uniform(1.0, 2.2, 34), strict=True
+        ):
+            total -= (0.75 / r) * hs.hill(x - px, y - py, r, 0.8 * r) * hs.smoothstep(18, 10, x)
         total += 1.1 * bump_mask(x, y, 0, 96, 17, 11)
         total += 1.6 * _crease(x, y, [(-1, 82.5), (8, 83.5), (15, 87), (18.5, 92)], 1.9, 0.4)
     elif group == 18:
@@ -141,19 +160,30 @@ def bump_mask(x: Array, y: Array, cx: float, cy: float, rx: float, ry: float) ->
     return hs.bump(x - cx, y - cy, rx, ry)
 
 
-@lru_cache(maxsize=1)
-def patches() -> dict[tuple[int, int], Patch]:
-    """Patches by (group number, side); side 0 is the person's left. Built once, about 0.4 s."""
+@lru_cache(maxsize=VARIANTS)
+def patches(variant: int = 0) -> dict[tuple[int, int], Patch]:
+    """Patches by (group number, side); side 0 is the person's left. Built once per variant, about 0.5 s.
+
+    Args:
+        variant: 0 to `VARIANTS` - 1; people fold along lines of their own.
+    """
+    rng = np.random.default_rng([variant, 41])
     a = atlas()
-    x, y = a.x.astype(np.float64), a.y.astype(np.float64)
     skin = (a.row > -70) & (a.row < 109) & (np.abs(a.column) < 1)
+    rows = np.flatnonzero(skin.any(1))
+    part = slice(int(rows[0]), int(rows[-1]) + 1)
+    shape = (part.stop - part.start, a.x.shape[1])
+    x = a.x[part].astype(np.float64) + 0.7 * noise(rng, (16, 24), shape) + 0.10 * noise(rng, (50, 70), shape)
+    y = a.y[part].astype(np.float64) + 0.8 * noise(rng, (14, 22), shape) + 0.12 * noise(rng, (45, 66), shape)
+    uneven = np.clip(1.0 + 0.30 * noise(rng, (26, 40), shape), 0.35, 1.5) * skin[part]
     result = {}
     for g, group in enumerate(GROUPS):
-        height = wrinkle_height(group, np.abs(x), y) * skin
+        height = wrinkle_height(group, np.abs(x), y) * uneven
         for side in (0, 1):
-            part = height * (a.left if side == 0 else 1 - a.left)
-            where = np.abs(part) > 0.02
+            one = height * (a.left[part] if side == 0 else 1 - a.left[part])
+            where = np.abs(one) > 0.02
             r, c = np.flatnonzero(where.any(1)), np.flatnonzero(where.any(0))
-            rows, columns = slice(int(r[0]), int(r[-1]) + 1), slice(int(c[0]), int(c[-1]) + 1)
-            result[g, side] = Patch(rows, columns, np.ascontiguousarray(part[rows, columns], np.float32))
+            inner, columns = slice(int(r[0]), int(r[-1]) + 1), slice(int(c[0]), int(c[-1]) + 1)
+            place = slice(inner.start + part.start, inner.stop + part.start)
+            result[g, side] = Patch(place, columns, np.ascontiguousarray(one[inner, columns], np.float32))
     return result

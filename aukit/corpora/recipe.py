@@ -14,7 +14,7 @@ import numpy as np
 
 from aukit.facs import VISIBLE_AUS
 
-VERSION = 1
+VERSION = 2
 NAME = "fera2017-people"
 
 # Occurrence rates. BP4D: positives of the FG-Net frame lists over their 146,423 frames.

@@ -148,7 +148,7 @@ def test_the_paper_s_size_without_a_gpu_must_be_insisted_on(tmp_path, monkeypatc
 
 
 def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkeypatch):
-    root = shutil.copytree(made / "lightning_logs/standins/fera2017-smoke-v1-seed0", tmp_path / "release")
+    root = shutil.copytree(made / "lightning_logs/standins/fera2017-smoke-v2-seed0", tmp_path / "release")
     for path in root.rglob("FERA17_TE_*_Int.csv"):
         path.unlink()
     table3 = Table3(Setting("smoke", root, tmp_path / "logs", 0, 1))
