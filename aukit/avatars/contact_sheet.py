@@ -77,10 +77,10 @@ def action_unit_tiles(avatar: Avatar, size: int, level: float = 1.0, zoom: float
 
 def contact_sheet(
     path: str | Path,
-    count: int = 8,
+    count: int = 18,
     size: int = 192,
     seed: int = 0,
-    columns: int = 8,
+    columns: int = 9,
     basis: str = "procedural",
 ) -> None:
     """Write a labelled PNG: a block of random people, then each action unit at 1.0 on one of them.
@@ -94,14 +94,14 @@ def contact_sheet(
         basis: Name of the face basis.
     """
     tiles = people_tiles(count, size, seed, basis=basis)
-    tiles += [np.zeros((size, size, 3), np.uint8)] * (-len(tiles) % columns)
+    tiles += [np.full((size, size, 3), 255, np.uint8)] * (-len(tiles) % columns)
     tiles += action_unit_tiles(Avatar.sample("contact", "face", seed, basis=basis), size)
     write_grid(path, tiles, columns)
 
 
 def write_grid(path: str | Path, tiles: list[Pixels], columns: int) -> None:
     """Write equal tiles as one PNG, row by row."""
-    tiles = tiles + [np.zeros_like(tiles[0])] * (-len(tiles) % columns)
+    tiles = tiles + [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
     rows = [np.concatenate(tiles[k : k + columns], 1) for k in range(0, len(tiles), columns)]
     sheet = np.concatenate(rows, 0)
     with atomic_path(Path(path)) as temporary:
