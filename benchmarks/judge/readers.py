@@ -29,7 +29,7 @@ POOL = "readers"
 
 
 class Reader(nn.Module):
-    """Five strided stages, the last two doubled; 0.8 M parameters for 26 outputs."""
+    """Five strided stages, the last two doubled; 0.8 M parameters for 25 outputs."""
 
     def __init__(self, outputs: int) -> None:
         super().__init__()
