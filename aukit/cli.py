@@ -89,7 +89,7 @@ def parser() -> argparse.ArgumentParser:
     avatars = _group(commands, "avatars", "rendered faces")
     command = _add(avatars, "sheet", _sheet, "draw people and action units on one picture")
     command.add_argument("--out", type=Path, required=True, metavar="PNG")
-    command.add_argument("--basis", choices=("procedural", "ict"), default="procedural", help="face basis")
+    command.add_argument("--basis", choices=BASES, nargs="+", default=BASES[:1], help="one after the other")
 
     command = _add(avatars, "import-ict", _import_ict, "turn a clone of ICT-FaceKit into a face basis file")
     command.add_argument("clone", type=Path, help="folder with LICENSE and FaceXModel")
@@ -105,6 +105,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
     command.add_argument("--count", type=int, required=True, help="number of samples, each a new face")
     command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
+    command.add_argument("--look", metavar="NAME", help="of the people: bp4d, disfa, ...; any if left out")
     command.add_argument("--max-yaw", type=float, default=40.0, help="degrees; yaw is uniform up to it")
     _add_sharing(command)
 
@@ -217,9 +218,9 @@ def _prepare(words: argparse.Namespace) -> None:
 
 
 def _sheet(words: argparse.Namespace) -> None:
-    from aukit.avatars.contact_sheet import contact_sheet
+    from aukit.corpora.contact_sheet import contact_sheet
 
-    contact_sheet(words.out, basis=words.basis)
+    contact_sheet(words.out, words.basis)
 
 
 def _import_ict(words: argparse.Namespace) -> None:
@@ -235,7 +236,7 @@ def _render(words: argparse.Namespace) -> None:
     from aukit.corpora.resumable import Shard
 
     recipe = RenderRecipe(
-        words.maker, words.count, words.size, words.max_yaw, seed=words.seed, basis=words.basis
+        words.maker, words.count, words.size, words.max_yaw, words.seed, words.basis, words.look
     )
     print(write_random_renders(words.out, recipe, Shard.parse(words.shard), words.workers))
 

@@ -1,9 +1,8 @@
 """Parametric faces with FACS controls: geometry, appearance, renderer (arrays in, arrays out)."""
 
 from aukit.avatars.appearance import Appearance, Avatar
-from aukit.avatars.background import plain_background, sample_background
+from aukit.avatars.background import clutter, plain_background, wall
 from aukit.avatars.camera import Camera
-from aukit.avatars.contact_sheet import contact_sheet
 from aukit.avatars.face_model import FaceMesh, FaceModel, face_model
 from aukit.avatars.light import Light
 from aukit.avatars.regions import face_regions
@@ -17,10 +16,10 @@ __all__ = [
     "FaceModel",
     "Light",
     "Rendering",
-    "contact_sheet",
+    "clutter",
     "face_model",
     "face_regions",
     "plain_background",
     "render",
-    "sample_background",
+    "wall",
 ]

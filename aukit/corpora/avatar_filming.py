@@ -22,8 +22,8 @@ from aukit.avatars import Camera, Light, plain_background, render
 from aukit.avatars.people import sample_motion
 from aukit.corpora.avatar_cast import Member
 from aukit.corpora.filming import LIFT, ZOOM
+from aukit.corpora.looks import to_pixels
 from aukit.corpora.resumable import remove_leftovers
-from aukit.corpora.scene import to_pixels
 from aukit.corpora.video import encode_video
 from aukit.files import atomic_path
 

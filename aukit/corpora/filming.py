@@ -15,8 +15,8 @@ from aukit.avatars import Camera, render
 from aukit.avatars.people import INDEX, Motion, Person, sample_motion
 from aukit.corpora import recipe as r
 from aukit.corpora.fera2017_layout import Sequence as Recording
-from aukit.corpora.recipe import StandinRecipe, TrackerSettings
-from aukit.corpora.scene import Sensor, background, studio_light
+from aukit.corpora.looks import LOOKS
+from aukit.corpora.recipe import LOOK, StandinRecipe, TrackerSettings
 from aukit.corpora.tracker import track
 from aukit.corpora.video import Image, encode_video
 from aukit.facs import VISIBLE_AUS
@@ -137,9 +137,12 @@ class FilmCrew:
         """Film a take in batches of frames (uint8 [B, S, S, 3]) and true landmarks (float32 [B, 68, 3])."""
         recipe, recording, motion = self.recipe, take.recording, take.motion
         scene = recipe.rng("scene", recording.person, recording.task)
-        light, wall = studio_light(scene), background(scene, recipe.size)
+        look = LOOKS[LOOK]
+        light, wall = look.light(scene), look.background(scene, recipe.size)
         zoom = ZOOM * float(np.exp(scene.normal(0, 0.03)))
-        sensor = Sensor(recipe.rng("sensor", recording.person, recording.task, str(take.view)), recipe.size)
+        sensor = look.sensor(
+            recipe.rng("sensor", recording.person, recording.task, str(take.view)), recipe.size
+        )
         batch = int(np.clip(_SAMPLES // (recipe.size * recipe.supersampling) ** 2, 1, 16))
         for start in range(0, len(take.pose), batch):
             part = slice(start, start + batch)

@@ -4,9 +4,10 @@
 a row for each: identity, gender, age, skin tone, yaw, pitch, roll, look, and for every AU ``AU12_r`` (meant
 intensity, 0 to 5 without rounding), ``AU12_left`` and ``AU12_right`` (the movement that is seen, 0 to 1).
 
-Two makers (`MAKERS`): ``people`` move in their own way, asymmetrically and with companion movements, before
-the light, background and camera of the stand-in corpora (look ``laboratory``); ``avatars`` move canonically,
-before a plain background without a sensor (look ``plain``). Every sample is a new face.
+Two makers (`MAKERS`): ``people`` move in their own way, asymmetrically and with companion movements, in the
+light, before the background and through the camera of a stand-in corpus (a look of `LOOKS`, drawn for each
+sample unless one is named); ``avatars`` move canonically, before a plain background without a sensor (look
+``plain``). Every sample is a new face.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ from aukit.avatars import Avatar, Camera, Light, plain_background, render
 from aukit.avatars.people import Person
 from aukit.avatars.retargeting import COLUMN, both_sides
 from aukit.corpora.filming import LIFT, ZOOM
+from aukit.corpora.looks import LOOKS, to_pixels
 from aukit.corpora.resumable import (
     WHOLE,
     Shard,
@@ -39,7 +41,6 @@ from aukit.corpora.resumable import (
     remove_leftovers,
     run_jobs,
 )
-from aukit.corpora.scene import Sensor, background, studio_light, to_pixels
 from aukit.errors import ConfigError
 from aukit.facs import MAX_INTENSITY, VISIBLE_AUS, intensity_column
 from aukit.files import atomic_path, write_atomic
@@ -47,8 +48,9 @@ from aukit.files import atomic_path, write_atomic
 MARKER = "RENDERS.json"
 SAMPLES = "samples.parquet"
 PARTS = "parts"
-VERSION = 1
+VERSION = 2
 POOL = "renders"
+PLAIN = "plain"
 CHUNK = 16
 """Samples that are made, and made again after a kill, together."""
 
@@ -71,6 +73,7 @@ class RenderRecipe:
         max_yaw: Yaw is uniform within ± this many degrees.
         seed: Seed of everything; sample i depends on nothing but the recipe and i.
         basis: Face basis.
+        look: Look of the people, a key of `LOOKS`; None for any.
         version: Version of this recipe.
     """
 
@@ -80,6 +83,7 @@ class RenderRecipe:
     max_yaw: float = 40.0
     seed: int = 0
     basis: str = "procedural"
+    look: str | None = None
     version: int = VERSION
 
     def rng(self, index: int, purpose: str) -> np.random.Generator:
@@ -132,6 +136,11 @@ def write_random_renders(
     out = Path(out)
     if recipe.maker not in MAKERS:
         raise ConfigError(f"maker {recipe.maker!r} is unknown; known are {', '.join(MAKERS)}")
+    known = (None, *LOOKS) if recipe.maker == "people" else (None,)
+    if recipe.look not in known:
+        raise ConfigError(
+            f"look {recipe.look!r}: people have the looks {', '.join(LOOKS)}, avatars have one of their own"
+        )
     if recipe.count < 1 or recipe.size < 16 or not 0 <= recipe.max_yaw <= 90 or recipe.seed < 0:
         raise ConfigError(
             f"count {recipe.count}, size {recipe.size}, max_yaw {recipe.max_yaw:g}, seed {recipe.seed}: "
@@ -228,15 +237,16 @@ def sample_expression(rng: np.random.Generator) -> Float:
 def _person(recipe: RenderRecipe, index: int, drive: Float) -> _Sitter:
     rng = recipe.rng(index, "scene")
     gender = "female" if rng.random() < 0.5 else "male"
+    look = LOOKS[recipe.look or str(rng.choice(list(LOOKS)))]
     person = Person.sample(POOL, f"person{index}", gender, recipe.seed, recipe.basis)
     return _Sitter(
         identity=f"{POOL}/person{index}",
         avatar=person.avatar,
         activations=person.activations(drive[None].astype(np.float64)),
-        light=studio_light(rng),
-        wall=background(rng, recipe.size),
-        look="laboratory",
-        sensor=Sensor(rng, recipe.size),
+        light=look.light(rng),
+        wall=look.background(rng, recipe.size),
+        look=look.name,
+        sensor=look.sensor(rng, recipe.size),
     )
 
 
@@ -250,7 +260,7 @@ def _avatar(recipe: RenderRecipe, index: int, drive: Float) -> _Sitter:
         activations=both_sides(drive[None]),
         light=Light.sample(rng),
         wall=plain_background(recipe.size, (red, green, blue)),
-        look="plain",
+        look=PLAIN,
         sensor=to_pixels,
     )
 

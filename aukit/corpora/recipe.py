@@ -16,6 +16,8 @@ from aukit.facs import VISIBLE_AUS
 
 VERSION = 2
 NAME = "fera2017-people"
+LOOK = "bp4d"
+"""FERA 2017's films are from the laboratory of BP4D."""
 
 # Occurrence rates. BP4D: positives of the FG-Net frame lists over their 146,423 frames.
 _BP4D_POSITIVES = {

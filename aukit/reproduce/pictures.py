@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,7 +12,8 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from aukit.avatars.contact_sheet import contact_sheet
+from aukit.avatars.face_model import ICT_VARIABLE
+from aukit.corpora.contact_sheet import contact_sheet
 from aukit.data.fera2017 import FERA2017DataModule
 from aukit.facs import ACTION_UNITS
 from aukit.files import atomic_path
@@ -30,13 +32,13 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def main() -> None:
-    """Make `avatars.png` and `expressions.png`; generators that are not there yet are trained."""
+    """Make `avatars.jpg` and `expressions.png`; generators that are not there yet are trained."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default="docs/pictures")
     parser.add_argument("--profile", choices=PROFILES)
     parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args()
-    contact_sheet(words.out / "avatars.png")
+    contact_sheet(words.out / "avatars.jpg", bases())
     table = Table3(choose_setting(ROOT_VARIABLE, words.profile, LOGS, words.seed))
     table.make_corpus()
     corpus = table.prepare()
@@ -47,6 +49,11 @@ def main() -> None:
     picture = expression_table(corpus, table.aus, checkpoints)
     with atomic_path(words.out / "expressions.png") as temporary:
         picture.save(temporary, format="PNG")
+
+
+def bases() -> list[str]:
+    """The face bases at hand."""
+    return ["procedural", *(["ict"] if os.environ.get(ICT_VARIABLE) else [])]
 
 
 class Pair(NamedTuple):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from aukit.avatars import Appearance, Avatar, Camera, Light, contact_sheet, render, sample_background
+from aukit.avatars import Appearance, Avatar, Camera, Light, clutter, render
 
 
 @pytest.fixture(scope="module")
@@ -15,7 +15,7 @@ def neutral(model, avatar):
 def test_shapes_and_ranges(model, avatar):
     acts = torch.rand(2, len(model.aus), 2, generator=torch.Generator().manual_seed(1))
     camera = Camera(yaw=torch.tensor([-30.0, 40.0]))
-    out = render(avatar, acts, camera, size=64, background=sample_background(np.random.default_rng(0), 64))
+    out = render(avatar, acts, camera, size=64, background=clutter(np.random.default_rng(0), 64))
     assert out.image.shape == (2, 3, 64, 64)
     assert out.mask.shape == out.depth.shape == (2, 64, 64)
     assert out.normals.shape == (2, 3, 64, 64)
@@ -114,13 +114,3 @@ def test_appearance_spans_people():
     assert tone.min() < 0.12
     assert tone.max() > 0.5
     assert len({a.style for a in drawn}) >= 5
-
-
-def test_contact_sheet_writes_a_picture(tmp_path):
-    import cv2
-
-    contact_sheet(tmp_path / "sheet.png", count=2, size=48, seed=1, columns=4)
-    sheet = cv2.imread(str(tmp_path / "sheet.png"))
-    assert sheet.shape[1] == 4 * 48
-    assert sheet.std() > 10
-    assert [p.name for p in tmp_path.iterdir()] == ["sheet.png"]

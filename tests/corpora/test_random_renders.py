@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from aukit.corpora.looks import LOOKS
 from aukit.corpora.random_renders import CHUNK, MAKERS, RenderRecipe, sample_expression, write_random_renders
 from aukit.corpora.resumable import Shard
 from aukit.errors import ConfigError, CorpusError
@@ -38,7 +39,8 @@ def test_each_sample_has_an_image_landmarks_and_a_row(folders: dict[str, Path], 
     assert set(samples["gender"]) == {"female", "male"}
     assert samples["age"].between(18, 70).all()
     assert samples["skin_tone"].between(0, 1).all()
-    assert samples["look"].nunique() == 1
+    assert set(samples["look"]) <= ({"plain"} if maker == "avatars" else set(LOOKS))
+    assert (samples["look"].nunique() == 1) == (maker == "avatars")
     for name in samples["file"]:
         image = cv2.imread(str(folders[maker] / name))
         points = np.load(folders[maker] / name.replace("png", "npy"), allow_pickle=False)
@@ -93,7 +95,11 @@ def test_other_settings_do_not_mix(folders: dict[str, Path]) -> None:
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"maker": "dolls"}, {"count": 0}, {"size": 2}, {"max_yaw": 100.0}, {"seed": -1}]
+    "wrong",
+    [
+        *({"maker": "dolls"}, {"count": 0}, {"size": 2}, {"max_yaw": 100.0}, {"seed": -1}),
+        *({"look": "mars"}, {"maker": "avatars", "look": "bp4d"}),
+    ],
 )
 def test_what_cannot_be_rendered_is_refused_before_anything_is_written(
     tmp_path: Path, wrong: dict[str, object]

@@ -75,7 +75,7 @@ def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(mad
 
     copy = shutil.copytree(made, tmp_path / "copy")
     monkeypatch.chdir(copy)
-    monkeypatch.setattr(pictures, "contact_sheet", lambda path: None)
+    monkeypatch.setattr(pictures, "contact_sheet", lambda path, bases: None)
     monkeypatch.setattr("sys.argv", ["pictures", "--profile", "smoke", "--out", "out"])
     pictures.main()
     picture = Image.open("out/expressions.png")
