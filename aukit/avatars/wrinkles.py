@@ -14,7 +14,7 @@ from aukit.avatars.atlas import atlas, noise
 Array = NDArray[np.float64]
 Image = NDArray[np.float32]
 
-GROUPS: tuple[int, ...] = (1, 2, 4, 6, 7, 9, 10, 11, 12, 14, 15, 17, 18, 20, 24)
+GROUPS: tuple[int, ...] = (1, 2, 4, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 23, 24, 28)
 """Action units that fold the skin."""
 VARIANTS = 3
 """How many courses of the folds there are."""
@@ -125,12 +125,20 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
     elif group == 12:
         total += 1.35 * _fold(x, y, _NASOLABIAL, 2.6)
         total += 0.5 * _crease(x, y, [(43, 50), (45.5, 58), (45.5, 66)], 1.9)
+    elif group == 13:
+        # The corner is drawn up sharply and the cheek puffs out above it.
+        total += 1.5 * _fold(x, y, [(24, 50), (29, 55.5), (34.5, 59), (41, 60)], 2.0)
+        total += 1.1 * hs.hill(x - 38, y - 50, 9, 6)
     elif group == 14:
         total += -2.6 * hs.hill(x - 31.5, y - 66.5, 2.6, 4.0)
         total += 1.0 * _crease(x, y, [(30.0, 59), (32.6, 63), (33.2, 68), (31.6, 73), (30.4, 75)], 1.5)
         total += 1.0 * hs.hill(x - 38, y - 66, 3.2, 7)
     elif group == 15:
         total += 1.6 * _fold(x, y, [(29, 90), (29.5, 83), (28, 76), (26, 70)], 1.9)
+    elif group == 16:
+        # The lower lip is drawn down and out: folds beside it, the furrow above the chin opens.
+        total += 0.7 * _crease(x, y, [(19, 79), (23, 83), (26.5, 88), (28, 93)], 1.8)
+        total += 0.8 * hs.hill(x, y - 90, 12, 4)
     elif group == 17:
         rng = np.random.default_rng([17, 3])
         for px, py, r in zip(
@@ -148,10 +156,29 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
     elif group == 20:
         total += 0.8 * _fold(x, y, [(31, 59), (33.5, 66), (33.5, 74), (31, 80)], 2.0)
         total += 0.6 * _crease(x, y, [(0, 84), (10, 85), (20, 84)], 1.6, 0.3)
+    elif group == 22:
+        # Short radial folds where the lips turn outwards.
+        for k in range(5):
+            across = 4.0 + 4.0 * k
+            total += 0.55 * _crease(x, y, [(across, 59 + 0.5 * k), (1.12 * across, 53.5 + 0.6 * k)], 1.2)
+            total += 0.45 * _crease(x, y, [(across, 79 - 0.5 * k), (1.12 * across, 84.5 - 0.6 * k)], 1.2)
+        total += 0.9 * hs.hill(x, y - 56.5, 20, 1.8) + 0.8 * hs.hill(x, y - 81.5, 18, 1.8)
+    elif group == 23:
+        # The tightened lips are lined, and their borders stand out as cords.
+        for k in range(6):
+            across = 1.5 + 3.6 * k
+            total += 0.65 * _crease(x, y, [(across, 57.5 + 0.35 * k), (across, 64.5)], 0.9)
+            total += 0.65 * _crease(x, y, [(across, 71.5), (across, 79.5 - 0.35 * k)], 0.9)
+        total += 0.9 * _crease(x, y, [(24.5, 63), (27.5, 68), (24.5, 73)], 1.3)
     elif group == 24:
         total += 0.9 * _crease(x, y, [(0, 57.5), (10, 58.5), (19, 62)], 1.5, 0.4)
         total += 1.1 * _crease(x, y, [(0, 80.5), (10, 80), (18, 77)], 1.6, 0.4)
         total += -0.9 * hs.hill(x - 28, y - 68, 1.6, 4)
+    elif group == 28:
+        # Skin is drawn over the teeth: smooth above and below, with a fold along each edge.
+        total += 1.0 * _crease(x, y, [(-1, 59.5), (10, 60), (20, 63)], 1.6, 0.4)
+        total += 1.2 * _crease(x, y, [(-1, 83), (10, 83), (19, 79)], 1.8, 0.4)
+        total += 0.8 * hs.hill(x, y - 77, 14, 3)
     return total
 
 
