@@ -20,7 +20,8 @@ from aukit.avatars.hair import HairMesh, hair_mesh, strands
 from aukit.avatars.light import Light
 from aukit.avatars.painting import Paint, paint
 from aukit.avatars.topology import CLOTH, EYE, SKIN
-from aukit.mesh import Raster, rasterize
+from aukit.mesh import visible_triangles
+from aukit.mesh.threads import in_threads
 
 _SHADOW_SIZE = 224
 _SHADOW_SPAN = 330.0
@@ -109,6 +110,8 @@ class _Scene:
         self.triangles_np: NDArray[np.int64] = self.triangles.numpy()
         casting = self.triangles[head : head + (hair.casters if hair else 0)]
         self.casters = torch.cat([model.casters, casting])
+        self.corners = self.triangles_np.astype(np.uint32)
+        self.materials = self.part.astype(np.uint8)
 
     def assemble(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
         """Vertices with hair and unit normals, both in mm space. [B, M, 3] each."""
@@ -180,7 +183,6 @@ def render(
     if gaze is not None:
         _turn_eyes(model, mesh.vertices, gaze.expand(batch, 2))
     look = avatar.appearance
-    textures = paint(look)
     scene = _scene(model, look)
     vertices, normals = scene.assemble(mesh.vertices)
     rotation = camera.rotation(batch)
@@ -189,80 +191,70 @@ def render(
     f = supersampling
     pixels = camera.project(vertices, size)
     samples = pixels * f + torch.tensor([(f - 1) / 2, (f - 1) / 2, 0.0])
-    shadow_points = _light_view(turned, light.key).contiguous()
-    raster = _raster_front(scene, samples, size * f)
-    shadow = rasterize(shadow_points, scene.casters, _SHADOW_SIZE)
     scale = camera.pixels_per_mm(batch, size * f)
+    shadow_points = _light_view(turned, light.key).contiguous()
     backgrounds = plain_background(size) if background is None else background
-    backgrounds = backgrounds.float().expand(batch, 3, size, size).permute(0, 2, 3, 1).contiguous()
-    image, mask = torch.empty(batch, 3, size, size), torch.empty(batch, size, size)
-    normal_map = torch.zeros(batch, size, size, 3)
-    uv_map = torch.zeros(batch, size, size, 2)
+    backgrounds = backgrounds.float().expand(batch, 3, size, size).contiguous()
     acts = activations.clamp(0, 1).numpy().astype(np.float32)
-    for k in range(batch):
-        height = _relief(look, textures.height, model, acts[k])
-        linear = _shade_frame(scene, look, textures, light, height, float(scale[k]), raster.ids[k].numpy(),
-                              raster.barycentrics[k].numpy(), samples[k].numpy(), normals[k].numpy(),
-                              shadow.depth[k].numpy(), shadow.ids[k].numpy(), shadow_points[k].numpy(),
-                              f, normal_map[k].numpy(), uv_map[k].numpy())  # fmt: skip
-        colour, luminance = linear
-        gain = _exposure(look, luminance) * light.exposure
-        shading.resolve(
-            colour,
-            raster.ids[k].numpy(),
-            gain,
-            backgrounds[k].numpy(),
-            f,
-            _CURVE,
-            image[k].numpy(),
-            mask[k].numpy(),
-        )
-    step = slice(f // 2, None, f)
-    seen = raster.ids[:, step, step] >= 0
-    hair = raster.ids[:, step, step] >= len(model.triangles)
-    n = len(model.uv)
-    return Rendering(
-        image=image,
-        mask=mask,
-        depth=raster.depth[:, step, step] / f * seen,
-        normals=(normal_map * seen[..., None]).permute(0, 3, 1, 2).contiguous(),
-        uv=(uv_map * (seen & ~hair)[..., None]).permute(0, 3, 1, 2).contiguous(),
-        vertices=pixels[:, :n].contiguous(),
+    out = Rendering(
+        image=torch.empty(batch, 3, size, size),
+        mask=torch.empty(batch, size, size),
+        depth=torch.empty(batch, size, size),
+        normals=torch.empty(batch, 3, size, size),
+        uv=torch.empty(batch, 2, size, size),
+        vertices=pixels[:, : len(model.uv)].contiguous(),
         landmarks=camera.project(mesh.landmarks, size),
-        visibility=_visibility(samples[:, :n], normals[:, :n], raster.ids, raster.depth, scale),
+        visibility=torch.empty(batch, len(model.uv), dtype=torch.bool),
     )
+    textures = paint(look)
+
+    def draw(k: int) -> None:
+        _draw(scene, look, textures, light, acts[k], float(scale[k]), samples[k], normals[k],
+              shadow_points[k], backgrounds[k], f, out, k)  # fmt: skip
+
+    in_threads(draw, range(batch))
+    return out
 
 
-def _raster_front(scene: _Scene, samples: Tensor, size: int) -> Raster:
-    """Rasterise without closed surfaces that face away in every frame; ids count all triangles."""
-    kept = torch.from_numpy(shading.front_facing(samples.numpy(), scene.triangles_np, scene.one_sided))
-    raster = rasterize(samples, scene.triangles[kept], size)
-    number = torch.cat([kept, torch.tensor([-1])]).int()
-    return Raster(number[raster.ids.long()], raster.barycentrics, raster.depth)
-
-
-def _shade_frame(
-    scene: _Scene, look: Appearance, textures: Paint, light: Light, height: Float, scale: float,
-    ids: NDArray[np.int32], bary: Float, samples: Float, normals: Float, shadow_depth: Float,
-    shadow_ids: NDArray[np.int32], shadow_points: Float, factor: int, normal_out: Float, uv_out: Float,
-) -> tuple[Float, float]:  # fmt: skip
-    """Linear colours of one frame's samples and the mean luminance of its skin."""
-    colour = np.zeros((*ids.shape, 3), np.float32)
+def _draw(
+    scene: _Scene, look: Appearance, textures: Paint, light: Light, activations: Float, scale: float,
+    samples: Tensor, normals: Tensor, shadow_points: Tensor, background: Tensor, factor: int,
+    out: Rendering, k: int,
+) -> None:  # fmt: skip
+    """Draw one frame into number `k` of the rendering: all that it needs stays in the processor's cache."""
+    points, normal = samples.numpy(), normals.numpy()
+    # Closed surfaces that face away are left out; ids count what is kept.
+    kept = shading.front_facing(points, scene.corners, scene.one_sided)
+    triangles, part = scene.corners[kept], scene.materials[kept]
+    size = out.mask.shape[-1]
+    front = visible_triangles(samples[None], torch.from_numpy(triangles.view(np.int32)), size * factor)
+    shadow = visible_triangles(shadow_points[None], scene.casters, _SHADOW_SIZE)
+    ids, depth = front.ids[0].numpy(), front.depth[0]
+    normal_map, uv_map = np.zeros((size, size, 3), np.float32), np.zeros((size, size, 2), np.float32)
+    colour = np.empty((*ids.shape, 3), np.float32)
 
     def vector(value: tuple[float, float, float]) -> Float:
         return np.asarray(value, np.float32)
 
-    lit = shading.cast_shadows(shadow_depth, shadow_ids, shadow_points, normals, vector(light.key),
-                               _SHADOW_BIAS * _SHADOW_SIZE / _SHADOW_SPAN)  # fmt: skip
+    lit = shading.cast_shadows(shadow.depth[0].numpy(), shadow.ids[0].numpy(), shadow_points.numpy(), normal,
+                               vector(light.key), _SHADOW_BIAS * _SHADOW_SIZE / _SHADOW_SPAN)  # fmt: skip
     total, count = shading.shade(
-        ids, bary, scene.triangles_np, scene.part,
-        shading.texture_slopes(samples, scene.triangles_np, scene.part, scene.uv), normals, scene.uv,
-        textures.colour, height, scale,
+        ids, points, triangles, part, normal, scene.uv,
+        textures.colour, _relief(look, textures.height, scene.model, activations), scale,
         strands(look.seed), vector(look.hair), vector(look.cap),
         lit, vector(light.key), vector(light.key_colour), vector(light.fill), vector(light.fill_colour),
-        vector(light.sky), vector(light.ground), light.hardness, colour, factor, normal_out, uv_out,
+        vector(light.sky), vector(light.ground), light.hardness, colour, factor, normal_map, uv_map,
     )  # fmt: skip
-    return colour, total / max(count, 1)
+    gain = _exposure(look, total / max(count, 1)) * light.exposure
+    shading.resolve(
+        colour, ids, gain, background.numpy(), factor, _CURVE, out.image[k].numpy(), out.mask[k].numpy()
+    )
+    middle = depth[factor // 2 :: factor, factor // 2 :: factor]
+    out.depth[k] = torch.where(middle.isfinite(), middle / factor, 0.0)
+    out.normals[k] = torch.from_numpy(normal_map).permute(2, 0, 1)
+    out.uv[k] = torch.from_numpy(uv_map).permute(2, 0, 1)
+    n = out.visibility.shape[1]
+    out.visibility[k] = _visibility(samples[:n], normals[:n], depth, scale)
 
 
 def _exposure(look: Appearance, luminance: float) -> float:
@@ -273,13 +265,11 @@ def _exposure(look: Appearance, luminance: float) -> float:
     return float(target / max(luminance, 1e-4))
 
 
-def _visibility(samples: Tensor, normals: Tensor, ids: Tensor, depth: Tensor, scale: Tensor) -> Tensor:
-    """Vertices that face the camera, lie in the image and have nothing before them."""
+def _visibility(samples: Tensor, normals: Tensor, depth: Tensor, scale: float | Tensor) -> Tensor:
+    """Vertices [..., N, 3] that face the camera, lie in the image and have nothing before them. [..., N]."""
     size = depth.shape[-1]
     x, y = samples[..., 0].round().long(), samples[..., 1].round().long()
     inside = (x >= 0) & (x < size) & (y >= 0) & (y < size)
     place = y.clamp(0, size - 1) * size + x.clamp(0, size - 1)
-    front = depth.flatten(1).gather(1, place)
-    covered = ids.flatten(1).gather(1, place) >= 0
-    near = samples[..., 2] >= front - 3.0 * scale[:, None]
-    return inside & (normals[..., 2] > 0.02) & (near | ~covered)
+    front = depth.flatten(-2).gather(-1, place)
+    return inside & (normals[..., 2] > 0.02) & (samples[..., 2] >= front - 3.0 * scale)
