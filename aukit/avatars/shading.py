@@ -104,24 +104,6 @@ def _power16(x: float) -> float:
 
 
 @njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
-def front_facing(points: F, triangles: U32, one_sided: B) -> I64:
-    """Triangles that face the viewer among [N, 3] points, and all that have two sides."""
-    kept = np.empty(triangles.shape[0], np.int64)
-    n = 0
-    for k in range(triangles.shape[0]):
-        keep = not one_sided[k]
-        if not keep:
-            a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
-            ux, uy = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1]
-            vx, vy = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1]
-            keep = ux * vy > uy * vx
-        if keep:
-            kept[n] = k
-            n += 1
-    return kept[:n]
-
-
-@njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
 def _texture_slopes(vertices: F, a: int, b: int, c: int, uv: F, out: F) -> None:
     """Gradients in space of the texture coordinates u, v over one triangle, per pixel. Writes [6]."""
     e1x, e1y, e1z = (
@@ -172,8 +154,8 @@ def shade(
 
     The raster is `ids` at sample resolution; the mesh `samples` (vertices in sample pixels), `triangles`,
     `part`, `normals` in camera space and `uv`; textures are `paint` (linear RGB, occlusion, sheen, in the
-    steps of `aukit.avatars.painting`) and `height` (mm, wrinkles added; `relief` sample pixels per mm); triangles and textures
-    are unsigned, which spares a test at each access.  `hair` holds strands, coloured by
+    steps of `aukit.avatars.painting`) and `height` (mm, wrinkles added; `relief` sample pixels per mm);
+    integers are unsigned, which spares a test at each access.  `hair` holds strands, coloured by
     `hair_colour` or `cap_colour`; `lit_vertices` is the share of the key light that reaches each vertex; the
     rest is the light.  Written are `colour`, linear RGB [H, W, 3], and, for one sample of each `factor` x
     `factor` pixel, `normal_out` (without relief) and `uv_out` (not of hair).

@@ -16,6 +16,7 @@ _MARGIN = 1e-3
 def zbuffer(
     vertices: NDArray[np.float64],
     triangles: NDArray[np.uint32],
+    one_sided: NDArray[np.bool_],
     ids: NDArray[np.int32],
     depth: NDArray[np.float32],
 ) -> None:
@@ -28,6 +29,9 @@ def zbuffer(
         x0, y0 = vertices[a, 0], vertices[a, 1]
         x1, y1 = vertices[b, 0], vertices[b, 1]
         x2, y2 = vertices[c, 0], vertices[c, 1]
+        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+        if one_sided[t] and not area > 0.0:
+            continue
         # Pixel centres in the bounding box; clipped as floats, since casting huge numbers is undefined.
         left = max(np.ceil(min(x0, x1, x2)), 0.0)
         right = min(np.floor(max(x0, x1, x2)), width - 1.0)
@@ -35,7 +39,6 @@ def zbuffer(
         bottom = min(np.floor(max(y0, y1, y2)), height - 1.0)
         if not ((left <= right) & (top <= bottom)):
             continue
-        area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
         z0, z1, z2 = vertices[a, 2], vertices[b, 2], vertices[c, 2]
         if area == 0.0 or not np.isfinite(area + x0 + x1 + x2 + y0 + y1 + y2 + z0 + z1 + z2):
             continue

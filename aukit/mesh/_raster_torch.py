@@ -12,7 +12,9 @@ _WORD = 1 << 32
 _NOTHING = -(1 << 63)
 
 
-def zbuffer_torch(vertices: Tensor, triangles: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+def zbuffer_torch(
+    vertices: Tensor, triangles: Tensor, one_sided: Tensor, height: int, width: int
+) -> tuple[Tensor, Tensor]:
     """Ids and depth of float64 [B,N,3] meshes as ``Visible`` describes them."""
     batch, device = len(vertices), vertices.device
     n_triangles = len(triangles)
@@ -20,7 +22,7 @@ def zbuffer_torch(vertices: Tensor, triangles: Tensor, height: int, width: int) 
     nearest = torch.full((batch * height * width,), _NOTHING, dtype=torch.int64, device=device)
     if n_triangles and batch:
         corners = vertices[:, triangles].flatten(0, 1)  # [B*T,3,3]
-        boxes, drawable = _pixel_boxes(corners, height, width)
+        boxes, drawable = _pixel_boxes(corners, one_sided.repeat(batch), height, width)
         order = drawable.nonzero()[:, 0]
         counts = (boxes[:, 1] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 2] + 1)
         for chosen in _chunks(order, counts[order]):
@@ -58,14 +60,20 @@ def _unsorted(number: Tensor) -> Tensor:
     return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(torch.float32)
 
 
-def _pixel_boxes(corners: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+def _pixel_boxes(corners: Tensor, one_sided: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """First and last column and row of each triangle [M,4], and which triangles can be drawn [M]."""
     low, high = corners[..., :2].amin(1).ceil(), corners[..., :2].amax(1).floor()
     limits = torch.tensor([width - 1.0, height - 1.0], dtype=torch.float64, device=corners.device)
     low, high = low.clamp(min=0.0), torch.minimum(high, limits)
     edge1, edge2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = edge1[:, 0] * edge2[:, 1] - edge2[:, 0] * edge1[:, 1]
-    drawable = (low <= high).all(-1) & (area != 0) & area.isfinite() & corners.isfinite().all(-1).all(-1)
+    drawable = (
+        (low <= high).all(-1)
+        & (area != 0)
+        & ((area > 0) | ~one_sided)
+        & area.isfinite()
+        & corners.isfinite().all(-1).all(-1)
+    )
     boxes = torch.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], -1)
     return boxes.where(drawable[:, None], 0.0).long(), drawable
 
