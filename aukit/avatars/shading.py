@@ -418,7 +418,7 @@ def resolve(
 @njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
 def _encode(value: float, curve: F) -> float:
     """The tone curve's entry nearest to a value that is given as a share of `CURVE_END`."""
-    root = np.sqrt(min(max(value, np.float32(0.0)), np.float32(1.0)))
+    root = np.sqrt(np.float32(min(max(value, np.float32(0.0)), np.float32(1.0))))
     entry: float = curve[np.uint32(np.int32(root * np.float32(CURVE_STEPS) + np.float32(0.5)))]
     return entry
 

@@ -55,8 +55,8 @@ def vertex_normals(vertices: Tensor, triangles: Tensor, shared: Tensor) -> Tenso
     both = normals[:, shared].sum(2)
     normals[:, shared[:, 0]] = both
     normals[:, shared[:, 1]] = both
-    length: Tensor = normals.norm(dim=-1, keepdim=True) + 1e-12
-    return normals / length
+    unit: Tensor = normals / (normals.norm(dim=-1, keepdim=True) + 1e-12)
+    return unit
 
 
 def cast_shadows(
@@ -280,10 +280,10 @@ def _slopes(place: Tensor, uvs: Tensor, heights: Tensor) -> Tensor:
     """Gradient in space of the relief, whose rise along u and v is given. [n, 3]."""
     e1, e2 = place[:, 1] - place[:, 0], place[:, 2] - place[:, 0]
     m = torch.linalg.cross(e1, e2, dim=-1)
-    one = 1.0 / ((m * m).sum(-1, keepdim=True) + 1e-9)
     rise1, rise2 = (((uvs[:, i] - uvs[:, 0]) * heights[:, :2]).sum(-1, keepdim=True) for i in (1, 2))
-    slope: Tensor = rise1 * torch.linalg.cross(e2, m, dim=-1) + rise2 * torch.linalg.cross(m, e1, dim=-1)
-    return slope * one
+    rise: Tensor = rise1 * torch.linalg.cross(e2, m, dim=-1) + rise2 * torch.linalg.cross(m, e1, dim=-1)
+    slope: Tensor = rise / ((m * m).sum(-1, keepdim=True) + 1e-9)
+    return slope
 
 
 def _strands(hair: Tensor, u: Tensor, v: Tensor) -> Tensor:
