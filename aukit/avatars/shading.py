@@ -416,10 +416,10 @@ def resolve(
 
 
 @njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
-def _encode(value: float, curve: F) -> float:
+def _encode(value: np.float32, curve: F) -> np.float32:
     """The tone curve's entry nearest to a value that is given as a share of `CURVE_END`."""
-    root = np.sqrt(np.float32(min(max(value, np.float32(0.0)), np.float32(1.0))))
-    entry: float = curve[np.uint32(np.int32(root * np.float32(CURVE_STEPS) + np.float32(0.5)))]
+    root = np.sqrt(min(max(value, np.float32(0.0)), np.float32(1.0)))
+    entry: np.float32 = curve[np.uint32(np.int32(root * np.float32(CURVE_STEPS) + np.float32(0.5)))]
     return entry
 
 

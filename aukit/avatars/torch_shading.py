@@ -55,8 +55,8 @@ def vertex_normals(vertices: Tensor, triangles: Tensor, shared: Tensor) -> Tenso
     both = normals[:, shared].sum(2)
     normals[:, shared[:, 0]] = both
     normals[:, shared[:, 1]] = both
-    unit: Tensor = normals / (normals.norm(dim=-1, keepdim=True) + 1e-12)
-    return unit
+    units: Tensor = normals / (normals.norm(dim=-1, keepdim=True) + 1e-12)
+    return units
 
 
 def cast_shadows(
