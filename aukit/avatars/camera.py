@@ -64,9 +64,17 @@ class Camera:
             [B, N, 3]: x and y with pixel centres at integers, z towards the viewer in the same scale.
         """
         batch = len(points)
-        turned = (points - torch.tensor(PIVOT)) @ self.rotation(batch).transpose(1, 2)
-        scale = self.pixels_per_mm(batch, size)[:, None]
+        turned = (points - points.new_tensor(PIVOT)) @ self.rotation(batch).to(points).transpose(1, 2)
+        scale = self.pixels_per_mm(batch, size).to(points)[:, None]
         near = self.distance / (self.distance - turned[..., 2])
-        x = (0.5 + self._column(self.shift_x, batch))[:, None] * size - 0.5 + scale * near * turned[..., 0]
-        y = (0.5 + self._column(self.shift_y, batch))[:, None] * size - 0.5 + scale * near * turned[..., 1]
+        x = (
+            (0.5 + self._column(self.shift_x, batch).to(points))[:, None] * size
+            - 0.5
+            + scale * near * turned[..., 0]
+        )
+        y = (
+            (0.5 + self._column(self.shift_y, batch).to(points))[:, None] * size
+            - 0.5
+            + scale * near * turned[..., 1]
+        )
         return torch.stack([x, y, scale * turned[..., 2]], -1)

@@ -224,7 +224,7 @@ def _mean_head_places() -> tuple[Array, Array]:
 
 def _weighted(binding: tuple[Tensor, Tensor], values: Tensor) -> Tensor:
     vertices, weights = binding
-    return (values[:, vertices] * weights[..., None]).sum(2)
+    return (values[:, vertices] * weights[..., None].to(values.device)).sum(2)
 
 
 def _real(values: Array) -> Tensor:

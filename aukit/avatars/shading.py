@@ -6,9 +6,14 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from aukit.avatars.painting import PAINT_STEP, SHEEN_STEP
+
 F = NDArray[np.float32]
 I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
+U32 = NDArray[np.uint32]
+U16 = NDArray[np.uint16]
+U8 = NDArray[np.uint8]
 B = NDArray[np.bool_]
 
 HAIR = 5
@@ -17,10 +22,11 @@ SKIPPED = -1.0
 """Red of a sample that was left out because its neighbours speak for it."""
 CURVE_END = 4.0
 """Linear value at which the tone curve ends."""
+CURVE_STEPS = 4096
 
 
-@njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
-def vertex_normals(vertices: F, triangles: I64, shared: I64) -> F:
+@njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
+def vertex_normals(vertices: F, triangles: I64 | U32, shared: I64) -> F:
     """Area-weighted unit normals, pointing towards the outside of the skin grid's winding. [N, 3]."""
     normals = np.zeros_like(vertices)
     for k in range(triangles.shape[0]):
@@ -54,7 +60,7 @@ def vertex_normals(vertices: F, triangles: I64, shared: I64) -> F:
     return normals
 
 
-@njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
 def cast_shadows(depth: F, covered: I32, points: F, normals: F, key: F, bias: float) -> F:
     """Share of the key light that reaches each vertex: a soft look-up in the light's depth map. [N]."""
     h, w = depth.shape
@@ -89,7 +95,7 @@ def cast_shadows(depth: F, covered: I32, points: F, normals: F, key: F, bias: fl
     return lit
 
 
-@njit(cache=True, fastmath=True, inline="always")  # type: ignore[untyped-decorator]
+@njit(cache=True, fastmath=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
 def _power16(x: float) -> float:
     x = x * x
     x = x * x
@@ -97,80 +103,75 @@ def _power16(x: float) -> float:
     return x * x
 
 
-@njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
-def front_facing(points: F, triangles: I64, one_sided: B) -> I64:
-    """Triangles that face the viewer in at least one frame of [B, N, 3], and all that have two sides."""
-    kept = np.empty(triangles.shape[0], np.int64)
-    n = 0
-    for k in range(triangles.shape[0]):
-        keep = not one_sided[k]
-        a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
-        f = 0
-        while not keep and f < points.shape[0]:
-            ux, uy = points[f, b, 0] - points[f, a, 0], points[f, b, 1] - points[f, a, 1]
-            vx, vy = points[f, c, 0] - points[f, a, 0], points[f, c, 1] - points[f, a, 1]
-            keep = ux * vy > uy * vx
-            f += 1
-        if keep:
-            kept[n] = k
-            n += 1
-    return kept[:n]
+@njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
+def _texture_slopes(vertices: F, a: int, b: int, c: int, uv: F, out: F) -> None:
+    """Gradients in space of the texture coordinates u, v over one triangle, per pixel. Writes [6]."""
+    e1x, e1y, e1z = (
+        vertices[b, 0] - vertices[a, 0],
+        vertices[b, 1] - vertices[a, 1],
+        vertices[b, 2] - vertices[a, 2],
+    )
+    e2x, e2y, e2z = (
+        vertices[c, 0] - vertices[a, 0],
+        vertices[c, 1] - vertices[a, 1],
+        vertices[c, 2] - vertices[a, 2],
+    )
+    mx, my, mz = e1y * e2z - e1z * e2y, e1z * e2x - e1x * e2z, e1x * e2y - e1y * e2x
+    one = 1.0 / (mx * mx + my * my + mz * mz + 1e-9)
+    # A function with rises d1, d2 along the edges has the gradient (d1 (e2 x m) + d2 (m x e1)) / m².
+    px, py, pz = e2y * mz - e2z * my, e2z * mx - e2x * mz, e2x * my - e2y * mx
+    qx, qy, qz = my * e1z - mz * e1y, mz * e1x - mx * e1z, mx * e1y - my * e1x
+    for d in range(2):
+        d1, d2 = (uv[b, d] - uv[a, d]) * one, (uv[c, d] - uv[a, d]) * one
+        out[3 * d] = d1 * px + d2 * qx
+        out[3 * d + 1] = d1 * py + d2 * qy
+        out[3 * d + 2] = d1 * pz + d2 * qz
 
 
-@njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
-def texture_slopes(vertices: F, triangles: I64, part: I64, uv: F) -> F:
-    """Gradients in space of the texture coordinates u, v over each skin triangle, per pixel. [T, 6]."""
-    out = np.zeros((triangles.shape[0], 6), np.float32)
-    for k in range(triangles.shape[0]):
-        if part[k] != 0 and part[k] != 4:
-            continue
-        a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
-        e1x, e1y, e1z = (
-            vertices[b, 0] - vertices[a, 0],
-            vertices[b, 1] - vertices[a, 1],
-            vertices[b, 2] - vertices[a, 2],
-        )
-        e2x, e2y, e2z = (
-            vertices[c, 0] - vertices[a, 0],
-            vertices[c, 1] - vertices[a, 1],
-            vertices[c, 2] - vertices[a, 2],
-        )
-        mx, my, mz = e1y * e2z - e1z * e2y, e1z * e2x - e1x * e2z, e1x * e2y - e1y * e2x
-        one = 1.0 / (mx * mx + my * my + mz * mz + 1e-9)
-        # A function with rises d1, d2 along the edges has the gradient (d1 (e2 x m) + d2 (m x e1)) / m².
-        px, py, pz = e2y * mz - e2z * my, e2z * mx - e2x * mz, e2x * my - e2y * mx
-        qx, qy, qz = my * e1z - mz * e1y, mz * e1x - mx * e1z, mx * e1y - my * e1x
-        for d in range(2):
-            d1, d2 = (uv[b, d] - uv[a, d]) * one, (uv[c, d] - uv[a, d]) * one
-            out[k, 3 * d] = d1 * px + d2 * qx
-            out[k, 3 * d + 1] = d1 * py + d2 * qy
-            out[k, 3 * d + 2] = d1 * pz + d2 * qz
-    return out
+@njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
+def _one_material(ids: I32, part: U8, top: int, left: int) -> bool:
+    """Whether the four samples of a pixel show the same material."""
+    if ids[top, left] < 0:
+        return False
+    kind = part[np.uint32(ids[top, left])]
+    for j in range(2):
+        for i in range(2):
+            other = ids[top + j, left + i]
+            if other < 0 or part[np.uint32(other)] != kind:
+                return False
+    return True
 
 
-@njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
 def shade(
-    ids: I32, bary: F, triangles: I64, part: I64, slopes: F, normals: F, uv: F,
-    paint: F, height: F, relief: float,
+    ids: I32, samples: F, triangles: U32, part: U8, normals: F, uv: F,
+    paint: U16, height: F, relief: float,
     hair: F, hair_colour: F, cap_colour: F,
     lit_vertices: F, key: F, key_colour: F, fill: F, fill_colour: F, sky: F, ground: F, hardness: float,
     colour: F, factor: int, normal_out: F, uv_out: F,
 ) -> tuple[float, int]:  # fmt: skip
     """Light every sample of one image.
 
-    The raster is `ids` and `bary` at sample resolution; the mesh `triangles`, `part`, `slopes` (from
-    `texture_slopes`), `normals` in camera space and `uv`; textures are `paint` (linear RGB, occlusion, sheen)
-    and `height` (mm, wrinkles added; `relief` sample pixels per mm); `hair` holds strands, coloured by
+    The raster is `ids` at sample resolution; the mesh `samples` (vertices in sample pixels), `triangles`,
+    `part`, `normals` in camera space and `uv`; textures are `paint` (linear RGB, occlusion, sheen, in the
+    steps of `aukit.avatars.painting`) and `height` (mm, wrinkles added; `relief` sample pixels per mm);
+    integers are unsigned, which spares a test at each access.  `hair` holds strands, coloured by
     `hair_colour` or `cap_colour`; `lit_vertices` is the share of the key light that reaches each vertex; the
     rest is the light.  Written are `colour`, linear RGB [H, W, 3], and, for one sample of each `factor` x
-    `factor` pixel, `normal_out` (without relief) and `uv_out`.
+    `factor` pixel, `normal_out` (without relief) and `uv_out` (not of hair).
 
     Returns:
         Sum of the skin's luminance and number of skin samples.
     """
     size_y, size_x = ids.shape
     texture = paint.shape[0]
+    last = np.uint32(texture - 2)
+    next_ = np.uint32(1)
     middle = factor // 2
+    texel = np.empty(5, np.float64)
+    slopes = np.empty((triangles.shape[0], 6), np.float32)
+    sloped = np.zeros(triangles.shape[0], np.bool_)
+    even = np.zeros(size_x // 2 + 1, np.bool_)
     lum_sum = 0.0
     lum_count = 0
     # Half-way vectors; the viewer is at +z.
@@ -180,26 +181,32 @@ def shade(
     gx, gy, gz = fill[0], fill[1], fill[2] + 1.0
     gl = 1.0 / np.sqrt(gx * gx + gy * gy + gz * gz)
     gx, gy, gz = gx * gl, gy * gl, gz * gl
+    # How far light reaches round the edge into the shadow: blood spreads red the furthest.
     wrap = (0.28, 0.13, 0.08)
+    wrapped = (1.0 / 1.28, 1.0 / 1.13, 1.0 / 1.08)
     for py in range(size_y):
         for px in range(size_x):
-            k = ids[py, px]
-            if k < 0:
+            if factor == 2 and py % 2 == 0 and px % 2 == 0:
+                even[px // 2] = _one_material(ids, part, py, px)
+            if ids[py, px] < 0:
                 continue
+            k = np.uint32(ids[py, px])
             kind = part[k]
-            if factor == 2 and (py + px) % 2 == 1:
+            if factor == 2 and (py + px) % 2 == 1 and even[px // 2]:
                 # Inside one material the two samples on the diagonal are enough.
-                top, left = py - py % 2, px - px % 2
-                same = True
-                for j in range(2):
-                    for i in range(2):
-                        other = ids[top + j, left + i]
-                        same = same and other >= 0 and part[other] == kind
-                if same:
-                    colour[py, px, 0] = SKIPPED
-                    continue
+                colour[py, px, 0] = SKIPPED
+                continue
             a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
-            wa, wb, wc = bary[py, px, 0], bary[py, px, 1], bary[py, px, 2]
+            ax, ay = float(samples[a, 0]), float(samples[a, 1])
+            e1x, e1y, e2x, e2y = (
+                samples[b, 0] - ax,
+                samples[b, 1] - ay,
+                samples[c, 0] - ax,
+                samples[c, 1] - ay,
+            )
+            one = 1.0 / (e1x * e2y - e2x * e1y)
+            wb, wc = ((px - ax) * e2y - e2x * (py - ay)) * one, (e1x * (py - ay) - (px - ax) * e1y) * one
+            wa = 1.0 - wb - wc
             nx = wa * normals[a, 0] + wb * normals[b, 0] + wc * normals[c, 0]
             ny = wa * normals[a, 1] + wb * normals[b, 1] + wc * normals[c, 1]
             nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
@@ -213,50 +220,31 @@ def shade(
             if py % factor == middle and px % factor == middle:
                 oy, ox = py // factor, px // factor
                 normal_out[oy, ox, 0], normal_out[oy, ox, 1], normal_out[oy, ox, 2] = nx, ny, nz
-                uv_out[oy, ox, 0], uv_out[oy, ox, 1] = u, v
+                if kind < HAIR:
+                    uv_out[oy, ox, 0], uv_out[oy, ox, 1] = u, v
             cavity = 1.0
             if kind < HAIR:
                 tx = min(max(u * texture - 0.5, 0.0), texture - 2.001)
                 ty = min(max(v * texture - 0.5, 0.0), texture - 2.001)
-                ix, iy = int(tx), int(ty)
+                ix, iy = min(np.uint32(np.int32(tx)), last), min(np.uint32(np.int32(ty)), last)
+                ix2, iy2 = ix + next_, iy + next_
                 fx, fy = tx - ix, ty - iy
                 w00, w01, w10, w11 = (1 - fy) * (1 - fx), (1 - fy) * fx, fy * (1 - fx), fy * fx
-                red = (
-                    w00 * paint[iy, ix, 0]
-                    + w01 * paint[iy, ix + 1, 0]
-                    + w10 * paint[iy + 1, ix, 0]
-                    + w11 * paint[iy + 1, ix + 1, 0]
-                )
-                green = (
-                    w00 * paint[iy, ix, 1]
-                    + w01 * paint[iy, ix + 1, 1]
-                    + w10 * paint[iy + 1, ix, 1]
-                    + w11 * paint[iy + 1, ix + 1, 1]
-                )
-                blue = (
-                    w00 * paint[iy, ix, 2]
-                    + w01 * paint[iy, ix + 1, 2]
-                    + w10 * paint[iy + 1, ix, 2]
-                    + w11 * paint[iy + 1, ix + 1, 2]
-                )
-                ao = (
-                    w00 * paint[iy, ix, 3]
-                    + w01 * paint[iy, ix + 1, 3]
-                    + w10 * paint[iy + 1, ix, 3]
-                    + w11 * paint[iy + 1, ix + 1, 3]
-                )
-                shine = (
-                    w00 * paint[iy, ix, 4]
-                    + w01 * paint[iy, ix + 1, 4]
-                    + w10 * paint[iy + 1, ix, 4]
-                    + w11 * paint[iy + 1, ix + 1, 4]
-                )
+                for d in range(5):
+                    texel[d] = (
+                        w00 * paint[iy, ix, d]
+                        + w01 * paint[iy, ix2, d]
+                        + w10 * paint[iy2, ix, d]
+                        + w11 * paint[iy2, ix2, d]
+                    )
+                red, green, blue = texel[0] * PAINT_STEP, texel[1] * PAINT_STEP, texel[2] * PAINT_STEP
+                ao, shine = texel[3] * PAINT_STEP, texel[4] * SHEEN_STEP
                 if kind == 0 or kind == 4:
                     h00, h01, h10, h11 = (
                         height[iy, ix],
-                        height[iy, ix + 1],
-                        height[iy + 1, ix],
-                        height[iy + 1, ix + 1],
+                        height[iy, ix2],
+                        height[iy2, ix],
+                        height[iy2, ix2],
                     )
                     hu = ((1 - fy) * (h01 - h00) + fy * (h11 - h10)) * texture
                     hv = ((1 - fx) * (h10 - h00) + fx * (h11 - h01)) * texture
@@ -265,6 +253,9 @@ def shade(
                         cavity = np.exp(0.62 * max(deep, -2.6))
                     elif deep > 0.0:
                         cavity = 1.0 + 0.07 * min(deep, 2.0)
+                    if not sloped[k]:
+                        sloped[k] = True
+                        _texture_slopes(samples, a, b, c, uv, slopes[k])
                     sx = (hu * slopes[k, 0] + hv * slopes[k, 3]) * relief
                     sy = (hu * slopes[k, 1] + hv * slopes[k, 4]) * relief
                     sz = (hu * slopes[k, 2] + hv * slopes[k, 5]) * relief
@@ -277,11 +268,11 @@ def shade(
             else:
                 hh, hw = hair.shape
                 tu, tv = (u * hw) % hw, (v * hh) % hh
-                ix, iy = int(tu) % hw, int(tv) % hh
-                ix2, iy2 = (ix + 1) % hw, (iy + 1) % hh
+                jx, jy = int(tu) % hw, int(tv) % hh
+                jx2, jy2 = (jx + 1) % hw, (jy + 1) % hh
                 fx, fy = tu - np.floor(tu), tv - np.floor(tv)
-                strand = (1 - fy) * ((1 - fx) * hair[iy, ix] + fx * hair[iy, ix2]) + fy * (
-                    (1 - fx) * hair[iy2, ix] + fx * hair[iy2, ix2]
+                strand = (1 - fy) * ((1 - fx) * hair[jy, jx] + fx * hair[jy, jx2]) + fy * (
+                    (1 - fx) * hair[jy2, jx] + fx * hair[jy2, jx2]
                 )
                 if kind == HAIR:
                     tone = 1.0 + strand * (0.34 + 0.06 * strand)
@@ -356,9 +347,9 @@ def shade(
                     spec_key = shine * (0.055 * ch + 0.045 * ch2) * edge
                     spec_fill = shine * (0.055 * cg + 0.045 * cg2) * edge
             for d in range(3):
-                w = wrap[d] if kind == 0 else 0.05
-                dk = max(0.0, (cos_key + w) / (1.0 + w))
-                df = max(0.0, (cos_fill + w) / (1.0 + w))
+                w, one = (wrap[d], wrapped[d]) if kind == 0 else (0.05, 1.0 / 1.05)
+                dk = max(0.0, (cos_key + w) * one)
+                df = max(0.0, (cos_fill + w) * one)
                 # Light that shadows lets through reddens.
                 through = lit + (1.0 - lit) * (0.10 if (d == 0 and kind == 0) else 0.0)
                 ambient = (sky[d] * up + ground[d] * (1.0 - up)) * ao
@@ -380,7 +371,7 @@ def shade(
     return lum_sum, lum_count
 
 
-@njit(cache=True, fastmath=True)  # type: ignore[untyped-decorator]
+@njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
 def resolve(
     colour: F, ids: I32, gain: float, background: F, factor: int, curve: F, image: F, mask: F
 ) -> None:
@@ -390,17 +381,18 @@ def resolve(
         colour: Linear RGB of samples [H f, W f, 3].
         ids: Raster of samples, -1 where the background shows.
         gain: Exposure.
-        background: sRGB [H, W, 3] in [0, 1].
+        background: sRGB [3, H, W] in [0, 1].
         factor: Samples per pixel along each axis.
         curve: The table of `tone_curve`.
         image: Written: sRGB [3, H, W] in [0, 1].
         mask: Written: share of each pixel that is covered [H, W].
     """
     h, w = mask.shape
-    one = 1.0 / (factor * factor)
+    one = np.float32(1.0 / (factor * factor))
+    place = np.float32(gain / CURVE_END)
     for y in range(h):
         for x in range(w):
-            r = g = b = 0.0
+            r = g = b = np.float32(0.0)
             covered = 0
             shaded = 0
             for j in range(factor):
@@ -411,29 +403,32 @@ def resolve(
                         if colour[yy, xx, 0] < 0.0:
                             continue
                         shaded += 1
-                        r += _encode(colour[yy, xx, 0] * gain, curve)
-                        g += _encode(colour[yy, xx, 1] * gain, curve)
-                        b += _encode(colour[yy, xx, 2] * gain, curve)
+                        r += _encode(colour[yy, xx, 0] * place, curve)
+                        g += _encode(colour[yy, xx, 1] * place, curve)
+                        b += _encode(colour[yy, xx, 2] * place, curve)
             share = covered * one
-            mean = share / max(shaded, 1)
+            rest = np.float32(1.0) - share
+            mean = share / np.float32(max(shaded, 1))
             mask[y, x] = share
-            image[0, y, x] = r * mean + (1 - share) * background[y, x, 0]
-            image[1, y, x] = g * mean + (1 - share) * background[y, x, 1]
-            image[2, y, x] = b * mean + (1 - share) * background[y, x, 2]
+            image[0, y, x] = r * mean + rest * background[0, y, x]
+            image[1, y, x] = g * mean + rest * background[1, y, x]
+            image[2, y, x] = b * mean + rest * background[2, y, x]
 
 
-@njit(cache=True, fastmath=True, inline="always")  # type: ignore[untyped-decorator]
-def _encode(value: float, curve: F) -> float:
-    """The tone curve's table, linear between its entries in the root of the value."""
-    place = np.sqrt(min(max(value, 0.0), CURVE_END) / CURVE_END) * (curve.shape[0] - 1)
-    k = min(int(place), curve.shape[0] - 2)
-    share = place - k
-    return float((1.0 - share) * curve[k] + share * curve[k + 1])
+@njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
+def _encode(value: np.float32, curve: F) -> np.float32:
+    """The tone curve's entry nearest to a value that is given as a share of `CURVE_END`."""
+    root = np.sqrt(min(max(value, np.float32(0.0)), np.float32(1.0)))
+    entry: np.float32 = curve[np.uint32(np.int32(root * np.float32(CURVE_STEPS) + np.float32(0.5)))]
+    return entry
 
 
 def tone_curve() -> F:
-    """Encoded sRGB of linear values up to `CURVE_END`, with a soft shoulder, at 1025 steps of their root."""
-    value = CURVE_END * np.linspace(0.0, 1.0, 1025) ** 2
+    """Encoded sRGB of linear values up to `CURVE_END`, with a soft shoulder, in steps of their root.
+
+    Steps are so small that the nearest entry is within 0.1/255.
+    """
+    value = CURVE_END * np.linspace(0.0, 1.0, CURVE_STEPS + 1) ** 2
     value = np.where(value > 0.6, 0.6 + 0.4 * (1.0 - np.exp(-(value - 0.6) / 0.4)), value)
     encoded = np.where(
         value <= 0.0031308, 12.92 * value, 1.055 * np.maximum(value, 1e-9) ** (1 / 2.4) - 0.055

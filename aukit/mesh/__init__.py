@@ -5,6 +5,16 @@ Coordinates are image coordinates: x right, y down, pixel centres at integers; z
 
 from aukit.mesh.attributes import interpolate, vertex_normals
 from aukit.mesh.obj import ObjMesh, read_obj, write_obj
-from aukit.mesh.rasterizer import Raster, rasterize
+from aukit.mesh.rasterizer import Raster, Visible, rasterize, visible_triangles
 
-__all__ = ["ObjMesh", "Raster", "interpolate", "rasterize", "read_obj", "vertex_normals", "write_obj"]
+__all__ = [
+    "ObjMesh",
+    "Raster",
+    "Visible",
+    "interpolate",
+    "rasterize",
+    "read_obj",
+    "vertex_normals",
+    "visible_triangles",
+    "write_obj",
+]

@@ -8,49 +8,72 @@ from torch import Tensor
 
 # Candidate pixels handled at once: bounds the memory to about 100 bytes each.
 _CHUNK = 1 << 22
+_WORD = 1 << 32
+_NOTHING = -(1 << 63)
 
 
-def rasterize_torch(
-    vertices: Tensor, triangles: Tensor, height: int, width: int
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Rasterises float64 [B,N,3] meshes; returns ids, barycentrics and depth as ``Raster`` describes them."""
+def zbuffer_torch(
+    vertices: Tensor, triangles: Tensor, one_sided: Tensor, height: int, width: int
+) -> tuple[Tensor, Tensor]:
+    """Ids and depth of float64 [B,N,3] meshes as ``Visible`` describes them."""
     batch, device = len(vertices), vertices.device
     n_triangles = len(triangles)
-    ids = torch.full((batch * height * width,), n_triangles, dtype=torch.int64, device=device)
-    depth = torch.full((batch * height * width,), -torch.inf, dtype=torch.float32, device=device)
-    weights = torch.zeros(batch * height * width, 3, dtype=torch.float32, device=device)
+    # Depth above the reversed number in one word: its maximum is the nearest, and of equals the earliest.
+    nearest = torch.full((batch * height * width,), _NOTHING, dtype=torch.int64, device=device)
     if n_triangles and batch:
         corners = vertices[:, triangles].flatten(0, 1)  # [B*T,3,3]
-        boxes, drawable = _pixel_boxes(corners, height, width)
+        boxes, drawable = _pixel_boxes(corners, one_sided.repeat(batch), height, width)
         order = drawable.nonzero()[:, 0]
         counts = (boxes[:, 1] - boxes[:, 0] + 1) * (boxes[:, 3] - boxes[:, 2] + 1)
-        # Two passes: the depth of each pixel first, then the earliest triangle that has exactly this depth.
-        for chosen in _chunks(order, counts[order]):
-            pixels, z, _ = _candidates(corners, boxes, counts, chosen, n_triangles, height, width)
-            depth.scatter_reduce_(0, pixels, z, "amax")
         for chosen in _chunks(order, counts[order]):
             pixels, z, owners = _candidates(corners, boxes, counts, chosen, n_triangles, height, width)
-            nearest = z == depth[pixels]
-            ids.scatter_reduce_(0, pixels[nearest], owners[nearest] % n_triangles, "amin")
-        drawn = (ids < n_triangles).nonzero()[:, 0]
-        owners = drawn // (height * width) * n_triangles + ids[drawn]
-        e1, e2, _, area = _edges(corners[owners], drawn % width, drawn // width % height)
-        w1, w2 = e1 / area, e2 / area
-        weights[drawn] = torch.stack([1.0 - w1 - w2, w1, w2], -1).float()
-    ids[ids == n_triangles] = -1
-    depth[ids < 0] = 0.0
-    shape = (batch, height, width)
-    return ids.int().view(shape), weights.view(*shape, 3), depth.view(shape)
+            word = _sortable(z) * _WORD + (_WORD - 1 - owners % n_triangles)
+            nearest.scatter_reduce_(0, pixels, word, "amax")
+    drawn = nearest != _NOTHING
+    ids = (_WORD - 1 - nearest % _WORD).where(drawn, -1)
+    depth = _unsorted(nearest // _WORD).where(drawn, -torch.inf)
+    return ids.int().view(batch, height, width), depth.view(batch, height, width)
 
 
-def _pixel_boxes(corners: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
+def weights_torch(vertices: Tensor, triangles: Tensor, ids: Tensor) -> Tensor:
+    """Barycentrics of the drawn pixels as ``Raster`` describes them. [B,H,W,3]."""
+    _, height, width = ids.shape
+    weights = torch.zeros(ids.numel(), 3, device=ids.device)
+    drawn = (ids.flatten() >= 0).nonzero()[:, 0]
+    corners = triangles[ids.flatten()[drawn].long()]
+    frame = drawn // (height * width)
+    e1, e2, _, area = _edges(vertices[frame[:, None], corners], drawn % width, drawn // width % height)
+    w1, w2 = e1 / area, e2 / area
+    weights[drawn] = torch.stack([1.0 - w1 - w2, w1, w2], -1).float()
+    return weights.view(*ids.shape, 3)
+
+
+def _sortable(z: Tensor) -> Tensor:
+    """Integers in the order of float32 numbers; -0 counts as 0."""
+    bits = (z + 0.0).view(torch.int32)
+    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
+
+
+def _unsorted(number: Tensor) -> Tensor:
+    """The numbers that `_sortable` made integers of."""
+    bits = number.int()
+    return (bits ^ ((bits >> 31) & 0x7FFFFFFF)).view(torch.float32)
+
+
+def _pixel_boxes(corners: Tensor, one_sided: Tensor, height: int, width: int) -> tuple[Tensor, Tensor]:
     """First and last column and row of each triangle [M,4], and which triangles can be drawn [M]."""
     low, high = corners[..., :2].amin(1).ceil(), corners[..., :2].amax(1).floor()
     limits = torch.tensor([width - 1.0, height - 1.0], dtype=torch.float64, device=corners.device)
     low, high = low.clamp(min=0.0), torch.minimum(high, limits)
     edge1, edge2 = corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0]
     area = edge1[:, 0] * edge2[:, 1] - edge2[:, 0] * edge1[:, 1]
-    drawable = (low <= high).all(-1) & (area != 0) & area.isfinite() & corners.isfinite().all(-1).all(-1)
+    drawable = (
+        (low <= high).all(-1)
+        & (area != 0)
+        & ((area > 0) | ~one_sided)
+        & area.isfinite()
+        & corners.isfinite().all(-1).all(-1)
+    )
     boxes = torch.stack([low[:, 0], high[:, 0], low[:, 1], high[:, 1]], -1)
     return boxes.where(drawable[:, None], 0.0).long(), drawable
 

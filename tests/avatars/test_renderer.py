@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from aukit.avatars import Appearance, Avatar, Camera, Light, clutter, render
+from aukit.avatars import Appearance, Avatar, Camera, Light, clutter, face_model, render
+from tests.avatars.conftest import BASES
 
 
 @pytest.fixture(scope="module")
@@ -114,3 +115,68 @@ def test_appearance_spans_people():
     assert tone.min() < 0.12
     assert tone.max() > 0.5
     assert len({a.style for a in drawn}) >= 5
+
+
+@pytest.fixture(scope="module", params=BASES)
+def both_backends(request):
+    """The same heads, one with a cap and one with hair, from the compiled loops and from torch on the CPU."""
+    rng = np.random.default_rng(8)
+    light = Light.sample(rng)
+    pairs = []
+    for style in ("cap", "long"):
+        someone = Avatar.sample("tests", "someone", 3, gender="female", age=27, basis=request.param)
+        someone = dataclasses.replace(
+            someone, appearance=dataclasses.replace(someone.appearance, style=style)
+        )
+        acts = (
+            torch.from_numpy(rng.random((2, len(face_model(request.param).aus), 2)).astype(np.float32)) ** 2
+        )
+        camera = Camera(yaw=torch.tensor([-50.0, 20.0]), pitch=8.0, zoom=torch.tensor([1.0, 1.4]))
+        wall = clutter(rng, 64)
+        pairs.append([render(someone, acts, camera, light, wall, 64, backend=b) for b in ("numba", "torch")])
+    return pairs
+
+
+def test_torch_draws_the_picture_of_the_compiled_loops(both_backends):
+    for loops, tensors in both_backends:
+        difference = (loops.image - tensors.image).abs().amax(1)
+        # A lid's edge may count a sample more or less: at most a few pixels in ten thousand.
+        assert (difference > 1 / 255).float().mean() < 5e-4
+        assert difference.mean() < 0.02 / 255
+        assert torch.equal(loops.mask, tensors.mask)
+        assert torch.equal(loops.visibility, tensors.visibility)
+        torch.testing.assert_close(tensors.normals, loops.normals, atol=2e-3, rtol=0)
+        torch.testing.assert_close(tensors.uv, loops.uv, atol=1e-5, rtol=0)
+        torch.testing.assert_close(tensors.depth, loops.depth, atol=5e-3, rtol=0)
+        torch.testing.assert_close(tensors.landmarks, loops.landmarks)
+
+
+@pytest.mark.parametrize("supersampling", [1, 3])
+def test_torch_draws_with_any_number_of_samples(model, avatar, supersampling):
+    acts = model.activations({12: 0.7, 25: 1.0})
+    loops, tensors = (
+        render(avatar, acts, size=48, supersampling=supersampling, backend=b) for b in ("numba", "torch")
+    )
+    assert ((loops.image - tensors.image).abs() > 1 / 255).float().mean() < 1e-3
+    assert torch.equal(loops.mask, tensors.mask)
+
+
+@pytest.mark.parametrize("backend", ["numba", "torch"])
+def test_a_frame_does_not_depend_on_its_batch(model, avatar, backend):
+    acts = torch.rand(3, len(model.aus), 2, generator=torch.Generator().manual_seed(4))
+    yaw = torch.tensor([-60.0, 0.0, 70.0])
+    together = render(avatar, acts, Camera(yaw=yaw), size=32, backend=backend)
+    for k in range(3):
+        alone = render(avatar, acts[k : k + 1], Camera(yaw=yaw[k]), size=32, backend=backend)
+        assert (alone.image[0] - together.image[k]).abs().max() < 0.5 / 255
+        assert torch.equal(alone.mask[0], together.mask[k])
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
+def test_a_gpu_draws_the_picture_of_the_cpu(model, avatar):
+    acts = torch.rand(40, len(model.aus), 2, generator=torch.Generator().manual_seed(4))
+    cpu, gpu = (render(avatar, acts, size=96, device=d) for d in ("cpu", "cuda"))
+    for field in dataclasses.fields(gpu):
+        assert getattr(gpu, field.name).device.type == "cuda", field.name
+    assert ((cpu.image - gpu.image.cpu()).abs() > 1 / 255).float().mean() < 5e-4
+    assert (cpu.mask != gpu.mask.cpu()).float().mean() < 1e-4

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-from aukit.mesh import interpolate, rasterize, vertex_normals
+from aukit.mesh import interpolate, rasterize, vertex_normals, visible_triangles
 
 # Quarter pixels: many vertices and edges hit pixel centres exactly, and integer shifts lose nothing.
 grid_points = hnp.arrays(np.int64, (3, 7, 3), elements=st.integers(-24, 120)).map(
@@ -126,3 +126,32 @@ def test_normals_of_a_plane_point_along_the_winding():
     normals = vertex_normals(vertices[None].repeat(2, 1, 1), torch.tensor([[0, 1, 2]]))
     assert torch.equal(normals[1, :3], torch.tensor([[0.0, 0, 1]] * 3))
     assert (normals[:, 3] == 0).all()
+
+
+@settings(max_examples=40, deadline=None)
+@given(points=grid_points, triangles=faces, sides=st.lists(st.booleans(), min_size=12, max_size=12))
+def test_one_sided_triangles_are_drawn_when_they_face_the_viewer(points, triangles, sides):
+    vertices, corners = torch.from_numpy(points), torch.from_numpy(triangles)
+    one_sided = torch.tensor(sides[: len(corners)])
+    found = [visible_triangles(vertices, corners, 20, b, one_sided) for b in ("numba", "torch")]
+    assert torch.equal(found[0].ids, found[1].ids)
+    assert torch.equal(found[0].depth, found[1].depth)
+    for k, mesh in enumerate(vertices):
+        edge = mesh[corners[:, 1:]] - mesh[corners[:, :1]]
+        faces_us = edge[:, 0, 0] * edge[:, 1, 1] > edge[:, 1, 0] * edge[:, 0, 1]
+        kept = (faces_us | ~one_sided).nonzero()[:, 0]
+        alone = rasterize(mesh[None], corners[kept], 20)
+        number = torch.cat([kept, torch.tensor([-1])])[alone.ids[0].long()]
+        assert torch.equal(found[0].ids[k].long(), number)
+
+
+def test_large_and_long_triangles_agree():
+    rng = np.random.default_rng(6)
+    corners = rng.uniform(-1, 1, (200, 3, 3)) * 10.0 ** rng.uniform(0, 5, (200, 1, 1)) + 30
+    # Slivers: two corners close together, in any direction.
+    corners[:, 1] = corners[:, 0] + 10.0 ** rng.uniform(-5, 3, (200, 1)) * rng.normal(size=(200, 3))
+    vertices, triangle = torch.from_numpy(corners), torch.tensor([[0, 1, 2]])
+    ours, theirs = (visible_triangles(vertices, triangle, 64, b) for b in ("numba", "torch"))
+    assert torch.equal(ours.ids, theirs.ids)
+    assert torch.equal(ours.depth, theirs.depth)
+    assert (ours.ids == 0).flatten(1).any(1).sum() > 20
