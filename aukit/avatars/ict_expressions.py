@@ -126,3 +126,8 @@ def au_fields(aus: tuple[int, ...], shapes: dict[str, Array], x: Array) -> Array
                 parts = np.stack([shapes[f"{share.shape}_{side}"] for side in "LR"])
             field += share.weight * parts * [share.sideways, 1.0, 1.0]
     return fields
+
+
+def lid_fields(shapes: dict[str, Array]) -> Array:
+    """Displacements of lids that follow an eye down and up, per side. [2 (down, up), 2, N, 3]."""
+    return np.array([[shapes[f"eyeLook{way}_{side}"] for side in "LR"] for way in ("Down", "Up")])
