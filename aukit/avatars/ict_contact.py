@@ -84,7 +84,8 @@ class LipContact:
         loop, place = head.chain(60, 67)
         above = place <= 64
         below = ~above | (place == 60) | (place == 64)
-        x = np.linspace(*head.open[head.landmarks[[60, 64]], 0], _STATIONS)
+        corners = head.open[head.landmarks[[60, 64]], 0]
+        x = np.linspace(float(corners[0]), float(corners[1]), _STATIONS)
         first = np.searchsorted(np.sort(source), np.arange(len(head.open)))
         own = np.argsort(source, kind="stable")[first.clip(max=len(source) - 1)]
         self._upper, self._upper_share = _stations(own[loop[above]], head.open[loop[above], 0], x)
