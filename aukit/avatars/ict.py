@@ -133,7 +133,9 @@ class ICTFaceModel(FaceModel):
             behind = s.head.enclosed(basis.part == f"eye_socket_{side}", margin)
             near = np.linalg.norm(position - centre, axis=1) < _LID_REACH
             lids = closing & (basis.part == "face") & ~behind & near
-            self._lids.append(LidContact(np.flatnonzero(lids[s.source]), eye, position[s.source], centre))
+            corners = position[basis.landmarks[[first, first + 3]]]
+            lids = np.flatnonzero(lids[s.source])
+            self._lids.append(LidContact(lids, eye, position[s.source], centre, corners))
         self._lips = LipContact(s.head, s.source)
         self._scalp = self._bind(*_mean_head_places())
         places = np.array([(row, column) for row, column, _ in landmark_places()])

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import griddata
 from torch import Tensor
 
+from aukit.avatars.head_shape import smoothstep
 from aukit.avatars.ict_atlas import Head
 
 Array = NDArray[np.float64]
@@ -19,6 +20,8 @@ Index = NDArray[np.int64]
 
 _LID_CLEARANCE = 0.5
 """Least distance of a lid from the eyeball in mm."""
+_CORNER = 6.0
+"""Distance from the corners of the eye in mm from which lids slide freely."""
 _LIP_REACH = 8.0
 """Distance from the mouth line in mm over which the skin yields with lips that touch."""
 _STATIONS = 25
@@ -33,10 +36,13 @@ class LidContact:
         ball: int64 [E], vertices of the eyeball.
         position: [N, 3] mean head in mm.
         centre: [3] of the eyeball in the mean head.
+        corners: [2, 3] of the eye in the mean head; they stay where they are.
     """
 
-    def __init__(self, lids: Index, ball: Index, position: Array, centre: Array) -> None:
+    def __init__(self, lids: Index, ball: Index, position: Array, centre: Array, corners: Array) -> None:
         self._lids, self._ball = torch.from_numpy(lids), torch.from_numpy(ball)
+        aside = np.linalg.norm(position[lids, None] - corners, axis=2).min(1)
+        self._share = torch.from_numpy(smoothstep(0.0, _CORNER, aside).astype(np.float32))[:, None]
         away = position[ball] - centre
         size = np.linalg.norm(away, axis=1)
         toward = away / size[:, None]
@@ -69,7 +75,8 @@ class LidContact:
             self._outline.expand(len(place), -1, -1, -1), place[:, None], "bilinear", "border", True
         )
         least = outline[:, 0, 0] * size[:, None] + _LID_CLEARANCE
-        vertices[:, self._lids] = centre[:, None] + away * (least[..., None] / distance).clamp(min=1.0)
+        out = (least[..., None] / distance - 1.0).clamp(min=0.0) * self._share
+        vertices[:, self._lids] += away * out
 
 
 class LipContact:
