@@ -125,7 +125,7 @@ class ICTFaceModel(FaceModel):
         centres = np.array([eye_centre(position[ball]) for ball in balls])
         eyes = self._mean[self.eye_vertices]
         self._eye_offset = _real(centres) - eyes.mean(1)
-        self._eye_size = eyes.var(1).sum(-1).sqrt()
+        self._eye_size = eyes.var(1, correction=0).sum(-1).sqrt()
         closing = np.linalg.norm(blink, axis=1) > _LID_MOTION
         self._lids = []
         for first, side, eye, centre in zip((42, 36), "lr", s.eyes, centres, strict=True):
@@ -178,8 +178,9 @@ class ICTFaceModel(FaceModel):
             follow = torch.stack([-gaze[:, 1], gaze[:, 1]], 1).clamp(min=0.0) / _LOOK
             follow = follow[:, :, None] * (1.0 - activations[:, blink])[:, None]
             vertices += (follow.flatten(1) @ self._looks).view_as(shape)
-        for lids, centre in zip(self._lids, self.eye_centres(shape).unbind(1), strict=True):
-            lids.apply(vertices, centre, turn)
+        centres, sizes = self._eyeballs(shape)
+        for side, lids in enumerate(self._lids):
+            lids.apply(vertices, centres[:, side], sizes[:, side], turn)
         self._lips.apply(vertices)
         return FaceMesh(vertices, _weighted(self._landmarks, vertices))
 
@@ -191,9 +192,14 @@ class ICTFaceModel(FaceModel):
 
     def eye_centres(self, vertices: Tensor) -> Tensor:
         """See `FaceModel.eye_centres`."""
+        return self._eyeballs(vertices)[0]
+
+    def _eyeballs(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
+        """Centres [B, 2, 3] of the eyeballs and their sizes [B, 2], 1 for the mean head's."""
         eyes = vertices[:, self.eye_vertices]
-        size = eyes.var(2).sum(-1).sqrt() / self._eye_size
-        return eyes.mean(2) + size[..., None] * self._eye_offset
+        middle = eyes.mean(2)
+        size = ((eyes - middle[:, :, None]) ** 2).sum(3).mean(2).sqrt() / self._eye_size
+        return middle + size[..., None] * self._eye_offset, size
 
     def on_skin(self, points: Tensor, values: Tensor) -> Tensor:
         """See `FaceModel.on_skin`."""

@@ -40,7 +40,7 @@ class LidContact:
     """
 
     def __init__(self, lids: Index, ball: Index, position: Array, centre: Array, corners: Array) -> None:
-        self._lids, self._ball = torch.from_numpy(lids), torch.from_numpy(ball)
+        self._lids = torch.from_numpy(lids)
         aside = np.linalg.norm(position[lids, None] - corners, axis=2).min(1)
         self._share = torch.from_numpy(smoothstep(0.0, _CORNER, aside).astype(np.float32))[:, None]
         away = position[ball] - centre
@@ -53,18 +53,16 @@ class LidContact:
         rest = griddata(place, size, (x, y), method="nearest")
         outline = np.where(np.isnan(outline), rest, outline)
         self._outline = torch.from_numpy(outline.astype(np.float32))[None, None]
-        self._size = float(size.mean())
 
-    def apply(self, vertices: Tensor, centre: Tensor, turn: Tensor | None) -> None:
+    def apply(self, vertices: Tensor, centre: Tensor, size: Tensor, turn: Tensor | None) -> None:
         """Move lids out of the eyeball, in place.
 
         Args:
             vertices: [B, N, 3] in mm.
             centre: [B, 3] of the eyeball.
+            size: [B] of the eyeball, 1 for the mean head's.
             turn: [B, 3, 3] rotation of the eyeball; None where it looks ahead.
         """
-        ball = vertices[:, self._ball] - centre[:, None]
-        size = ball.norm(dim=-1).mean(1) / self._size
         away = vertices[:, self._lids] - centre[:, None]
         distance = away.norm(dim=-1, keepdim=True)
         toward = away / distance
@@ -76,7 +74,7 @@ class LidContact:
         )
         least = outline[:, 0, 0] * size[:, None] + _LID_CLEARANCE
         out = (least[..., None] / distance - 1.0).clamp(min=0.0) * self._share
-        vertices[:, self._lids] += away * out
+        vertices.index_add_(1, self._lids, away * out)
 
 
 class LipContact:
@@ -111,7 +109,8 @@ class LipContact:
         upper = (vertices[:, self._upper, 1] * self._upper_share).sum(-1)
         lower = (vertices[:, self._lower, 1] * self._lower_share).sum(-1)
         overlap = (upper - lower).clamp(min=0.0)
-        vertices[:, self._skin, 1] += overlap @ self._share
+        if bool((overlap > 0).any()):
+            vertices[:, self._skin, 1] += overlap @ self._share
 
 
 def _stations(edge: Index, along: Array, x: Array) -> tuple[Tensor, Tensor]:
