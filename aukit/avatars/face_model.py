@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aukit.avatars.camera import Camera
 from aukit.errors import ConfigError
 
 BASES = ("procedural", "ict")
@@ -74,13 +75,15 @@ class FaceModel(ABC):
         """
 
     @abstractmethod
-    def __call__(self, identity: Tensor, activations: Tensor) -> FaceMesh:
+    def __call__(self, identity: Tensor, activations: Tensor, gaze: Tensor | None = None) -> FaceMesh:
         """Meshes of given people with given expressions.
 
         Args:
             identity: float [B, K] in standard deviations.
             activations: float [B, A, 2] (person's left, right) or [B, A] (both alike) in [0, 1],
                 columns as in `aus`.
+            gaze: float [B, 2], where the eyes look, in degrees (right, up) in the head's own frame; None
+                for ahead.
 
         Returns:
             Meshes in mm.
@@ -106,6 +109,23 @@ class FaceModel(ABC):
         Returns:
             [B, M, C].
         """
+
+    def turn_eyes(self, vertices: Tensor, gaze: Tensor) -> Tensor:
+        """Rotate both eyeballs in place.
+
+        Args:
+            vertices: [B, N, 3], eyes ahead.
+            gaze: [B, 2] as in a call.
+
+        Returns:
+            Their rotation. [B, 3, 3].
+        """
+        rotation = Camera(yaw=gaze[:, 0], pitch=gaze[:, 1]).rotation(len(gaze))
+        centres = self.eye_centres(vertices)
+        for side in (0, 1):
+            ball, centre = self.eye_vertices[side], centres[:, side, None]
+            vertices[:, ball] = (vertices[:, ball] - centre) @ rotation.transpose(1, 2) + centre
+        return rotation
 
     def activations(self, values: dict[int | tuple[int, str], float]) -> Tensor:
         """Activations of one face from a dictionary.

@@ -14,7 +14,8 @@ from aukit.avatars import head_shape as hs
 from aukit.avatars.face_model import FaceMesh, FaceModel
 from aukit.avatars.ict_atlas import ring_position
 from aukit.avatars.ict_basis import BasisError, read_basis
-from aukit.avatars.ict_expressions import LID_AUS, au_fields, au_reach
+from aukit.avatars.ict_contact import LidContact, LipContact
+from aukit.avatars.ict_expressions import LID_AUS, au_fields, au_reach, lid_fields
 from aukit.avatars.ict_import import ICT_LAYOUT
 from aukit.avatars.ict_surface import Surface, build_surface, eye_centre
 from aukit.avatars.landmarks import landmark_places
@@ -29,8 +30,12 @@ MODES = 40
 """Identity modes in use; they carry almost all visible variation."""
 _GENDER_SHIFT, _GENDER_SPREAD = 2.2, 0.6
 """Mean and standard deviation along the gender direction, in standard deviations of the whole population."""
+_LOOK = 25.0
+"""Vertical gaze in degrees at which ICT-FaceKit's shapes of lids that follow it are whole."""
 _BLINK = 1.12
 """How far a closing eye goes in units of ICT-FaceKit's blink, which leaves a slit at the inner corner."""
+_LID_MOTION, _LID_REACH = 0.3, 30.0
+"""Motion of a blink in mm from which skin belongs to the lids, and how far they lie from the eye's centre."""
 _WHOLE_PARTS = (
     "face", "head_neck", "mouth_socket", "eye_socket_l", "eye_socket_r", "sclera_l", "sclera_r",
 )  # fmt: skip
@@ -51,7 +56,7 @@ class ICTFaceModel(FaceModel):
 
     Identity coefficients are standard deviations of ICT-FaceKit's first `MODES` modes.  Gender moves them
     along the basis file's gender direction; without one in the file it shows in the appearance alone, and so
-    does age in any case.  Eyes do not turn the lids with them.
+    does age in any case.
 
     Args:
         file: The basis file.
@@ -114,10 +119,24 @@ class ICTFaceModel(FaceModel):
         reach = au_reach(self.aus, position[s.source], face_regions(self).numpy())
         fields *= reach[:, None, :, None]
         self._expression = _real(fields.reshape(2 * len(self.aus), -1))
+        looks = lid_fields(shapes)[:, :, s.source] * reach[self.aus.index(43), :, None]
+        self._looks = _real(looks.reshape(4, -1))
         self._identity = _real(identity[:, s.source].reshape(len(identity), -1))
-        means = self._mean[self.eye_vertices].mean(1)
-        centres = torch.tensor(np.array([eye_centre(position[ball]) for ball in balls]))
-        self._eye_offset = centres.float() - means
+        centres = np.array([eye_centre(position[ball]) for ball in balls])
+        eyes = self._mean[self.eye_vertices]
+        self._eye_offset = _real(centres) - eyes.mean(1)
+        self._eye_size = eyes.var(1, correction=0).sum(-1).sqrt()
+        closing = np.linalg.norm(blink, axis=1) > _LID_MOTION
+        self._lids = []
+        for first, side, eye, centre in zip((42, 36), "lr", s.eyes, centres, strict=True):
+            margin, _ = s.head.chain(first, first + 5)
+            behind = s.head.enclosed(basis.part == f"eye_socket_{side}", margin)
+            near = np.linalg.norm(position - centre, axis=1) < _LID_REACH
+            lids = closing & (basis.part == "face") & ~behind & near
+            corners = position[basis.landmarks[[first, first + 3]]]
+            lids = np.flatnonzero(lids[s.source])
+            self._lids.append(LidContact(lids, eye, position[s.source], centre, corners))
+        self._lips = LipContact(s.head, s.source)
         self._scalp = self._bind(*_mean_head_places())
         places = np.array([(row, column) for row, column, _ in landmark_places()])
         self._landmarks = self._bind(places[:, 0], places[:, 1])
@@ -141,7 +160,7 @@ class ICTFaceModel(FaceModel):
             draw += (sign * _GENDER_SHIFT + (_GENDER_SPREAD - 1.0) * along) * direction
         return draw.astype(np.float32)
 
-    def __call__(self, identity: Tensor, activations: Tensor) -> FaceMesh:
+    def __call__(self, identity: Tensor, activations: Tensor, gaze: Tensor | None = None) -> FaceMesh:
         """See `FaceModel.__call__`."""
         identity, activations = self.checked(identity, activations)
         shape = self._mean + (identity @ self._identity).view(len(identity), -1, 3)
@@ -152,6 +171,17 @@ class ICTFaceModel(FaceModel):
         # The lids' way to go is this person's own.
         weights[:, blink] *= (self._lid_gaps(shape) / self._mean_gaps).clamp(0.5, 2.0)
         vertices = shape + (weights.flatten(1) @ self._expression).view_as(shape)
+        turn = None
+        if gaze is not None:
+            turn = self.turn_eyes(vertices, gaze)
+            # Lids follow the eye up and down; shut ones stay where they are.
+            follow = torch.stack([-gaze[:, 1], gaze[:, 1]], 1).clamp(min=0.0) / _LOOK
+            follow = follow[:, :, None] * (1.0 - activations[:, blink])[:, None]
+            vertices += (follow.flatten(1) @ self._looks).view_as(shape)
+        centres, sizes = self._eyeballs(shape)
+        for side, lids in enumerate(self._lids):
+            lids.apply(vertices, centres[:, side], sizes[:, side], turn)
+        self._lips.apply(vertices)
         return FaceMesh(vertices, _weighted(self._landmarks, vertices))
 
     def _lid_gaps(self, shape: Tensor) -> Tensor:
@@ -162,7 +192,14 @@ class ICTFaceModel(FaceModel):
 
     def eye_centres(self, vertices: Tensor) -> Tensor:
         """See `FaceModel.eye_centres`."""
-        return vertices[:, self.eye_vertices].mean(2) + self._eye_offset
+        return self._eyeballs(vertices)[0]
+
+    def _eyeballs(self, vertices: Tensor) -> tuple[Tensor, Tensor]:
+        """Centres [B, 2, 3] of the eyeballs and their sizes [B, 2], 1 for the mean head's."""
+        eyes = vertices[:, self.eye_vertices]
+        middle = eyes.mean(2)
+        size = ((eyes - middle[:, :, None]) ** 2).sum(3).mean(2).sqrt() / self._eye_size
+        return middle + size[..., None] * self._eye_offset, size
 
     def on_skin(self, points: Tensor, values: Tensor) -> Tensor:
         """See `FaceModel.on_skin`."""

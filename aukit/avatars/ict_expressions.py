@@ -9,6 +9,9 @@ for an AU we mostly take it; the differences, all ours:
   (``cheekSquint``) and a little of the upper lip's outer part.
 - **13** has no shape. The levator anguli oris draws the corners up, hardly outwards, and the cheeks bulge:
   ``mouthSmile`` with little of its sideways part, and a trace of ``cheekPuff``.
+- **14** stretches the mouth a little (``mouthStretch``), where ``mouthDimple`` draws the corners in alone.
+- **15**, **17** and **28** keep little or nothing of their shapes' sideways part, which widens the mouth.
+- **20** is ``mouthStretch``, which draws the corners down as well, with some ``mouthSmile``: straight aside.
 - **23** has no shape: both lips rolled in a little (the lower less, since it draws the chin along) and
   drawn together.
 - **25** has no shape: lower lip down, upper lip slightly up, jaw at rest.
@@ -57,19 +60,19 @@ AU_SHAPES: dict[int, tuple[Share, ...]] = {
     11: (Share("cheekSquint", 0.5), Share("mouthUpperUp", 0.3)),
     12: (Share("mouthSmile"),),
     13: (Share("mouthSmile", 0.65, sideways=0.25), Share("cheekPuff", 0.12)),
-    14: (Share("mouthDimple"),),
-    15: (Share("mouthFrown"),),
+    14: (Share("mouthDimple"), Share("mouthStretch", 0.2)),
+    15: (Share("mouthFrown", sideways=0.4),),
     16: (Share("mouthLowerDown"),),
-    17: (Share("mouthShrugLower"),),
+    17: (Share("mouthShrugLower", sideways=0.0),),
     18: (Share("mouthPucker"),),
-    20: (Share("mouthStretch"),),
+    20: (Share("mouthStretch", 0.65), Share("mouthSmile", 0.15)),
     22: (Share("mouthFunnel"),),
     23: (Share("mouthRollUpper", 0.4), Share("mouthRollLower", 0.3), Share("mouthPucker", 0.3)),
     24: (Share("mouthPress"),),
     25: (Share("mouthLowerDown", 0.6), Share("mouthUpperUp", 0.2)),
     26: (Share("jawOpen", 0.35),),
     27: (Share("jawOpen"),),
-    28: (Share("mouthRollUpper"), Share("mouthRollLower")),
+    28: (Share("mouthRollUpper", sideways=0.0), Share("mouthRollLower", sideways=0.0)),
     43: (Share("eyeBlink"),),
 }
 """Shapes per action unit at full activation."""
@@ -126,3 +129,8 @@ def au_fields(aus: tuple[int, ...], shapes: dict[str, Array], x: Array) -> Array
                 parts = np.stack([shapes[f"{share.shape}_{side}"] for side in "LR"])
             field += share.weight * parts * [share.sideways, 1.0, 1.0]
     return fields
+
+
+def lid_fields(shapes: dict[str, Array]) -> Array:
+    """Displacements of lids that follow an eye down and up, per side. [2 (down, up), 2, N, 3]."""
+    return np.array([[shapes[f"eyeLook{way}_{side}"] for side in "LR"] for way in ("Down", "Up")])

@@ -58,6 +58,7 @@ class Surface(NamedTuple):
         eyes: two lists of vertices, the cornea's apex first.
         seam: int64 [S, 2].
         outside: bool [T], skin that is seen from outside, without ears' inside, sockets and mouth.
+        head: The head in the basis file's vertices.
     """
 
     source: Index
@@ -70,6 +71,7 @@ class Surface(NamedTuple):
     eyes: tuple[Index, Index]
     seam: Index
     outside: Mask
+    head: Head
 
 
 _SKIN, _BACK, _MOUTH, _TEETH, _EYE, _EAR, _CHARTS = range(7)
@@ -137,7 +139,7 @@ def build_surface(
     eyes = tuple(_eyeball(position, source, part, side) for side in ("sclera_l", "sclera_r"))
     return Surface(
         source, uv[source, chart], triangles, np.where(cloth, CLOTH, material), row, column, face,
-        (eyes[0], eyes[1]), _twins(source), outside,
+        (eyes[0], eyes[1]), _twins(source), outside, head,
     )  # fmt: skip
 
 

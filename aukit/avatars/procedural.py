@@ -168,7 +168,7 @@ class ProceduralFaceModel(FaceModel):
         """Draw the identity coefficients of one person; see `aukit.avatars.identity.sample_identity`."""
         return who.sample_identity(rng, gender, age)
 
-    def __call__(self, identity: Tensor, activations: Tensor) -> FaceMesh:
+    def __call__(self, identity: Tensor, activations: Tensor, gaze: Tensor | None = None) -> FaceMesh:
         """Meshes of given people with given expressions; see `FaceModel.__call__`."""
         b = self._basis
         identity, activations = self.checked(identity, activations)
@@ -178,6 +178,8 @@ class ProceduralFaceModel(FaceModel):
         self._touch_lips(vertices)
         self._turn_jaw(vertices, activations)
         self._slide_lids(vertices, activations)
+        if gaze is not None:
+            self.turn_eyes(vertices, gaze)
         landmarks = (vertices[:, b.landmark_vertices] * b.landmark_weights[..., None]).sum(2)
         return FaceMesh(vertices, landmarks)
 

@@ -61,17 +61,6 @@ class Rendering:
     visibility: Tensor
 
 
-def _turn_eyes(model: FaceModel, vertices: Tensor, gaze: Tensor) -> None:
-    """Rotate both eyeballs in place; gaze [B, 2] is (right, up) in degrees in the head's own frame."""
-    radians = torch.deg2rad(gaze.float())
-    centres = model.eye_centres(vertices)
-    rotation = Camera(yaw=gaze[:, 0], pitch=gaze[:, 1]).rotation(len(radians))
-    for side in (0, 1):
-        ball = model.eye_vertices[side]
-        centre = centres[:, side, None]
-        vertices[:, ball] = (vertices[:, ball] - centre) @ rotation.transpose(1, 2) + centre
-
-
 def _relief(appearance: Appearance, base: Float, model: FaceModel, activations: Float) -> Float:
     """Standing relief plus the wrinkles of one frame's activations [A, 2]; 0.2 ms."""
     height = base.copy()
@@ -191,9 +180,7 @@ def render(
         activations = activations[..., None].expand(-1, -1, 2)
     batch = len(activations)
     identity = torch.from_numpy(np.asarray(avatar.identity, np.float32))[None].expand(batch, -1)
-    mesh = model(identity, activations)
-    if gaze is not None:
-        _turn_eyes(model, mesh.vertices, gaze.expand(batch, 2))
+    mesh = model(identity, activations, None if gaze is None else gaze.float().expand(batch, 2))
     look = avatar.appearance
     scene = _scene(model, look)
     device = torch.device(device)

@@ -158,3 +158,19 @@ def test_activations_are_clamped_and_shapes_checked(model):
         model(torch.zeros(1, 3), torch.zeros(1, len(model.aus)))
     with pytest.raises(ValueError, match="activations"):
         model(zero, torch.zeros(1, 4))
+
+
+def test_eyes_turn_about_their_centres(any_model):
+    zero, rest = torch.zeros(2, any_model.identity_size), torch.zeros(2, len(any_model.aus))
+    ahead = any_model(zero, rest)
+    turned = any_model(zero, rest, torch.tensor([[20.0, 0.0], [0.0, 20.0]]))
+    move = (turned.vertices - ahead.vertices)[:, any_model.eye_vertices[:, 0]]
+    # Right in the image and up, as far as a ball of 12 to 19 mm takes its apex.
+    assert ((move[0, :, 0] > 3.8) & (move[0, :, 0] < 6.8)).all()
+    assert ((move[1, :, 1] < -3.8) & (move[1, :, 1] > -6.8)).all()
+    centres = any_model.eye_centres(ahead.vertices)[:, :, None]
+    radius = [(mesh.vertices[:, any_model.eye_vertices] - centres).norm(dim=-1) for mesh in (ahead, turned)]
+    assert (radius[0] - radius[1]).abs().max() < 1e-3
+    # Nothing but the lids goes with them.
+    assert torch.equal(turned.landmarks[:, :17], ahead.landmarks[:, :17])
+    assert torch.equal(turned.landmarks[:, 48:], ahead.landmarks[:, 48:])

@@ -192,6 +192,8 @@ def test_real_meshes_fit_the_layout(tmp_path: Path) -> None:
     shutil.copy(source / "LICENSE", tmp_path)
     for file in (source / "FaceXModel").iterdir():
         (folder / file.name).symlink_to(file)
+    named = json.loads((folder / "vertex_indices.json").read_text())["expressions"]
+    assert set(SHAPES) == {*named, "cheekRaiser_L", "cheekRaiser_R"}
     layout = ICT_LAYOUT._replace(
         identities=("identity000", "identity001"),
         shapes=("mouthSmile_L", "mouthSmile_R", "browInnerUp_L", "cheekRaiser_L"),
