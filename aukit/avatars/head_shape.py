@@ -101,9 +101,9 @@ def smooth_sign(x: Array, width: float = 3.0) -> Array:
 def lip_borders(x: Array) -> tuple[Array, Array]:
     """Heights of the vermilion above and below the mouth line at |x| (0 beyond the corners)."""
     t = np.clip(np.abs(x) / MOUTH_HALF_WIDTH, 0.0, 1.0)
-    up = LIP_UP * (1.0 - t**1.7) ** 0.9
+    up = LIP_UP * (1.0 - t**2.2) ** 0.75
     up = up - 1.3 * np.exp(-0.5 * (x / 2.6) ** 2)  # Cupid's bow
-    down = LIP_DOWN * (1.0 - t**2.4) ** 0.85
+    down = LIP_DOWN * (1.0 - t**2.6) ** 0.72
     return up, down
 
 

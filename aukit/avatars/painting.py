@@ -280,7 +280,9 @@ def _lips(
     seam = np.exp(-((dy / 0.8) ** 2)) * _step(
         2.5, 0.2, np.asarray(np.abs(a.x) - hs.MOUTH_HALF_WIDTH, np.float32)
     )
-    skin *= np.exp(-0.95 * seam[..., None] * np.array([0.8, 1, 1], np.float32))
+    # The line between the lips ends in dark corners.
+    seam = 0.95 * seam + 1.5 * _gauss(np.abs(a.x) - hs.MOUTH_HALF_WIDTH + 0.4, dy - 0.2, 1.5, 1.1)
+    skin *= np.exp(-seam[..., None] * np.array([0.8, 1, 1], np.float32))
     sheen += (0.9 + 0.5 * (dy > 0)) * inside * p.gloss
     relief += inside * 0.11 * noise(rng, (3, 330), shape)
 
@@ -398,10 +400,11 @@ def _other_patches(
     mouth = _patch(MOUTH_UV)
     v, _ = np.mgrid[mouth]
     depth = ((v - v[0, 0]) / v.shape[0]).astype(np.float32)
-    lips = np.asarray(p.lip_colour, np.float32) * 0.7
-    dark = np.exp(-4.5 * np.clip(depth - 0.12, 0, 1))[..., None]
-    albedo[mouth] = lips * dark + np.array([0.05, 0.012, 0.01], np.float32) * (1 - dark)
-    occlusion[mouth] = np.exp(-3.5 * np.clip(depth - 0.1, 0, 1))
+    # Hardly any light comes back out of the mouth: wet red at the lips' inner edges, near black behind.
+    lips = np.asarray(p.lip_colour, np.float32) * 0.5 * bright
+    wet = np.exp(-9.0 * np.clip(depth - 0.06, 0, 1))[..., None]
+    albedo[mouth] = lips * wet + bright * np.array([0.010, 0.003, 0.003], np.float32) * (1 - wet)
+    occlusion[mouth] = np.exp(-9.0 * np.clip(depth - 0.06, 0, 1))
     _ear(p, albedo, occlusion)
 
 
