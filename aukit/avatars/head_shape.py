@@ -142,12 +142,12 @@ def features(x: Array, y: Array) -> tuple[Array, Array, Array]:
     dx = np.zeros_like(x)
     dy = np.zeros_like(x)
     # Forehead, brow ridge, sockets.
-    dz += 2.2 * hill(ax - 22, y + 17 + 0.08 * (ax - 22), 15, 6.5)
+    dz += 1.3 * hill(ax - 22, y + 17 + 0.08 * (ax - 22), 15, 6.5)
     dz += 1.5 * hill(ax, y + 20, 13, 9)
     dz += 1.6 * hill(ax - 20, y + 52, 18, 20)
     dz -= 3.0 * bump(ax - 63, y + 18, 20, 30)
-    dz -= 6.8 * bump(ax - 30, y + 3, 27, 17, 1.6)
-    dz -= 7.0 * hill(ax - 17, y + 2, 4.6, 8)
+    dz -= 4.6 * bump(ax - 30, y + 3, 27, 17, 1.6)
+    dz -= 4.8 * hill(ax - 17, y + 2, 4.6, 8)
     # Cheek bones, tear trough, hollow of the cheek, muzzle.
     dz += 5.0 * hill(ax - 45, y - 23, 14, 12)
     dx += np.sign(x) * 2.0 * hill(ax - 58, y - 20, 11, 13)
