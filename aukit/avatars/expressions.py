@@ -18,9 +18,9 @@ JAW_HINGE = (14.0, -84.0)
 """y and z of the axis about which the jaw turns, in mm."""
 JAW_ANGLE: dict[int, float] = {26: 11.0, 27: 24.0}
 """Turn of the jaw at full activation, in degrees."""
-LID_UPPER: dict[int, float] = {43: 0.90, 7: 0.20, 6: 0.07, 5: -0.42, 9: 0.08, 4: 0.08, 12: 0.03}
+LID_UPPER: dict[int, float] = {43: 0.90, 7: 0.14, 6: 0.04, 5: -0.42, 9: 0.06, 4: 0.06, 12: 0.03}
 """Share of the open gap by which the upper lid comes down at full activation."""
-LID_LOWER: dict[int, float] = {43: 0.10, 7: 0.36, 6: 0.30, 9: 0.12, 5: -0.06, 12: 0.07}
+LID_LOWER: dict[int, float] = {43: 0.10, 7: 0.32, 6: 0.17, 9: 0.10, 5: -0.06, 12: 0.07}
 """Share of the open gap by which the lower lid comes up."""
 
 
@@ -34,7 +34,8 @@ def jaw_weights(position: Array, row: Array, column: Array, lower_lip: NDArray[n
     """Share of the jaw's turn that each skin vertex follows. [N] in [0, 1]."""
     x = position[:, 0]
     in_mouth = np.clip(1.0 - (x / hs.MOUTH_HALF_WIDTH) ** 2, 0.0, 1.0) ** 0.7
-    skin = hs.smoothstep(46.0, 88.0, row)
+    # The corners hang between both jaws, so that a wide open mouth is an oval.
+    skin = hs.smoothstep(50.0, 98.0, row)
     share = in_mouth * np.where(lower_lip, 1.0, 0.0) + (1 - in_mouth) * skin
     share = share * hs.smoothstep(146.0, 112.0, row) * hs.smoothstep(1.12, 0.92, np.abs(column))
     return np.asarray(np.nan_to_num(share))
@@ -50,7 +51,7 @@ class _Muscles:
         self.up = 1.0 - self.low
         self.front = hs.smoothstep(-75, -45, self.z)
         t = np.clip(self.ax / hs.MOUTH_HALF_WIDTH, 0, 1)
-        self.open = (1 - t * t) ** 0.7
+        self.open = (1 - t**3) ** 0.7
         """1 at the middle of the lips, 0 from the corners on."""
         self.t = t
         dy = self.y - hs.MOUTH_ROW
@@ -74,12 +75,19 @@ class _Muscles:
     def stretch(self) -> Array:
         """Sideways pull of the corners: lips follow in proportion to |x|, the cheek with a fade."""
         inside = self.t * hs.smoothstep(22, 4, np.abs(self.dy))
-        fade = hs.smoothstep(52, 24, self.ax) * hs.smoothstep(22, 4, np.abs(self.dy))
+        fade = hs.smoothstep(58, 24, self.ax) * hs.smoothstep(22, 4, np.abs(self.dy))
         return np.where(self.ax < hs.MOUTH_HALF_WIDTH, inside, fade) * self.front
 
     def lift(self) -> Array:
         """Like `stretch` for up and down: the middle of the lips stays."""
         return self.stretch() * np.where(self.ax < hs.MOUTH_HALF_WIDTH, self.t**1.6, 1.0)
+
+    def zygomatic(self) -> tuple[Array, Array]:
+        """Pull of the corners towards the cheek bones, sideways and up: skin yields far along their path."""
+        along = np.where(self.dy < 0, hs.smoothstep(40, 2, -self.dy), hs.smoothstep(26, 4, self.dy))
+        outside = hs.smoothstep(64, 24, self.ax)
+        pull = np.where(self.ax < hs.MOUTH_HALF_WIDTH, self.t, outside) * along * self.front
+        return pull, pull * np.where(self.ax < hs.MOUTH_HALF_WIDTH, self.t**0.6, 1.0)
 
     def border(self) -> tuple[Array, Array]:
         """Weights of the skin at the border of upper and lower lip, 0 on the mouth line."""
@@ -93,6 +101,7 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
     inner, outer = m.brow(13, 13, 13), m.brow(43, 13, 16)
     frown = m.brow(14, 15, 13)
     pull, lift = m.stretch(), m.lift()
+    smile, rise = m.zygomatic()
     border_up, border_low = m.border()
     cheek = m.at(41, 26, 27, 27)
     low_band = hs.smoothstep(62, 72, m.y)
@@ -103,7 +112,7 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
     )
     outside = hs.smoothstep(46, 26, m.ax)
     pucker = hs.smoothstep(34, 10, np.hypot(m.x / 1.15, m.dy)) * m.front
-    dimple = m.at(33.5, 67, 7.5, 8.5, 1.2)
+    dimple = m.at(30.5, 67, 7.0, 8.0, 1.2)
     thin = 1.0 - hs.smoothstep(0, 5, np.abs(m.dy))
     return {
         1: (-1.0 * m.sg * inner, -11.0 * inner, 0.8 * inner),
@@ -138,49 +147,50 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
             1.5 * m.at(26, 45, 9, 14) - 1.0 * m.at(20, 54, 4, 12),
         ),
         12: (
-            10.0 * m.sg * pull,
-            -8.2 * lift - 4.0 * cheek,
-            -5.0 * pull * m.t**2 * outside + 4.6 * m.at(41, 36, 18, 20) - 1.3 * m.ring * m.open,
+            8.2 * m.sg * smile,
+            -7.6 * rise - 3.0 * cheek,
+            -5.0 * pull * m.t**2 * outside + 4.0 * m.at(42, 34, 20, 22) - 1.3 * m.ring * m.open,
         ),
         13: (
-            2.5 * m.sg * pull,
-            -8.0 * lift - 2.0 * cheek,
+            2.0 * m.sg * pull,
+            -6.4 * lift - 2.0 * cheek,
             4.2 * m.at(38, 52, 15, 16) - 1.0 * m.at(29, 64, 7, 8),
         ),
         14: (
             4.0 * m.sg * pull - 2.0 * m.sg * m.at(45, 66, 13, 18),
             -0.6 * lift,
-            -4.6 * dimple
+            -3.6 * dimple
             - 2.4 * pull * m.t**2
             + 2.6 * m.at(44, 66, 8, 14)
             + 1.4 * m.at(33, 79, 9, 6)
             + 1.4 * m.at(34, 55, 9, 6),
         ),
         15: (
-            1.5 * m.sg * pull,
-            9.0 * lift + 2.0 * m.at(28, 80, 16, 14),
+            # A line of lips that bends down spans less.
+            -1.8 * m.sg * pull,
+            6.4 * lift + 1.5 * m.at(28, 80, 16, 14),
             -1.0 * pull + 1.6 * m.at(28, 82, 9, 8),
         ),
         16: (1.0 * m.sg * m.lower_lip, 5.5 * m.lower_lip, 1.8 * m.lower_lip * thin),
         17: (
-            -0.8 * m.sg * chin * hs.smoothstep(2, 12, m.ax),
+            -0.8 * m.sg * chin * hs.smoothstep(2, 12, m.ax) - 2.2 * m.sg * pull,
             -6.5 * chin_lip
             - 6.0 * chin
-            - 3.2 * m.upper_lip * hs.smoothstep(14, 0, -m.dy)
-            + 2.2 * lift * low_band,
+            - 2.6 * m.upper_lip * hs.smoothstep(14, 0, -m.dy)
+            + 0.7 * lift * low_band,
             3.4 * chin_lip * thin - 1.4 * m.at(0, 98, 18, 9) + 2.2 * hs.hill(m.x, m.y - 88, 12, 4) * m.front,
         ),
         18: (
-            -9.0 * m.sg * pull * hs.smoothstep(0, 12, m.ax),
-            0.9 * border_low - 0.9 * border_up,
+            -6.6 * m.sg * pull * hs.smoothstep(0, 12, m.ax),
+            1.6 * border_low - 1.4 * border_up,
             6.5 * pucker,
         ),
         20: (
-            9.0 * m.sg * pull,
-            1.8 * lift + 0.9 * border_up - 1.0 * border_low,
+            6.4 * m.sg * pull,
+            1.2 * lift + 0.9 * border_up - 1.0 * border_low,
             -4.0 * pull * m.t * outside - 0.8 * m.ring,
         ),
-        22: (-5.0 * m.sg * pull, -4.0 * m.upper_lip + 4.5 * m.lower_lip, 6.0 * pucker),
+        22: (-5.0 * m.sg * pull, -3.0 * m.upper_lip + 3.2 * m.lower_lip, 6.0 * pucker),
         23: (
             -2.8 * m.sg * pull,
             2.5 * border_up - 3.2 * border_low,
@@ -191,9 +201,9 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
             4.0 * border_up - 5.2 * border_low,
             -2.2 * m.ring * thin + 1.5 * (border_up + border_low),
         ),
-        25: (0.0, -1.6 * m.upper_lip + 4.2 * m.lower_lip, 0.0),
+        25: (0.0, -2.0 * m.upper_lip + 4.6 * m.lower_lip, 0.0),
         26: (-0.6 * m.sg * pull, -1.2 * m.upper_lip, 0.0),
-        27: (-3.0 * m.sg * pull, -2.6 * m.upper_lip, 0.0),
+        27: (-1.0 * m.sg * pull, -2.6 * m.upper_lip, 0.0),
         28: (-1.0 * m.sg * pull, 6.0 * border_up - 7.5 * border_low, -5.0 * m.ring * thin),
         43: (0.0, 0.5 * m.at(32, -17, 18, 8), 0.0),
     }

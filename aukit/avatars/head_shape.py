@@ -101,9 +101,9 @@ def smooth_sign(x: Array, width: float = 3.0) -> Array:
 def lip_borders(x: Array) -> tuple[Array, Array]:
     """Heights of the vermilion above and below the mouth line at |x| (0 beyond the corners)."""
     t = np.clip(np.abs(x) / MOUTH_HALF_WIDTH, 0.0, 1.0)
-    up = LIP_UP * (1.0 - t**1.7) ** 0.9
+    up = LIP_UP * (1.0 - t**2.2) ** 0.75
     up = up - 1.3 * np.exp(-0.5 * (x / 2.6) ** 2)  # Cupid's bow
-    down = LIP_DOWN * (1.0 - t**2.4) ** 0.85
+    down = LIP_DOWN * (1.0 - t**2.6) ** 0.72
     return up, down
 
 
@@ -142,12 +142,12 @@ def features(x: Array, y: Array) -> tuple[Array, Array, Array]:
     dx = np.zeros_like(x)
     dy = np.zeros_like(x)
     # Forehead, brow ridge, sockets.
-    dz += 2.2 * hill(ax - 22, y + 17 + 0.08 * (ax - 22), 15, 6.5)
+    dz += 1.3 * hill(ax - 22, y + 17 + 0.08 * (ax - 22), 15, 6.5)
     dz += 1.5 * hill(ax, y + 20, 13, 9)
     dz += 1.6 * hill(ax - 20, y + 52, 18, 20)
     dz -= 3.0 * bump(ax - 63, y + 18, 20, 30)
-    dz -= 6.8 * bump(ax - 30, y + 3, 27, 17, 1.6)
-    dz -= 7.0 * hill(ax - 17, y + 2, 4.6, 8)
+    dz -= 4.6 * bump(ax - 30, y + 3, 27, 17, 1.6)
+    dz -= 4.8 * hill(ax - 17, y + 2, 4.6, 8)
     # Cheek bones, tear trough, hollow of the cheek, muzzle.
     dz += 5.0 * hill(ax - 45, y - 23, 14, 12)
     dx += np.sign(x) * 2.0 * hill(ax - 58, y - 20, 11, 13)

@@ -163,11 +163,11 @@ def _complexion(
 
 
 def _shade_hollows(a: Atlas, ax: Image, skin: Image, ao: Image, p: Appearance) -> None:
-    hollow = 0.45 * _gauss(ax - 17, a.y + 3, 5, 7) + 0.14 * _gauss(ax - 31, a.y + 9, 17, 6)
+    hollow = 0.15 * _gauss(ax - 17, a.y + 3, 5, 7) + 0.04 * _gauss(ax - 31, a.y + 9, 17, 6)
     hollow += 0.40 * _gauss(ax - 19.0, a.y - 40.5, 1.8, 4.5) + 0.12 * _gauss(ax, a.y - 50, 11, 3.0)
     hollow += 0.28 * _gauss(ax, a.y - 84, 16, 4.0) + 0.25 * _gauss(ax, a.y - 55, 2.0, 4.5)
     hollow += 0.35 * _gauss(ax - hs.MOUTH_HALF_WIDTH - 0.5, a.y - 68, 2.4, 2.6)
-    hollow += 0.9 * _step(108, 122, a.row) * _step(160, 132, a.row) * _step(1.4, 0.95, np.abs(a.column))
+    hollow += 0.9 * _step(108, 122, a.row) * _step(160, 132, a.row) * _step(1.9, 0.9, np.abs(a.column))
     # Two muscles run from behind the ears to the notch between the collar bones.
     line = np.interp(a.row, [118, 178], [44, 12]).astype(np.float32)
     hollow += 0.2 * _step(120, 134, a.row) * _step(180, 160, a.row) * _gauss(ax - line + 8, a.y * 0, 5, 1)
@@ -210,8 +210,8 @@ def _beard(
     if p.stubble <= 0:
         return
     line = np.interp(ax, [0, 20, 30, 45, 56, 62, 75], [80, 80, 74, 62, 40, 12, 5]).astype(np.float32)
-    area = _step(-7, 9, a.y - line + 3.0 * noise(rng, (60, 60), shape)) * _step(121, 110, a.row)
-    area *= _step(1.04, 0.9, np.abs(a.column))
+    area = _step(-11, 14, a.y - line + 4.0 * noise(rng, (60, 60), shape)) * _step(121, 110, a.row)
+    area *= _step(1.10, 0.99, np.abs(a.column))
     lip = _step(50, 57, a.y + 0.10 * ax) * _step(65, 59, a.y - 0.10 * ax) * _step(35, 22, ax)
     lip *= 1 + p.moustache
     lip *= 1 - 0.5 * _gauss(ax, a.y - 54, 2.2, 5)
@@ -277,7 +277,9 @@ def _lips(
     seam = np.exp(-((dy / 0.8) ** 2)) * _step(
         2.5, 0.2, np.asarray(np.abs(a.x) - hs.MOUTH_HALF_WIDTH, np.float32)
     )
-    skin *= np.exp(-0.95 * seam[..., None] * np.array([0.8, 1, 1], np.float32))
+    # The line between the lips ends in dark corners.
+    seam = 0.95 * seam + 1.5 * _gauss(np.abs(a.x) - hs.MOUTH_HALF_WIDTH + 0.4, dy - 0.2, 1.5, 1.1)
+    skin *= np.exp(-seam[..., None] * np.array([0.8, 1, 1], np.float32))
     sheen += (0.9 + 0.5 * (dy > 0)) * inside * p.gloss
     relief += inside * 0.11 * noise(rng, (3, 330), shape)
 
@@ -335,13 +337,13 @@ def _brow_hairs(
 def _lid_lines(p: Appearance, a: Atlas, ax: Image, skin: Image, ao: Image) -> None:
     t = (ax - hs.EYE_MIDDLE) / hs.EYE_HALF_WIDTH
     inside = _step(1.03, 0.92, np.abs(t)) * (np.abs(a.column) < 1)
-    upper = inside * np.exp(-(np.clip(-a.y, 0, 9) ** 2) / (0.5 * (1.0 + 0.5 * p.lashes) ** 2)) * (a.y <= 0.01)
+    upper = inside * np.exp(-(np.clip(-a.y, 0, 9) ** 2) / (0.8 * (1.0 + 0.5 * p.lashes) ** 2)) * (a.y <= 0.01)
     lower = inside * np.exp(-(np.clip(a.y, 0, 9) ** 2) / 0.4) * (a.y > 0)
     _mix(skin, (p.lashes * 0.92 * upper).astype(np.float32), (0.012, 0.009, 0.008))
     _mix(skin, (p.lashes * 0.30 * _step(-0.6, 0.5, t) * lower).astype(np.float32), (0.04, 0.022, 0.018))
     crease = inside * np.exp(-(((a.y + 6.2 - 1.2 * t * t) / 0.9) ** 2))
-    skin *= np.exp(-0.42 * crease[..., None] * np.array([0.8, 1.0, 1.0], np.float32))
-    ao *= np.exp(-0.35 * crease)
+    skin *= np.exp(-0.20 * crease[..., None] * np.array([0.8, 1.0, 1.0], np.float32))
+    ao *= np.exp(-0.15 * crease)
     corner = _gauss(ax - (hs.EYE_MIDDLE - hs.EYE_HALF_WIDTH) - 0.6, a.y, 1.5, 1.1)
     _mix(skin, 0.6 * corner, 0.75 * np.asarray(p.skin, np.float32) * np.array([1.0, 0.62, 0.58], np.float32))
 
@@ -363,7 +365,7 @@ def _other_patches(
     fibres = noise(rng, (1, 60), (1, 720))[0]
     spoke = np.interp(angle, np.linspace(-np.pi, np.pi, 720), fibres)
     # Exposure follows the skin, so that the white of the eye must not run away from a dark one.
-    bright = 0.62 + 0.38 * min(1.0, float(np.mean(p.skin)) / 0.30)
+    bright = 0.54 + 0.46 * min(1.0, float(np.mean(p.skin)) / 0.30)
     veins = np.clip(radius - 6, 0, 10)[..., None] * np.array([0.045, 0.075, 0.075], np.float32)
     white = bright * np.array([0.64, 0.59, 0.56], np.float32) * np.exp(-veins)
     white = white * (1 + 0.05 * noise(rng, (9, 9), radius.shape))[..., None]
@@ -387,7 +389,7 @@ def _other_patches(
     # 0 at the gum, 1 at the cutting edge, for both rows.
     tip = np.where(upper, down * 2, 2 - down * 2)
     gap = np.exp(-(((along - np.round(along)) / 0.085) ** 2))
-    ivory = np.array([0.70, 0.65, 0.55], np.float32) * float(rng.uniform(0.8, 1.08))
+    ivory = np.array([0.70, 0.65, 0.55], np.float32) * (bright * float(rng.uniform(0.8, 1.08)))
     tooth = ivory * (1 - 0.5 * gap * (0.6 + 0.4 * tip))[..., None]
     gum = _step(0.34, 0.24, (tip + 0.10 * np.cos(2 * np.pi * along)).astype(np.float32))[..., None]
     albedo[teeth] = tooth * (1 - gum) + gum * np.array([0.36, 0.12, 0.11], np.float32)
@@ -395,10 +397,11 @@ def _other_patches(
     mouth = _patch(MOUTH_UV)
     v, _ = np.mgrid[mouth]
     depth = ((v - v[0, 0]) / v.shape[0]).astype(np.float32)
-    lips = np.asarray(p.lip_colour, np.float32) * 0.7
-    dark = np.exp(-4.5 * np.clip(depth - 0.12, 0, 1))[..., None]
-    albedo[mouth] = lips * dark + np.array([0.05, 0.012, 0.01], np.float32) * (1 - dark)
-    occlusion[mouth] = np.exp(-3.5 * np.clip(depth - 0.1, 0, 1))
+    # Hardly any light comes back out of the mouth: wet red at the lips' inner edges, near black behind.
+    lips = np.asarray(p.lip_colour, np.float32) * 0.5 * bright
+    wet = np.exp(-9.0 * np.clip(depth - 0.06, 0, 1))[..., None]
+    albedo[mouth] = lips * wet + bright * np.array([0.010, 0.003, 0.003], np.float32) * (1 - wet)
+    occlusion[mouth] = np.exp(-9.0 * np.clip(depth - 0.06, 0, 1))
     _ear(p, albedo, occlusion)
 
 

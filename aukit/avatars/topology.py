@@ -171,7 +171,7 @@ def _open_eyes(t: Topology, position: Array, q: Array, lower: NDArray[np.bool_])
     p[:, 2] += weight * ((1 - margin) * soft + margin * sphere - p[:, 2])
     # The fold between lid and brow: the skin dips where the lid slides in.
     inside = hs.smoothstep(17, 10, np.abs(dx)) * (~lower) * (p[:, 2] > 0)
-    p[:, 2] += inside * (-1.1 * hs.hill(dx * 0, q + 6.0, 1, 1.4) + 1.0 * hs.hill(dx * 0, q + 10.0, 1, 2.4))
+    p[:, 2] += inside * (-0.5 * hs.hill(dx * 0, q + 6.0, 1, 1.4) + 0.5 * hs.hill(dx * 0, q + 10.0, 1, 2.4))
     return p
 
 

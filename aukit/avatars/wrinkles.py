@@ -130,8 +130,9 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
         total += 1.5 * _fold(x, y, [(24, 50), (29, 55.5), (34.5, 59), (41, 60)], 2.0)
         total += 1.1 * hs.hill(x - 38, y - 50, 9, 6)
     elif group == 14:
-        total += -2.6 * hs.hill(x - 31.5, y - 66.5, 2.6, 4.0)
-        total += 1.0 * _crease(x, y, [(30.0, 59), (32.6, 63), (33.2, 68), (31.6, 73), (30.4, 75)], 1.5)
+        # The dimple lies close to the corner and is shallower than the mouth line is dark.
+        total += -1.5 * hs.hill(x - 29.5, y - 67, 2.4, 3.6)
+        total += 0.6 * _crease(x, y, [(28.6, 61), (30.8, 64), (31.4, 68), (30.2, 72), (29.0, 74)], 1.5)
         total += 1.0 * hs.hill(x - 38, y - 66, 3.2, 7)
     elif group == 15:
         total += 1.6 * _fold(x, y, [(29, 90), (29.5, 83), (28, 76), (26, 70)], 1.9)
