@@ -99,21 +99,23 @@ def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
     return np.asarray(-1.1 + (volume + 1.1) * rise)
 
 
-def _flow(point: Array, s: Array, p: Appearance, look: _Look) -> Array:
-    """Coordinates (u, v) of strands on the scalp at points [..., 3] and columns: u stays the same along one."""
+def _flow(point: Array, p: Appearance, look: _Look) -> Array:
+    """Coordinates (u, v) of strands on the scalp at points [..., 3]: u stays the same along one."""
     x, y, z = np.moveaxis(point, -1, 0)
     z = z + hs.EAR_AXIS_DEPTH
     if p.style == "tied":
         # From everywhere to a knot at the back.
         return np.stack([1.9 * np.arctan2(x, -(y + 25.0)), z / 150.0], -1)
-    if p.style == "curly":
-        return np.stack([z / 43.0, y / 45.0 + x / 60.0], -1)
+    if p.style in ("curly", "buzz"):
+        return np.stack([z / 43.0, (y + x) / (45.0 if p.style == "curly" else 14.0)], -1)
     if look.comb == "side":
         # In planes across the head, from the parting to both sides.
         away = np.abs(x - 60.0 * look.parting)
         return np.stack([z / 43.0 + 0.37 * (x > 60.0 * look.parting), (y + away) / 150.0], -1)
-    u = np.sign(s) * np.interp(np.abs(s), [0, 0.72, 1, 2], [0, 1.3, 2.4, 5.4])
-    return np.stack([u, y / 150.0], -1)
+    # On top along the head, at its sides down.
+    top = hs.smoothstep(66, 38, np.abs(x))
+    u = (top * x + (1 - top) * np.sign(x) * z) / 43.0
+    return np.stack([u, (y - top * z) / 150.0], -1)
 
 
 def _clumps(rng: np.random.Generator, uv: Array) -> Array:
@@ -138,20 +140,28 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     distance = hair_distance(q, np.abs(s), p)
     lift = _thickness(q, s, distance, p)
     look = _look(p)
-    uv = _flow(mean_skin(at)[0], s, p, look)
-    inside = hs.smoothstep(6, 24, distance)
+    point, _ = mean_skin(at)
+    uv = _flow(point, p, look)
+    inside = hs.smoothstep(6, 24, distance) * hs.smoothstep(-117, -110, q)
+    # Hair fills the hollow of the temple.
+    lift += 3.0 * hs.bump(np.abs(point[..., 0]) - 63, point[..., 1] + 20, 22, 32) * hs.smoothstep(3, 14, distance)
     if p.style == "curly":
         lumps = noise(rng, (18, 34), q.shape) + 0.7 * noise(rng, (44, 66), q.shape)
         lift += inside * 0.13 * p.hair_volume * lumps
         uv = uv + 0.10 * np.stack([noise(rng, (40, 60), q.shape), noise(rng, (40, 60), q.shape)], -1)
-    elif p.style != "buzz" and p.cover != "cap":
+    elif p.style == "buzz":
+        uv = uv + 0.05 * noise(rng, (44, 64), q.shape)[..., None]
+    elif p.cover != "cap":
         lift += inside * (0.25 + 0.09 * np.maximum(lift, 0)) * (_clumps(rng, uv) if p.style != "tied" else 0.6)
         uv = uv + 0.015 * noise(rng, (16, 30), q.shape)[..., None]
         if look.comb == "side":
             # The parting: a furrow from the hair line back over the crown.
             furrow = np.exp(-(((s - look.parting) / 0.05) ** 2)) * (q > -112) * (np.abs(s) < 1)
             lift -= 0.4 * np.minimum(p.hair_volume, 8.0) * furrow * inside
-    keep = distance > -2.5
+    # All columns meet at the crown; the ears stand free.
+    lift = lift - 1.5 * hs.smoothstep(-113, -117, q)
+    lift -= (lift + 2.0) * hs.smoothstep(1.0, 0.7, ((np.abs(s) - 1.09) / 0.15) ** 2 + ((q - 10) / 28) ** 2)
+    keep = (lift > -1.09) & (distance > -2.5)
     corners = keep[:-1, :-1] | keep[1:, :-1] | keep[:-1, 1:] | keep[1:, 1:]
     builder.add(at, lift, 0.0, uv, HAIR, corners, casts=True)
 
@@ -187,21 +197,22 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     tall = _thickness(q, s, inside, p)
     top = hs.smoothstep(-58, -88, q)
     if curly:
-        length = rng.uniform(6, 13, n)
+        length = rng.uniform(6, 11, n)
     else:
         length = rng.uniform(9, 16, n) + (6.0 + 10.0 * (p.style == "full")) * top * rng.random(n)
-        length *= np.clip(0.55 + 0.03 * inside, 0.5, 1.0)
+    length *= np.clip(0.55 + 0.03 * inside, 0.5, 1.0)
     steps = np.linspace(0.0, 1.0, 6)
     ahead = length[:, None] * steps
-    bend = rng.normal(0, 0.35 if curly else 0.15, n)[:, None] * ahead * steps
+    bend = rng.normal(0, 0.9 if curly else 0.15, n)[:, None] * ahead * steps
     path = point[:, None] + wanted[:, None] * ahead[..., None]
     path += np.cross(wanted, normal)[:, None] * bend[..., None]
     offset = _hug(path) - point[:, None]
-    tip = rng.gamma(2.0, 1.0, n) * {"curly": 1.3, "tied": 0.15, "full": 0.8}.get(p.style, 0.6)
+    tip = rng.gamma(2.0, 1.0, n) * {"curly": 1.3, "tied": 0.15}.get(p.style, 0.35 + 0.06 * p.hair_volume)
     height = tall[:, None] + tip[:, None] * steps**1.5 + 0.7 * np.sin(np.pi * steps**0.6)
     height[:, 0] -= 1.2
     half = rng.uniform(1.0, 2.4, n)[:, None] * _taper(6) * np.clip(0.35 + 2.5 * steps, 0, 1)
-    uv = np.stack([rng.uniform(0, 8, n)[:, None] + 0 * steps, rng.random(n)[:, None] + ahead / 150.0], -1)
+    uv = _flow(point, p, look)[:, None] + rng.normal(0, 0.12, (n, 1, 2))
+    uv = uv + np.stack([0 * ahead, ahead / 150.0], -1)
     root = places(np.repeat(q[:, None], 6, 1), np.repeat(s[:, None], 6, 1))
     builder.ribbons(root, height, offset, half, uv, HAIR, rng.normal(0, 0.16, n))
 
@@ -275,7 +286,7 @@ class _Sheet:
         wave = p.wave
         self.swing = 0.6 + 6.5 * wave**1.3
         self.pitch = float(rng.uniform(48, 75)) * (1.0 - 0.35 * wave)
-        self.phase = rng.normal(0, 1, 12).cumsum() * (0.35 + 0.6 * wave) + 2.0 * (side > 0)
+        self.phase = rng.normal(0, 1, 20).cumsum() * (0.5 + 1.0 * wave) + 2.0 * (side > 0)
         self.own = np.random.default_rng([p.seed, 59, int(side > 0)])
         self.tips = self.own.normal(0, 1, 24)
         self.parting = _look(p).parting * side
@@ -306,7 +317,7 @@ class _Sheet:
         lift = lift + _EAR_COVER * ears + 1.6 * hs.smoothstep(-50, -10, height)
         lift = lift - 6.0 * hs.smoothstep(35, 95, height) + self.bend * hs.smoothstep(0.7, 1.0, down)
         ripple = hs.smoothstep(-30, 70, height) + 0.35 * hs.smoothstep(-90, -40, height)
-        phase = np.interp(k, np.linspace(0, 1, 12), self.phase) + 2 * np.pi * height / self.pitch
+        phase = np.interp(k, np.linspace(0, 1, 20), self.phase) + 2 * np.pi * height / self.pitch
         lift = lift + self.swing * ripple * np.sin(phase) * (0.35 + 0.65 * hs.smoothstep(0, 0.12, k)) + out
         s = np.minimum(s + self.swing * 0.0045 * ripple * np.cos(phase) * np.clip(1.6 - s, 0, 1), 2.0)
         forward = self.before * hs.smoothstep(60, 150, height) * hs.smoothstep(1.6, 0.9, s)
@@ -324,29 +335,26 @@ def _hang(builder: Builder, p: Appearance, side: float) -> None:
     sheet = _Sheet(p, side)
     rng = sheet.own
     ks = np.concatenate([np.linspace(0, 0.3, 13), np.linspace(0.3, 1, 19)[1:]])
-    ts = np.concatenate([np.linspace(0, _SCALP, 13) ** 1.0, np.linspace(_SCALP, 1, 16)[1:]])
+    fine = 8 if p.wave > 0.35 else 0
+    ts = np.concatenate([np.linspace(0, _SCALP, 12), np.linspace(_SCALP, 1, 15 + fine)[1:]])
     t, k = np.meshgrid(ts, ks if side > 0 else ks[::-1], indexing="ij")
     tone = noise(rng, (5, 14), k.shape) * hs.smoothstep(0.1, 0.3, t)
     q, s, lift, shift = sheet.at(k, t, 0.9 * tone)
     builder.add(places(q, s), lift, shift, sheet.uv(k, t), HAIR, two_sided=True, casts=True)
-    if p.cover == "cap":
-        first = np.full(90, _SCALP)
-    else:
-        first = rng.uniform(0.05, 0.75, 90)
     # Most locks lie near the face, where the outline is seen.
-    count, steps = 90, np.linspace(0.0, 1.0, 9)
+    count, points = 84, 9 + fine // 2
+    steps = np.linspace(0.0, 1.0, points)
+    first = np.full(count, _SCALP) if p.cover == "cap" else rng.uniform(0.05, 0.75, count)
     at = np.where(np.arange(count) < 34, rng.uniform(-0.01, 0.08, count), rng.random(count))
     span = np.where(rng.random(count) < 0.5, 1.0 - first, rng.uniform(0.25, 0.6, count))
     tt = np.clip(first[:, None] + np.minimum(span, 1.0 - first)[:, None] * steps, 0, 1)
-    drift = rng.normal(0, 0.02, count)[:, None] * steps + rng.normal(0, 0.008, count)[:, None]
+    kk = at[:, None] + rng.normal(0, 0.02, count)[:, None] * steps + rng.normal(0, 0.008, count)[:, None]
     out = rng.uniform(0.3, 1.6, count)[:, None] * np.sin(np.pi * steps**0.7) + 0.2
+    q, s, lift, shift = sheet.at(kk, tt, out)
     beyond = rng.uniform(0, 10 if p.style == "long" else 4, count)[:, None] * steps**3
-    q, s, lift, shift = sheet.at(at[:, None] + drift, tt, out)
     shift[..., 1] += beyond * (tt > 0.9)
-    half = rng.uniform(1.5, 4.0, count)[:, None] * _taper(9) * np.clip(3 * steps + 0.2, 0, 1)
-    builder.ribbons(
-        places(q, s), lift, shift, half, sheet.uv(at[:, None] + drift, tt), HAIR, rng.normal(0, 0.25, count)
-    )
+    half = rng.uniform(1.5, 4.0, count)[:, None] * _taper(points) * np.clip(3 * steps + 0.2, 0, 1)
+    builder.ribbons(places(q, s), lift, shift, half, sheet.uv(kk, tt), HAIR, rng.normal(0, 0.25, count))
 
 
 def _tie(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:

@@ -31,9 +31,9 @@ def hair_line(column: Array, p: Appearance) -> Array:
     if p.style in HANGING:
         line[6:10] = [-26, -8, 20, 30]  # covered by what hangs
     elif p.style in CROPPED or p.style == "bald":
-        line[6:9] = [-24, 0, 10]
+        line[6:9] = [-24, 0, 10] if p.stubble < 0.25 else [-22, 14, 24]
     elif p.style == "tied":
-        line[7:10] = [-22, -14, -6]
+        line[7:11] = [-20, -9, 3, 20]
     return np.asarray(np.interp(column, place, line), np.float64)
 
 
