@@ -31,8 +31,8 @@ _HAIR = {
     "light": (134, 98, 62),
     "blond": (178, 148, 108),
     "red": (132, 66, 34),
-    "grey": (128, 125, 122),
-    "white": (186, 182, 177),
+    "grey": (122, 119, 115),
+    "white": (164, 160, 155),
 }
 _IRIS = {
     "brown": (74, 44, 26),
@@ -224,7 +224,7 @@ class Appearance:
             cover=cover,
             eyewear=eyewear,
             cloth=_colour(rng.uniform(0.01, 0.55) * np.exp(rng.normal(0, 0.4, 3))),
-            cap=_colour(rng.uniform(0.02, 0.4) * np.exp(rng.normal(0, 0.5, 3))),
+            cap=_colour(rng.uniform(0.012, 0.3) * np.exp(rng.normal(0, 0.32, 3))),
             iris=_colour(iris),
             lashes=float(np.clip(rng.normal(0.7 if male else 0.95, 0.1), 0.4, 1.1)),
             stubble=float(rng.uniform(0.3, 1.0)) if bearded else (0.16 if male else 0.0),

@@ -58,7 +58,7 @@ def _dress(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     chance = {"short": 0.25, "full": 0.5, "curly": 0.0, "tied": 0.2, "bob": 0.45}.get(p.style, 0.3)
     if rng.random() < chance and p.hair_line > -5.0:
         _fringe(builder, p, rng)
-    if p.style in ("tied", "long", "bob") or rng.random() < 0.2:
+    if rng.random() < (0.6 if p.style in ("tied", "long", "bob") else 0.06):
         _stray(builder, p, rng)
 
 
@@ -106,8 +106,10 @@ def _flow(point: Array, p: Appearance, look: _Look) -> Array:
     if p.style == "tied":
         # From everywhere to a knot at the back.
         return np.stack([1.9 * np.arctan2(x, -(y + 25.0)), z / 150.0], -1)
-    if p.style in ("curly", "buzz"):
-        return np.stack([z / 43.0, (y + x) / (45.0 if p.style == "curly" else 14.0)], -1)
+    if p.style == "curly":
+        return np.stack([z / 43.0, (y + x) / 45.0], -1)
+    if p.style == "buzz":
+        return np.stack([z / 18.0, (y + 0.6 * x) / 9.0], -1)
     if look.comb == "side":
         # In planes across the head, from the parting to both sides.
         away = np.abs(x - 60.0 * look.parting)
@@ -150,7 +152,7 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
         lift += inside * 0.13 * p.hair_volume * lumps
         uv = uv + 0.10 * np.stack([noise(rng, (40, 60), q.shape), noise(rng, (40, 60), q.shape)], -1)
     elif p.style == "buzz":
-        uv = uv + 0.05 * noise(rng, (44, 64), q.shape)[..., None]
+        uv = uv + 0.03 * noise(rng, (44, 64), q.shape)[..., None]
     elif p.cover != "cap":
         lift += inside * (0.25 + 0.09 * np.maximum(lift, 0)) * (_clumps(rng, uv) if p.style != "tied" else 0.6)
         uv = uv + 0.015 * noise(rng, (16, 30), q.shape)[..., None]
@@ -160,7 +162,8 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
             lift -= 0.4 * np.minimum(p.hair_volume, 8.0) * furrow * inside
     # All columns meet at the crown; the ears stand free.
     lift = lift - 1.5 * hs.smoothstep(-113, -117, q)
-    lift -= (lift + 2.0) * hs.smoothstep(1.0, 0.7, ((np.abs(s) - 1.09) / 0.15) ** 2 + ((q - 10) / 28) ** 2)
+    ear = hs.smoothstep(-10, -2, q) * hs.smoothstep(0.95, 1.0, np.abs(s)) * hs.smoothstep(1.25, 1.17, np.abs(s))
+    lift -= (lift + 2.0) * ear
     keep = (lift > -1.09) & (distance > -2.5)
     corners = keep[:-1, :-1] | keep[1:, :-1] | keep[:-1, 1:] | keep[1:, 1:]
     builder.add(at, lift, 0.0, uv, HAIR, corners, casts=True)
@@ -191,7 +194,7 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     lean = np.random.default_rng([p.seed, 61]).normal(0, 1, (3, 3))
     swirl = np.sin(point / 17.0 @ lean)
     wanted = wanted + (0.25 if p.style != "tied" else 0.05) * swirl
-    wanted = wanted + rng.normal(0, 2.0 if curly else (0.05 if p.style == "tied" else 0.15), (n, 3))
+    wanted = wanted + rng.normal(0, 2.0 if curly else (0.05 if p.style == "tied" else 0.15 + 0.25 * edge[kept, None]), (n, 3))
     wanted -= (wanted * normal).sum(1, keepdims=True) * normal
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True) + 1e-9
     tall = _thickness(q, s, inside, p)
@@ -200,7 +203,7 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
         length = rng.uniform(6, 11, n)
     else:
         length = rng.uniform(9, 16, n) + (6.0 + 10.0 * (p.style == "full")) * top * rng.random(n)
-    length *= np.clip(0.55 + 0.03 * inside, 0.5, 1.0)
+    length *= np.clip(0.45 + 0.03 * inside, 0.45, 1.0) * rng.uniform(0.7, 1.15, n)
     steps = np.linspace(0.0, 1.0, 6)
     ahead = length[:, None] * steps
     bend = rng.normal(0, 0.9 if curly else 0.15, n)[:, None] * ahead * steps
@@ -210,7 +213,9 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     tip = rng.gamma(2.0, 1.0, n) * {"curly": 1.3, "tied": 0.15}.get(p.style, 0.35 + 0.06 * p.hair_volume)
     height = tall[:, None] + tip[:, None] * steps**1.5 + 0.7 * np.sin(np.pi * steps**0.6)
     height[:, 0] -= 1.2
-    half = rng.uniform(1.0, 2.4, n)[:, None] * _taper(6) * np.clip(0.35 + 2.5 * steps, 0, 1)
+    # Along the hair line they are thin.
+    wide = rng.uniform(1.0, 2.4, n) * (1.0 if curly else np.clip(0.25 + 0.05 * inside, 0.4, 1.0))
+    half = wide[:, None] * _taper(6) * np.clip(0.35 + 2.5 * steps, 0, 1)
     uv = _flow(point, p, look)[:, None] + rng.normal(0, 0.12, (n, 1, 2))
     uv = uv + np.stack([0 * ahead, ahead / 150.0], -1)
     root = places(np.repeat(q[:, None], 6, 1), np.repeat(s[:, None], 6, 1))
@@ -279,7 +284,7 @@ class _Sheet:
         self.p, self.side = p, side
         self.end = _ENDS[p.style] + float(rng.uniform(-18, 22))
         self.front = float(rng.uniform(0.86, 0.92))
-        self.curtain = float(rng.uniform(-2.0, 9.0))
+        self.curtain = float(rng.uniform(-5.0, 7.0))
         self.ragged = float(rng.uniform(4, 11)) if p.style == "long" else float(rng.uniform(1, 3))
         self.bend = float(rng.uniform(-9, 5)) if p.style == "bob" else float(rng.uniform(-3, 10))
         self.before = float(rng.uniform(-6, 16))
@@ -291,7 +296,7 @@ class _Sheet:
         self.tips = self.own.normal(0, 1, 24)
         self.parting = _look(p).parting * side
         line = hair_line(np.array([abs(self.parting)]), p)
-        self.top = float(line[0]) - 1.0
+        self.top = float(line[0]) - 5.0
 
     def at(self, k: Array, t: Array, out: Array | float = 0.0) -> tuple[Array, Array, Array, Array]:
         """Ring, column, distance from the skin and shift [..., 3] of points; `out` mm off the sheet."""
@@ -310,9 +315,9 @@ class _Sheet:
         height = np.where(t < _SCALP, q, y)
         volume = p.hair_volume if p.cover != "cap" else 2.5
         # Flat at the parting and along the face, full over the crown and behind the ears.
-        root = hs.smoothstep(0.0, 0.38, a)
+        root = 0.5 * hs.smoothstep(0, 0.06, a) + 0.5 * hs.smoothstep(0.0, 0.55, a)
         edge = hs.smoothstep(-0.02, 0.22, k)
-        lift = -0.6 + (volume + 1.0) * (0.30 * hs.smoothstep(0, 0.07, a) + 0.70 * root) * (0.2 + 0.8 * edge)
+        lift = -0.6 + (volume + 1.0) * root * (0.06 + 0.94 * edge)
         ears = hs.smoothstep(-62, 0, height) * hs.smoothstep(0.9, 1.02, s) * hs.smoothstep(2.0, 1.2, s)
         lift = lift + _EAR_COVER * ears + 1.6 * hs.smoothstep(-50, -10, height)
         lift = lift - 6.0 * hs.smoothstep(35, 95, height) + self.bend * hs.smoothstep(0.7, 1.0, down)
@@ -320,6 +325,7 @@ class _Sheet:
         phase = np.interp(k, np.linspace(0, 1, 20), self.phase) + 2 * np.pi * height / self.pitch
         lift = lift + self.swing * ripple * np.sin(phase) * (0.35 + 0.65 * hs.smoothstep(0, 0.12, k)) + out
         s = np.minimum(s + self.swing * 0.0045 * ripple * np.cos(phase) * np.clip(1.6 - s, 0, 1), 2.0)
+        s = s + 0.022 * np.sin(self.phase[0] + height / 21.0) * hs.smoothstep(-40, 10, height) * np.clip(1 - 4 * k, 0, 1)
         forward = self.before * hs.smoothstep(60, 150, height) * hs.smoothstep(1.6, 0.9, s)
         back = 6.0 * hs.smoothstep(-10, 60, height)
         shift = np.stack([0 * lift, np.where(t < _SCALP, 0.0, y - _HANG_RING), forward - back + 0 * lift], -1)
