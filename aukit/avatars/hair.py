@@ -81,13 +81,13 @@ def _look(p: Appearance) -> _Look:
 def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
     """Height of the shell over the scalp in mm, below the skin outside the hair line."""
     top = hs.smoothstep(-45, -95, q)
-    volume, away = np.full(q.shape, p.hair_volume), 26.0
+    volume, away = np.full(q.shape, p.hair_volume), 12.0 + 14.0 * hs.smoothstep(0.9, 0.6, np.abs(s))
     if p.style == "buzz":
-        volume, away = np.full(q.shape, 1.6), 16.0
+        volume, away = np.full(q.shape, 1.6), 0.6 * away
     elif p.style == "tied":
         volume = np.full(q.shape, 4.5)
     elif p.style == "curly":
-        volume, away = volume * (0.7 + 0.3 * top), 18.0
+        volume, away = volume * (0.7 + 0.3 * top), 0.7 * away
     else:
         # Cropped sides, fuller on top and in front.
         front = hs.smoothstep(-58, -80, q) * hs.smoothstep(0.9, 0.2, np.abs(s))
@@ -109,7 +109,7 @@ def _flow(point: Array, p: Appearance, look: _Look) -> Array:
     if p.style == "curly":
         return np.stack([z / 43.0, (y + x) / 45.0], -1)
     if p.style == "buzz":
-        return np.stack([z / 18.0, (y + 0.6 * x) / 9.0], -1)
+        return np.stack([z / 40.0, (y + 0.6 * x) / 24.0], -1)
     if look.comb == "side":
         # In planes across the head, from the parting to both sides.
         away = np.abs(x - 60.0 * look.parting)
@@ -162,7 +162,7 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
             lift -= 0.4 * np.minimum(p.hair_volume, 8.0) * furrow * inside
     # All columns meet at the crown; the ears stand free.
     lift = lift - 1.5 * hs.smoothstep(-113, -117, q)
-    ear = hs.smoothstep(-10, -2, q) * hs.smoothstep(0.95, 1.0, np.abs(s)) * hs.smoothstep(1.25, 1.17, np.abs(s))
+    ear = hs.smoothstep(-3, 4, q) * hs.smoothstep(0.985, 1.005, np.abs(s)) * hs.smoothstep(1.25, 1.17, np.abs(s))
     lift -= (lift + 2.0) * ear
     keep = (lift > -1.09) & (distance > -2.5)
     corners = keep[:-1, :-1] | keep[1:, :-1] | keep[:-1, 1:] | keep[1:, 1:]
@@ -194,7 +194,7 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     lean = np.random.default_rng([p.seed, 61]).normal(0, 1, (3, 3))
     swirl = np.sin(point / 17.0 @ lean)
     wanted = wanted + (0.25 if p.style != "tied" else 0.05) * swirl
-    wanted = wanted + rng.normal(0, 2.0 if curly else (0.05 if p.style == "tied" else 0.15 + 0.25 * edge[kept, None]), (n, 3))
+    wanted = wanted + rng.normal(0, 2.0 if curly else (0.05 if p.style == "tied" else 0.15), (n, 3))
     wanted -= (wanted * normal).sum(1, keepdims=True) * normal
     wanted /= np.linalg.norm(wanted, axis=1, keepdims=True) + 1e-9
     tall = _thickness(q, s, inside, p)
@@ -203,18 +203,18 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
         length = rng.uniform(6, 11, n)
     else:
         length = rng.uniform(9, 16, n) + (6.0 + 10.0 * (p.style == "full")) * top * rng.random(n)
-    length *= np.clip(0.45 + 0.03 * inside, 0.45, 1.0) * rng.uniform(0.7, 1.15, n)
+    length *= np.clip(0.6 + 0.03 * inside, 0.6, 1.0) * rng.uniform(0.7, 1.15, n)
     steps = np.linspace(0.0, 1.0, 6)
     ahead = length[:, None] * steps
     bend = rng.normal(0, 0.9 if curly else 0.15, n)[:, None] * ahead * steps
     path = point[:, None] + wanted[:, None] * ahead[..., None]
     path += np.cross(wanted, normal)[:, None] * bend[..., None]
     offset = _hug(path) - point[:, None]
-    tip = rng.gamma(2.0, 1.0, n) * {"curly": 1.3, "tied": 0.15}.get(p.style, 0.35 + 0.06 * p.hair_volume)
+    tip = np.minimum(rng.gamma(2.0, 1.0, n), 4.0) * {"curly": 1.3, "tied": 0.15}.get(p.style, 0.35 + 0.06 * p.hair_volume)
     height = tall[:, None] + tip[:, None] * steps**1.5 + 0.7 * np.sin(np.pi * steps**0.6)
     height[:, 0] -= 1.2
     # Along the hair line they are thin.
-    wide = rng.uniform(1.0, 2.4, n) * (1.0 if curly else np.clip(0.25 + 0.05 * inside, 0.4, 1.0))
+    wide = rng.uniform(1.0, 2.4, n) * (1.0 if curly else np.clip(0.15 + 0.05 * inside, 0.28, 1.0))
     half = wide[:, None] * _taper(6) * np.clip(0.35 + 2.5 * steps, 0, 1)
     uv = _flow(point, p, look)[:, None] + rng.normal(0, 0.12, (n, 1, 2))
     uv = uv + np.stack([0 * ahead, ahead / 150.0], -1)
@@ -264,6 +264,8 @@ def _fringe(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
         end = -60 + 30.0 * np.clip(np.abs(tip - middle), 0, 0.75)
     tip = tip + 0.55 * (clump - root) + 0.03 * own[0, c] + rng.normal(0, 0.015, count)
     end = end + 3.5 * own[1, c] + rng.normal(0, 2.5, count) - rng.exponential(3.0, count)
+    if p.style not in HANGING:
+        end = end - 26.0 * hs.smoothstep(0.30, 0.60, np.abs(root))
     begin = rng.uniform(-103, -82, count)
     q = begin[:, None] + (end - begin)[:, None] * steps
     s = np.clip(root[:, None] * (0.8 + 0.2 * steps) + (tip - root)[:, None] * steps**1.7, -0.9, 0.9)
@@ -392,18 +394,23 @@ def _tie(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
 
 def _stray(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     """A few thin locks that hang from the temples, before the ears or across the face."""
-    count, steps = int(rng.integers(3, 9)), np.linspace(0.0, 1.0, 9)
-    side = rng.choice([-1.0, 1.0], count)
-    begin, start = rng.uniform(-92, -78, count), rng.uniform(0.3, 0.7, count)
-    reach = rng.uniform(60, 130, count) if p.style != "short" else rng.uniform(30, 50, count)
-    q = begin[:, None] + reach[:, None] * steps
-    s = start[:, None] + (rng.uniform(0.82, 0.95, count) - start)[:, None] * np.sqrt(steps)
-    s = s + (0.02 * np.sin(5 * steps + rng.uniform(0, 6, count)[:, None]))
+    clusters, each, steps = int(rng.integers(1, 4)), 4, np.linspace(0.0, 1.0, 9)
+
+    def shared(low: float, high: float) -> Array:
+        return np.repeat(rng.uniform(low, high, clusters), each)[:, None]
+
+    count = clusters * each
+    side = np.repeat(rng.choice([-1.0, 1.0], clusters), each)[:, None]
+    begin, start = shared(-92, -80), shared(0.35, 0.75) + rng.normal(0, 0.02, (count, 1))
+    reach = shared(45, 60) if p.style not in ("tied", *HANGING) else shared(60, 110)
+    q = begin + reach * rng.uniform(0.75, 1.1, (count, 1)) * steps
+    end = shared(0.84, 0.96) + rng.normal(0, 0.015, (count, 1))
+    s = start + (end - start) * steps**0.6 + 0.02 * np.sin(5 * steps + shared(0, 6))
     tall = np.maximum(_thickness(q, s, hair_distance(q, s, p), p), 0.0) if p.style not in HANGING else 1.0
-    lift = tall + 1.0 + 4.0 * np.sin(np.pi * steps) + rng.uniform(0, 2, count)[:, None]
-    half = rng.uniform(0.3, 0.8, count)[:, None] * _taper(9)
-    uv = np.stack([rng.uniform(0, 5, count)[:, None] + 0 * steps, q / 150.0], -1)
-    builder.ribbons(places(q, side[:, None] * s), lift, 0.0, half, uv, HAIR, rng.normal(0, 0.3, count))
+    lift = tall + 0.6 + shared(1, 4) * np.sin(np.pi * steps)
+    half = rng.uniform(0.25, 0.5, (count, 1)) * _taper(9)
+    uv = np.stack([rng.uniform(0, 5, (count, 1)) + 0 * steps, q / 150.0], -1)
+    builder.ribbons(places(q, side * s), lift, 0.0, half, uv, HAIR, rng.normal(0, 0.3, count))
 
 
 @lru_cache(maxsize=24)

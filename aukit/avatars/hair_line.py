@@ -24,7 +24,7 @@ def hair_line(column: Array, p: Appearance) -> Array:
     line = np.array([-66.0, -67, -68, -65, -55, -42, -29, -16, 6, 6, 14, 34, 52])
     # Temples recede first; sideburns end at the ear.
     receding = max(0.0, -p.hair_line) + (14.0 if p.style == "bald" else 0.0)
-    line[:5] -= receding * np.array([0.15, 0.4, 1.3, 1.6, 1.0])
+    line[:5] -= receding * np.array([0.35, 0.6, 1.3, 1.5, 1.0])
     line[:6] += p.hair_line * (0.8 if p.hair_line > 0 else 0.7)
     # Everybody's own: a peak or none, high or low temples.
     line[:5] += np.random.default_rng([p.seed, 31]).normal(0.0, [2.5, 1.5, 3.0, 3.5, 3.0])
