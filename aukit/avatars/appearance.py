@@ -173,7 +173,14 @@ class Appearance:
         old = float(np.clip((age - 28) / 40, 0, 1.2))
         shaved = 0.05 + 0.15 * old
         if male:
-            worn = {"short": 0.62 - shaved, "full": 0.2, "buzz": 0.1, "bald": shaved, "long": 0.03, "tied": 0.02}
+            worn = {
+                "short": 0.62 - shaved,
+                "full": 0.2,
+                "buzz": 0.1,
+                "bald": shaved,
+                "long": 0.03,
+                "tied": 0.02,
+            }
             worn["bob"] = 0.03
         else:
             worn = {"long": 0.44, "bob": 0.24, "tied": 0.2, "full": 0.07, "short": 0.05}

@@ -1,4 +1,4 @@
-"""Glasses: rims, bridge and temples fixed to nose and ears; sunglasses have lenses too, clear ones need none."""
+"""Glasses: rims, bridge and temples fixed to nose and ears; only sunglasses have lenses."""
 
 from __future__ import annotations
 
@@ -44,7 +44,9 @@ def _frame(p: Appearance) -> _Frame:
     rim = float(rng.uniform(0.7, 1.1) if metal else rng.uniform(1.3, 2.7))
     if p.eyewear == "sunglasses":
         half_width, tall = half_width + 2.0, max(tall, 0.78)
-    return _Frame(colour, metal, half_width, half_width * float(tall), square, rim, float(rng.uniform(15, 19)))
+    return _Frame(
+        colour, metal, half_width, half_width * float(tall), square, rim, float(rng.uniform(15, 19))
+    )
 
 
 def _surface(x: Array, y: Array) -> Array:
@@ -90,7 +92,9 @@ def add_glasses(builder: Builder, p: Appearance) -> None:
         at, base = _fixed(share)
         if mirrored:
             other = places(np.array(-14.0), np.array(-1.06)).corners[0]
-            at = Places(np.concatenate([at.corners[..., :3], np.full((*share.shape, 1), other)], -1), at.weights)
+            at = Places(
+                np.concatenate([at.corners[..., :3], np.full((*share.shape, 1), other)], -1), at.weights
+            )
             base = mean_skin(at)[0]
         r, c = np.meshgrid(*(np.linspace(0.1, 0.9, n) for n in share.shape), indexing="ij")
         v = v0 + (v1 - v0) * (0.5 * c + (0.5 if lens else 0.0))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,20 +10,15 @@ from numpy.typing import NDArray
 from aukit.avatars import head_shape as hs
 from aukit.avatars.appearance import Appearance
 from aukit.avatars.atlas import noise
+from aukit.avatars.combing import combed, direction, flow, taper
 from aukit.avatars.glasses import add_glasses
 from aukit.avatars.hair_line import HANGING, hair_distance, hair_line
+from aukit.avatars.hanging_hair import hang
 from aukit.avatars.headwear import add_cap, add_scarf
 from aukit.avatars.shading import HAIR
 from aukit.avatars.worn import Builder, HairMesh, mean_skin, places
 
 Array = NDArray[np.float64]
-_ENDS = {"long": 165.0, "bob": 80.0}
-"""Height below the eyes in mm at which hanging hair ends."""
-_HANG_RING = -18.0
-"""The ring of the head whose outline hair keeps below."""
-_SCALP = 0.45
-"""Share of a sheet's steps that lie on the scalp."""
-_EAR_COVER = 10.0
 
 
 @lru_cache(maxsize=64)
@@ -46,7 +40,7 @@ def hair_mesh(p: Appearance) -> HairMesh | None:
 def _dress(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     if p.style in HANGING:
         for side in (1.0, -1.0):
-            _hang(builder, p, side)
+            hang(builder, p, side)
     else:
         _shell(builder, p, rng)
     if p.style == "tied":
@@ -60,22 +54,6 @@ def _dress(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
         _fringe(builder, p, rng)
     if rng.random() < (0.6 if p.style in ("tied", "long", "bob") else 0.06):
         _stray(builder, p, rng)
-
-
-class _Look(NamedTuple):
-    """How a head is combed: towards the front, to one side or back, and from where."""
-
-    comb: str
-    parting: float
-    sweep: float
-
-
-def _look(p: Appearance) -> _Look:
-    rng = np.random.default_rng([p.seed, 37])
-    chances = {"short": [0.4, 0.4, 0.2], "full": [0.3, 0.5, 0.2], "tied": [0, 0, 1]}.get(p.style, [0, 1, 0])
-    comb = str(rng.choice(["front", "side", "back"], p=chances))
-    parting = 0.55 * p.parting + (0.22 * np.sign(p.parting) if comb == "side" and rng.random() < 0.6 else 0.0)
-    return _Look(comb, float(parting), float(-np.sign(p.parting) * rng.uniform(0.1, 0.5)))
 
 
 def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
@@ -95,29 +73,8 @@ def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
     if p.cover == "cap":
         volume = np.minimum(volume, 3.0)
     # Hair rises out of the painted roots.
-    rise = hs.smoothstep(1.5, 2.0 + away, distance) ** 0.85
+    rise = hs.smoothstep(0, 1, (distance - 1.5) / (away + 0.5)) ** 0.85
     return np.asarray(-1.1 + (volume + 1.1) * rise)
-
-
-def _flow(point: Array, p: Appearance, look: _Look) -> Array:
-    """Coordinates (u, v) of strands on the scalp at points [..., 3]: u stays the same along one."""
-    x, y, z = np.moveaxis(point, -1, 0)
-    z = z + hs.EAR_AXIS_DEPTH
-    if p.style == "tied":
-        # From everywhere to a knot at the back.
-        return np.stack([1.9 * np.arctan2(x, -(y + 25.0)), z / 150.0], -1)
-    if p.style == "curly":
-        return np.stack([z / 43.0, (y + x) / 45.0], -1)
-    if p.style == "buzz":
-        return np.stack([z / 40.0, (y + 0.6 * x) / 24.0], -1)
-    if look.comb == "side":
-        # In planes across the head, from the parting to both sides.
-        away = np.abs(x - 60.0 * look.parting)
-        return np.stack([z / 43.0 + 0.37 * (x > 60.0 * look.parting), (y + away) / 150.0], -1)
-    # On top along the head, at its sides down.
-    top = hs.smoothstep(66, 38, np.abs(x))
-    u = (top * x + (1 - top) * np.sign(x) * z) / 43.0
-    return np.stack([u, (y - top * z) / 150.0], -1)
 
 
 def _clumps(rng: np.random.Generator, uv: Array) -> Array:
@@ -132,7 +89,11 @@ def _clumps(rng: np.random.Generator, uv: Array) -> Array:
 
 def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     rows = np.concatenate(
-        [[-117, -116.2, -114.8, -112.5, -109.5, -106, -102], np.arange(-98, -20, 3.5), np.arange(-20, 62, 5.0)]
+        [
+            [-117, -116.2, -114.8, -112.5, -109.5, -106, -102],
+            np.arange(-98, -20, 3.5),
+            np.arange(-20, 62, 5.0),
+        ]
     )
     half = np.concatenate(
         [np.linspace(0, 0.72, 16), np.sin(np.linspace(0.804, np.pi / 2, 10))[1:], np.linspace(1, 2, 10)[1:]]
@@ -141,12 +102,14 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     at = places(q, s)
     distance = hair_distance(q, np.abs(s), p)
     lift = _thickness(q, s, distance, p)
-    look = _look(p)
+    look = combed(p)
     point, _ = mean_skin(at)
-    uv = _flow(point, p, look)
+    uv = flow(point, p, look)
     inside = hs.smoothstep(6, 24, distance) * hs.smoothstep(-117, -110, q)
     # Hair fills the hollow of the temple.
-    lift += 3.0 * hs.bump(np.abs(point[..., 0]) - 63, point[..., 1] + 20, 22, 32) * hs.smoothstep(3, 14, distance)
+    lift += (
+        3.0 * hs.bump(np.abs(point[..., 0]) - 63, point[..., 1] + 20, 22, 32) * hs.smoothstep(3, 14, distance)
+    )
     if p.style == "curly":
         lumps = noise(rng, (18, 34), q.shape) + 0.7 * noise(rng, (44, 66), q.shape)
         lift += inside * 0.13 * p.hair_volume * lumps
@@ -154,7 +117,9 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     elif p.style == "buzz":
         uv = uv + 0.03 * noise(rng, (44, 64), q.shape)[..., None]
     elif p.cover != "cap":
-        lift += inside * (0.25 + 0.09 * np.maximum(lift, 0)) * (_clumps(rng, uv) if p.style != "tied" else 0.6)
+        lift += (
+            inside * (0.25 + 0.09 * np.maximum(lift, 0)) * (_clumps(rng, uv) if p.style != "tied" else 0.6)
+        )
         uv = uv + 0.015 * noise(rng, (16, 30), q.shape)[..., None]
         if look.comb == "side":
             # The parting: a furrow from the hair line back over the crown.
@@ -162,17 +127,15 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
             lift -= 0.4 * np.minimum(p.hair_volume, 8.0) * furrow * inside
     # All columns meet at the crown; the ears stand free.
     lift = lift - 1.5 * hs.smoothstep(-113, -117, q)
-    ear = hs.smoothstep(-3, 4, q) * hs.smoothstep(0.985, 1.005, np.abs(s)) * hs.smoothstep(1.25, 1.17, np.abs(s))
+    ear = (
+        hs.smoothstep(-3, 4, q)
+        * hs.smoothstep(0.985, 1.005, np.abs(s))
+        * hs.smoothstep(1.25, 1.17, np.abs(s))
+    )
     lift -= (lift + 2.0) * ear
     keep = (lift > -1.09) & (distance > -2.5)
     corners = keep[:-1, :-1] | keep[1:, :-1] | keep[:-1, 1:] | keep[1:, 1:]
     builder.add(at, lift, 0.0, uv, HAIR, corners, casts=True)
-
-
-def _taper(points: int) -> Array:
-    """Widths [P] along a lock that swells a little from its root and runs out thin."""
-    along = np.linspace(0.0, 1.0, points)
-    return np.asarray((0.75 + 0.25 * np.sin(np.pi * along)) * (1.0 - along**2.2) + 0.15)
 
 
 def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
@@ -187,9 +150,9 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     inside = hair_distance(q, np.abs(s), p)
     kept = (inside > 2.5) & (q > -116)
     q, s, inside = q[kept], s[kept], inside[kept]
-    n, look, curly = len(q), _look(p), p.style == "curly"
+    n, look, curly = len(q), combed(p), p.style == "curly"
     point, normal = mean_skin(places(q, s))
-    wanted = _direction(point, s, p, look)
+    wanted = direction(point, s, p, look)
     # Neighbours lean the same way.
     lean = np.random.default_rng([p.seed, 61]).normal(0, 1, (3, 3))
     swirl = np.sin(point / 17.0 @ lean)
@@ -210,28 +173,18 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     path = point[:, None] + wanted[:, None] * ahead[..., None]
     path += np.cross(wanted, normal)[:, None] * bend[..., None]
     offset = _hug(path) - point[:, None]
-    tip = np.minimum(rng.gamma(2.0, 1.0, n), 4.0) * {"curly": 1.3, "tied": 0.15}.get(p.style, 0.35 + 0.06 * p.hair_volume)
-    height = tall[:, None] + tip[:, None] * steps**1.5 + 0.7 * np.sin(np.pi * steps**0.6)
+    tip = np.minimum(rng.gamma(2.0, 1.0, n), 4.0) * {"curly": 1.3, "tied": 0.15}.get(
+        p.style, 0.35 + 0.06 * p.hair_volume
+    )
+    height = tall[:, None] + tip[:, None] * steps**1.5 + 0.9 * np.sin(np.pi * steps**0.5) + 0.5
     height[:, 0] -= 1.2
     # Along the hair line they are thin.
     wide = rng.uniform(1.0, 2.4, n) * (1.0 if curly else np.clip(0.15 + 0.05 * inside, 0.28, 1.0))
-    half = wide[:, None] * _taper(6) * np.clip(0.35 + 2.5 * steps, 0, 1)
-    uv = _flow(point, p, look)[:, None] + rng.normal(0, 0.12, (n, 1, 2))
+    half = wide[:, None] * taper(6) * np.clip(0.35 + 2.5 * steps, 0, 1)
+    uv = flow(point, p, look)[:, None] + rng.normal(0, 0.12, (n, 1, 2))
     uv = uv + np.stack([0 * ahead, ahead / 150.0], -1)
     root = places(np.repeat(q[:, None], 6, 1), np.repeat(s[:, None], 6, 1))
     builder.ribbons(root, height, offset, half, uv, HAIR, rng.normal(0, 0.16, n))
-
-
-def _direction(point: Array, s: Array, p: Appearance, look: _Look) -> Array:
-    """Where hair is combed to at points of the scalp. [L, 3]."""
-    q = point[:, 1]
-    away = np.where(point[:, 0] > 60 * look.parting, 1.0, -1.0)
-    ahead = {"front": (0.25, 0.2, 1.0), "side": (0.9, 0.25, 0.45), "back": (0.2, -0.1, -1.0)}[look.comb]
-    on_top = np.array(ahead) * np.stack([away, np.ones_like(q), np.ones_like(q)], 1)
-    back = np.where(np.abs(s) > 1.25, 0.0, -0.45)
-    beside = np.stack([0 * q, -0.15 + 0 * q, -1 + 0 * q] if p.style == "tied" else [0 * q, 1 + 0 * q, back], 1)
-    top = hs.smoothstep(-58, -88, q)[:, None]
-    return np.asarray(top * on_top + (1 - top) * beside, np.float64)
 
 
 def _hug(path: Array) -> Array:
@@ -259,8 +212,8 @@ def _fringe(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
         tip = root * 0.95 + turn * rng.uniform(0.22, 0.34)
         end = line - 4 + 17.0 * turn * tip + 8 * np.abs(tip) ** 2
     else:
-        turn = np.where(root > middle, 1.0, -1.0)
-        tip = root + turn * (0.30 - 0.12 * np.abs(root - middle))
+        away = np.where(root > middle, 1.0, -1.0)
+        tip = root + away * (0.30 - 0.12 * np.abs(root - middle))
         end = -60 + 30.0 * np.clip(np.abs(tip - middle), 0, 0.75)
     tip = tip + 0.55 * (clump - root) + 0.03 * own[0, c] + rng.normal(0, 0.015, count)
     end = end + 3.5 * own[1, c] + rng.normal(0, 2.5, count) - rng.exponential(3.0, count)
@@ -273,96 +226,9 @@ def _fringe(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     layer = rng.uniform(1.0, 3.6, count)[:, None]
     lift = np.maximum(above + 0.6, layer) + 2.2 * np.sin(np.pi * steps) * (0.6 + 0.3 * own[2, c])[:, None]
     lift[:, :2] = above[:, :2] + np.array([-2.5, 0.4])
-    half = rng.uniform(1.4, 3.0, count)[:, None] * _taper(8)
+    half = rng.uniform(1.4, 3.0, count)[:, None] * taper(8)
     uv = np.stack([1.8 * root[:, None] + 0.2 * own[0, c][:, None] + 0 * steps, q / 150.0], -1)
     builder.ribbons(places(q, s), lift, 0.0, half, uv, HAIR, rng.normal(0, 0.25, count))
-
-
-class _Sheet:
-    """One side's hair as a sheet: strand k in [0, 1] from the face to the back, t in [0, 1] from root to end."""
-
-    def __init__(self, p: Appearance, side: float) -> None:
-        rng = np.random.default_rng([p.seed, 53])
-        self.p, self.side = p, side
-        self.end = _ENDS[p.style] + float(rng.uniform(-18, 22))
-        self.front = float(rng.uniform(0.86, 0.92))
-        self.curtain = float(rng.uniform(-5.0, 7.0))
-        self.ragged = float(rng.uniform(4, 11)) if p.style == "long" else float(rng.uniform(1, 3))
-        self.bend = float(rng.uniform(-9, 5)) if p.style == "bob" else float(rng.uniform(-3, 10))
-        self.before = float(rng.uniform(-6, 16))
-        wave = p.wave
-        self.swing = 0.6 + 6.5 * wave**1.3
-        self.pitch = float(rng.uniform(48, 75)) * (1.0 - 0.35 * wave)
-        self.phase = rng.normal(0, 1, 20).cumsum() * (0.5 + 1.0 * wave) + 2.0 * (side > 0)
-        self.own = np.random.default_rng([p.seed, 59, int(side > 0)])
-        self.tips = self.own.normal(0, 1, 24)
-        self.parting = _look(p).parting * side
-        line = hair_line(np.array([abs(self.parting)]), p)
-        self.top = float(line[0]) - 5.0
-
-    def at(self, k: Array, t: Array, out: Array | float = 0.0) -> tuple[Array, Array, Array, Array]:
-        """Ring, column, distance from the skin and shift [..., 3] of points; `out` mm off the sheet."""
-        p, k = self.p, np.clip(k, 0, 1)
-        a = np.clip(t / _SCALP, 0, 1)
-        down = np.clip((t - _SCALP) / (1 - _SCALP), 0, 1)
-        last = self.front + (2.0 - self.front) * k**1.15
-        first_q = self.top + (-116.6 - self.top) * np.clip(k / 0.36, 0, 1) ** 0.8
-        first_s = self.parting + (last - self.parting) * hs.smoothstep(0.34, 0.6, k)
-        turn = 5.0 - 3.2 * hs.smoothstep(0.0, 0.5, k)
-        q = first_q + (_HANG_RING - first_q) * a**turn
-        q = q + self.curtain * np.sin(np.pi * a) ** 2 * np.clip(1 - 4 * k, 0, 1)
-        s = first_s + (last - first_s) * a
-        length = self.end - _HANG_RING + self.ragged * np.interp(k, np.linspace(0, 1, 24), self.tips)
-        y = _HANG_RING + down * (length - 14.0 * np.clip(1 - 5 * k, 0, 1))
-        height = np.where(t < _SCALP, q, y)
-        volume = p.hair_volume if p.cover != "cap" else 2.5
-        # Flat at the parting and along the face, full over the crown and behind the ears.
-        root = 0.5 * hs.smoothstep(0, 0.06, a) + 0.5 * hs.smoothstep(0.0, 0.55, a)
-        edge = hs.smoothstep(-0.02, 0.22, k)
-        lift = -0.6 + (volume + 1.0) * root * (0.06 + 0.94 * edge)
-        ears = hs.smoothstep(-62, 0, height) * hs.smoothstep(0.9, 1.02, s) * hs.smoothstep(2.0, 1.2, s)
-        lift = lift + _EAR_COVER * ears + 1.6 * hs.smoothstep(-50, -10, height)
-        lift = lift - 6.0 * hs.smoothstep(35, 95, height) + self.bend * hs.smoothstep(0.7, 1.0, down)
-        ripple = hs.smoothstep(-30, 70, height) + 0.35 * hs.smoothstep(-90, -40, height)
-        phase = np.interp(k, np.linspace(0, 1, 20), self.phase) + 2 * np.pi * height / self.pitch
-        lift = lift + self.swing * ripple * np.sin(phase) * (0.35 + 0.65 * hs.smoothstep(0, 0.12, k)) + out
-        s = np.minimum(s + self.swing * 0.0045 * ripple * np.cos(phase) * np.clip(1.6 - s, 0, 1), 2.0)
-        s = s + 0.022 * np.sin(self.phase[0] + height / 21.0) * hs.smoothstep(-40, 10, height) * np.clip(1 - 4 * k, 0, 1)
-        forward = self.before * hs.smoothstep(60, 150, height) * hs.smoothstep(1.6, 0.9, s)
-        back = 6.0 * hs.smoothstep(-10, 60, height)
-        shift = np.stack([0 * lift, np.where(t < _SCALP, 0.0, y - _HANG_RING), forward - back + 0 * lift], -1)
-        return q, self.side * s, lift, shift
-
-    def uv(self, k: Array, t: Array) -> Array:
-        """Strands' coordinates."""
-        return np.stack(np.broadcast_arrays(self.side * 6.0 * k + 0.5, 1.6 * t), -1)
-
-
-def _hang(builder: Builder, p: Appearance, side: float) -> None:
-    """One side's sheet with ribbons on it and at its edges."""
-    sheet = _Sheet(p, side)
-    rng = sheet.own
-    ks = np.concatenate([np.linspace(0, 0.3, 13), np.linspace(0.3, 1, 19)[1:]])
-    fine = 8 if p.wave > 0.35 else 0
-    ts = np.concatenate([np.linspace(0, _SCALP, 12), np.linspace(_SCALP, 1, 15 + fine)[1:]])
-    t, k = np.meshgrid(ts, ks if side > 0 else ks[::-1], indexing="ij")
-    tone = noise(rng, (5, 14), k.shape) * hs.smoothstep(0.1, 0.3, t)
-    q, s, lift, shift = sheet.at(k, t, 0.9 * tone)
-    builder.add(places(q, s), lift, shift, sheet.uv(k, t), HAIR, two_sided=True, casts=True)
-    # Most locks lie near the face, where the outline is seen.
-    count, points = 84, 9 + fine // 2
-    steps = np.linspace(0.0, 1.0, points)
-    first = np.full(count, _SCALP) if p.cover == "cap" else rng.uniform(0.05, 0.75, count)
-    at = np.where(np.arange(count) < 34, rng.uniform(-0.01, 0.08, count), rng.random(count))
-    span = np.where(rng.random(count) < 0.5, 1.0 - first, rng.uniform(0.25, 0.6, count))
-    tt = np.clip(first[:, None] + np.minimum(span, 1.0 - first)[:, None] * steps, 0, 1)
-    kk = at[:, None] + rng.normal(0, 0.02, count)[:, None] * steps + rng.normal(0, 0.008, count)[:, None]
-    out = rng.uniform(0.3, 1.6, count)[:, None] * np.sin(np.pi * steps**0.7) + 0.2
-    q, s, lift, shift = sheet.at(kk, tt, out)
-    beyond = rng.uniform(0, 10 if p.style == "long" else 4, count)[:, None] * steps**3
-    shift[..., 1] += beyond * (tt > 0.9)
-    half = rng.uniform(1.5, 4.0, count)[:, None] * _taper(points) * np.clip(3 * steps + 0.2, 0, 1)
-    builder.ribbons(places(q, s), lift, shift, half, sheet.uv(kk, tt), HAIR, rng.normal(0, 0.25, count))
 
 
 def _tie(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
@@ -408,7 +274,7 @@ def _stray(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     s = start + (end - start) * steps**0.6 + 0.02 * np.sin(5 * steps + shared(0, 6))
     tall = np.maximum(_thickness(q, s, hair_distance(q, s, p), p), 0.0) if p.style not in HANGING else 1.0
     lift = tall + 0.6 + shared(1, 4) * np.sin(np.pi * steps)
-    half = rng.uniform(0.25, 0.5, (count, 1)) * _taper(9)
+    half = rng.uniform(0.25, 0.5, (count, 1)) * taper(9)
     uv = np.stack([rng.uniform(0, 5, (count, 1)) + 0 * steps, q / 150.0], -1)
     builder.ribbons(places(q, side * s), lift, 0.0, half, uv, HAIR, rng.normal(0, 0.3, count))
 

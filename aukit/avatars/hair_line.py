@@ -61,25 +61,19 @@ def paint_hair_roots(p: Appearance, a: Atlas, skin: Image, sheen: Image) -> None
     """
     rng = np.random.default_rng([p.seed, 43])
     shape = a.x.shape
-    distance = hair_distance(a.row, np.abs(a.column), p)
-    distance = (distance + 1.6 * noise(rng, (40, 90), shape)).astype(np.float32)
-    within = _step(109, 60, a.row)
+    distance = hair_distance(a.row, np.abs(a.column), p) + 1.6 * noise(rng, (40, 90), shape)
+    within = hs.smoothstep(109, 60, np.asarray(a.row, np.float64))
     grain = 0.6 * noise(rng, (90, 400), shape) + 0.5 * noise(rng, (180, 512), shape)
     if p.style == "bald":
-        cover = 0.22 * _step(-2.0, 9.0, distance) * np.clip(1 + 0.5 * grain, 0, 2)
+        cover = 0.22 * hs.smoothstep(-2.0, 9.0, distance) * np.clip(1 + 0.5 * grain, 0, 2)
     else:
-        ground = 0.55 * _step(-2.5, 5.5, distance) + 0.45 * _step(4.0, 10.0, distance)
+        ground = 0.55 * hs.smoothstep(-2.5, 5.5, distance) + 0.45 * hs.smoothstep(4.0, 10.0, distance)
         hairs = _roots(p, rng, shape)
-        cover = 1 - (1 - ground * (1 + 0.12 * grain * _step(12, 3, distance))) * (1 - 0.85 * hairs)
+        cover = 1 - (1 - ground * (1 + 0.12 * grain * hs.smoothstep(12, 3, distance))) * (1 - 0.85 * hairs)
     cover = np.clip(cover, 0, 0.95) * within
     tone = np.exp(0.12 * grain - 0.1)[..., None] * np.asarray(p.hair, np.float32)
     skin += cover[..., None] * (tone - skin)
     sheen *= 1 - 0.75 * cover
-
-
-def _step(low: float, high: float, value: Image) -> Image:
-    t = np.clip((value - low) / (high - low), 0, 1)
-    return np.asarray(t * t * (3 - 2 * t), np.float32)
 
 
 def _roots(p: Appearance, rng: np.random.Generator, shape: tuple[int, ...]) -> Image:
@@ -107,7 +101,9 @@ def _roots(p: Appearance, rng: np.random.Generator, shape: tuple[int, ...]) -> I
     tips = skin_uv(q + length * np.sin(angle), s + length * np.cos(angle) / mm_per_column)
     cover = np.zeros(shape, np.uint8)
     # Far from the line hairs are finer; texels are wide at the side of the head.
-    dark = rng.uniform(120, 255, n) * np.clip(0.65 + 0.06 * inside, 0.4, 1) * np.interp(away, [0.8, 1], [1, 0.8])
+    dark = (
+        rng.uniform(120, 255, n) * np.clip(0.65 + 0.06 * inside, 0.4, 1) * np.interp(away, [0.8, 1], [1, 0.8])
+    )
     ends = ((np.stack([roots, tips], 1) * TEXTURE - 0.5) * 16).round().astype(int).tolist()
     for (root, tip), value in zip(ends, dark.astype(int).tolist(), strict=True):
         cv2.line(cover, root, tip, value, 1, cv2.LINE_AA, 4)

@@ -35,7 +35,9 @@ def add_cap(builder: Builder, p: Appearance) -> None:
     lift += 0.5 * noise(rng, (8, 26), q.shape) * hs.smoothstep(cuff, cuff + 10, above)
     at = places(q, s)
     # The knit's ribs run up.
-    uv = np.stack([1.0 * np.sign(s) * np.interp(np.abs(s), [0, 0.72, 1, 2], [0, 0.37, 0.72, 1.6]), q / 318.0], -1)
+    uv = np.stack(
+        [1.0 * np.sign(s) * np.interp(np.abs(s), [0, 0.72, 1, 2], [0, 0.37, 0.72, 1.6]), q / 318.0], -1
+    )
     builder.add(at, lift, 0.0, uv, CAP, casts=True)
 
 
@@ -76,7 +78,7 @@ def add_scarf(builder: Builder, p: Appearance) -> None:
 
 
 def _hull(y: Array, s: Array) -> Array:
-    """The outline in which a scarf falls, for heights and columns >= 0. [..., 3], origin between the pupils."""
+    """Points of the outline in which a scarf falls at heights and columns >= 0. [..., 3]."""
     level = [-18, 5, 40, 90, 115, 135, 150, 178, 216]
     half = np.interp(y, level, [84, 89, 88, 79, 75, 76, 84, 122, 190])
     front = np.interp(y, level, [97, 95, 93, 87, 76, 64, 60, 66, 84])

@@ -1,4 +1,4 @@
-"""Worn meshes: patches and ribbons fixed to places on the mean head, which every head wears in its own shape."""
+"""Worn meshes: patches and ribbons fixed to places on the mean head, which every head wears."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import embedding_bag
 
 from aukit.avatars.shading import vertex_normals
 from aukit.avatars.topology import mean_topology
@@ -47,8 +48,10 @@ class HairMesh(NamedTuple):
 
     def on(self, skin: Tensor) -> Tensor:
         """Vertices [B, M, 3] on a head whose places and normals at `points` are given. [B, U, 6]."""
-        root = sum(skin[:, self.corners[:, k]] * self.weights[:, k, None] for k in range(4))
-        assert isinstance(root, Tensor)
+        batch, count, _ = skin.shape
+        table = skin.permute(1, 0, 2).reshape(count, -1)
+        mixed = embedding_bag(self.corners, table, per_sample_weights=self.weights, mode="sum")
+        root = mixed.view(-1, batch, 6).permute(1, 0, 2)
         return root[..., :3] + root[..., 3:] * self.lift[:, None] + self.offset
 
 
@@ -164,7 +167,7 @@ class Builder:
         off = np.broadcast_to(offset, middle.shape)[:, :, None] + shift
         # Strands lie 43 mm to a unit of u.
         u = uv[..., None, 0] + half[..., None] * across / 43.0
-        at = Places(*(np.repeat(a[:, :, None], 2, 2) for a in at))
+        at = Places(np.repeat(at.corners[:, :, None], 2, 2), np.repeat(at.weights[:, :, None], 2, 2))
         v = np.broadcast_to(uv[..., None, 1], u.shape)
         self.add(at, np.repeat(lift[..., None], 2, -1), off, np.stack([u, v], -1), part, two_sided=True)
 

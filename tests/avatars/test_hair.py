@@ -49,7 +49,7 @@ def test_hanging_hair_covers_the_ears_and_leaves_the_face(model, avatar):
 
 
 def test_the_hair_line_is_soft(model, avatar):
-    """Along the middle of the forehead brightness falls over several millimetres, not from one to the next."""
+    """On the forehead brightness falls over several millimetres, not from one to the next."""
     pale = dataclasses.replace(avatar.appearance, skin=(0.6, 0.45, 0.38), hair=(0.02, 0.015, 0.012))
     someone = dressed(dataclasses.replace(avatar, appearance=pale), "buzz")
     size = 256
