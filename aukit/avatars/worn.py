@@ -98,7 +98,8 @@ class Builder:
     def __init__(self) -> None:
         self.count = 0
         self._triangles: list[Index] = []
-        self._flags: list[tuple[int, int, bool, bool]] = []
+        self._flags: list[tuple[int, bool]] = []
+        self._two_sided: list[Mask] = []
         self._vertices: list[tuple[Index, Array, Array, Array, Array]] = []
 
     def add(
@@ -109,7 +110,7 @@ class Builder:
         uv: Array,
         part: int,
         keep: Mask | None = None,
-        two_sided: bool = False,
+        two_sided: Mask | bool = False,
         casts: bool = False,
     ) -> None:
         """Grids of vertices.
@@ -121,7 +122,7 @@ class Builder:
             uv: [..., R, C, 2].
             part: Material.
             keep: Quads to draw, [..., R - 1, C - 1]; all if None.
-            two_sided: Seen from both sides; otherwise where rows go down as columns go right.
+            two_sided: Quads seen from both sides, not only where rows go down as columns go right.
             casts: Casts shadows.
         """
         shape = at.corners.shape[:-1]
@@ -130,7 +131,9 @@ class Builder:
         corners = [number[..., r, c] for r in (near, far) for c in (near, far)]
         a, d, b, e = (corner[... if keep is None else keep].ravel() for corner in corners)
         self._triangles.append(np.concatenate([np.stack([a, d, b], 1), np.stack([d, e, b], 1)]))
-        self._flags.append((len(self._triangles[-1]), part, two_sided, casts))
+        both = np.broadcast_to(two_sided, (*shape[:-2], shape[-2] - 1, shape[-1] - 1))
+        self._two_sided.append(np.tile(both[... if keep is None else keep].ravel(), 2))
+        self._flags.append((part, casts))
         self.count += number.size
         self._vertices.append(
             (
@@ -145,7 +148,7 @@ class Builder:
     def ribbons(
         self, at: Places, lift: Array, offset: Array | float, half: Array, uv: Array, part: int, tilt: Array
     ) -> None:
-        """Flat strips along paths.
+        """Flat strips along paths, seen from outside.
 
         Args:
             at: Places [L, P] that the paths are fixed to.
@@ -169,7 +172,7 @@ class Builder:
         u = uv[..., None, 0] + half[..., None] * across / 43.0
         at = Places(np.repeat(at.corners[:, :, None], 2, 2), np.repeat(at.weights[:, :, None], 2, 2))
         v = np.broadcast_to(uv[..., None, 1], u.shape)
-        self.add(at, np.repeat(lift[..., None], 2, -1), off, np.stack([u, v], -1), part, two_sided=True)
+        self.add(at, np.repeat(lift[..., None], 2, -1), off, np.stack([u, v], -1), part)
 
     def mesh(self) -> HairMesh:
         """All patches as one, without vertices that no triangle uses."""
@@ -177,7 +180,8 @@ class Builder:
         columns = (np.concatenate(c)[used] for c in zip(*self._vertices, strict=True))
         corners, weights, lift, offset, uv = columns
         points, corner = np.unique(corners, return_inverse=True)
-        count, part, two_sided, casts = (np.array(c) for c in zip(*self._flags, strict=True))
+        part, casts = (np.array(c) for c in zip(*self._flags, strict=True))
+        count = [len(t) for t in self._triangles]
 
         def real(a: Array) -> Tensor:
             return torch.from_numpy(a.astype(np.float32))
@@ -185,7 +189,7 @@ class Builder:
         return HairMesh(
             triangles.reshape(-1, 3),
             np.repeat(part, count),
-            np.repeat(two_sided, count),
+            np.concatenate(self._two_sided),
             np.repeat(casts, count),
             torch.from_numpy(points),
             torch.from_numpy(corner.reshape(-1, 4)),
