@@ -201,7 +201,7 @@ class Appearance:
         seed = int(rng.integers(0, 2**31 - 1))
         own = np.random.default_rng([seed, 41])
         cover = str(own.choice(COVERS, p=[0.94, 0.06, 0.0] if male else [0.92, 0.03, 0.05]))
-        eyewear = "glasses" if own.random() < 0.06 + 0.16 * min(old, 1.0) else "none"
+        eyewear = "glasses" if own.random() < 0.08 + 0.17 * min(old, 1.0) else "none"
         if own.random() < sunglasses:
             eyewear = "sunglasses"
         # Men's hair recedes with age, some men's far.
