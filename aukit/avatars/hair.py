@@ -52,7 +52,7 @@ def _dress(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     chance = {"short": 0.25, "full": 0.5, "curly": 0.0, "tied": 0.2, "bob": 0.45}.get(p.style, 0.3)
     if rng.random() < chance and p.hair_line > -5.0:
         _fringe(builder, p, rng)
-    if rng.random() < (0.6 if p.style in ("tied", "long", "bob") else 0.06):
+    if rng.random() < (0.6 if p.style in ("tied", "long", "bob") else 0.06) and p.hair_line > -5.0:
         _stray(builder, p, rng)
 
 
