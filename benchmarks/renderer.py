@@ -23,7 +23,7 @@ from aukit.avatars import Avatar, Camera, Light, face_model, render
 from aukit.avatars import renderer as renderer_module
 from aukit.avatars import shading as loops
 from aukit.avatars.people import sample_motion
-from aukit.corpora.scene import Sensor, background
+from aukit.corpora.looks import LOOKS
 
 SIZE = 256
 STAGES = {
@@ -45,7 +45,11 @@ def recording(
     motion = sample_motion(rng, frames, 25)
     yaw, pitch, roll = (torch.from_numpy(motion.pose[:, i].astype(np.float32)) for i in range(3))
     activations = torch.from_numpy(rng.random((frames, len(model.aus), 2)).astype(np.float32)) ** 4
-    light, wall, sensor = Light.sample(rng), background(rng, SIZE), Sensor(rng, SIZE)
+    light, wall, sensor = (
+        Light.sample(rng),
+        LOOKS["bp4d"].background(rng, SIZE),
+        LOOKS["bp4d"].sensor(rng, SIZE),
+    )
     camera = Camera(yaw=yaw, pitch=pitch, roll=roll, zoom=1.25)
 
     def film() -> Any:

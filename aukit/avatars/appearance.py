@@ -31,8 +31,8 @@ _HAIR = {
     "light": (134, 98, 62),
     "blond": (178, 148, 108),
     "red": (132, 66, 34),
-    "grey": (128, 125, 122),
-    "white": (186, 182, 177),
+    "grey": (122, 119, 115),
+    "white": (164, 160, 155),
 }
 _IRIS = {
     "brown": (74, 44, 26),
@@ -42,7 +42,11 @@ _IRIS = {
     "blue": (92, 124, 152),
     "grey": (112, 124, 130),
 }
-STYLES = ("bald", "short", "full", "curly", "bob", "long", "tied", "cap")
+STYLES = ("bald", "buzz", "short", "full", "curly", "bob", "long", "tied")
+"""Hair styles."""
+COVERS = ("none", "cap", "scarf")
+"""What is worn over the hair."""
+EYEWEAR = ("none", "glasses", "sunglasses")
 
 
 def linear(srgb: NDArray[np.float64] | Colour) -> NDArray[np.float64]:
@@ -76,8 +80,11 @@ class Appearance:
         hair_volume: Thickness in mm.
         hair_line: Shift of the hair line in mm (positive: lower).
         parting: Position of the parting in [-1, 1].
+        wave: How far the hair curls, from 0 (straight) to 1 (ringlets).
+        cover: One of `COVERS`.
+        eyewear: One of `EYEWEAR`.
         cloth: Colour of the clothes.
-        cap: Colour of a cap.
+        cap: Colour of cap or scarf.
         iris: Colour of the iris.
         lashes: Darkness of the lash line in [0, 1].
         stubble: Density of the beard in [0, 1].
@@ -107,6 +114,9 @@ class Appearance:
     hair_volume: float
     hair_line: float
     parting: float
+    wave: float
+    cover: str
+    eyewear: str
     cloth: Colour
     cap: Colour
     iris: Colour
@@ -118,7 +128,13 @@ class Appearance:
     eye_shadow: float
 
     @staticmethod
-    def sample(rng: np.random.Generator, gender: str, age: float, tone: float | None = None) -> Appearance:
+    def sample(
+        rng: np.random.Generator,
+        gender: str,
+        age: float,
+        tone: float | None = None,
+        sunglasses: float = 0.0,
+    ) -> Appearance:
         """Draw one person's appearance.
 
         Args:
@@ -126,6 +142,7 @@ class Appearance:
             gender: "female" or "male".
             age: Years.
             tone: Depth of the skin's colour in [0, 1]; drawn if not given.
+            sunglasses: Chance of sunglasses; they hide the eyes, so that nobody wears them unasked.
         """
         from aukit.avatars.wrinkles import GROUPS
 
@@ -153,24 +170,44 @@ class Appearance:
             np.array([0.3, 0.15, 0.15, 0.1, 0.2, 0.1]) if tone < 0.4 else np.array([0.4, 0.57, 0.03, 0, 0, 0])
         )
         iris = linear(_IRIS[str(rng.choice(irises, p=chance))]) * np.exp(rng.normal(0, 0.15))
+        old = float(np.clip((age - 28) / 40, 0, 1.2))
+        shaved = 0.05 + 0.15 * old
         if male:
-            style = str(rng.choice(["short", "full", "bald", "bob", "cap"], p=[0.5, 0.28, 0.12, 0.04, 0.06]))
+            worn = {
+                "short": 0.62 - shaved,
+                "full": 0.2,
+                "buzz": 0.1,
+                "bald": shaved,
+                "long": 0.03,
+                "tied": 0.02,
+            }
+            worn["bob"] = 0.03
         else:
-            style = str(
-                rng.choice(
-                    ["long", "bob", "tied", "full", "short", "cap"], p=[0.40, 0.26, 0.2, 0.06, 0.04, 0.04]
-                )
-            )
-        if style in ("short", "full", "bob") and rng.random() < (0.08 if tone < 0.5 else 0.5):
+            worn = {"long": 0.44, "bob": 0.24, "tied": 0.2, "full": 0.07, "short": 0.05}
+        style = str(rng.choice(list(worn), p=list(worn.values())))
+        if style in ("short", "full", "bob", "buzz") and rng.random() < (0.08 if tone < 0.5 else 0.45):
             style = "curly"
-        volumes = {"short": (3.5, 9.0), "curly": (4.0, 14.0) if male else (12.0, 26.0)}
+        volumes = {
+            "short": (6.0, 14.0),
+            "full": (10.0, 19.0),
+            "curly": (7.0, 18.0) if male else (14.0, 28.0),
+            "long": (6.0, 13.0),
+            "bob": (7.0, 14.0),
+        }
         bearded = male and rng.random() < 0.42
         lip_hue = linear((184, 92, 88)) * np.exp(rng.normal(0, [0.1, 0.18, 0.15]))
         made_up = (not male) and rng.random() < 0.4
         brow = np.minimum(hair * 0.75, skin * 0.42)
-        old = float(np.clip((age - 28) / 40, 0, 1.2))
+        seed = int(rng.integers(0, 2**31 - 1))
+        own = np.random.default_rng([seed, 41])
+        cover = str(own.choice(COVERS, p=[0.94, 0.06, 0.0] if male else [0.92, 0.03, 0.05]))
+        eyewear = "glasses" if own.random() < 0.08 + 0.17 * min(old, 1.0) else "none"
+        if own.random() < sunglasses:
+            eyewear = "sunglasses"
+        # Men's hair recedes with age, some men's far.
+        recede = (5.0 * old + (own.exponential(14.0) * min(old, 1.0) if own.random() < 0.4 else 0.0)) * male
         return Appearance(
-            seed=int(rng.integers(0, 2**31 - 1)),
+            seed=seed,
             tone=tone,
             skin=_colour(skin),
             redness=float(np.clip(rng.normal(1.0, 0.35), 0.2, 2)),
@@ -187,11 +224,14 @@ class Appearance:
             hair=_colour(hair),
             brow_colour=_colour(brow),
             style=style,
-            hair_volume=float(rng.uniform(*volumes.get(style, (8.0, 16.0)))),
-            hair_line=float(rng.normal(-5.0 * old if male else 1.0, 3.0)),
+            hair_volume=float(rng.uniform(*volumes.get(style, (4.0, 7.0)))),
+            hair_line=float(np.clip(rng.normal(1.0 - recede, 3.0), -26.0, 7.0)),
             parting=float(rng.uniform(-0.5, 0.5)),
+            wave=float(np.clip(own.beta(1.2, 2.2) + 0.35 * max(tone - 0.6, 0.0), 0.0, 1.0)),
+            cover=cover,
+            eyewear=eyewear,
             cloth=_colour(rng.uniform(0.01, 0.55) * np.exp(rng.normal(0, 0.4, 3))),
-            cap=_colour(rng.uniform(0.02, 0.4) * np.exp(rng.normal(0, 0.5, 3))),
+            cap=_colour(rng.uniform(0.012, 0.3) * np.exp(rng.normal(0, 0.32, 3))),
             iris=_colour(iris),
             lashes=float(np.clip(rng.normal(0.7 if male else 0.95, 0.1), 0.4, 1.1)),
             stubble=float(rng.uniform(0.3, 1.0)) if bearded else (0.16 if male else 0.0),

@@ -1,375 +1,293 @@
-"""Hair: where it grows, a shell over the scalp, locks that break its outline, and what hangs from it."""
+"""Hair: a shell over the scalp, sheets that hang from the parting, and ribbons that break their outline."""
 
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import NamedTuple
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from aukit.avatars import head_shape as hs
 from aukit.avatars.appearance import Appearance
 from aukit.avatars.atlas import noise
-from aukit.avatars.topology import Topology, mean_topology
+from aukit.avatars.combing import combed, direction, flow, taper
+from aukit.avatars.glasses import add_glasses
+from aukit.avatars.hair_line import HANGING, hair_distance, hair_line
+from aukit.avatars.hanging_hair import hang
+from aukit.avatars.headwear import add_cap, add_scarf
+from aukit.avatars.shading import HAIR
+from aukit.avatars.worn import Builder, HairMesh, mean_skin, places
 
 Array = NDArray[np.float64]
-_HANGING = {"long": 165.0, "bob": 82.0}
-"""Height below the eyes in mm at which hanging hair ends."""
-_HANG_FROM, _HANG_RING = -66.0, -18.0
-"""Where the hanging sheet leaves the shell, and the ring of the head whose outline it keeps below."""
-_EAR_COVER = 10.0
-_CROPPED = ("short", "full", "curly")
-
-
-class HairMesh(NamedTuple):
-    """A mesh that follows the skin.
-
-    Attributes:
-        triangles: int64 [T, 3] into the hair's own vertices.
-        skin: int64 [M], the vertex of the mean head's skin that each vertex follows.
-        lift: float32 [M], distance from the skin along its normal in mm.
-        offset: float32 [M, 3], further shift in mm.
-        uv: float32 [M, 2] for the strands: u across, v along them.
-        two_sided: So many triangles from the first can be seen from both sides.
-        casters: So many triangles from the first cast shadows.
-    """
-
-    triangles: NDArray[np.int64]
-    skin: Tensor
-    lift: Tensor
-    offset: Tensor
-    uv: NDArray[np.float32]
-    two_sided: int
-    casters: int
-
-
-def hair_distance(
-    row: NDArray[np.float32] | Array, column: NDArray[np.float32] | Array, p: Appearance
-) -> Array:
-    """Signed distance in mm from the hair line (positive: hair grows) at ring labels and |column|."""
-    place = np.array([0, 0.2, 0.4, 0.56, 0.68, 0.78, 0.86, 0.92, 0.965, 1.02, 1.10, 1.25, 2.0])
-    if p.style == "cap":
-        line = np.array([-50.0, -50, -49, -47, -44, -40, -38, -36, -33, -30, -26, -22, -12])
-    else:
-        receding = max(0.0, -p.hair_line)
-        line = np.array([-66.0, -67, -68, -65, -55, -42, -29, -16, 6, 6, 14, 34, 52])
-        # Temples recede first; sideburns end at the ear.
-        line[:5] -= receding * np.array([0.15, 0.4, 1.3, 1.6, 1.0])
-        line[:6] += p.hair_line * (0.8 if p.hair_line > 0 else 0.7)
-        # Everybody's own: a peak or none, high or low temples.
-        own = np.random.default_rng([p.seed, 31]).normal(0.0, [2.5, 1.5, 3.0, 3.5, 3.0])
-        line[:5] += own
-        if p.style in _HANGING:
-            line[6:10] = [-26, -8, 20, 30]  # covered by what hangs
-        elif p.style not in _CROPPED:
-            line[7:10] = [-22, -14, -6]
-    edge = np.interp(column, place, line)
-    slope = np.interp(column, 0.5 * (place[1:] + place[:-1]), np.diff(line) / np.diff(place)) / 95.0
-    # Where the line climbs, it is nearer than straight above; far from it that no longer holds.
-    above = edge - row
-    return np.asarray(above / np.sqrt(1.0 + slope**2 * np.exp(-((above / 16.0) ** 2))), np.float64)
-
-
-def _arc(q: Array, s: Array) -> Array:
-    """Millimetres along the ring per unit of column."""
-    step = 0.012
-    near = np.stack(hs.ring_point(q, np.clip(s + step, -2, 2)), -1) - np.stack(
-        hs.ring_point(q, np.clip(s - step, -2, 2)), -1
-    )
-    return np.asarray(np.clip(np.linalg.norm(near, axis=-1) / (2 * step), 60.0, 900.0))
-
-
-def _nearest(values: Array, wanted: Array) -> NDArray[np.int64]:
-    """Number of the rising value that is nearest to each one wanted."""
-    return np.asarray(np.searchsorted(0.5 * (values[1:] + values[:-1]), wanted), np.int64)
-
-
-def _taper(width: Array, points: int) -> Array:
-    """Half widths [L, P] of locks that begin and end in a point."""
-    along = np.linspace(0.0, 1.0, points)
-    return np.asarray(0.5 * width[:, None] * np.sin(np.pi * along**0.7) ** 0.8 + 0.1)
-
-
-def _across(s: Array) -> Array:
-    """Strand coordinate of a column: denser at the side."""
-    return np.asarray(np.sign(s) * np.interp(np.abs(s), [0, 0.72, 1, 2], [0, 1.3, 2.6, 6.0]))
-
-
-class _Builder:
-    """Collects patches of hair over one head."""
-
-    def __init__(self, t: Topology) -> None:
-        self.t = t
-        self.count = 0
-        self.triangles: list[NDArray[np.int64]] = []
-        self.skin: list[NDArray[np.int64]] = []
-        self.lift: list[Array] = []
-        self.offset: list[Array] = []
-        self.uv: list[Array] = []
-
-    def add(
-        self,
-        skin: NDArray[np.int64],
-        lift: Array,
-        offset: Array,
-        uv: Array,
-        keep: NDArray[np.bool_] | None = None,
-    ) -> None:
-        """Grids of vertices [..., R, C]; `keep` chooses their quads [..., R - 1, C - 1]."""
-        number = np.arange(skin.size).reshape(skin.shape) + self.count
-        near, far = slice(-1), slice(1, None)
-        corners = [number[..., r, c] for r in (near, far) for c in (near, far)]
-        a, d, b, e = (corner[... if keep is None else keep].ravel() for corner in corners)
-        self.triangles.append(np.concatenate([np.stack([a, d, b], 1), np.stack([d, e, b], 1)]))
-        self.count += skin.size
-        self.skin.append(skin.ravel())
-        self.lift.append(lift.ravel())
-        self.offset.append(offset.reshape(-1, 3))
-        self.uv.append(uv.reshape(-1, 2))
-
-    def locks(self, q: Array, s: Array, lift: Array, width: Array, u: Array) -> None:
-        """Tapering, arched strips along paths.
-
-        Args:
-            q: [L, P] rings along each path.
-            s: [L, P] columns.
-            lift: [L, P] distance from the skin in mm.
-            width: [L] widest place in mm.
-            u: [L] where across the strands' texture each lock lies.
-        """
-        across = np.array([-1.0, 0.0, 1.0])
-        half = _taper(width, q.shape[1])
-        qq = np.broadcast_to(q[..., None], (*q.shape, 3))
-        ss = np.clip(s[..., None] + across * (half / _arc(q, s))[..., None], -2, 2)
-        row, column = _nearest(self.t.rows, qq), _nearest(self.t.columns, ss)
-        here = np.stack(hs.ring_point(qq, ss), -1)
-        grid = np.stack(hs.ring_point(self.t.rows[row], self.t.columns[column]), -1)
-        arch = lift[..., None] + 0.16 * half[..., None] * (1.0 - 1.6 * np.abs(across))
-        uv = np.stack([u[:, None, None] + across * half[..., None] * 0.012, qq / 150.0], -1)
-        self.add(self.t.grid[row, column], arch, here - grid, uv)
-
-    def hanging(self, place: Array, s: Array, uv: Array) -> None:
-        """Patches of places [..., R, C, 3] in mm (z from the ear axis), fixed to the head at columns `s`."""
-        skin = self.t.grid[int(_nearest(self.t.rows, np.array(_HANG_RING)))][_nearest(self.t.columns, s)]
-        here = self.t.position[skin] + np.array([0, 0, hs.EAR_AXIS_DEPTH])
-        self.add(skin, np.zeros(skin.shape), place - here, uv)
-
-    def size(self) -> int:
-        """Number of triangles so far."""
-        return sum(len(t) for t in self.triangles)
-
-    def mesh(self, two_sided: int, casters: int) -> HairMesh:
-        """All patches as one, without vertices that no triangle uses."""
-        used, triangles = np.unique(np.concatenate(self.triangles), return_inverse=True)
-        return HairMesh(
-            triangles.reshape(-1, 3),
-            torch.from_numpy(np.concatenate(self.skin)[used]),
-            torch.from_numpy(np.concatenate(self.lift)[used].astype(np.float32)),
-            torch.from_numpy(np.concatenate(self.offset)[used].astype(np.float32)),
-            np.concatenate(self.uv)[used].astype(np.float32),
-            two_sided,
-            casters,
-        )
 
 
 @lru_cache(maxsize=64)
 def hair_mesh(p: Appearance) -> HairMesh | None:
-    """The hair or cap of a person; None for the bald. About 20 ms."""
-    if p.style == "bald":
-        return None
-    builder = _Builder(mean_topology())
+    """Hair, head covering and glasses of a person; None for those who wear nothing. About 20 ms."""
+    builder = Builder()
     rng = np.random.default_rng([p.seed, 23])
-    _shell(builder, p, rng)
-    if p.style == "cap":
-        return builder.mesh(0, builder.size())
-    fringe = rng.random() < {"short": 0.15, "full": 0.35, "curly": 0.1, "tied": 0.15}.get(p.style, 0.30)
-    sweep = float(rng.normal(0, 0.10) - 0.35 * p.parting)
-    strips = _hang(builder, p, rng) if p.style in _HANGING else []
-    two_sided = builder.size()
-    if fringe and p.hair_line > -6.0:
-        _fringe(builder, p, rng, sweep)
-    casters = builder.size()
-    _locks(builder, p, rng, sweep)
-    _edge(builder, p, rng)
-    for place, columns, uv in strips:
-        builder.hanging(place, columns, uv)
-    return builder.mesh(two_sided, casters)
+    if p.cover == "scarf":
+        add_scarf(builder, p)
+    elif p.style != "bald":
+        _dress(builder, p, rng)
+    if p.cover == "cap":
+        add_cap(builder, p)
+    if p.eyewear != "none":
+        add_glasses(builder, p)
+    return builder.mesh() if builder.count else None
+
+
+def _dress(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
+    if p.style in HANGING:
+        for side in (1.0, -1.0):
+            hang(builder, p, side)
+    else:
+        _shell(builder, p, rng)
+    if p.style == "tied":
+        _tie(builder, p, rng)
+    if p.cover == "cap" or p.style == "buzz":
+        return
+    if p.style not in HANGING:
+        _locks(builder, p, rng)
+    chance = {"short": 0.25, "full": 0.5, "curly": 0.0, "tied": 0.2, "bob": 0.45}.get(p.style, 0.3)
+    if rng.random() < chance and p.hair_line > -5.0:
+        _fringe(builder, p, rng)
+    if rng.random() < (0.6 if p.style in ("tied", "long", "bob") else 0.06) and p.hair_line > -5.0:
+        _stray(builder, p, rng)
 
 
 def _thickness(q: Array, s: Array, distance: Array, p: Appearance) -> Array:
     """Height of the shell over the scalp in mm, below the skin outside the hair line."""
-    if p.style == "cap":
-        return -1.6 + 7.6 * hs.smoothstep(-1.5, 5.0, distance)
-    volume = np.full(q.shape, 4.5 if p.style == "tied" else p.hair_volume)
-    top = hs.smoothstep(-48, -92, q)
-    if p.style in ("short", "full"):
-        # Cropped sides, fuller on top and in front.
-        quiff = hs.smoothstep(-60, -85, q) * hs.smoothstep(0.8, 0.2, np.abs(s))
-        volume = volume * (0.35 + 0.65 * top + 0.35 * quiff)
+    top = hs.smoothstep(-45, -95, q)
+    volume, away = np.full(q.shape, p.hair_volume), 12.0 + 14.0 * hs.smoothstep(0.9, 0.6, np.abs(s))
+    if p.style == "buzz":
+        volume, away = np.full(q.shape, 1.6), 0.6 * away
+    elif p.style == "tied":
+        volume = np.full(q.shape, 4.5)
+    elif p.style == "curly":
+        volume, away = volume * (0.7 + 0.3 * top), 0.7 * away
     else:
-        volume = volume * (0.75 + 0.25 * top)
-    if p.style in _HANGING:
-        # Before the ears it lies close, as the sheet does that goes on below.
-        volume = volume * (1.0 - 0.75 * hs.smoothstep(-84, -54, q) * hs.smoothstep(1.0, 0.8, np.abs(s)))
-    # Hair rises out of the hair line; over the ears of those who wear it long it is full at once.
-    away = 26.0 if p.style not in _HANGING else 18.0
-    rise = 0.30 * hs.smoothstep(1.5, 6.0, distance) + 0.70 * hs.smoothstep(3.0, 4.0 + away, distance)
-    return np.asarray(-0.9 + (volume + 0.9) * rise)
+        # Cropped sides, fuller on top and in front.
+        front = hs.smoothstep(-58, -80, q) * hs.smoothstep(0.9, 0.2, np.abs(s))
+        volume = volume * ((0.32 if p.style == "short" else 0.5) + 0.5 * top + 0.35 * front)
+    if p.cover == "cap":
+        volume = np.minimum(volume, 3.0)
+    # Hair rises out of the painted roots.
+    rise = hs.smoothstep(0, 1, (distance - 1.5) / (away + 0.5)) ** 0.85
+    return np.asarray(-1.1 + (volume + 1.1) * rise)
 
 
-def _shell(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
-    t = builder.t
-    # Every other column will do, and nobody has hair below the neck's middle.
-    rows, columns = np.flatnonzero(t.rows < 60.0), np.arange(0, len(t.columns), 2)
-    q, s = np.meshgrid(t.rows[rows], t.columns[columns], indexing="ij")
-    shape = q.shape
+def _clumps(rng: np.random.Generator, uv: Array) -> Array:
+    """Noise of unit variance in strands' coordinates: some 10 mm across, long along the strands."""
+    grid = rng.standard_normal((32, 64))
+    u, v = uv[..., 0] * 4.0, uv[..., 1] * 5.0
+    i, j = np.floor(v).astype(int), np.floor(u).astype(int)
+    a, b = hs.smoothstep(0, 1, v - i), hs.smoothstep(0, 1, u - j)
+    near, far = ((1 - b) * grid[r % 32, j % 64] + b * grid[r % 32, (j + 1) % 64] for r in (i, i + 1))
+    return np.asarray(1.35 * ((1 - a) * near + a * far), np.float64)
+
+
+def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
+    rows = np.concatenate(
+        [
+            [-117, -116.2, -114.8, -112.5, -109.5, -106, -102],
+            np.arange(-98, -20, 3.5),
+            np.arange(-20, 62, 5.0),
+        ]
+    )
+    half = np.concatenate(
+        [np.linspace(0, 0.72, 16), np.sin(np.linspace(0.804, np.pi / 2, 10))[1:], np.linspace(1, 2, 10)[1:]]
+    )
+    q, s = np.meshgrid(rows, np.concatenate([-half[:0:-1], half]), indexing="ij")
+    at = places(q, s)
     distance = hair_distance(q, np.abs(s), p)
     lift = _thickness(q, s, distance, p)
-    if p.style != "cap":
-        rough = {"curly": 0.24, "full": 0.12}.get(p.style, 0.08)
-        clump = noise(rng, (22, 60), shape) if p.style == "curly" else noise(rng, (7, 34), shape)
-        fine = 0.3 * noise(rng, (9, 90), shape)
-        lift += hs.smoothstep(4, 14, distance) * (rough * p.hair_volume * clump + fine)
-        if p.style not in ("curly", "tied"):
-            # The parting: a shallow furrow from the hair line back over the crown.
-            furrow = np.exp(-(((s - 0.6 * p.parting) / 0.035) ** 2)) * (q < -60) * (q > -110)
-            lift -= 0.45 * np.minimum(p.hair_volume, 6.0) * furrow
-    keep = distance > -1.0
-    if p.style in _HANGING:
-        keep &= q < -22
-        lift = -1.5 + (lift + 1.5) * hs.smoothstep(-24, -66, q)
-    corners = keep[:-1, :-1] | keep[1:, :-1] | keep[:-1, 1:] | keep[1:, 1:]
-    # Strands run from the parting outwards: across = along the head, along = down.
-    frizz = 0.09 if p.style == "curly" else 0.012
-    uv = np.stack([_across(s) + frizz * noise(rng, (30, 60), shape), q / 150.0], -1)
-    builder.add(t.grid[np.ix_(rows, columns)], lift, np.zeros((*shape, 3)), uv, corners)
-
-
-def _locks(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: float) -> None:
-    """Locks over the shell that break its outline and its light."""
-    count = {"tied": 30, "curly": 150, "short": 80, "full": 100}.get(p.style, 60)
-    steps = np.linspace(0.0, 1.0, 6)
-    curl = p.style == "curly"
-    # Where the head turns from front to side its columns bunch up.
-    start = rng.choice([-1.0, 1.0], count) * np.where(
-        rng.random(count) < 0.5, rng.uniform(0, 0.86, count), rng.uniform(1.12, 1.9, count)
+    look = combed(p)
+    point, _ = mean_skin(at)
+    uv = flow(point, p, look)
+    inside = hs.smoothstep(6, 24, distance) * hs.smoothstep(-117, -110, q)
+    # Hair fills the hollow of the temple.
+    lift += (
+        3.0 * hs.bump(np.abs(point[..., 0]) - 63, point[..., 1] + 20, 22, 32) * hs.smoothstep(3, 14, distance)
     )
-    begin = rng.uniform(-108, np.where(np.abs(start) < 0.8, -66, -34))
-    reach = rng.uniform(10, 20, count) if curl or p.style == "short" else rng.uniform(18, 34, count)
-    q = begin[:, None] + reach[:, None] * steps
-    turn = 0.5 * sweep + rng.normal(0, 0.15 if curl else 0.02, count)
-    s = start[:, None] + turn[:, None] * steps**1.4 + curl * 0.05 * np.sin(7 * steps + 9 * start[:, None])
+    if p.style == "curly":
+        lumps = noise(rng, (18, 34), q.shape) + 0.7 * noise(rng, (44, 66), q.shape)
+        lift += inside * 0.13 * p.hair_volume * lumps
+        uv = uv + 0.10 * np.stack([noise(rng, (40, 60), q.shape), noise(rng, (40, 60), q.shape)], -1)
+    elif p.style == "buzz":
+        uv = uv + 0.03 * noise(rng, (44, 64), q.shape)[..., None]
+    elif p.cover != "cap":
+        lift += (
+            inside * (0.25 + 0.09 * np.maximum(lift, 0)) * (_clumps(rng, uv) if p.style != "tied" else 0.6)
+        )
+        uv = uv + 0.015 * noise(rng, (16, 30), q.shape)[..., None]
+        if look.comb == "side":
+            # The parting: a furrow from the hair line back over the crown.
+            furrow = np.exp(-(((s - look.parting) / 0.05) ** 2)) * (q > -112) * (np.abs(s) < 1)
+            lift -= 0.4 * np.minimum(p.hair_volume, 8.0) * furrow * inside
+    # All columns meet at the crown; the ears stand free.
+    lift = lift - 1.5 * hs.smoothstep(-113, -117, q)
+    ear = (
+        hs.smoothstep(-3, 4, q)
+        * hs.smoothstep(0.985, 1.005, np.abs(s))
+        * hs.smoothstep(1.25, 1.17, np.abs(s))
+    )
+    lift -= (lift + 2.0) * ear
+    keep = (lift > -1.09) & (distance > -2.5)
+    corners = keep[:-1, :-1] | keep[1:, :-1] | keep[:-1, 1:] | keep[1:, 1:]
+    builder.add(at, lift, 0.0, uv, HAIR, corners, casts=True)
+
+
+def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
+    """Locks that stand out of the shell and break its outline and its light."""
+    count = {"tied": 160, "curly": 520, "short": 380, "full": 380}[p.style]
+    q, around = rng.uniform(-115.5, 48, count), rng.uniform(-1, 1, count)
+    s = np.where(np.abs(around) < 0.5, np.sin(np.pi * around), 2 * around)
+    edge = np.arange(count) < (0.0 if p.style == "curly" else 0.35 * count)
+    # A third of them begin along the hair line of forehead and temples.
+    s = np.where(edge, rng.uniform(-0.97, 0.97, count), s)
+    q = np.where(edge, hair_line(np.abs(s), p) - rng.uniform(3, 16, count), q)
     inside = hair_distance(q, np.abs(s), p)
-    tip = rng.uniform(0.2, 1.8, count) * (1.6 if p.style in ("curly", "full") else 1.0)
-    lift = np.maximum(_thickness(q, s, inside, p), -0.6) + 0.3 + tip[:, None] * np.sin(0.75 * np.pi * steps)
-    lift[:, :2] -= [3.0, 1.0]
-    kept = inside[:, -1] > 1.0
-    u = _across(start) + rng.normal(0, 0.3, count)
-    builder.locks(q[kept], s[kept], lift[kept], rng.uniform(5, 10, count)[kept], u[kept])
+    kept = (inside > 2.5) & (q > -116)
+    q, s, inside = q[kept], s[kept], inside[kept]
+    n, look, curly = len(q), combed(p), p.style == "curly"
+    point, normal = mean_skin(places(q, s))
+    wanted = direction(point, s, p, look)
+    # Neighbours lean the same way.
+    lean = np.random.default_rng([p.seed, 61]).normal(0, 1, (3, 3))
+    swirl = np.sin(point / 17.0 @ lean)
+    wanted = wanted + (0.25 if p.style != "tied" else 0.05) * swirl
+    wanted = wanted + rng.normal(0, 2.0 if curly else (0.05 if p.style == "tied" else 0.15), (n, 3))
+    wanted -= (wanted * normal).sum(1, keepdims=True) * normal
+    wanted /= np.linalg.norm(wanted, axis=1, keepdims=True) + 1e-9
+    tall = _thickness(q, s, inside, p)
+    top = hs.smoothstep(-58, -88, q)
+    if curly:
+        length = rng.uniform(6, 11, n)
+    else:
+        length = rng.uniform(9, 16, n) + (6.0 + 10.0 * (p.style == "full")) * top * rng.random(n)
+    length *= np.clip(0.6 + 0.03 * inside, 0.6, 1.0) * rng.uniform(0.7, 1.15, n)
+    steps = np.linspace(0.0, 1.0, 6)
+    ahead = length[:, None] * steps
+    bend = rng.normal(0, 0.9 if curly else 0.15, n)[:, None] * ahead * steps
+    path = point[:, None] + wanted[:, None] * ahead[..., None]
+    path += np.cross(wanted, normal)[:, None] * bend[..., None]
+    offset = _hug(path) - point[:, None]
+    tip = np.minimum(rng.gamma(2.0, 1.0, n), 4.0) * {"curly": 1.3, "tied": 0.15}.get(
+        p.style, 0.35 + 0.06 * p.hair_volume
+    )
+    height = tall[:, None] + tip[:, None] * steps**1.5 + 0.9 * np.sin(np.pi * steps**0.5) + 0.5
+    height[:, 0] -= 1.2
+    # Along the hair line they are thin.
+    wide = rng.uniform(1.0, 2.4, n) * (1.0 if curly else np.clip(0.15 + 0.05 * inside, 0.28, 1.0))
+    half = wide[:, None] * taper(6) * np.clip(0.35 + 2.5 * steps, 0, 1)
+    uv = flow(point, p, look)[:, None] + rng.normal(0, 0.12, (n, 1, 2))
+    uv = uv + np.stack([0 * ahead, ahead / 150.0], -1)
+    root = places(np.repeat(q[:, None], 6, 1), np.repeat(s[:, None], 6, 1))
+    builder.ribbons(root, height, offset, half, uv, HAIR, rng.normal(0, 0.16, n))
 
 
-def _fringe(builder: _Builder, p: Appearance, rng: np.random.Generator, sweep: float) -> None:
-    """Hair across the forehead, running out into the temples."""
-    steps = np.linspace(0.0, 1.0, 7)
-    end, reach = float(rng.uniform(-52, -38)), float(rng.uniform(0.58, 0.74))
-    slant = float(rng.normal(0, 9)) - 26.0 * sweep
-    k = np.linspace(-1, 1, 50)
-    stop = end + slant * k * (1 - k * k) + 16.0 * np.clip(np.abs(k) - 0.55, 0, 1) + rng.normal(0, 3.0, 50)
-    begin = rng.uniform(-100, -84, 50)
-    q = begin[:, None] + (stop - begin)[:, None] * steps
-    middle = reach * k + rng.normal(0, 0.02, 50)
-    s = middle[:, None] * (0.82 + 0.18 * steps) + 0.9 * sweep * steps**1.5
+def _hug(path: Array) -> Array:
+    """Paths [L, P, 3] bent so that they keep the distance of their first point from the skull's ellipsoid."""
+    middle, axes = np.array([0.0, -30.0, -4.0 - hs.EAR_AXIS_DEPTH]), np.array([75.0, 87.0, 95.0])
+    from_middle = path - middle
+    far = np.linalg.norm(from_middle / axes, axis=-1, keepdims=True)
+    return np.asarray(middle + from_middle * far[:, :1] / far, np.float64)
+
+
+def _fringe(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
+    """Hair across the forehead in clumps of uneven length: straight, swept to one side or parted."""
+    count, steps = 130, np.linspace(0.0, 1.0, 8)
+    kind = str(rng.choice(["straight", "swept", "parted"], p=[0.25, 0.45, 0.3]))
+    root = np.sort(rng.uniform(-0.6, 0.6, count))
+    clump = np.round(root * 9 + rng.normal(0, 0.25, count)) / 9
+    own = np.random.default_rng([p.seed, 47]).normal(0, 1, (3, 32))
+    c = (np.round(clump * 9) + 12).astype(int)
+    middle = float(rng.normal(0, 0.12))
+    line = -46.0 + 3.0 * float(rng.normal())
+    if kind == "straight":
+        tip, end = 1.12 * root, line + 10 * np.abs(root)
+    elif kind == "swept":
+        turn = float(rng.choice([-1.0, 1.0]))
+        tip = root * 0.95 + turn * rng.uniform(0.22, 0.34)
+        end = line - 4 + 17.0 * turn * tip + 8 * np.abs(tip) ** 2
+    else:
+        away = np.where(root > middle, 1.0, -1.0)
+        tip = root + away * (0.30 - 0.12 * np.abs(root - middle))
+        end = -60 + 30.0 * np.clip(np.abs(tip - middle), 0, 0.75)
+    tip = tip + 0.55 * (clump - root) + 0.03 * own[0, c] + rng.normal(0, 0.015, count)
+    end = end + 3.5 * own[1, c] + rng.normal(0, 2.5, count) - rng.exponential(3.0, count)
+    if p.style not in HANGING:
+        end = end - 26.0 * hs.smoothstep(0.30, 0.60, np.abs(root))
+    begin = rng.uniform(-103, -82, count)
+    q = begin[:, None] + (end - begin)[:, None] * steps
+    s = np.clip(root[:, None] * (0.8 + 0.2 * steps) + (tip - root)[:, None] * steps**1.7, -0.9, 0.9)
     above = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0)
-    lift = np.maximum(above + 0.8, rng.uniform(2.2, 4.4, 50)[:, None]) + 1.5 * np.sin(np.pi * steps)
-    lift[:, :2] = above[:, :2] - [3.0, -0.2]
-    builder.locks(q, s, lift, rng.uniform(5, 9, 50), 1.8 * middle + rng.normal(0, 0.3, 50))
+    layer = rng.uniform(1.0, 3.6, count)[:, None]
+    lift = np.maximum(above + 0.6, layer) + 2.2 * np.sin(np.pi * steps) * (0.6 + 0.3 * own[2, c])[:, None]
+    lift[:, :2] = above[:, :2] + np.array([-2.5, 0.4])
+    half = rng.uniform(1.4, 3.0, count)[:, None] * taper(8)
+    uv = np.stack([1.8 * root[:, None] + 0.2 * own[0, c][:, None] + 0 * steps, q / 150.0], -1)
+    builder.ribbons(places(q, s), lift, 0.0, half, uv, HAIR, rng.normal(0, 0.25, count))
 
 
-def _edge(builder: _Builder, p: Appearance, rng: np.random.Generator) -> None:
-    """Flat locks across the hair line, so that it has no edge."""
-    steps = np.linspace(0.0, 1.0, 4)
-    start = rng.uniform(-1.02, 1.02, 120)
-    rows = np.arange(-84.0, 6.0, 1.0)
-    grid_q, grid_s = np.broadcast_arrays(rows, np.abs(start)[:, None])
-    outside = hair_distance(grid_q, grid_s, p) < 0.0
-    line = rows[outside.argmax(1)]
-    q = (line - rng.uniform(7, 14, 120))[:, None] + rng.uniform(9, 17, 120)[:, None] * steps
-    s = start[:, None] * (1.0 + rng.normal(0.0, 0.012, 120)[:, None] * steps)
-    above = np.maximum(_thickness(q, s, hair_distance(q, np.abs(s), p), p), 0.0)
-    lift = above + np.array([-1.2, 0.35, 0.5, 0.3])
-    kept = outside.any(1)
-    u = 1.8 * start + rng.normal(0, 0.3, 120)
-    builder.locks(q[kept], s[kept], lift[kept], rng.uniform(2.5, 5.0, 120)[kept], u[kept])
+def _tie(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
+    """A knot on top or low at the back, or a tail."""
+    kind = str(rng.choice(["top", "low", "tail"], p=[0.3, 0.3, 0.4]))
+    u, v = np.meshgrid(np.linspace(0, 2 * np.pi, 17), np.linspace(0, 1, 15), indexing="xy")
+    if kind == "tail":
+        # Out from the back of the head and down.
+        path_y = 8.0 * np.sin(1.3 * v) - 6 * np.sin(np.pi * v) + 95.0 * v**1.6
+        path_z = -26.0 * np.sin(np.pi * np.minimum(v * 1.1, 1)) ** 0.8
+        radius = 17.0 * np.sin(np.pi * np.clip(0.12 + 0.88 * v, 0, 1)) ** 0.7 + 1.0
+        radius *= 1 + 0.08 * np.sin(3 * u + 4 * v)
+        middle = np.stack([0 * v + 4 * np.sin(4 * v), path_y, path_z], -1)
+        ring = np.stack([np.cos(u), 0.35 * np.sin(u), np.sin(u)], -1)
+        q, s = -52.0, 2.0
+        uv = np.stack([2.5 * u / np.pi, 0.9 * v], -1)
+    else:
+        size = float(rng.uniform(19, 27))
+        polar = np.pi * v
+        radius = size * (1 + 0.09 * np.sin(3 * u + 9 * v) + 0.05 * np.sin(7 * u - 5 * v)) + 0 * v
+        ring = np.stack([np.sin(polar) * np.cos(u), -np.cos(polar), np.sin(polar) * np.sin(u)], -1)
+        ring = ring * np.array([1.0, 0.85, 1.0])
+        q, s = (-111.0, 2.0) if kind == "top" else (-18.0, 2.0)
+        middle = np.array([0.0, -0.45 * size, 0.1 * size] if kind == "top" else [0.0, 2.0, -0.55 * size])
+        uv = np.stack([2.2 * u / np.pi + 2.5 * v, 0.6 * v + 0.2 * u / np.pi], -1)
+    at = places(np.full(u.shape, q), np.full(u.shape, s))
+    builder.add(at, 4.0, middle + radius[..., None] * ring, uv, HAIR, two_sided=True, casts=True)
 
 
-def _hang(builder: _Builder, p: Appearance, rng: np.random.Generator) -> list[tuple[Array, Array, Array]]:
-    """The sheet that falls from the widest ring over the ears.
+def _stray(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
+    """A few thin locks that hang from the temples, before the ears or across the face."""
+    clusters, each, steps = int(rng.integers(1, 4)), 4, np.linspace(0.0, 1.0, 9)
 
-    Returns:
-        Locks that break its edges: places, columns and strand coordinates for `_Builder.hanging`.
-    """
-    strips = []
-    end = _HANGING[p.style] + float(rng.uniform(-14, 22))
-    front = float(rng.uniform(0.85, 0.92))
-    wave = float(rng.choice([0.4, 1.2, 3.0])) if p.style == "long" else float(rng.uniform(0.2, 1.2))
-    pitch, phase = float(rng.uniform(10, 17)), float(rng.uniform(0, 6))
-    bend = float(rng.uniform(-9, 5)) if p.style == "bob" else float(rng.uniform(-2, 8))
-    volume = 0.78 * p.hair_volume
+    def shared(low: float, high: float) -> Array:
+        return np.repeat(rng.uniform(low, high, clusters), each)[:, None]
 
-    def place(y: Array, s: Array, out: Array | float) -> Array:
-        x0, _, z0 = hs.ring_point(np.minimum(y, _HANG_RING), s)
-        down = np.clip((y - _HANG_RING) / (end - _HANG_RING), 0, 1)
-        cover = _EAR_COVER * hs.smoothstep(-40, 2, y) * hs.smoothstep(2.0, 1.2, np.abs(s))
-        # The front edge lies on the cheek; behind it the sheet stands off and hides the ear.
-        edge = hs.smoothstep(front - 0.06, 1.0, np.abs(s))
-        out = out - 1.5 + 3.4 * hs.smoothstep(_HANG_FROM, _HANG_FROM + 24, y)
-        thick = edge * (volume + cover) + out
-        ripple = wave * np.sin(y / pitch + phase + 3.0 * np.abs(s)) * hs.smoothstep(-10, 60, y)
-        narrow = -5.0 * hs.smoothstep(30, 90, y) + bend * hs.smoothstep(0.7, 1.0, down)
-        grow = 1.0 + (thick + narrow + ripple) / np.hypot(x0, z0)
-        forward = 14.0 * hs.smoothstep(60, 150, y) * hs.smoothstep(1.5, 0.9, np.abs(s))
-        return np.stack([x0 * grow, y + 0 * x0, z0 * grow - 6.0 * hs.smoothstep(-10, 60, y) + forward], -1)
-
-    for side in (1.0, -1.0):
-        s = side * np.linspace(front, 2.0, 30)[None]
-        down = np.linspace(0, 1, 26)[:, None]
-        length = (end - _HANG_FROM) * (1 + 0.05 * noise(rng, (1, 14), (1, 30)))
-        y = _HANG_FROM + down * length
-        ragged = 1.2 * noise(rng, (5, 12), (26, 30)) * hs.smoothstep(0.1, 0.6, down)
-        uv = np.stack(np.broadcast_arrays(_across(s), y / 150), -1)
-        # The front edge is no straight line.
-        swing = 2.2 * np.sin(y / 26.0 + phase) + 0.8 * noise(rng, (9, 2), (26, 30))
-        s = s + side * swing * np.clip(1.3 - np.abs(s), 0, 1) / _arc(np.full(s.shape, _HANG_RING), s)
-        patch = place(y, s, ragged)
-        if side < 0:
-            patch, uv, s = patch[:, ::-1], uv[:, ::-1], s[:, ::-1]
-        builder.hanging(patch, s, uv)
-        count, steps = 24, np.linspace(0, 1, 9)
-        at = front - 0.012 + (1.15 - front) * rng.random(count) ** 1.5
-        at = np.where((at > 0.95) & (at < 1.06), at + 0.12, at)
-        first, last = rng.uniform(-56, -25, count), end + rng.normal(4, 9, count)
-        yy = (first[:, None] + (last - first)[:, None] * steps)[..., None]
-        half = _taper(rng.uniform(5, 10, count), 9)[..., None]
-        across = np.array([-1.0, 0.0, 1.0])
-        drift = at[:, None] + rng.normal(0, 0.012, count)[:, None] * steps
-        arc = _arc(np.full(drift.shape, _HANG_RING), drift)[..., None]
-        columns = side * np.clip(drift[..., None] + side * across * half / arc, front - 0.05, 2.0)
-        out = 1.4 * np.sin(np.pi * steps)[:, None] + 0.2 * half * (1 - 1.6 * np.abs(across)) - 0.3
-        u = side * _across(at) + rng.normal(0, 0.15, count)
-        strip_uv = np.stack(np.broadcast_arrays(u[:, None, None] + across * half * 0.012, yy / 150), -1)
-        strips.append((place(np.broadcast_to(yy, columns.shape), columns, out), columns, strip_uv))
-    return strips
+    count = clusters * each
+    side = np.repeat(rng.choice([-1.0, 1.0], clusters), each)[:, None]
+    begin, start = shared(-92, -80), shared(0.35, 0.75) + rng.normal(0, 0.02, (count, 1))
+    reach = shared(45, 60) if p.style not in ("tied", *HANGING) else shared(60, 110)
+    q = begin + reach * rng.uniform(0.75, 1.1, (count, 1)) * steps
+    end = shared(0.84, 0.96) + rng.normal(0, 0.015, (count, 1))
+    s = start + (end - start) * steps**0.6 + 0.02 * np.sin(5 * steps + shared(0, 6))
+    tall = np.maximum(_thickness(q, s, hair_distance(q, s, p), p), 0.0) if p.style not in HANGING else 1.0
+    lift = tall + 0.6 + shared(1, 4) * np.sin(np.pi * steps)
+    half = rng.uniform(0.25, 0.5, (count, 1)) * taper(9)
+    uv = np.stack([rng.uniform(0, 5, (count, 1)) + 0 * steps, q / 150.0], -1)
+    builder.ribbons(places(q, side * s), lift, 0.0, half, uv, HAIR, rng.normal(0, 0.3, count))
 
 
 @lru_cache(maxsize=24)
 def strands(seed: int) -> NDArray[np.float32]:
-    """Brightness of strands, [256, 512] around 0: long along v, fine across u; tiles by wrapping."""
+    """Brightness of strands, [256, 512] around 0: long along v, fine across u; tiles by wrapping.
+
+    The finest are a third of a millimetre wide: finer ones would flicker at the sizes that are rendered.
+    """
     rng = np.random.default_rng([seed, 29])
     total = np.zeros((256, 512), np.float32)
-    for rows, columns, weight in ((6, 512, 0.5), (10, 170, 0.5), (4, 40, 0.45)):
+    for rows, columns, weight in ((8, 128, 0.26), (6, 60, 0.36), (5, 26, 0.36), (4, 9, 0.36)):
         cells = np.pad(rng.standard_normal((rows, columns)), 2, mode="wrap").astype(np.float32)
         y = (np.arange(256) + 0.5) / 256 * rows + 1.5
         x = (np.arange(512) + 0.5) / 512 * columns + 1.5

@@ -13,7 +13,8 @@ from aukit.avatars import head_shape as hs
 from aukit.avatars import wrinkles as wr
 from aukit.avatars.appearance import Appearance
 from aukit.avatars.atlas import TEXTURE, Atlas, atlas, noise, texels
-from aukit.avatars.hair import hair_distance
+from aukit.avatars.glasses import paint_glasses
+from aukit.avatars.hair_line import paint_hair_roots
 from aukit.avatars.landmarks import BROW_INNER, BROW_OUTER, brow_line
 from aukit.avatars.topology import CLOTH_ROW, EAR_UV, EYE_UV, MOUTH_UV, TEETH_UV
 
@@ -83,32 +84,17 @@ def _paint(p: Appearance) -> Paint:
     _brows(p, a, ax, rng, skin, relief, shape)
     eyes, part = _band(a, -14, 14)
     _lid_lines(p, part, np.abs(part.x), skin[eyes], ao[eyes])
-    _hair_line(p, a, rng, skin, sheen, shape)
+    paint_hair_roots(p, a, skin, sheen)
     cloth = _step(CLOTH_ROW - 0.6, CLOTH_ROW + 0.6, a.row)
     weave = 1 + 0.08 * noise(rng, (200, 256), shape)
     skin += cloth[..., None] * (np.asarray(p.cloth, np.float32) * weave[..., None] - skin)
     sheen *= 1 - 0.85 * cloth
     relief *= front
     _other_patches(p, rng, albedo, gloss, occlusion)
+    paint_glasses(p, albedo, gloss, occlusion)
     np.clip(albedo, 0.003, 0.97, out=albedo)
     unit = np.concatenate([albedo, occlusion[..., None], gloss[..., None] * (PAINT_STEP / SHEEN_STEP)], -1)
     return Paint((np.clip(unit, 0, 1) / PAINT_STEP).round().astype(np.uint16), height)
-
-
-def _hair_line(
-    p: Appearance, a: Atlas, rng: np.random.Generator, skin: Image, sheen: Image, shape: tuple[int, int]
-) -> None:
-    """Hair on the scalp: single strands at the hair line, closing to a cover where the shell begins."""
-    if p.style == "bald":
-        return
-    distance = hair_distance(a.row, np.abs(a.column), p).astype(np.float32)
-    distance += 2.0 * noise(rng, (24, 90), shape)
-    strand = 0.8 * noise(rng, (46, 400), shape) + 0.5 * noise(rng, (90, 512), shape)
-    ragged = 0.0 if p.style == "cap" else 2.6
-    cover = _step(-5.0, 3.5, np.asarray(distance + ragged * strand, np.float32)) * _step(109, 60, a.row)
-    tone = np.exp(0.22 * strand - 0.15)[..., None] * np.asarray(p.hair, np.float32)
-    skin += 0.93 * cover[..., None] * (tone - skin)
-    sheen *= 1 - 0.7 * cover
 
 
 def _band(a: Atlas, top: float, bottom: float) -> tuple[slice, Atlas]:
@@ -278,7 +264,8 @@ def _lips(
         2.5, 0.2, np.asarray(np.abs(a.x) - hs.MOUTH_HALF_WIDTH, np.float32)
     )
     # The line between the lips ends in dark corners.
-    seam = 0.95 * seam + 1.5 * _gauss(np.abs(a.x) - hs.MOUTH_HALF_WIDTH + 0.4, dy - 0.2, 1.5, 1.1)
+    beside = np.asarray(np.abs(a.x) - hs.MOUTH_HALF_WIDTH + 0.4, np.float32)
+    seam = 0.95 * seam + 1.5 * _gauss(beside, dy - 0.2, 1.5, 1.1)
     skin *= np.exp(-seam[..., None] * np.array([0.8, 1, 1], np.float32))
     sheen += (0.9 + 0.5 * (dy > 0)) * inside * p.gloss
     relief += inside * 0.11 * noise(rng, (3, 330), shape)

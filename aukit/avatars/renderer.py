@@ -17,7 +17,7 @@ from aukit.avatars.appearance import Appearance, Avatar
 from aukit.avatars.background import plain_background
 from aukit.avatars.camera import PIVOT, Camera
 from aukit.avatars.face_model import FaceModel, face_model
-from aukit.avatars.hair import HairMesh, hair_mesh, strands
+from aukit.avatars.hair import hair_mesh, strands
 from aukit.avatars.light import Light
 from aukit.avatars.painting import PAINT_STEP, SHEEN_STEP, Paint, paint
 from aukit.avatars.topology import CLOTH, EYE, SKIN
@@ -88,23 +88,22 @@ class _Scene:
 
     def __init__(self, model: FaceModel, appearance: Appearance) -> None:
         self.model = model
-        self.hair: HairMesh | None = hair_mesh(appearance)
+        self.hair = hair_mesh(appearance)
         self.triangles = model.triangles
         self.part = model.parts.numpy()
         self.uv: Float = model.uv.numpy()
-        if self.hair is not None:
-            n = len(self.uv)
-            self.triangles = torch.cat([model.triangles, torch.from_numpy(self.hair.triangles + n)])
-            kind = shading.CAP if appearance.style == "cap" else shading.HAIR
-            self.part = np.concatenate([self.part, np.full(len(self.hair.triangles), kind)])
-            self.uv = np.concatenate([self.uv, self.hair.uv])
-        head, hair = len(model.triangles), self.hair
         # Skin, eyes and clothes are closed; so is hair that lies on the head, but not what hangs.
-        self.one_sided = np.isin(self.part, [SKIN, EYE, CLOTH, shading.HAIR, shading.CAP])
-        self.one_sided[head : head + (hair.two_sided if hair else 0)] = False
+        self.one_sided = np.isin(self.part, [SKIN, EYE, CLOTH])
+        self.casters = model.casters
+        if self.hair is not None:
+            worn = self.hair
+            triangles = torch.from_numpy(worn.triangles + len(self.uv))
+            self.triangles = torch.cat([model.triangles, triangles])
+            self.casters = torch.cat([model.casters, triangles[torch.from_numpy(worn.casts)]])
+            self.part = np.concatenate([self.part, worn.part])
+            self.one_sided = np.concatenate([self.one_sided, ~worn.two_sided])
+            self.uv = np.concatenate([self.uv, worn.uv])
         self.triangles_np: NDArray[np.int64] = self.triangles.numpy()
-        casting = self.triangles[head : head + (hair.casters if hair else 0)]
-        self.casters = torch.cat([model.casters, casting])
         self.corners = self.triangles_np.astype(np.uint32)
         self.materials = self.part.astype(np.uint8)
 
@@ -114,8 +113,7 @@ class _Scene:
         if self.hair is None:
             return vertices, normals
         h = self.hair
-        root, up = self.model.on_skin(h.skin, vertices), self.model.on_skin(h.skin, normals)
-        shell = root + up * h.lift[:, None].to(up) + h.offset.to(up)
+        shell = h.on(self.model.on_skin(h.points, torch.cat([vertices, normals], -1)))
         none = np.zeros((0, 2), np.int64)
         shell_normals = _vertex_normals(shell, torch.from_numpy(h.triangles), none, vectorised)
         return torch.cat([vertices, shell], 1), torch.cat([normals, shell_normals], 1)

@@ -55,7 +55,9 @@ def film(
     """Renders of one identity: uint8 [n, 3, S, S], activations [n, A], and whether he is male."""
     avatar = Avatar.sample(POOL, name, 0, basis=basis)
     if plain:
-        look = replace(avatar.appearance, style="bald", stubble=0.0, moustache=0.0)
+        look = replace(
+            avatar.appearance, style="bald", cover="none", eyewear="none", stubble=0.0, moustache=0.0
+        )
         avatar = replace(
             avatar, appearance=replace(look, lips=0.6, lashes=0.5, brow_density=0.7, brow_width=2.6)
         )
