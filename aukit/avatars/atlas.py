@@ -15,6 +15,9 @@ from aukit.avatars.topology import SKIN_V, Topology, _skin_uv
 Image = NDArray[np.float32]
 TEXTURE = 512
 """Width and height of the atlas in texels."""
+PAINT_STEP = 1.0 / 65535.0
+"""One step of `Paint.colour`: colours and occlusion lie in [0, 1]."""
+SHEEN_STEP = 8.0 * PAINT_STEP
 
 
 class Atlas(NamedTuple):

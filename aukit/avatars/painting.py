@@ -12,17 +12,13 @@ from numpy.typing import NDArray
 from aukit.avatars import head_shape as hs
 from aukit.avatars import wrinkles as wr
 from aukit.avatars.appearance import Appearance
-from aukit.avatars.atlas import TEXTURE, Atlas, atlas, noise, texels
+from aukit.avatars.atlas import PAINT_STEP, SHEEN_STEP, TEXTURE, Atlas, atlas, noise, texels
 from aukit.avatars.glasses import paint_glasses
 from aukit.avatars.hair_line import paint_hair_roots
 from aukit.avatars.landmarks import BROW_INNER, BROW_OUTER, brow_line
 from aukit.avatars.topology import CLOTH_ROW, EAR_UV, EYE_UV, MOUTH_UV, TEETH_UV
 
 Image = NDArray[np.float32]
-
-PAINT_STEP = 1.0 / 65535.0
-"""One step of `Paint.colour`: colours and occlusion lie in [0, 1]."""
-SHEEN_STEP = 8.0 * PAINT_STEP
 
 
 class Paint(NamedTuple):

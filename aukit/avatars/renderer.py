@@ -14,12 +14,13 @@ from torch import Tensor
 from aukit.avatars import shading, torch_shading
 from aukit.avatars import wrinkles as wr
 from aukit.avatars.appearance import Appearance, Avatar
+from aukit.avatars.atlas import PAINT_STEP, SHEEN_STEP
 from aukit.avatars.background import plain_background
 from aukit.avatars.camera import PIVOT, Camera
 from aukit.avatars.face_model import FaceModel, face_model
 from aukit.avatars.hair import hair_mesh, strands
 from aukit.avatars.light import Light
-from aukit.avatars.painting import PAINT_STEP, SHEEN_STEP, Paint, paint
+from aukit.avatars.painting import Paint, paint
 from aukit.avatars.topology import CLOTH, EYE, SKIN
 from aukit.mesh import visible_triangles
 from aukit.mesh.rasterizer import Backend

@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from aukit.avatars.painting import PAINT_STEP, SHEEN_STEP
+from aukit.avatars.atlas import PAINT_STEP, SHEEN_STEP
 
 F = NDArray[np.float32]
 I64 = NDArray[np.int64]

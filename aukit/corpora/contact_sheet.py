@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
@@ -94,7 +95,8 @@ def _avatars(basis: str, size: int, seed: int) -> list[Pixels]:
 
 def _action_units(basis: str, size: int, seed: int) -> list[list[Pixels]]:
     """Neutral and then every action unit alone on one person, in rows of tiles."""
-    avatar = Avatar.sample(POOL, "face", seed, basis=basis)
+    avatar = Avatar.sample(POOL, "face", seed, "female", 35, basis=basis)
+    avatar = replace(avatar, appearance=replace(avatar.appearance, cover="none", eyewear="none"))
     n = len(VISIBLE_AUS)
     acts = torch.zeros(n + 1, n, 2)
     acts[torch.arange(1, n + 1), torch.arange(n)] = 1.0
