@@ -14,7 +14,7 @@ import numpy as np
 
 from aukit.facs import VISIBLE_AUS
 
-VERSION = 2
+VERSION = 3
 NAME = "fera2017-people"
 LOOK = "bp4d"
 """FERA 2017's films are from the laboratory of BP4D."""
