@@ -1,0 +1,77 @@
+"""Bilinear resizing of feature maps with corner pixels aligned, and what can be read off without doing it."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["bilinear", "grid_taps", "resize", "upsampled_convolution"]
+
+
+def resize(x: Tensor, size: int) -> Tensor:
+    """Resize ``[B,C,H,W]`` to ``[B,C,size,size]``, bilinearly, corners aligned, without antialiasing."""
+    return F.interpolate(x, size=(size, size), mode="bilinear", align_corners=True)
+
+
+def grid_taps(side: int, size: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Where `resize` reads one axis: the lower neighbour ``[size]`` int64 and the fraction beyond it.
+
+    Positions are computed in float32 as torch does: on fine maps their rounding shows in the values.
+    """
+    step = torch.tensor(side - 1, dtype=torch.float32, device=device) / (size - 1)
+    position = torch.arange(size, dtype=torch.float32, device=device) * step
+    low = position.long().clamp(max=side - 1)
+    # Rounding may put the last position a little beyond the last pixel.
+    return low, torch.where(low < side - 1, position - low, 0.0)
+
+
+def bilinear(pixels: Tensor, fraction: Tensor) -> Tensor:
+    """Weigh the four neighbours of each grid position.
+
+    Args:
+        pixels: ``[B,C,2n,2n]``; entries 2i and 2i+1 of an axis are the neighbours of position i.
+        fraction: ``[n]``, the part of the second one.
+
+    Returns:
+        ``[B,C,n,n]``.
+    """
+    fraction = fraction.to(pixels.dtype)
+    rows = torch.lerp(pixels[:, :, 0::2], pixels[:, :, 1::2], fraction[:, None])
+    return torch.lerp(rows[..., 0::2], rows[..., 1::2], fraction)
+
+
+def upsampled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+    """``conv2d(resize(x, 2·side), weight, bias, padding=k // 2)`` for a quarter of the multiplications.
+
+    Resizing acts on places and each tap of the kernel on channels, so the two commute: the channels are mixed
+    on the small map, once per tap, then each axis is resized and shifted by its taps in one product with a
+    small matrix.
+
+    Args:
+        x: ``[B,in,n,n]``.
+        weight: ``[out,in,k,k]``, k odd.
+        bias: ``[out]`` or None.
+
+    Returns:
+        ``[B,out,2n,2n]``; memory for k²·out·n² values per sample.
+    """
+    batch, _, side, _ = x.shape
+    outputs, inputs, taps, _ = weight.shape
+    mixer = weight.permute(0, 2, 3, 1).reshape(-1, inputs)
+    # Rows of `mixed`: output channel, vertical tap, horizontal tap; columns: x, then y.
+    columns = x.transpose(2, 3).reshape(batch, inputs, side * side)
+    mixed = torch.bmm(mixer.expand(batch, -1, -1), columns)
+    axis = _upsampling_taps(side, taps).to(mixed)
+    # Horizontal: sum over (horizontal tap, x), which lie side by side in memory; likewise vertical.
+    mixed = mixed.reshape(-1, taps * side, side).transpose(1, 2)
+    wide = torch.bmm(mixed, axis.expand(len(mixed), -1, -1)).reshape(-1, taps * side, 2 * side)
+    high = torch.bmm(axis.T.expand(len(wide), -1, -1), wide).reshape(batch, outputs, 2 * side, 2 * side)
+    return high if bias is None else high + bias[:, None, None].to(high.dtype)
+
+
+def _upsampling_taps(side: int, taps: int) -> Tensor:
+    """``[taps·side, 2·side]``: what each place of a small axis gives to each place of the doubled one."""
+    unit = F.interpolate(torch.eye(side)[None], size=2 * side, mode="linear", align_corners=True)[0]
+    shifted = F.pad(unit, (taps // 2, taps // 2)).unfold(1, 2 * side, 1)
+    return shifted.transpose(0, 1).reshape(taps * side, 2 * side)
