@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from aukit.fgnet.grid import resize
 from aukit.fgnet.stylegan2 import EqualLinear
 
 __all__ = ["GradualStyleEncoder"]
@@ -67,7 +68,11 @@ class ResidualUnit(nn.Module):
 
 
 class StyleHead(nn.Module):
-    """Stride-2 convolutions with leaky ReLU (slope 0.01) from ``[B,in,s,s]`` down to 1×1, then linear."""
+    """Stride-2 convolutions with leaky ReLU (slope 0.01) from ``[B,in,s,s]`` down to 1×1, then linear.
+
+    They are computed as matrix products with patches: most of these maps are so small that a convolution
+    would spend its time on rearranging the kernel, and heads on the same level share its patches.
+    """
 
     def __init__(self, inputs: int, style_dim: int, side: int) -> None:
         super().__init__()
@@ -78,9 +83,16 @@ class StyleHead(nn.Module):
         self.convs = nn.Sequential(*layers)
         self.linear = EqualLinear(style_dim, style_dim)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Code ``[B,style_dim]``."""
-        code: Tensor = self.linear(self.convs(x).flatten(1))
+    def forward(self, patches: Tensor, batch: int) -> Tensor:
+        """Code ``[B,style_dim]`` of the `_patches` ``[in·9, B·s²/4]`` of a level."""
+        for layer in self.convs:
+            if isinstance(layer, nn.Conv2d):
+                assert layer.bias is not None
+                x = torch.addmm(layer.bias[:, None], layer.weight.flatten(1), patches)
+                side = math.isqrt(x.shape[1] // batch)
+                x = F.leaky_relu(x).reshape(-1, batch, side, side).transpose(0, 1)
+                patches = _patches(x) if side > 1 else patches
+        code: Tensor = self.linear(x.flatten(1))
         return code
 
 
@@ -158,11 +170,14 @@ class GradualStyleEncoder(nn.Module):
             if index in self.taps:
                 levels.append(x)
         fine, middle, coarse = levels
-        middle = _enlarge(coarse, middle) + self.latlayer1(middle)
-        fine = _enlarge(middle, fine) + self.latlayer2(fine)
-        source = {16: coarse, 8: middle, 4: fine}
-        heads = list(self.styles)[:styles]
-        return torch.stack([cast(Tensor, head(source[_stride(i)])) for i, head in enumerate(heads)], dim=1)
+        middle = _enlarge_and_add(coarse, self.latlayer1(middle))
+        fine = _enlarge_and_add(middle, self.latlayer2(fine))
+        patches = {16: _patches(coarse), 8: _patches(middle), 4: _patches(fine)}
+        codes = [
+            cast(Tensor, head(patches[_stride(index)], len(images)))
+            for index, head in enumerate(self.styles[:styles])
+        ]
+        return torch.stack(codes, dim=1)
 
 
 def _stride(style: int) -> int:
@@ -170,5 +185,11 @@ def _stride(style: int) -> int:
     return 16 if style < _COARSE else 8 if style < _MIDDLE else 4
 
 
-def _enlarge(x: Tensor, like: Tensor) -> Tensor:
-    return F.interpolate(x, size=like.shape[-2:], mode="bilinear", align_corners=True)
+def _enlarge_and_add(x: Tensor, finer: Tensor) -> Tensor:
+    return resize(x, finer.shape[-1]).to(finer.dtype) + finer
+
+
+def _patches(x: Tensor) -> Tensor:
+    """What a 3×3 convolution with stride 2 and padding 1 reads: ``[B,C,s,s]`` → ``[C·9, B·s²/4]``."""
+    patches = F.unfold(x, 3, padding=1, stride=2)
+    return patches.transpose(0, 1).flatten(1)

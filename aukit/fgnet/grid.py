@@ -6,6 +6,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+_CACHED = 1 << 21  # values
+
 __all__ = ["bilinear", "grid_taps", "resize", "upsampled_convolution"]
 
 
@@ -56,18 +58,23 @@ def upsampled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Ten
     Returns:
         ``[B,out,2n,2n]``; memory for k²·out·n² values per sample.
     """
-    batch, _, side, _ = x.shape
-    outputs, inputs, taps, _ = weight.shape
-    mixer = weight.permute(0, 2, 3, 1).reshape(-1, inputs)
-    # Rows of `mixed`: output channel, vertical tap, horizontal tap; columns: x, then y.
+    batch, inputs, side, _ = x.shape
+    outputs, _, taps, _ = weight.shape
     columns = x.transpose(2, 3).reshape(batch, inputs, side * side)
-    mixed = torch.bmm(mixer.expand(batch, -1, -1), columns)
-    axis = _upsampling_taps(side, taps).to(mixed)
-    # Horizontal: sum over (horizontal tap, x), which lie side by side in memory; likewise vertical.
-    mixed = mixed.reshape(-1, taps * side, side).transpose(1, 2)
-    wide = torch.bmm(mixed, axis.expand(len(mixed), -1, -1)).reshape(-1, taps * side, 2 * side)
-    high = torch.bmm(axis.T.expand(len(wide), -1, -1), wide).reshape(batch, outputs, 2 * side, 2 * side)
-    return high if bias is None else high + bias[:, None, None].to(high.dtype)
+    axis = _upsampling_taps(side, taps).to(x)
+    # A few output channels at a time: what lies between the products then stays in the cache.
+    share = outputs if x.device.type != "cpu" else max(1, _CACHED // (batch * taps**2 * side**2))
+    parts = []
+    for kernel in weight.permute(0, 2, 3, 1).split(share):
+        mixer = kernel.reshape(1, -1, inputs).expand(batch, -1, -1)
+        # Rows: output channel, vertical tap, horizontal tap; columns: x, then y. The horizontal sum runs over
+        # (horizontal tap, x), which lie side by side in memory; likewise the vertical one.
+        mixed = torch.bmm(mixer, columns).reshape(-1, taps * side, side).transpose(1, 2)
+        wide = torch.bmm(mixed, axis.expand(len(mixed), -1, -1)).reshape(-1, taps * side, 2 * side)
+        high = torch.bmm(axis.T.expand(len(wide), -1, -1), wide)
+        parts.append(high.reshape(batch, -1, 2 * side, 2 * side))
+    out = torch.cat(parts, dim=1)
+    return out if bias is None else out + bias[:, None, None].to(out.dtype)
 
 
 def _upsampling_taps(side: int, taps: int) -> Tensor:

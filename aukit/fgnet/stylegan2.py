@@ -123,7 +123,7 @@ class ModulatedConv(nn.Module):
         """Factors of the input channels ``[B,in]`` and of the output channels ``[B,out]``, always float32."""
         with torch.autocast(style.device.type, enabled=False):
             scale_in = self.modulation(style.float())
-            energy = self.weight[0].float().square().sum(dim=(2, 3)) * self.scale**2
+            energy = torch.linalg.vector_norm(self.weight[0].float(), dim=(2, 3)).square() * self.scale**2
             if self.demodulate:
                 scale_out = torch.rsqrt(F.linear(scale_in.square(), energy) + _EPSILON)
             else:
@@ -144,7 +144,7 @@ class ModulatedConv(nn.Module):
         """
         scale_in, scale_out = self.scales(style, gain)
         kernel = self.weight[0]
-        if len(x) == 1:
+        if len(x) == 1 and x[0, 0].numel() > kernel[0].numel():  # the kernel is the smaller one to scale
             kernel = kernel * scale_in[0, :, None, None] * scale_out[0, :, None, None, None]
             return self._convolve(x, kernel, bias)
         y = self._convolve(x * scale_in[:, :, None, None].to(x.dtype), kernel)
@@ -191,7 +191,8 @@ class StyledConv(nn.Module):
         last = noise.shape[-1] - 1
         inside = ((index >= 0) & (index <= last)).to(x.dtype)
         index = index.clamp(0, last)
-        y = self._linear(x, style).index_select(2, index).index_select(3, index)
+        y = self._linear(x, style).permute(0, 2, 3, 1)  # channels last: pixels are copied whole
+        y = y.index_select(1, index).index_select(2, index).permute(0, 3, 1, 2)
         y = self._activate(y, noise.index_select(2, index).index_select(3, index))
         return y * (inside[:, None] * inside)
 
