@@ -65,7 +65,7 @@ def upsampled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Ten
     # A few output channels at a time: what lies between the products then stays in the cache.
     share = outputs if x.device.type != "cpu" else max(1, _CACHED // (batch * taps**2 * side**2))
     parts = []
-    for kernel in weight.permute(0, 2, 3, 1).split(share):
+    for kernel in torch.split(weight.permute(0, 2, 3, 1), share):
         mixer = kernel.reshape(1, -1, inputs).expand(batch, -1, -1)
         # Rows: output channel, vertical tap, horizontal tap; columns: x, then y. The horizontal sum runs over
         # (horizontal tap, x), which lie side by side in memory; likewise the vertical one.

@@ -154,7 +154,8 @@ class ModulatedConv(nn.Module):
     def _convolve(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
         if self.blur is None:
             return F.conv2d(x, kernel, bias, padding=kernel.shape[-1] // 2)
-        return self.blur(F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), bias)
+        out: Tensor = self.blur(F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), bias)
+        return out
 
 
 class Noise(nn.Module):
