@@ -33,7 +33,7 @@ env: $(READY) ## Set up the local environment (.venv) from requirements.lock
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-all: $(READY) ## Run all tests, also the one that wants 18 GB of memory
+test-all: $(READY) ## Run all tests, also the one that wants 10 GB of memory
 	$(BIN)/python -m pytest -m "heavy or not heavy" $(ARGS)
 
 lint: $(READY) ## Check style and types

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aukit.fgnet.grid import resize
+from aukit.fgnet.grid import lay_out, resize
 from aukit.fgnet.stylegan2 import EqualLinear
 
 __all__ = ["GradualStyleEncoder"]
@@ -163,7 +163,7 @@ class GradualStyleEncoder(nn.Module):
         Returns:
             ``[B,styles,style_dim]``.
         """
-        x = self.input_layer(images.contiguous(memory_format=torch.channels_last))
+        x = self.input_layer(lay_out(images, self.training))
         levels: list[Tensor] = []
         for index, unit in enumerate(self.body):
             x = unit(x)

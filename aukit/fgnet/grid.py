@@ -1,4 +1,4 @@
-"""Bilinear resizing of feature maps with corner pixels aligned, and what can be read off without doing it."""
+"""Feature maps: bilinear resizing with corner pixels aligned, what can be read off without it, layout."""
 
 from __future__ import annotations
 
@@ -8,7 +8,17 @@ from torch.nn import functional as F
 
 _CACHED = 1 << 21  # values
 
-__all__ = ["bilinear", "grid_taps", "resize", "upsampled_convolution"]
+__all__ = ["bilinear", "grid_taps", "lay_out", "resize", "upsampled_convolution"]
+
+
+def lay_out(x: Tensor, training: bool) -> Tensor:
+    """Bring ``[B,C,H,W]`` to the fastest memory layout in which batch norm is exact.
+
+    That is channels last, except in training on a CPU: there PyTorch sums the statistics of a batch in that
+    layout in single precision, one value after the other, and 256² maps come out wrong by up to 3e−3.
+    """
+    exact = training and x.device.type == "cpu"
+    return x.contiguous(memory_format=torch.contiguous_format if exact else torch.channels_last)
 
 
 def resize(x: Tensor, size: int) -> Tensor:

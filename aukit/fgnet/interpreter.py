@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import cast
 
-import torch
 from torch import Tensor, nn
 
-from aukit.fgnet.grid import resize, upsampled_convolution
+from aukit.fgnet.grid import lay_out, resize, upsampled_convolution
 
 __all__ = ["PyramidInterpreter"]
 
@@ -85,10 +84,10 @@ class PyramidInterpreter(nn.Module):
     def _layer(self, index: int, h: Tensor) -> Tensor:
         layer = cast(nn.Sequential, getattr(self, f"layer{index}"))
         if not isinstance(layer[0], _Doubling):
-            return cast(Tensor, layer(h))
+            return cast(Tensor, layer(lay_out(h, self.training)))
         convolution = cast(nn.Conv2d, layer[1])
         h = upsampled_convolution(h, convolution.weight, convolution.bias)
-        return cast(Tensor, layer[2:](h.contiguous(memory_format=torch.channels_last)))
+        return cast(Tensor, layer[2:](lay_out(h, self.training)))
 
 
 def _initialize(module: nn.Module) -> None:

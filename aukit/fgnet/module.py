@@ -127,6 +127,9 @@ class FGNetModule(LightningModule):
             recompute,
         )
         load_weights(self.network, *(Path(path) for path in weights))
+        # Nothing that is trained reaches the RGB branch; processes that train together must know.
+        self.network.g_all.to_rgb1.requires_grad_(False)
+        self.network.g_all.to_rgbs.requires_grad_(False)
         for part in frozen:
             found = [p for name, p in self.network.named_parameters() if name.startswith(part)]
             if not found:

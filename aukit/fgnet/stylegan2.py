@@ -29,6 +29,7 @@ __all__ = ["EqualLinear", "StyleGAN2Generator"]
 _EPSILON = 1e-8
 _GAIN = math.sqrt(2)  # keeps the variance through a leaky ReLU
 _SLOPE = 0.2
+_TOGETHER = 1 << 24  # values of the largest map that a CPU computes for several samples at once
 
 
 class EqualLinear(nn.Module):
@@ -355,7 +356,7 @@ class StyleGAN2Generator(nn.Module):
         """The last map of every block, those above `size` pixels read off bilinearly on a `size`² grid.
 
         The same numbers as `features` with a resize (``align_corners=True``) to float32 accuracy (1e−5). On a
-        CPU the blocks above `size` run one sample at a time, so that their maps take the memory of one.
+        CPU large ones among them run one sample at a time, so that their maps take the memory of one.
 
         Args:
             w: ``[B,n_latent,style_dim]``; the last row is not read.
@@ -377,7 +378,8 @@ class StyleGAN2Generator(nn.Module):
             maps.append(x)
         if small == len(self.to_rgbs):
             return maps
-        share = 1 if x.device.type == "cpu" else len(x)
+        largest = self.channels[-1] * self.size**2
+        share = max(1, _TOGETHER // largest) if x.device.type == "cpu" else len(x)
         parts = [
             checkpoint(self._large, *part, small, size, use_reentrant=False)
             if recompute and torch.is_grad_enabled()

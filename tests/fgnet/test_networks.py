@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch.nn import functional as F
 
 from aukit.fgnet import FGNet, GradualStyleEncoder, PyramidInterpreter, StyleGAN2Generator, heatmap_scores
-from aukit.fgnet.grid import resize, upsampled_convolution
+from aukit.fgnet.grid import lay_out, resize, upsampled_convolution
 from tests.fgnet.networks import SMALL, small_network
 
 CLOSE = {"atol": 2e-5, "rtol": 1e-5}
@@ -94,6 +94,16 @@ def test_codes_are_those_of_plain_convolutions():
         for index, head in enumerate(encoder.styles):
             source = levels["c3"] if index < 3 else p2 if index < 7 else p1
             torch.testing.assert_close(codes[:, index], head.linear(head.convs(source).flatten(1)), **CLOSE)
+
+
+def test_batch_statistics_are_exact_in_training():
+    x = torch.rand(2, 8, 256, 256, generator=torch.Generator().manual_seed(0)) ** 4
+    wanted = F.batch_norm(x.double(), None, None, training=True)
+    mine = F.batch_norm(
+        lay_out(x.contiguous(memory_format=torch.channels_last), True), None, None, training=True
+    )
+    torch.testing.assert_close(mine.double(), wanted, atol=1e-5, rtol=0)
+    assert lay_out(x, False).is_contiguous(memory_format=torch.channels_last)
 
 
 def test_a_sample_does_not_depend_on_its_batch():
