@@ -38,19 +38,19 @@ def grid_taps(side: int, size: int, device: torch.device) -> tuple[Tensor, Tenso
     return low, torch.where(low < side - 1, position - low, 0.0)
 
 
-def bilinear(pixels: Tensor, fraction: Tensor) -> Tensor:
+def bilinear(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """Weigh the four neighbours of each grid position.
 
     Args:
-        pixels: ``[B,C,2n,2n]``; entries 2i and 2i+1 of an axis are the neighbours of position i.
-        fraction: ``[n]``, the part of the second one.
+        pixels: ``[B,C,2m,2n]``; entries 2i and 2i+1 of an axis are the neighbours of position i.
+        rows: ``[m]``, the part of the second one.
+        columns: ``[n]``, likewise.
 
     Returns:
-        ``[B,C,n,n]``.
+        ``[B,C,m,n]``.
     """
-    fraction = fraction.to(pixels.dtype)
-    rows = torch.lerp(pixels[:, :, 0::2], pixels[:, :, 1::2], fraction[:, None])
-    return torch.lerp(rows[..., 0::2], rows[..., 1::2], fraction)
+    mixed = torch.lerp(pixels[:, :, 0::2], pixels[:, :, 1::2], rows[:, None].to(pixels.dtype))
+    return torch.lerp(mixed[..., 0::2], mixed[..., 1::2], columns.to(pixels.dtype))
 
 
 def upsampled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -6,35 +6,18 @@ from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from PIL import Image
 
-from aukit.data import prepare
 from aukit.errors import ConfigError
 from aukit.fgnet import FGNetModule
 from aukit.fgnet.losses import heatmap_loss
 from aukit.fgnet.overlay import heatmap_overlay
 from aukit.fgnet.weights import import_weights
 from aukit.metrics import multilabel_f1
+from aukit.runs import execute
 from aukit.runs.callbacks import StepSeed
 from aukit.runs.predictions import PredictionWriter
-from tests.fake_training import FakeDataModule
-from tests.fakes import AUS, FakeCorpus, FakeLandmarks, FakeRegistration
+from tests.fakes import AUS
+from tests.fgnet.faces import Faces
 from tests.fgnet.networks import SMALL, small_network
-
-
-class Faces(FakeDataModule):
-    """The fake corpus at 32 px with landmarks all over the crop."""
-
-    label = "occurrence"
-
-    def _prepare(self):
-        corpus = FakeCorpus(self.people, self.frames, side=32)
-        registration, landmarks = FakeRegistration(32), FakeLandmarks(corpus)
-        return prepare(corpus, registration, landmarks, self.cache, workers=0, progress=False).path
-
-    def on_after_batch_transfer(self, batch, dataloader_idx):
-        batch = super().on_after_batch_transfer(batch, dataloader_idx)
-        generator = torch.Generator().manual_seed(0)
-        batch["landmarks"] = 32 * torch.rand(1, 68, 3, generator=generator).repeat(len(batch["rows"]), 1, 1)
-        return batch
 
 
 @pytest.fixture
@@ -113,6 +96,34 @@ def test_it_learns_and_its_scores_are_what_it_logs(tmp_path, data):
     assert logged["test/f1_gap"] == pytest.approx(gap, abs=1e-6)
 
 
+def test_a_run_from_a_configuration(tmp_path):
+    config = {
+        "experiment": "fgnet/fake",
+        "trainer": {
+            "accelerator": "cpu",
+            "max_epochs": 2,
+            "log_every_n_steps": 1,
+            "enable_progress_bar": False,
+        },
+        "run": {"monitor": "val/f1", "selection": "best"},
+        "logging": {"wandb": False},
+        "model": {
+            "class_path": "aukit.fgnet.FGNetModule",
+            "init_args": {**SMALL, "aus": list(AUS), "sigma": 2.5, "lr": 1e-3},
+        },
+        "data": {
+            "class_path": "tests.fgnet.faces.Faces",
+            "init_args": {"cache": str(tmp_path / "stores"), "steps_per_epoch": 3},
+        },
+    }
+    record = execute(config, tmp_path / "runs")
+    assert {"train/loss", "val/f1", "test/f1", "test/f1_gap", "test/f1_AU1"} <= set(record.metrics)
+    assert list((record.folder / "overlays").glob("*.png"))
+    labels = pd.read_parquet(record.predictions)[[f"AU{au:02d}_label" for au in AUS]]
+    assert set(np.unique(labels)) <= {0, 1}
+    assert execute(config, tmp_path / "runs") == record
+
+
 def test_frozen_parts_do_not_move(tmp_path, data):
     data.steps_per_epoch = 2
     module = model(**QUICK, frozen=("pspencoder.body", "g_all.style"))
@@ -176,6 +187,18 @@ def test_a_frame_that_is_not_coded_teaches_nothing():
     assert (predicted.grad[0, 0] == 0).all()
     assert (predicted.grad[:, 1] == 0).all()
     assert float(loss[0].detach()) == pytest.approx(float((predicted[1, 0] - 1).square().mean().detach()))
+
+
+def test_balanced_batches(tmp_path, data):
+    data.steps_per_epoch, data.sampling = 20, "balanced"
+    shown = []
+    module = model()
+    module.on_train_batch_start = lambda batch, index: shown.append(batch["occurrences"])
+    trainer(tmp_path, limit_val_batches=0).fit(module, data)
+    drawn = torch.cat(shown).mean(dim=0)
+    rate = np.nanmean(data.store.table.occurrences(AUS)[data.train_rows], axis=0)
+    assert (np.abs(drawn.numpy() - 0.5) < np.abs(rate - 0.5) + 0.1).all()
+    assert len(torch.cat(shown)) == 20 * 8
 
 
 def test_class_weights_follow_the_training_frames(tmp_path, data):
