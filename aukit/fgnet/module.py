@@ -201,6 +201,8 @@ class FGNetModule(LightningModule):
                 f"the data have AUs {list(data.aus)} at {store.size} px,"
                 f" the model {list(hp['aus'])} at {hp['image_size']} px"
             )
+        if hp["schedule"] == "cosine" and not math.isfinite(self.trainer.estimated_stepping_batches):
+            raise ConfigError("the cosine schedule goes over the whole run: set trainer.max_epochs")
         if hp["class_weights"] == "sqrt":
             labels = store.table.occurrences(tuple(data.aus))[data.train_rows]
             rate = np.nanmean(np.where(np.isnan(labels).all(axis=0), 0.0, labels), axis=0)

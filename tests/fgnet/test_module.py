@@ -235,6 +235,8 @@ def test_moving_averages_and_half_precision_are_the_trainer_s(tmp_path, data):
 def test_data_and_model_must_mean_the_same(tmp_path, data):
     with pytest.raises(ConfigError, match=r"at 32 px, the model .* at 64 px"):
         trainer(tmp_path).fit(model(image_size=64), data)
+    with pytest.raises(ConfigError, match=r"set trainer\.max_epochs"):
+        trainer(tmp_path, max_epochs=-1).fit(model(schedule="cosine"), data)
     with pytest.raises(ConfigError, match="begins with 'decoder'"):
         model(frozen=("decoder",))
     with pytest.raises(ConfigError, match=r"model\.points is 2"):
