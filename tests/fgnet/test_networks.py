@@ -1,6 +1,3 @@
-import importlib.util
-from pathlib import Path
-
 import pytest
 import torch
 from hypothesis import given, settings
@@ -9,6 +6,7 @@ from torch.nn import functional as F
 
 from aukit.fgnet import FGNet, GradualStyleEncoder, PyramidInterpreter, StyleGAN2Generator, heatmap_scores
 from aukit.fgnet.grid import lay_out, resize, upsampled_convolution
+from tests.fgnet.baseline import published
 from tests.fgnet.networks import SMALL, small_network
 
 CLOSE = {"atol": 2e-5, "rtol": 1e-5}
@@ -157,14 +155,10 @@ def test_scores_clamp_before_they_average():
 
 
 def test_the_benchmark_s_baseline_computes_the_same():
-    path = Path(__file__).parents[2] / "benchmarks" / "fgnet.py"
-    spec = importlib.util.spec_from_file_location("fgnet_benchmark", path)
-    benchmark = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(benchmark)
     network = small_network(size=64)
     images = torch.rand(2, 3, 32, 32) * 2 - 1
     with torch.no_grad():
-        torch.testing.assert_close(benchmark.published(network, images), network(images), **CLOSE)
+        torch.testing.assert_close(published(network, images), network(images), **CLOSE)
 
 
 def test_sizes_that_cannot_be():

@@ -8,6 +8,7 @@ import torch
 
 from aukit.fgnet import FGNet, GradualStyleEncoder, PyramidInterpreter, StyleGAN2Generator, heatmap_scores
 from aukit.fgnet.grid import resize
+from tests.fgnet.baseline import published
 from tests.parity import loader
 
 NAMES = {"g_all": "generator_1024", "pspencoder": "psp_encoder", "interpreter": "interpreter"}
@@ -145,3 +146,12 @@ def test_images_to_decisions():
     for corpus, count in (("BP4D", 12), ("DISFA", 8)):
         decisions = loader.tensor(arrays, f"{corpus}.decision").array()
         np.testing.assert_array_equal((scores[:, :count] > 0).numpy(), decisions)
+
+
+@pytest.mark.heavy
+def test_the_benchmark_s_baseline():
+    arrays, images = loader.load_npz("fgnet_full"), torch.from_numpy(loader.picture(401, 2, 256))
+    heatmaps = published(network(), images)
+    loader.tensor(arrays, "heatmap_unclamped").compare(heatmaps, atol=2e-3)
+    scores = heatmap_scores(heatmaps)
+    loader.tensor(arrays, "score_clamped_mean_32ch").compare(scores, atol=1e-4)
