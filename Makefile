@@ -12,7 +12,7 @@ SEED    ?= 0
 ARGS    ?=
 WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 
-.PHONY: help env test lint format reproduce-table3 plan-table3 pictures benchmarks lock clean
+.PHONY: help env test test-all lint format reproduce-table3 plan-table3 pictures benchmarks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -32,6 +32,9 @@ env: $(READY) ## Set up the local environment (.venv) from requirements.lock
 
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
+
+test-all: $(READY) ## Run all tests, also the one that wants 10 GB of memory
+	$(BIN)/python -m pytest -m "heavy or not heavy" $(ARGS)
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .

@@ -120,6 +120,19 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), default=["train"])
     _add_sharing(command)
 
+    weights = _group(commands, "weights", "published weights")
+    command = _add(
+        weights, "import", _import_weights, "turn a published checkpoint into safetensors, checked"
+    )
+    command.add_argument("kind", choices=("fgnet", "stylegan2", "psp"), help="what the file is")
+    command.add_argument("source", type=Path, metavar="FILE", help="e.g. model.pth, psp_ffhq_encode.pt")
+    command.add_argument("--out", type=Path, required=True, metavar="SAFETENSORS")
+    command.add_argument("--corpus", choices=("bp4d", "disfa"), help="fgnet: what the model was trained on")
+    command.add_argument(
+        "--latent-avg", type=Path, metavar="FILE", help="fgnet: the pSp checkpoint, for its mean code"
+    )
+    command.add_argument("--sha256", metavar="HEX", help="refuse a file with another hash")
+
     command = _add(
         commands, "reproduce", _reproduce, "make a published table: train what is missing, print it"
     )
@@ -259,6 +272,21 @@ def _pairs(words: argparse.Namespace) -> None:
         workers=words.workers,
     )
     print(summary)
+
+
+def _import_weights(words: argparse.Namespace) -> None:
+    from aukit.fgnet.weights import import_weights
+
+    metadata = import_weights(
+        words.kind,
+        words.source,
+        words.out,
+        corpus=words.corpus,
+        latent_avg=words.latent_avg,
+        sha256=words.sha256,
+    )
+    print(f"{words.out} written from {metadata['source']} (SHA-256 {metadata['source_sha256']})")
+    print(f"Licence: {metadata['licence']}")
 
 
 def _reproduce(words: argparse.Namespace) -> None:

@@ -25,7 +25,7 @@ LAYERS = [
     ["corpora"],
     ["data"],
     ["runs"],
-    ["synthesis", "intensity"],
+    ["synthesis", "intensity", "fgnet"],
     ["reproduce"],
     ["cli"],
 ]

@@ -12,7 +12,13 @@ if TYPE_CHECKING:
     from aukit.data.dataset import StoreDataset, images_to_tensor
     from aukit.data.fera2017 import FERA2017DataModule
     from aukit.data.preparation import prepare
-    from aukit.data.samplers import BatchSpec, EvaluationBatches, ShuffledBatches, StepSampler
+    from aukit.data.samplers import (
+        BalancedBatches,
+        BatchSpec,
+        EvaluationBatches,
+        ShuffledBatches,
+        StepSampler,
+    )
     from aukit.data.step_datamodule import BatchDataset, StepDataModule
     from aukit.data.store import PreparedStore
     from aukit.data.transforms import FLIP_68, Augmentation, flip_images, flip_landmarks
@@ -20,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FLIP_68",
     "Augmentation",
+    "BalancedBatches",
     "BalancedSet",
     "BatchDataset",
     "BatchSpec",
@@ -44,7 +51,7 @@ _HOMES = {
     "dataset": ("StoreDataset", "images_to_tensor"),
     "fera2017": ("FERA2017DataModule",),
     "preparation": ("prepare",),
-    "samplers": ("BatchSpec", "EvaluationBatches", "ShuffledBatches", "StepSampler"),
+    "samplers": ("BalancedBatches", "BatchSpec", "EvaluationBatches", "ShuffledBatches", "StepSampler"),
     "step_datamodule": ("BatchDataset", "StepDataModule"),
     "store": ("PreparedStore",),
     "transforms": ("FLIP_68", "Augmentation", "flip_images", "flip_landmarks"),

@@ -11,7 +11,7 @@ from typing import ClassVar, Literal
 import numpy as np
 
 from aukit.data.dataset import StoreDataset
-from aukit.data.samplers import EvaluationBatches, Rows, ShuffledBatches
+from aukit.data.samplers import BalancedBatches, EvaluationBatches, Rows, ShuffledBatches, StepSampler
 from aukit.data.step_datamodule import StepDataModule
 from aukit.data.store import PreparedStore
 from aukit.data.transforms import Augmentation
@@ -68,6 +68,7 @@ class CorpusDataModule(StepDataModule):
         num_workers: loader processes.
         prepare_workers: processes that decode and register when the store is built.
         seed: seed of order and augmentation.
+        sampling: "shuffled", or "balanced" over action units that are present and absent, in training.
     """
 
     location_arguments: ClassVar[tuple[str, ...]] = ("root", "cache", "num_workers", "prepare_workers")
@@ -91,8 +92,10 @@ class CorpusDataModule(StepDataModule):
         num_workers: int = 0,
         prepare_workers: int = 2,
         seed: int = 0,
+        sampling: Literal["shuffled", "balanced"] = "shuffled",
     ) -> None:
         super().__init__(batch_size, eval_batch_size, num_workers, seed)
+        self.sampling = sampling
         self.root = Path(root)
         self.cache = Path(cache)
         self.registration = registration
@@ -136,13 +139,13 @@ class CorpusDataModule(StepDataModule):
         """The store as a map from batch specifications to batches."""
         return StoreDataset(self.store, self.aus, augmentation)
 
-    def train_batches(self) -> tuple[StoreDataset, ShuffledBatches]:
-        """Augmented crops of the training people in a new order each epoch."""
-        augmentation = Augmentation.build(self.augmentation)
-        sampler = ShuffledBatches(
-            self.train_rows, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch
-        )
-        return self.dataset(augmentation), sampler
+    def train_batches(self) -> tuple[StoreDataset, StepSampler]:
+        """Augmented crops of the training people, in a new order each epoch or drawn."""
+        dataset = self.dataset(Augmentation.build(self.augmentation))
+        rest = (self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch)
+        if self.sampling == "balanced":
+            return dataset, BalancedBatches(self.train_rows, dataset.occurrences[self.train_rows], *rest)
+        return dataset, ShuffledBatches(self.train_rows, *rest)
 
     def val_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
         """Crops of the validation people, each once."""

@@ -144,6 +144,55 @@ class ShuffledBatches(StepSampler):
         return BatchSpec(rows, self.seed, epoch, step, self.rank)
 
 
+class BalancedBatches(StepSampler):
+    """Each row is drawn for an action unit that it shows, or that it lacks, equally often.
+
+    For each place of a batch: an action unit, then "present" or "absent" with equal odds, then one of the
+    rows coded so; with replacement. An action unit that all or none of the rows show is left out.
+
+    Args:
+        rows: [N] dataset rows to draw from.
+        occurrences: [N,A] of these rows; 1 present, 0 absent, NaN not coded.
+        batch_size: rows per process and batch.
+        seed: seed of the draws.
+        rank: rank of this process; processes draw independently.
+        world_size: number of processes.
+        steps_per_epoch: batches per epoch; None for as many draws as there are rows.
+
+    Raises:
+        ConfigError: no action unit is both present and absent.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        occurrences: npt.NDArray[np.floating[Any]],
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        steps_per_epoch: int | None = None,
+    ) -> None:
+        rows = np.asarray(rows, dtype=np.int64)
+        pools = [(rows[label == 0], rows[label == 1]) for label in np.asarray(occurrences).T]
+        self.pools = [
+            pool for absent, present in pools if len(absent) and len(present) for pool in (absent, present)
+        ]
+        if not self.pools:
+            raise ConfigError("balanced sampling needs an action unit that some rows show and others lack")
+        self.batch_size = batch_size
+        super().__init__(
+            steps_per_epoch or max(1, len(rows) // (batch_size * world_size)), seed, rank, world_size
+        )
+
+    def batch(self, epoch: int, step: int) -> BatchSpec:
+        """The rows of one batch."""
+        rng = np.random.default_rng([self.seed, epoch, step, self.rank, 0xBA1A])
+        pools = rng.integers(0, len(self.pools), self.batch_size)
+        rows = np.array([rng.choice(self.pools[pool]) for pool in pools], dtype=np.int64)
+        return BatchSpec(rows, self.seed, epoch, step, self.rank)
+
+
 class EvaluationBatches(Sampler[BatchSpec]):
     """Every row exactly once over all processes, in equally many non-empty batches on each.
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, Checkpoint
+from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 
 from aukit.errors import AukitError, ConfigError
 from aukit.runs.config import RunOptions
@@ -163,7 +163,10 @@ class RunCheckpoints(Checkpoint):
         better = math.isfinite(score) and (self.best_score is None or sign * score > sign * self.best_score)
         if trainer.strategy.broadcast(better):  # one decision for all processes: saving is collective
             self.best_score, self.best_epoch = score, trainer.current_epoch
-            trainer.save_checkpoint(self.best, weights_only=True)
+            # What was validated are the averages, which Lightning writes with a whole state only.
+            callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+            averaged = any(isinstance(callback, WeightAveraging) for callback in callbacks)
+            trainer.save_checkpoint(self.best, weights_only=not averaged)
 
     def on_save_checkpoint(
         self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]

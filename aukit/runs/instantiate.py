@@ -6,6 +6,7 @@ import warnings
 from argparse import ArgumentError
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -83,8 +84,10 @@ def _parser() -> LightningArgumentParser:
 
 
 def _parse(config: Mapping[str, Any]) -> Namespace:
-    sections = {
-        section: config[section] for section in ("trainer", *_SECTIONS) if config.get(section) is not None
+    sections = {  # copied, since the parser puts its own types into lists of classes
+        section: deepcopy(config[section])
+        for section in ("trainer", *_SECTIONS)
+        if config.get(section) is not None
     }
     try:
         with _quiet():

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import yaml
 from filelock import FileLock, Timeout
 from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.callbacks import Callback
+from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from aukit.data.step_datamodule import StepDataModule
@@ -210,6 +210,9 @@ def _execute(
         raise KeyboardInterrupt
     checkpoint, rule = _choose(checkpoints, options)
     if is_overridden("test_step", model) and data.test_batches() is not None:
+        # A checkpoint's weights are the averages; the callback would load those of the last step instead.
+        every: Any = trainer
+        every.callbacks = [c for c in every.callbacks if not isinstance(c, WeightAveraging)]
         trainer.test(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
     for logger in loggers:
         logger.finalize("success")

@@ -3,7 +3,7 @@ from itertools import chain
 import numpy as np
 import pytest
 
-from aukit.data import EvaluationBatches, ShuffledBatches
+from aukit.data import BalancedBatches, EvaluationBatches, ShuffledBatches
 from aukit.errors import ConfigError
 
 
@@ -72,3 +72,36 @@ def test_too_few_rows_are_refused():
         EvaluationBatches(np.arange(2), 1, 0, 3)
     with pytest.raises(ConfigError, match="not enough for 2"):
         ShuffledBatches(np.arange(1), 1, 0, world_size=2)
+
+
+def test_balanced_batches_show_rare_action_units_as_often_as_they_lack_them():
+    labels = np.zeros((200, 3))
+    labels[:4, 0] = 1  # rare
+    labels[:150, 1] = 1
+    labels[150:, 1] = np.nan  # never seen absent: left out
+    labels[:, 2] = np.arange(200) % 2
+    sampler = BalancedBatches(np.arange(1000, 1200), labels, 50, seed=0, steps_per_epoch=40)
+    rows = np.concatenate([spec.rows for spec in sampler])
+    assert set(rows) <= set(range(1000, 1200))
+    assert len(rows) == 2000
+    rare = (rows < 1004).mean()
+    assert rare == pytest.approx(0.25 + 0.25 * 0.02 + 0.5 * 0.02, abs=0.03)
+    sampler.set_epoch(1)
+    assert [spec.rows.tolist() for spec in sampler] != [
+        spec.rows.tolist()
+        for spec in BalancedBatches(np.arange(1000, 1200), labels, 50, seed=0, steps_per_epoch=40)
+    ]
+
+
+def test_balanced_batches_are_functions_of_their_place():
+    labels = np.arange(20)[:, None] % 2
+    whole = BalancedBatches(np.arange(20), labels, 5, seed=3)
+    whole.set_epoch(2)
+    resumed = BalancedBatches(np.arange(20), labels, 5, seed=3)
+    resumed.resume(2, 1)
+    assert _rows(resumed) == _rows(whole)[1:]
+    other = BalancedBatches(np.arange(20), labels, 5, seed=3, rank=1, world_size=2)
+    assert len(other) == 2
+    assert _rows(other) != _rows(BalancedBatches(np.arange(20), labels, 5, seed=3, world_size=2))
+    with pytest.raises(ConfigError, match="some rows show and others lack"):
+        BalancedBatches(np.arange(3), np.ones((3, 1)), 2, seed=0)

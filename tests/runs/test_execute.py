@@ -61,6 +61,20 @@ def finished(request, tmp_path_factory):
     return execute(tiny(folder, request.param), folder / "runs"), request.param, folder
 
 
+def test_moving_averages_are_what_is_validated_saved_and_tested(tmp_path):
+    config = tiny(tmp_path)
+    average = "lightning.pytorch.callbacks.EMAWeightAveraging"
+    config["trainer"]["callbacks"] = [{"class_path": average, "init_args": {"decay": 0.5}}]
+    record = execute(config, tmp_path / "runs")
+    saved = yaml.safe_load((record.folder / "config.yaml").read_text())
+    assert saved["trainer"]["callbacks"][0]["init_args"]["decay"] == 0.5
+    best = torch.load(record.folder / "checkpoints" / "best.ckpt", weights_only=True)
+    averaged, current = best["state_dict"], best["current_model_state"]
+    assert not torch.allclose(averaged["head.weight"], current["head.weight"])
+    table = pd.read_parquet(evaluate(config, tmp_path / "runs"))
+    pd.testing.assert_frame_equal(table, pd.read_parquet(record.predictions))
+
+
 def test_a_record_says_what_a_reader_needs(finished):
     record, manual, _ = finished
     assert record == Record.read(record.folder)

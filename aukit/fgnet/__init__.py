@@ -1,0 +1,22 @@
+"""FG-Net: action unit detection from a StyleGAN2 generator's features (Yin et al., WACV 2024)."""
+
+from aukit.fgnet.heatmaps import HEATMAP_AUS, au_heatmaps
+from aukit.fgnet.module import FGNetModule
+from aukit.fgnet.networks import (
+    FGNet,
+    GradualStyleEncoder,
+    PyramidInterpreter,
+    StyleGAN2Generator,
+    heatmap_scores,
+)
+
+__all__ = [
+    "HEATMAP_AUS",
+    "FGNet",
+    "FGNetModule",
+    "GradualStyleEncoder",
+    "PyramidInterpreter",
+    "StyleGAN2Generator",
+    "au_heatmaps",
+    "heatmap_scores",
+]
