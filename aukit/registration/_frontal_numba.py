@@ -41,7 +41,8 @@ def draw_frontal(
     size = crop.shape[0]
     crop[:] = 0
     ids = np.empty((size, size), np.int32)
-    zbuffer(frontal, triangles, ids, np.empty((size, size), np.float32))
+    both_windings = np.zeros(len(triangles), np.bool_)
+    zbuffer(frontal, triangles, both_windings, ids, np.empty((size, size), np.float32))
 
     # Depth of the posed mesh, on a grid over its bounding box.
     left, top, right, bottom = posed[0, 0], posed[0, 1], posed[0, 0], posed[0, 1]
@@ -55,7 +56,7 @@ def draw_frontal(
         grid[vertex, 0] = (posed[vertex, 0] - left) * scale
         grid[vertex, 1] = (posed[vertex, 1] - top) * scale
     nearest = np.empty((buffer_size, buffer_size), np.float32)
-    zbuffer(grid, triangles, np.empty((buffer_size, buffer_size), np.int32), nearest)
+    zbuffer(grid, triangles, both_windings, np.empty((buffer_size, buffer_size), np.int32), nearest)
 
     # Where each crop pixel lies in the frame, and whether the camera sees it.
     place = np.empty((size, size, 2), np.float64)
