@@ -12,6 +12,7 @@ from aukit.errors import AukitError
 
 PROFILES = ("smoke", "mini", "standin", "paper")
 BASES = ("procedural", "ict")
+CORPORA = ("fera2017", "bp4d", "disfa")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,9 +63,10 @@ def parser() -> argparse.ArgumentParser:
 
     corpora = _group(commands, "corpora", "look at corpora")
     command = _add(corpora, "check", _check, "is a release read rightly? counts, codes, variants; no frame")
-    command.add_argument("corpus", choices=("fera2017",))
+    command.add_argument("corpus", choices=CORPORA)
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--json", action="store_true", help="machine-readable")
+    _add_disfa(command)
 
     command = _add(commands, "standin", _standin, "render a stand-in in a corpus' official layout")
     command.add_argument("corpus", choices=("fera2017",))
@@ -144,6 +146,13 @@ def _add(
     return command
 
 
+def _add_disfa(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--camera", choices=("left", "right"), default="left", help="DISFA's")
+    command.add_argument(
+        "--threshold", type=int, choices=range(1, 6), default=2, help="DISFA: intensity that counts as present"
+    )
+
+
 def _add_sharing(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--workers", type=int, help="processes (default: one per core)")
@@ -181,9 +190,12 @@ def _predict(words: argparse.Namespace) -> None:
 
 
 def _check(words: argparse.Namespace) -> int:
-    from aukit.corpora import check_fera2017
+    from aukit.corpora import check_bp4d, check_disfa, check_fera2017
 
-    report = check_fera2017(words.root)
+    if words.corpus == "disfa":
+        report = check_disfa(words.root, words.camera, words.threshold)
+    else:
+        report = {"fera2017": check_fera2017, "bp4d": check_bp4d}[words.corpus](words.root)
     print(report.to_json() if words.json else report.text())
     return 0 if report.ok else 2
 

@@ -24,6 +24,7 @@ from tqdm import tqdm
 
 from aukit.corpora import recipe as r
 from aukit.corpora.coders import code, occurrence
+from aukit.corpora.companions import STANDIN_FILE
 from aukit.corpora.fera2017_labels import AUS
 from aukit.corpora.fera2017_layout import NAMESPACES
 from aukit.corpora.fera2017_layout import Sequence as Recording
@@ -34,7 +35,6 @@ from aukit.files import write_atomic
 from aukit.metrics import intraclass_correlation
 from aukit.processes import worker_pool
 
-STANDIN_FILE = "STANDIN.json"
 CEILING_FILE = "standin_ceiling.json"
 _CODES = {"train": "TR", "valid": "VA", "test": "TE"}
 _TITLES = {"train": "Train", "valid": "Valid", "test": "Test"}

@@ -292,7 +292,7 @@ def test_check_counts_what_is_there_and_tells_no_path(standin: Standin) -> None:
         assert str(standin.root) not in text
     shared = json.loads(report.to_json())
     assert shared["published"]["partitions"]["train"]["people"] == 41
-    assert abs(shared["published"]["bp4d_rates"]["AU12"] - 0.5616) < 1e-4
+    assert abs(shared["published_rates"]["BP4D"]["AU12"] - 0.5616) < 1e-4
 
 
 def test_check_goes_on_at_damaged_files_and_lists_them(copied: Path) -> None:
