@@ -78,12 +78,15 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
 
     command = _add(commands, "prepare", _prepare, "decode and register a corpus into a prepared store")
-    command.add_argument("corpus", choices=("fera2017",))
+    command.add_argument("corpus", choices=CORPORA)
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--registration", choices=("ffhq", "similarity", "frontal3d"), default="frontal3d")
     command.add_argument("--size", type=int, default=224, help="side of the crops in pixels")
-    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9")
-    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"))
+    command.add_argument(
+        "--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9", help="FERA 2017's"
+    )
+    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), help="FERA 2017's")
+    _add_disfa(command)
     command.add_argument("--weights", type=Path, help="folder of face-alignment's weights")
     command.add_argument("--workers", type=int, default=2)
     command.add_argument("--out", type=Path, default="lightning_logs/stores", help="folder of all stores")
@@ -148,8 +151,9 @@ def _add(
 
 def _add_disfa(command: argparse.ArgumentParser) -> None:
     command.add_argument("--camera", choices=("left", "right"), default="left", help="DISFA's")
+    levels = range(1, 6)
     command.add_argument(
-        "--threshold", type=int, choices=range(1, 6), default=2, help="DISFA: intensity that counts as present"
+        "--threshold", type=int, choices=levels, default=2, help="DISFA: least intensity that is present"
     )
 
 
@@ -213,18 +217,17 @@ def _standin(words: argparse.Namespace) -> None:
 
 
 def _prepare(words: argparse.Namespace) -> None:
-    from aukit.data.fera2017 import prepare_fera2017
+    from aukit.corpora import BP4D, DISFA, FERA2017
+    from aukit.data import prepare_release
 
-    store = prepare_fera2017(
-        words.root,
-        words.out,
-        words.registration,
-        words.size,
-        views=words.views,
-        partitions=words.partitions,
-        weights_dir=words.weights,
-        workers=words.workers,
-    )
+    corpus: BP4D | DISFA | FERA2017
+    if words.corpus == "fera2017":
+        corpus = FERA2017(words.root, words.partitions or ("train", "valid", "test"), words.views)
+    elif words.corpus == "bp4d":
+        corpus = BP4D(words.root)
+    else:
+        corpus = DISFA(words.root, words.camera, words.threshold)
+    store = prepare_release(corpus, words.out, words.registration, words.size, words.weights, words.workers)
     print(store.summary())
 
 

@@ -108,3 +108,30 @@ def disfa_landmarks(root: Path, subject: str, positions: Iterable[int], folder: 
         path = root / "Landmark_Points" / subject / folder / f"{subject}_{position:04d}_lm.mat"
         path.parent.mkdir(parents=True, exist_ok=True)
         savemat(path, {"pts": np.full((66, 2), float(position))})
+
+
+def fgnet_lists(root: Path, size: int = 32) -> Path:
+    """FG-Net's `data` folder: two frames of one BP4D person and of one DISFA person of each part."""
+    for corpus, people, aus in (
+        ("BP4D", {"P1": "F001/T1", "P2": "F003/T1", "P3": "M009/T8"}, BP4D_AUS),
+        ("DISFA", {"P1": "SN001", "P2": "SN006", "P3": "SN003"}, (1, 2, 4, 6, 9, 12, 25, 26)),
+    ):
+        rows: dict[str, list[str]] = {}
+        for part, where in people.items():
+            for number in (11, 12):
+                image = f"{corpus}/aligned_images/{where}/{number:05d}.jpg"
+                (root / image).parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(picture(number, (size, size))).save(root / image)
+                points = root / image.replace("aligned_images", "aligned_landmarks").replace(".jpg", ".npy")
+                points.parent.mkdir(parents=True, exist_ok=True)
+                np.save(points, np.full((68, 2), float(number)))
+                rows.setdefault(part, []).append(",".join([image, *(str((number + a) % 2) for a in aus)]))
+        header = ",".join(["image_path", *(f"au{a}" for a in aus)])
+        for fold in range(3):
+            test, *train = (f"P{(fold + k) % 3 + 1}" for k in range(3))
+            folder = root / corpus / "labels" / str(fold)
+            listed = [row for part in train for row in rows[part]]
+            write_lines(folder / "test.csv", [header, *rows[test]])
+            write_lines(folder / "train.csv", [header, *listed])
+            write_lines(folder / "train_100.csv", ["," + header, f"2,{listed[2]}", f"0,{listed[0]}"])
+    return root

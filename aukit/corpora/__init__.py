@@ -9,6 +9,7 @@ from aukit.corpora.check_fera2017 import check_fera2017
 from aukit.corpora.check_parts import check_bp4d, check_disfa
 from aukit.corpora.disfa import DISFA
 from aukit.corpora.fera2017 import FERA2017
+from aukit.corpora.fgnet_lists import FGNetLists
 from aukit.corpora.frame_table import FrameTable
 from aukit.corpora.recipe import StandinRecipe
 from aukit.corpora.release import Exclusion
@@ -24,6 +25,7 @@ __all__ = [
     "AvatarPairs",
     "CheckReport",
     "Exclusion",
+    "FGNetLists",
     "FrameTable",
     "StandinRecipe",
     "check_bp4d",

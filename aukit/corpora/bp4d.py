@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,10 +11,10 @@ import numpy.typing as npt
 import pandas as pd
 
 from aukit.corpora.bp4d_labels import AUS, Occurrences, read_occurrence
-from aukit.corpora.bp4d_layout import NAMESPACE, Index, list_images, scan
+from aukit.corpora.bp4d_layout import NAMESPACE, Index, scan
 from aukit.corpora.bp4d_layout import Sequence as Recording
 from aukit.corpora.companions import SIDECAR_FOLDER
-from aukit.corpora.images import read_image
+from aukit.corpora.images import folder_stamp, list_images, read_image
 from aukit.corpora.label_files import LabelFile, read_intensity, require_unique, to_labels
 from aukit.corpora.layout import inside
 from aukit.corpora.release import Exclusion, Release
@@ -122,13 +121,8 @@ class BP4D(Release):
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all images' names, the sizes of each folder's first and last, and label files."""
         files = [f for r in self._recordings.values() for f in self._index.label_files(r, AUS.intensity)]
-        stamps = ((source, self._stamp(source)) for source in self._recordings)
+        stamps = ((source, folder_stamp(self.root, source)) for source in self._recordings)
         return self._digest(f"aukit.bp4d/1 {self.leave_out_occluded}", stamps, files)
-
-    def _stamp(self, source: str) -> str:
-        names = list(list_images(self.root, source).values())
-        sizes = [inside(self.root, f"{source}/{name}").stat().st_size for name in (names[0], names[-1])]
-        return hashlib.sha256("|".join([*names, *map(str, sizes)]).encode()).hexdigest()
 
     def _sidecar(self, source: str) -> str:
         recording = self._recording(source)

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aukit.corpora.folds import part_of
-from aukit.corpora.images import SUFFIXES
-from aukit.corpora.layout import inside, join, put, require_folder, walk
+from aukit.corpora.images import image_number
+from aukit.corpora.layout import join, put, require_folder, walk
 from aukit.errors import CorpusError
 
 NAMESPACE = "BP4D"
@@ -18,8 +18,6 @@ _SUBJECT = re.compile(r"[FM]\d{3}", re.IGNORECASE)
 _TASK = re.compile(r"T\d{1,2}", re.IGNORECASE)
 _OCCURRENCE = re.compile(r"([FM]\d{3})_(T\d{1,2})\.csv", re.IGNORECASE)
 _INTENSITY = re.compile(r"([FM]\d{3})_(T\d{1,2})_AU(\d{1,2})\.csv", re.IGNORECASE)
-# Five digits at most: whoever makes an array by frame number must not need all memory for one odd name.
-_IMAGE = re.compile(r"(0*\d{1,5})(\.\w+)")
 
 
 @dataclass(frozen=True, order=True)
@@ -95,29 +93,9 @@ def scan(root: Path) -> Index:
     return index
 
 
-def list_images(root: Path, folder: str) -> dict[int, str]:
-    """Frame number → name of the image, in order of the numbers, whatever their padding.
-
-    Raises:
-        CorpusError: Two images have the same number.
-    """
-    numbers: dict[int, str] = {}
-    for name in sorted(os.listdir(inside(root, folder))):
-        match = _IMAGE.fullmatch(name)
-        if match is None or match[2].lower() not in SUFFIXES:
-            continue
-        number = int(match[1])
-        if number in numbers:
-            raise CorpusError(
-                f"{folder}: {numbers[number]} and {name} are the same frame; remove one of them"
-            )
-        numbers[number] = name
-    return dict(sorted(numbers.items()))
-
-
 def _has_images(folder: Path) -> bool:
     with os.scandir(folder) as entries:
-        return any((m := _IMAGE.fullmatch(e.name)) and m[2].lower() in SUFFIXES for e in entries)
+        return any(image_number(entry.name) is not None for entry in entries)
 
 
 def _sequence(subject: str, task: str, relative: str) -> Sequence:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -127,18 +128,14 @@ class CheckReport:
         return lines
 
     def _level_lines(self) -> list[str]:
-        tables = {name: report.intensity_codes for name, report in self.partitions.items()}
-        lines = ["intensity codes: per cent of rows coded 0, A to E; of all rows 9"]
-        for name, table in tables.items():
-            for au in sorted({au for table in tables.values() for au in table}):
-                counts = table.get(au, {})
-                coded = sum(n for code, n in counts.items() if code != NOT_CODED)
-                cells = [
-                    f"{'0' if c == 0 else letter_from_intensity(c)} {_per_cent(counts.get(c, 0), coded)}"
-                    for c in range(6)
-                ]
-                missing = _per_cent(counts.get(NOT_CODED, 0), sum(counts.values()))
-                lines.append(f"  {name:6s}{au}  {'  '.join(cells)}   9 {missing}")
+        tables = [report.intensity_codes for report in self.partitions.values()]
+        lines = ["intensity codes: per cent of coded rows 0, A to E; of all rows 9"]
+        for au in sorted({au for table in tables for au in table}):
+            counts = sum((Counter(table.get(au, {})) for table in tables), Counter())
+            coded = counts.total() - counts[NOT_CODED]
+            names = ("0", *(letter_from_intensity(level) for level in range(1, 6)))
+            cells = [f"{name} {_per_cent(counts[code], coded)}" for code, name in enumerate(names)]
+            lines.append(f"  {au}  {'  '.join(cells)}   9 {_per_cent(counts[NOT_CODED], counts.total())}")
         return lines
 
 

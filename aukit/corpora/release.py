@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -50,9 +50,9 @@ class Release(ABC):
         spellings: Which of the tolerated spellings each file met so far has, by name of the file.
     """
 
-    name: ClassVar[str]
+    name: str
     """Of the corpus, e.g. ``bp4d``."""
-    namespace: ClassVar[str | None]
+    namespace: str | None
     """First half of global person ids; None where a release has several."""
 
     def __init__(self, root: str | Path) -> None:
@@ -158,9 +158,12 @@ class Release(ABC):
         Raises:
             CorpusError: There is no sidecar for this source, or it is damaged.
         """
-        return read_landmarks(inside(self.root, self._sidecar(source)))
+        relative = self._sidecar(source)
+        assert relative is not None
+        return read_landmarks(inside(self.root, relative))
 
-    def _sidecar(self, source: str) -> str:
+    def _sidecar(self, source: str) -> str | None:
+        """Path of the tracked landmarks of a source; None where they are no single file."""
         return f"{SIDECAR_FOLDER}/{PurePosixPath(source).stem}.npy"
 
     def _gender(self, person: str, own: str | None) -> str | None:
@@ -176,9 +179,9 @@ class Release(ABC):
         digest = hashlib.sha256(tag.encode())
         for source, stamp in stamps:
             digest.update(f"|{source}|{stamp}".encode())
-            sidecar = self.root / self._sidecar(source)
-            if sidecar.exists():
-                digest.update(f"|{sidecar.stat().st_size}".encode())
+            sidecar = self._sidecar(source)
+            if sidecar is not None and (self.root / sidecar).exists():
+                digest.update(f"|{(self.root / sidecar).stat().st_size}".encode())
         for relative in sorted(set(label_files)):
             digest.update(f"|{relative}|".encode() + inside(self.root, relative).read_bytes())
         if self.genders:
