@@ -69,11 +69,13 @@ def parser() -> argparse.ArgumentParser:
     _add_disfa(command)
 
     command = _add(commands, "standin", _standin, "render a stand-in in a corpus' official layout")
-    command.add_argument("corpus", choices=("fera2017",))
+    command.add_argument("corpus", choices=CORPORA)
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--truth", type=Path, help="folder of the sealed truth (default: ROOT-truth)")
     command.add_argument("--profile", choices=("smoke", "mini", "standin"), default="mini")
-    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9")
+    command.add_argument(
+        "--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9", help="FERA 2017's (default: 6)"
+    )
     command.add_argument("--workers", type=int, help="processes (default: one per core)")
     command.add_argument("--seed", type=int, default=0)
 
@@ -207,13 +209,20 @@ def _check(words: argparse.Namespace) -> int:
 def _standin(words: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from aukit.corpora import StandinRecipe, write_fera2017_standin
+    from aukit import corpora
 
-    recipe = getattr(StandinRecipe, words.profile)(seed=words.seed)
-    if words.views:
-        recipe = replace(recipe, views=tuple(sorted(set(words.views))))
     truth = words.truth or words.root.with_name(f"{words.root.name}-truth")
-    write_fera2017_standin(words.root, recipe, truth, workers=words.workers)
+    if words.corpus == "bp4d":
+        bp4d: corpora.BP4DRecipe = getattr(corpora.BP4DRecipe, words.profile)(seed=words.seed)
+        corpora.write_bp4d_standin(words.root, bp4d, truth, workers=words.workers)
+    elif words.corpus == "disfa":
+        disfa: corpora.DISFARecipe = getattr(corpora.DISFARecipe, words.profile)(seed=words.seed)
+        corpora.write_disfa_standin(words.root, disfa, truth, workers=words.workers)
+    else:
+        recipe = getattr(corpora.StandinRecipe, words.profile)(seed=words.seed)
+        if words.views:
+            recipe = replace(recipe, views=tuple(sorted(set(words.views))))
+        corpora.write_fera2017_standin(words.root, recipe, truth, workers=words.workers)
 
 
 def _prepare(words: argparse.Namespace) -> None:

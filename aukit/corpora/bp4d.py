@@ -178,7 +178,7 @@ class BP4D(Release):
                 usable = np.setdiff1d(usable, occluded)
         columns: dict[str, Any] = {
             "corpus": self.name,
-            "partition": recording.part,
+            "partition": recording.partition,
             "person": recording.person,
             "subject": recording.subject,
             "gender": self._gender(recording.person, recording.gender),

@@ -38,7 +38,7 @@ class Sequence:
         return "female" if self.subject.startswith("F") else "male"
 
     @property
-    def part(self) -> str:
+    def partition(self) -> str:
         """P1, P2 or P3 (see `aukit.corpora.folds`)."""
         part = part_of("bp4d", self.subject)
         assert part is not None
