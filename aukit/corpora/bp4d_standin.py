@@ -144,7 +144,7 @@ class BP4DLayout(StandinLayout):
         coded = slice(0, len(numbers) - 2 if self._is(recording, 0, "T2") else None)
         present = occurrence(codes)[:, [TRACK_AUS.index(au) for au in AUS.occurrence]]
         name = self.stem(recording, 0)
-        if int(recording.subject[1:]) % 2:
+        if recording.gender == "female":  # both spellings, whatever the size
             rows = np.full((len(numbers), 100), NOT_CODED)
             rows[:, [0]], rows[:, list(AUS.occurrence)] = numbers, present
             rows[:, OCCLUSION] = np.isin(np.arange(len(numbers)), covered)
@@ -170,12 +170,12 @@ class BP4DLayout(StandinLayout):
         return self.folder(recording).is_dir() and len(list(self.folder(recording).glob("[!.]*.jpg"))) == kept
 
     def mishaps(self, recording: Recording) -> Mishaps:
-        """An image is missing, a face is out of the picture, and one is covered for a while."""
+        """An image is missing, a face is out of the picture, and a woman's is covered for a while."""
         frames = self.recipe.frames
         return Mishaps(
-            frozenset({frames // 3} if self._is(recording, 1, "T1") else ()),
+            frozenset({frames // 3} if self._is(recording, -1, "T1") else ()),
             frames // 2 if self._is(recording, 0, "T1") else None,
-            frozenset(range(frames // 4, frames // 2) if self._is(recording, 2, "T1") else ()),
+            frozenset(range(frames // 4, frames // 2) if self._is(recording, 1, "T1") else ()),
         )
 
     def _is(self, recording: Recording, index: int, task: str) -> bool:

@@ -299,4 +299,5 @@ def _by_au(aus: Sequence[int], values: npt.NDArray[np.float64]) -> dict[str, flo
 
 
 def _mean(values: npt.NDArray[np.float64]) -> float:
-    return round(float(np.nanmean(values)), 4)
+    known = values[np.isfinite(values)]
+    return round(float(known.mean()), 4) if len(known) else float("nan")
