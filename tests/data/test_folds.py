@@ -10,6 +10,7 @@ from aukit.corpora.images import list_images
 from aukit.data import BP4DDataModule, DISFADataModule, FGNetListsDataModule
 from aukit.errors import ConfigError
 from aukit.registration import frontal_template
+from aukit.runs.instantiate import build_datamodule
 from tests.releases import BP4D_AUS, bp4d_sequence, disfa, fgnet_lists
 
 PEOPLE = ("F001", "F002", "F003", "F005", "F004", "M003")  # two of each part
@@ -155,3 +156,27 @@ def test_fg_net_s_lists_as_they_are(tmp_path: Path) -> None:
     assert lists(train_list="train_100.csv").train_rows.tolist() == [4, 2]
     assert lists(fold=2).store.path == data.store.path
     assert lists(subset=2).train_rows.tolist() == data.train_rows[subset(4, 2)].tolist()
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [
+        ("BP4DDataModule", {"subset": 100, "leave_out_occluded": True, "transform_size": 4096}),
+        ("DISFADataModule", {"camera": "right", "threshold": 1, "selection": "oracle"}),
+        ("FGNetListsDataModule", {"corpus": "disfa", "aus": [1, 2], "train_list": "train_100.csv"}),
+    ],
+)
+def test_configurations_name_them(name: str, options: dict[str, object]) -> None:
+    def build(**arguments: object) -> object:
+        data = {
+            "class_path": f"aukit.data.{name}",
+            "init_args": {"root": "somewhere", **options, **arguments},
+        }
+        return build_datamodule({"data": data, "model": {"class_path": "tests.fake_training.TinyModule"}})
+
+    made = build(fold=2)
+    assert made.fold == 2
+    for key, value in options.items():
+        assert getattr(made, key) == (tuple(value) if isinstance(value, list) else value)
+    with pytest.raises(ConfigError, match="fold"):
+        build(fold="first")
