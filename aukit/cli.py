@@ -237,7 +237,7 @@ def _prepare(words: argparse.Namespace) -> None:
     else:
         corpus = DISFA(words.root, words.camera, words.threshold)
     store = prepare_release(corpus, words.out, words.registration, words.size, words.weights, words.workers)
-    print(store.summary())
+    print("\n".join([store.summary(), *corpus.settings]))
 
 
 def _sheet(words: argparse.Namespace) -> None:

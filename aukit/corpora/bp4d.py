@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 
 import numpy as np
@@ -133,13 +133,13 @@ class BP4D(Release):
             raise CorpusError(f"{self.root}: has no sequence {source} of the chosen persons")
         return self._recordings[source]
 
-    def _note_people(self) -> list[str]:
+    def _closing_notes(self) -> list[str]:
         occluded = sum(self._occluded.values())
         fate = "left out" if self.leave_out_occluded else "kept"
         notes = (
             [f"{occluded} labelled frames are coded as occluded (column 99) and {fate}"] if occluded else []
         )
-        return [*notes, *super()._note_people()]
+        return [*notes, *super()._closing_notes()]
 
     def _read_labels(self, recording: Recording) -> tuple[Occurrences | None, dict[int, LabelFile]]:
         """Occurrences and, by AU, intensities, for the files that there are."""
@@ -162,7 +162,10 @@ class BP4D(Release):
             excluded.append(Exclusion(source, None, "no label file"))
             return None
         self._tell(recording, occurrences, intensities)
-        images = np.array(list(list_images(self.root, source)))
+        names = list_images(self.root, source)
+        digits = sorted({len(PurePosixPath(name).stem) for name in names.values()})
+        self.spellings[source] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
+        images = np.array(list(names))
         numbers = np.unique(np.concatenate([file.frames for file in files]))
         here = np.isin(numbers, images)
         excluded += [

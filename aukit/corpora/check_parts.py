@@ -96,7 +96,7 @@ def _check(
     except CorpusError as error:
         standin = None
         problems.append(relative_text(str(error), corpus.root))
-    notes = corpus.tolerated if problems else corpus.notes
+    notes = [*corpus.settings, *corpus.tolerated] if problems else corpus.notes
     variants = dict(corpus.folder_styles)
     for spelling in corpus.spellings.values():
         variants[spelling] = variants.get(spelling, 0) + 1
@@ -108,7 +108,7 @@ def _check(
         found,
         variants,
         problems,
-        list(notes),
+        notes,
         {**_PEOPLE[corpus.name], "partitions": published},
         rates,
     )

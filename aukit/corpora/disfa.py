@@ -105,6 +105,11 @@ class DISFA(Release):
         """Folders in which videos, label files and landmarks lie, with the number of each."""
         return {f"{kind} files in {folder}": n for (kind, folder), n in self._index.folders.items()}
 
+    @property
+    def settings(self) -> list[str]:
+        """Camera and threshold."""
+        return [f"{self.camera} camera; an AU counts as present from intensity {self.threshold} on"]
+
     def decode(self, source: str) -> Iterator[tuple[int, Image]]:
         """Stream (position, RGB uint8 [H, W, 3]) of a video; ends early where the file is damaged.
 
@@ -140,10 +145,6 @@ class DISFA(Release):
         if source not in self._subjects:
             raise CorpusError(f"{self.root}: has no video {source} of the {self.camera} camera")
         return self._subjects[source]
-
-    def _note_people(self) -> list[str]:
-        how = f"{self.camera} camera; an AU counts as present from intensity {self.threshold} on"
-        return [how, *super()._note_people()]
 
     def _rows(self, source: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
         subject = self._subject(source)

@@ -17,7 +17,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -27,7 +27,7 @@ import pandas as pd
 from aukit.corpora.disfa import TASK
 from aukit.corpora.folds import fold_parts, part_of
 from aukit.corpora.images import folder_stamp, image_number, read_image
-from aukit.corpora.label_files import NOT_CODED, OCCURRENCE_CODES, au_number, csv_lines, is_integer, to_labels
+from aukit.corpora.label_files import NOT_CODED, au_number, csv_lines, to_labels
 from aukit.corpora.layout import inside, require_folder
 from aukit.corpora.release import Exclusion, Release
 from aukit.corpora.video import Image
@@ -40,6 +40,7 @@ _PATH = {
     "bp4d": re.compile(rf".*{IMAGES}/(?P<subject>[FM]\d{{3}})/(?P<task>T\d{{1,2}})/[^/]+"),
     "disfa": re.compile(rf".*{IMAGES}/(?P<subject>SN\d{{3}})/[^/]+"),
 }
+_LABELS = {"0": 0, "0.0": 0, "1": 1, "1.0": 1, "9": NOT_CODED, "9.0": NOT_CODED}
 _MAX_NPY_BYTES = 64 * 2**10
 
 
@@ -263,22 +264,21 @@ class FGNetLists(Release):
 
     def _row(self, path: Path, number: int, image: str, cells: list[str]) -> Row:
         match = _PATH[self.name].fullmatch(image)
-        position = image_number(PurePosixPath(image).name)
-        if match is None or position is None or ".." in PurePosixPath(image).parts:
+        folder, _, name = image.rpartition("/")
+        position = image_number(name)
+        if match is None or position is None or ".." in folder.split("/"):
             raise CorpusError(
                 f"{path}, line {number}: image_path {image!r}; expected e.g. "
                 f"{self.namespace}/{IMAGES}/{'F001/T1' if self.name == 'bp4d' else 'SN001'}/02440.jpg"
             )
-        codes = []
-        for cell in cells:
-            if not is_integer(cell) or int(float(cell)) not in OCCURRENCE_CODES:
-                raise CorpusError(
-                    f"{path}, line {number}: label {cell.strip()!r}; known are 0, 1, {NOT_CODED} (not coded)"
-                )
-            codes.append(int(float(cell)))
-        folder, name = str(PurePosixPath(image).parent), PurePosixPath(image).name
+        codes = tuple(_LABELS.get(cell.strip(), -1) for cell in cells)
+        if -1 in codes:
+            wrong = cells[codes.index(-1)].strip()
+            raise CorpusError(
+                f"{path}, line {number}: label {wrong!r}; known are 0, 1, {NOT_CODED} (not coded)"
+            )
         task = match["task"] if self.name == "bp4d" else TASK
-        return Row(folder, position, name, match["subject"], task, tuple(codes))
+        return Row(folder, position, name, match["subject"], task, codes)
 
 
 def _landmark_folder(source: str) -> str:

@@ -88,8 +88,13 @@ class Release(ABC):
     def _rows(self, source: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
         """Rows of a source, None if there are none; what is left out is added to the list."""
 
-    def _note_people(self) -> list[str]:
-        """Notes about people, once all sources have been read."""
+    @property
+    def settings(self) -> list[str]:
+        """What was chosen where the release leaves a choice, in words."""
+        return []
+
+    def _closing_notes(self) -> list[str]:
+        """Notes that need all sources to have been read."""
         genders = self.table.frame[["person", "gender"]].drop_duplicates()
         unknown = sorted(genders["person"][genders["gender"].isna()])
         return [f"{len(unknown)} people without known gender: {', '.join(unknown)}"] if unknown else []
@@ -136,9 +141,9 @@ class Release(ABC):
 
     @property
     def notes(self) -> list[str]:
-        """What was tolerated while reading: absent files, other spellings, people without gender."""
+        """What was chosen, and what was tolerated while reading: absent files, people without gender."""
         _ = self.table
-        return [*self.tolerated, *self._note_people()]
+        return [*self.settings, *self.tolerated, *self._closing_notes()]
 
     @property
     def has_sidecar(self) -> bool:

@@ -343,11 +343,14 @@ class FGNetListsDataModule(FoldDataModule):
         )
         self.corpus: Literal["bp4d", "disfa"] = corpus
         self.train_list = train_list
+        self._read: FGNetLists | None = None  # some 400,000 rows, asked for twice
 
     def _corpus(self) -> FGNetLists:
-        from aukit.corpora import FGNetLists  # decoders are needed here only, not where a store is opened
+        from aukit.corpora import FGNetLists
 
-        return FGNetLists(self.root, self.corpus)
+        if self._read is None:
+            self._read = FGNetLists(self.root, self.corpus)
+        return self._read
 
     def _lists(self) -> tuple[Rows, Rows]:
         corpus, frame = self._corpus(), self.store.table.frame

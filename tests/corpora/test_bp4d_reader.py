@@ -225,6 +225,8 @@ def test_check_compares_with_published_counts_and_tells_no_path(root: Path) -> N
     assert first.occurrence_codes["AU12"] == {0: 4, 1: 4}
     assert report.variants["occurrence, 100 columns by number"] == 3
     assert report.variants["occurrence, header names AUs"] == 2
+    assert report.variants["sequences with image names of 3 and 4 digits"] == 1
+    assert report.variants["sequences with image names of 4 digits"] == 3
     assert report.published["partitions"]["P1"]["label_rows"] == 50_631
     assert sum(p["label_rows"] for p in report.published["partitions"].values()) == 146_847
     assert report.published_rates["list P3"]["AU12"] == pytest.approx(27_806 / 45_687)

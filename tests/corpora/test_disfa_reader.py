@@ -221,6 +221,7 @@ def test_check_names_camera_and_threshold_and_compares(root: Path) -> None:
     assert check_disfa(root, threshold=1).published_rates == {}
     edit(root / AU4, lambda lines: [*lines[:2], "3,6", *lines[3:]])
     broken = check_disfa(root)
+    assert broken.notes[0] == "left camera; an AU counts as present from intensity 2 on"
     assert [p.split(":")[0] for p in broken.problems] == ["ActionUnit_Labels/SN001/SN001_au4.txt, line 3"]
 
 
