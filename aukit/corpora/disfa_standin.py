@@ -60,6 +60,7 @@ class DISFARecipe(Recipe):
     corpus = "disfa"
     rates = DISFA_RATES
     coded_aus = AUS.intensity
+    recording_share = 0.0  # one recording per person: what differs between people is the person's share
     coder = replace(CoderSettings(), not_coded=0.0)  # every frame of the corpus is coded
     view_poses = {1: (0.0, -5.0), 2: (0.0, 5.0)}  # noqa: RUF012  (a constant, like the others)
 
@@ -76,17 +77,17 @@ class DISFARecipe(Recipe):
     @classmethod
     def smoke(cls, seed: int = 0) -> DISFARecipe:
         """Two people of each part, both cameras, seconds; its numbers mean nothing."""
-        return cls("smoke", 6, 16, 10, 96, cameras=CAMERAS, seed=seed)
+        return cls("smoke", 6, 16, 5, 96, cameras=CAMERAS, seed=seed)
 
     @classmethod
     def mini(cls, seed: int = 0) -> DISFARecipe:
         """All 27 people, about 3,500 frames of 192×192."""
-        return cls("mini", 27, 128, 10, 192, seed=seed)
+        return cls("mini", 27, 128, 5, 192, seed=seed)
 
     @classmethod
     def standin(cls, seed: int = 0) -> DISFARecipe:
         """All 27 people, about 13,000 frames of 512×512."""
-        return cls("standin", 27, 480, 10, 512, 2, seed=seed)
+        return cls("standin", 27, 480, 5, 512, 2, seed=seed)
 
     def subjects(self) -> list[str]:
         """Ids of the people, sorted."""

@@ -170,6 +170,7 @@ class Recipe:
         corpus: Name of the corpus.
         rates: Share of frames in which each AU is present; those of `track_aus` are made.
         coded_aus: AUs that the corpus codes: nothing but their own track moves them.
+        recording_share: Variance of the hidden drive between recordings of one person.
         coder: The simulated coders of the corpus.
         view_poses: View → (pitch, yaw) in degrees.
         profile: Name of the size.
@@ -184,6 +185,7 @@ class Recipe:
     corpus: ClassVar[str]
     rates: ClassVar[Mapping[int, float]] = RATES
     coded_aus: ClassVar[tuple[int, ...]]
+    recording_share: ClassVar[float] = RECORDING_SHARE
     coder: ClassVar[CoderSettings] = CoderSettings()
     view_poses: ClassVar[Mapping[int, tuple[float, float]]]
 

@@ -146,6 +146,7 @@ def true_intensities(recipe: Recipe, recording: Recording) -> npt.NDArray[np.flo
         recipe.fps,
         recording.gender or "female",
         r.track_aus(recipe.rates),
+        recipe.recording_share,
     )
     return intensities(drive, recipe.rates)
 

@@ -67,6 +67,7 @@ def drives(
     fps: float,
     gender: str,
     aus: Sequence[int] = r.TRACK_AUS,
+    recording_share: float = r.RECORDING_SHARE,
 ) -> Array:
     """Hidden drives [T, A] of AUs for one recording.
 
@@ -77,14 +78,15 @@ def drives(
         fps: Frames per second.
         gender: ``female`` or ``male``; shifts the base rates mildly (`recipe.GENDER_SHIFT`).
         aus: Which AUs.
+        recording_share: Variance between recordings of one person.
     """
     loadings = r.loading_matrix(aus)
     n_aus, n_factors = loadings.shape
     channels = n_factors + n_aus
     base = (
         np.sqrt(r.PERSON_SHARE) * person_rng.standard_normal(channels)
-        + np.sqrt(r.RECORDING_SHARE) * recording_rng.standard_normal(channels)
-        + np.sqrt(1 - r.PERSON_SHARE - r.RECORDING_SHARE)
+        + np.sqrt(recording_share) * recording_rng.standard_normal(channels)
+        + np.sqrt(1 - r.PERSON_SHARE - recording_share)
         * event_process(recording_rng, n_frames, fps, channels)
     )
     own = np.sqrt(1 - (loadings**2).sum(axis=1))

@@ -25,13 +25,13 @@ from aukit.corpora import (
 )
 from aukit.corpora.bp4d_layout import Sequence as BP4DRecording
 from aukit.corpora.bp4d_standin import LOWER_FACE
-from aukit.corpora.disfa_standin import DISFA_RATES, TRACKED
+from aukit.corpora.disfa_standin import TRACKED
 from aukit.corpora.disfa_standin import Recording as DISFARecording
 from aukit.corpora.fera2017_layout import Sequence as FERARecording
 from aukit.corpora.filming import FilmCrew
 from aukit.corpora.folds import PARTS
 from aukit.corpora.standin import coded, true_intensities
-from aukit.corpora.tracks import drives, exact_levels, intensities
+from aukit.corpora.tracks import exact_levels
 from aukit.data import BP4DDataModule
 from aukit.errors import CorpusError
 from tests.standins import Standin
@@ -147,23 +147,10 @@ def test_the_cameras_see_the_same_from_two_sides(disfa: Standin) -> None:
 
 @pytest.fixture(scope="module")
 def disfa_truth() -> np.ndarray:
-    """True intensities [R, T, A]; every recording of another person."""
-    return np.stack(
-        [
-            intensities(
-                drives(
-                    np.random.default_rng([1, i]),
-                    np.random.default_rng([2, i]),
-                    40,
-                    10.0,
-                    ("female", "male")[i % 2],
-                    TRACKED,
-                ),
-                DISFA_RATES,
-            )
-            for i in range(500)
-        ]
-    )
+    """True intensities [R, T, A] of all people in twenty worlds."""
+    recordings = [DISFARecording(subject) for part in PARTS["disfa"].values() for subject in part]
+    worlds = [replace(DISFARecipe.mini(), frames=40, seed=seed) for seed in range(20)]
+    return np.stack([true_intensities(recipe, r) for recipe in worlds for r in recordings])
 
 
 def test_disfa_s_rates_are_those_of_the_published_lists(disfa_truth: np.ndarray) -> None:
