@@ -88,7 +88,8 @@ def write_bp4d_standin(
 ) -> None:
     """Render a stand-in of BP4D, or complete one that was interrupted; see `write_standin`.
 
-    Cost per frame as FERA 2017's: `BP4DRecipe.mini` takes about a minute on two cores.
+    Cost of `BP4DRecipe.mini` (5,248 frames of 192²): 140 s of one core at 2.5 GHz, 70 MB of disk, 1.4 GB of
+    memory per worker.
 
     Args:
         root: Folder of the corpus; made if missing.

@@ -131,7 +131,8 @@ def write_disfa_standin(
 ) -> None:
     """Render a stand-in of DISFA, or complete one that was interrupted; see `write_standin`.
 
-    Cost per frame as FERA 2017's: `DISFARecipe.mini` takes less than a minute on two cores.
+    Cost of `DISFARecipe.mini` (3,456 frames of 192²): 90 s of one core at 2.5 GHz, 19 MB of disk, 1.4 GB of
+    memory per worker.
 
     Args:
         root: Folder of the corpus; made if missing.

@@ -139,8 +139,9 @@ class BP4DDataModule(FoldDataModule):
         weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; None for the
             library's own cache.
         seed: seed of order and augmentation; fold, subset and held-out people do not depend on it.
-        transform_size: of "ffhq": side at which the face is resampled first; None for 1024. 4096, as in the
-            cropper of FG-Net's authors, takes about 13 times as long (0.8 s per frame on a CPU core).
+        transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
+            4096, as in the cropper of FG-Net's authors, takes about 13 times as long as 1024 (0.8 s per frame
+            and CPU core).
         leave_out_occluded: whether frames coded as occluded are left out.
     """
 
@@ -219,8 +220,9 @@ class DISFADataModule(FoldDataModule):
         weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; None for the
             library's own cache.
         seed: seed of order and augmentation; fold, subset and held-out people do not depend on it.
-        transform_size: of "ffhq": side at which the face is resampled first; None for 1024. 4096, as in the
-            cropper of FG-Net's authors, takes about 13 times as long (0.8 s per frame on a CPU core).
+        transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
+            4096, as in the cropper of FG-Net's authors, takes about 13 times as long as 1024 (0.8 s per frame
+            and CPU core).
         camera: "left" or "right".
         threshold: least intensity that counts as present; 2 is the field's convention.
     """

@@ -95,6 +95,7 @@ def test_wrong_words_are_refused(release: Path) -> None:
     with pytest.raises(ConfigError, match="transform_size belongs to registration=ffhq"):
         module(release, registration="similarity", transform_size=4096)
     assert module(release, transform_size=64).store.path != module(release).store.path
+    assert module(release, transform_size=128).store.path == module(release).store.path
 
 
 def test_a_damaged_image_is_left_out_with_its_reason(tmp_path: Path) -> None:
