@@ -44,6 +44,7 @@ class BP4DRecipe(Recipe):
     """
 
     corpus = "bp4d"
+    look = "bp4d"
     coded_aus = AUS.occurrence
     view_poses = {0: (0.0, 0.0)}  # noqa: RUF012  (a constant, like the others)
 

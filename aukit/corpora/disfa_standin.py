@@ -58,6 +58,7 @@ class DISFARecipe(Recipe):
     """
 
     corpus = "disfa"
+    look = "disfa"
     rates = DISFA_RATES
     coded_aus = AUS.intensity
     recording_share = 0.0  # one recording per person: what differs between people is the person's share

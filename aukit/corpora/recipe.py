@@ -168,6 +168,7 @@ class Recipe:
 
     Attributes:
         corpus: Name of the corpus.
+        look: Name of the room, light and camera that it is filmed with.
         rates: Share of frames in which each AU is present; those of `track_aus` are made.
         coded_aus: AUs that the corpus codes: nothing but their own track moves them.
         recording_share: Variance of the hidden drive between recordings of one person.
@@ -183,6 +184,7 @@ class Recipe:
     """
 
     corpus: ClassVar[str]
+    look: ClassVar[str]
     rates: ClassVar[Mapping[int, float]] = RATES
     coded_aus: ClassVar[tuple[int, ...]]
     recording_share: ClassVar[float] = RECORDING_SHARE
@@ -236,6 +238,7 @@ class StandinRecipe(Recipe):
     """
 
     corpus = "fera2017"
+    look = "bp4d"  # its films are from the laboratory of BP4D
     coded_aus = CORPUS_AUS["fera2017"].occurrence
     view_poses = VIEW_POSES
 

@@ -220,3 +220,15 @@ def test_settings_say_what_the_crops_depend_on():
     assert build_registration("ffhq", 256).settings == {"transform_size": 1024, "padding": True}
     assert build_registration("ffhq", 64).settings["transform_size"] == 256
     assert build_registration("ffhq", 64, transform_size=100).settings["transform_size"] == 100
+
+
+def test_crops_that_others_made_pass_unchanged():
+    images = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
+    landmarks = np.full((3, 68, 3), 5.0, np.float32)
+    landmarks[..., 2] = np.nan  # depth may be unknown
+    landmarks[1, 7, 0] = np.nan
+    registered = build_registration("none", 32)(images, landmarks)
+    assert registered.ok.tolist() == [True, False, True]
+    np.testing.assert_array_equal(registered.crops, images)
+    np.testing.assert_array_equal(registered.landmarks, landmarks)
+    assert not build_registration("none", 64)(images, landmarks).ok.any()  # of another size
