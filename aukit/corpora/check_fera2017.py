@@ -14,6 +14,7 @@ from aukit.corpora.fera2017 import FERA2017
 from aukit.corpora.fera2017_labels import AUS, read_occurrence
 from aukit.corpora.fera2017_layout import VIEWS, Index, Sequence, scan
 from aukit.corpora.folds import LISTED, LISTED_FRAMES
+from aukit.corpora.genders import gender_table
 from aukit.corpora.label_files import read_intensity
 from aukit.corpora.layout import inside
 from aukit.corpora.release import exclusion_counts
@@ -87,7 +88,8 @@ def check_fera2017(root: str | Path, views: tuple[int, ...] = (6,)) -> CheckRepo
 def _check_labels(
     root: Path, index: Index, recordings: list[Sequence], variants: Counter[str], problems: list[str]
 ) -> PartitionReport:
-    people = {r.subject: r.gender for r in recordings}
+    genders = gender_table(root, "fera2017", None)
+    people = {r.subject: genders.get(r.person, r.gender) for r in recordings}
     report = PartitionReport(
         people=len(people),
         female=sum(g == "female" for g in people.values()),

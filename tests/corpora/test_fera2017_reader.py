@@ -338,6 +338,8 @@ def test_a_user_s_table_says_who_is_a_woman(copied: Path, monkeypatch: pytest.Mo
     (copied / "STANDIN.json").unlink()
     genders = FERA2017(copied).table.frame.groupby("person")["gender"].first()
     assert (genders["FERA2017-test/F001"], genders["BP4D/F001"]) == ("male", "female")
+    held = check_fera2017(copied).partitions["test"]
+    assert (held.female, held.male) == (1, 2)
     table.write_text("person,gender\nF001,male\n")
     with pytest.raises(CorpusError, match=r"table.csv, line 2: person 'F001'; write the global id"):
         FERA2017(copied)
