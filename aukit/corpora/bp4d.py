@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -163,7 +163,7 @@ class BP4D(Release):
             return None
         self._tell(recording, occurrences, intensities)
         names = list_images(self.root, source)
-        digits = sorted({len(PurePosixPath(name).stem) for name in names.values()})
+        digits = sorted({len(name.partition(".")[0]) for name in names.values()})
         self.spellings[source] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
         images = np.array(list(names))
         numbers = np.unique(np.concatenate([file.frames for file in files]))

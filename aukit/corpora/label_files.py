@@ -117,26 +117,35 @@ def parse(
     """
     if not lines:
         raise CorpusError(f"{path}: holds no row; copy it again")
-    frames = np.empty(len(lines), dtype=np.int64)
-    codes = np.empty((len(lines), len(columns)), dtype=np.int64)
-    for row, (number, cells) in enumerate(lines):
+    plain = {str(code): code for code in allowed}  # nearly all cells: far quicker than to look at each
+    frames: list[int] = []
+    codes: list[list[int]] = []
+    for number, cells in lines:
         if len(cells) != width:
             raise CorpusError(f"{path}, line {number}: {len(cells)} columns, expected {width}")
-        for column, cell in [(-1, cells[0]), *((i, cells[c]) for i, c in enumerate(columns))]:
-            if not is_integer(cell):
-                raise CorpusError(f"{path}, line {number}: {cell!r} is not a whole number")
-            value = int(float(cell))
-            if column < 0:
-                frames[row] = value
-            elif value in allowed:
-                codes[row, column] = value
-            else:
-                meaning = f" ({NOT_CODED} = not coded)" if NOT_CODED in allowed else ""
-                raise CorpusError(
-                    f"{path}, line {number}: unknown code {cell.strip()!r}; known are {sorted(allowed)}"
-                    f"{meaning}. Correct the line or copy the file again"
-                )
-    return LabelFile(frames, codes, variant)
+        frames.append(_whole(path, number, cells[0]))
+        found = [plain.get(cells[column], -1) for column in columns]
+        if -1 in found:
+            found = [_code(path, number, cells[column], allowed) for column in columns]
+        codes.append(found)
+    return LabelFile(np.array(frames, dtype=np.int64), np.array(codes, dtype=np.int64), variant)
+
+
+def _whole(path: Path, line: int, cell: str) -> int:
+    if not is_integer(cell):
+        raise CorpusError(f"{path}, line {line}: {cell!r} is not a whole number")
+    return int(float(cell))
+
+
+def _code(path: Path, line: int, cell: str, allowed: frozenset[int]) -> int:
+    value = _whole(path, line, cell)
+    if value not in allowed:
+        meaning = f" ({NOT_CODED} = not coded)" if NOT_CODED in allowed else ""
+        raise CorpusError(
+            f"{path}, line {line}: unknown code {cell.strip()!r}; known are {sorted(allowed)}{meaning}. "
+            "Correct the line or copy the file again"
+        )
+    return value
 
 
 def require_unique(path: Path, frames: npt.NDArray[np.int64]) -> None:
