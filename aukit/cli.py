@@ -12,6 +12,7 @@ from aukit.errors import AukitError
 
 PROFILES = ("smoke", "mini", "standin", "paper")
 BASES = ("procedural", "ict")
+CORPORA = ("fera2017", "bp4d", "disfa")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -62,26 +63,32 @@ def parser() -> argparse.ArgumentParser:
 
     corpora = _group(commands, "corpora", "look at corpora")
     command = _add(corpora, "check", _check, "is a release read rightly? counts, codes, variants; no frame")
-    command.add_argument("corpus", choices=("fera2017",))
+    command.add_argument("corpus", choices=CORPORA)
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--json", action="store_true", help="machine-readable")
+    _add_disfa(command)
 
     command = _add(commands, "standin", _standin, "render a stand-in in a corpus' official layout")
-    command.add_argument("corpus", choices=("fera2017",))
+    command.add_argument("corpus", choices=CORPORA)
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--truth", type=Path, help="folder of the sealed truth (default: ROOT-truth)")
     command.add_argument("--profile", choices=("smoke", "mini", "standin"), default="mini")
-    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9")
+    command.add_argument(
+        "--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9", help="FERA 2017's (default: 6)"
+    )
     command.add_argument("--workers", type=int, help="processes (default: one per core)")
     command.add_argument("--seed", type=int, default=0)
 
     command = _add(commands, "prepare", _prepare, "decode and register a corpus into a prepared store")
-    command.add_argument("corpus", choices=("fera2017",))
+    command.add_argument("corpus", choices=CORPORA)
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--registration", choices=("ffhq", "similarity", "frontal3d"), default="frontal3d")
     command.add_argument("--size", type=int, default=224, help="side of the crops in pixels")
-    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9")
-    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"))
+    command.add_argument(
+        "--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9", help="FERA 2017's"
+    )
+    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), help="FERA 2017's")
+    _add_disfa(command)
     command.add_argument("--weights", type=Path, help="folder of face-alignment's weights")
     command.add_argument("--workers", type=int, default=2)
     command.add_argument("--out", type=Path, default="lightning_logs/stores", help="folder of all stores")
@@ -158,6 +165,14 @@ def _add(
     return command
 
 
+def _add_disfa(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--camera", choices=("left", "right"), default="left", help="DISFA's")
+    levels = range(1, 6)
+    command.add_argument(
+        "--threshold", type=int, choices=levels, default=2, help="DISFA: least intensity that is present"
+    )
+
+
 def _add_sharing(command: argparse.ArgumentParser) -> None:
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--workers", type=int, help="processes (default: one per core)")
@@ -195,9 +210,12 @@ def _predict(words: argparse.Namespace) -> None:
 
 
 def _check(words: argparse.Namespace) -> int:
-    from aukit.corpora import check_fera2017
+    from aukit.corpora import check_bp4d, check_disfa, check_fera2017
 
-    report = check_fera2017(words.root)
+    if words.corpus == "disfa":
+        report = check_disfa(words.root, words.camera, words.threshold)
+    else:
+        report = {"fera2017": check_fera2017, "bp4d": check_bp4d}[words.corpus](words.root)
     print(report.to_json() if words.json else report.text())
     return 0 if report.ok else 2
 
@@ -205,29 +223,35 @@ def _check(words: argparse.Namespace) -> int:
 def _standin(words: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from aukit.corpora import StandinRecipe, write_fera2017_standin
+    from aukit import corpora
 
-    recipe = getattr(StandinRecipe, words.profile)(seed=words.seed)
-    if words.views:
-        recipe = replace(recipe, views=tuple(sorted(set(words.views))))
     truth = words.truth or words.root.with_name(f"{words.root.name}-truth")
-    write_fera2017_standin(words.root, recipe, truth, workers=words.workers)
+    if words.corpus == "bp4d":
+        bp4d: corpora.BP4DRecipe = getattr(corpora.BP4DRecipe, words.profile)(seed=words.seed)
+        corpora.write_bp4d_standin(words.root, bp4d, truth, workers=words.workers)
+    elif words.corpus == "disfa":
+        disfa: corpora.DISFARecipe = getattr(corpora.DISFARecipe, words.profile)(seed=words.seed)
+        corpora.write_disfa_standin(words.root, disfa, truth, workers=words.workers)
+    else:
+        recipe = getattr(corpora.StandinRecipe, words.profile)(seed=words.seed)
+        if words.views:
+            recipe = replace(recipe, views=tuple(sorted(set(words.views))))
+        corpora.write_fera2017_standin(words.root, recipe, truth, workers=words.workers)
 
 
 def _prepare(words: argparse.Namespace) -> None:
-    from aukit.data.fera2017 import prepare_fera2017
+    from aukit.corpora import BP4D, DISFA, FERA2017
+    from aukit.data import prepare_release
 
-    store = prepare_fera2017(
-        words.root,
-        words.out,
-        words.registration,
-        words.size,
-        views=words.views,
-        partitions=words.partitions,
-        weights_dir=words.weights,
-        workers=words.workers,
-    )
-    print(store.summary())
+    corpus: BP4D | DISFA | FERA2017
+    if words.corpus == "fera2017":
+        corpus = FERA2017(words.root, words.partitions or ("train", "valid", "test"), words.views)
+    elif words.corpus == "bp4d":
+        corpus = BP4D(words.root)
+    else:
+        corpus = DISFA(words.root, words.camera, words.threshold)
+    store = prepare_release(corpus, words.out, words.registration, words.size, words.weights, words.workers)
+    print("\n".join([store.summary(), *corpus.settings]))
 
 
 def _sheet(words: argparse.Namespace) -> None:

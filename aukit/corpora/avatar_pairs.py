@@ -36,9 +36,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from aukit.corpora.companions import read_description, read_landmarks
-from aukit.corpora.fera2017 import Exclusion
-from aukit.corpora.fera2017_layout import inside
 from aukit.corpora.frame_table import GENDERS, FrameTable
+from aukit.corpora.layout import inside
+from aukit.corpora.release import Exclusion
 from aukit.corpora.video import Image, decode_video
 from aukit.errors import CorpusError
 

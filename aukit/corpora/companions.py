@@ -11,6 +11,9 @@ import numpy.typing as npt
 
 from aukit.errors import CorpusError
 
+STANDIN_FILE = "STANDIN.json"
+SIDECAR_FOLDER = "Landmarks"
+
 _MAX_JSON_BYTES = 2**20
 _MAX_LANDMARK_BYTES = 512 * 2**20
 

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
-from pathlib import Path, PurePosixPath
-from typing import TypeVar
+from pathlib import Path
 
+from aukit.corpora.layout import join, put, require_folder, walk
 from aukit.errors import CorpusError
 
 PARTITIONS = {"TR": "train", "VA": "valid", "TE": "test"}
@@ -17,7 +15,6 @@ NAMESPACES = {"train": "BP4D", "valid": "FERA2017-valid", "test": "FERA2017-test
 """Train people are BP4D's people; Valid and Test re-use its numbers for others (people of BP4D+)."""
 
 VIEWS = range(1, 10)
-Key = TypeVar("Key")
 _STEM = r"FERA17_(?P<partition>TR|VA|TE)_(?P<subject>[A-Za-z]*\d+)_(?P<task>T\d+)"
 _VIDEO = re.compile(_STEM + r"_(?P<view>[1-9])\.(?:mp4|avi)", re.IGNORECASE)
 _OCCURRENCE = re.compile(_STEM + r"\.csv", re.IGNORECASE)
@@ -54,21 +51,6 @@ class Index:
     folders: Counter[tuple[str, str]] = field(default_factory=Counter)
 
 
-def inside(root: Path, relative: str) -> Path:
-    """Absolute path of a file of the release.
-
-    Raises:
-        CorpusError: The name leaves the root, by ``..``, as an absolute path or through a symbolic link.
-    """
-    path = root / relative
-    real_root = root.resolve()
-    if PurePosixPath(relative).is_absolute() or not path.resolve().is_relative_to(real_root):
-        raise CorpusError(
-            f"{relative}: leads out of the corpus root; put the files themselves below the root"
-        )
-    return path
-
-
 def scan(root: Path) -> Index:
     """Index all videos and label files below `root`, whatever the folders are called.
 
@@ -76,24 +58,20 @@ def scan(root: Path) -> Index:
         CorpusError: The root is missing or empty of such files, the same name occurs in two folders, or a
             link leads out of the root.
     """
-    if not root.is_dir():
-        raise CorpusError(
-            f"{root}: no such folder. Give the folder of the FERA 2017 release, or write a stand-in there: "
-            "aukit standin fera2017 --root FOLDER"
-        )
+    require_folder(root, "fera2017")
     index = Index()
-    for relative in _files(root):
-        name = PurePosixPath(relative).name
-        folder = str(PurePosixPath(relative).parent)
-        if m := _VIDEO.fullmatch(name):
-            _put(index.videos, (_sequence(m), int(m["view"])), relative)
-            index.folders["video", folder] += 1
-        elif m := _OCCURRENCE.fullmatch(name):
-            _put(index.occurrence, _sequence(m), relative)
-            index.folders["occurrence", folder] += 1
-        elif m := _INTENSITY.fullmatch(name):
-            _put(index.intensity, (_sequence(m), int(m["au"])), relative)
-            index.folders["intensity", folder] += 1
+    for folder, _, files in walk(root):
+        for name in files:
+            relative = join(folder, name)
+            if m := _VIDEO.fullmatch(name):
+                put(index.videos, (_sequence(m), int(m["view"])), relative)
+                index.folders["video", folder] += 1
+            elif m := _OCCURRENCE.fullmatch(name):
+                put(index.occurrence, _sequence(m), relative)
+                index.folders["occurrence", folder] += 1
+            elif m := _INTENSITY.fullmatch(name):
+                put(index.intensity, (_sequence(m), int(m["au"])), relative)
+                index.folders["intensity", folder] += 1
     if not index.videos:
         raise CorpusError(
             f"{root}: no FERA 2017 video (FERA17_TR_F001_T1_6.mp4 …) in it or below. Unpack the release "
@@ -102,26 +80,8 @@ def scan(root: Path) -> Index:
     return index
 
 
-def _files(root: Path) -> Iterator[str]:
-    for folder, folders, files in os.walk(root):
-        folders.sort()
-        for name in sorted(files) + [f for f in folders if (Path(folder) / f).is_symlink()]:
-            path = Path(folder) / name
-            relative = path.relative_to(root).as_posix()
-            if path.is_symlink():
-                inside(root, relative)
-            if path.is_file():
-                yield relative
-
-
 def _sequence(match: re.Match[str]) -> Sequence:
     letters = re.fullmatch(r"(r?)(.*)", match["subject"], re.IGNORECASE)
     assert letters is not None
     subject = letters[1].lower() + letters[2].upper()
     return Sequence(PARTITIONS[match["partition"].upper()], subject, match["task"].upper())
-
-
-def _put(files: dict[Key, str], key: Key, relative: str) -> None:
-    if key in files:
-        raise CorpusError(f"the same file twice: {files[key]} and {relative}; remove one of them")
-    files[key] = relative

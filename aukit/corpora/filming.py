@@ -1,8 +1,8 @@
-"""Films one person of a stand-in: expression → movement → render → sensor → mp4, sidecar, sealed truth."""
+"""Films one person of a stand-in: expression → movement → render → sensor → frames, sidecar, sealed truth."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +14,10 @@ from torch import Tensor
 from aukit.avatars import Camera, render
 from aukit.avatars.people import INDEX, Motion, Person, sample_motion
 from aukit.corpora import recipe as r
-from aukit.corpora.fera2017_layout import Sequence as Recording
 from aukit.corpora.looks import LOOKS
-from aukit.corpora.recipe import LOOK, StandinRecipe, TrackerSettings
+from aukit.corpora.recipe import NO_MISHAPS, Mishaps, Recipe, Recording, TrackerSettings
 from aukit.corpora.tracker import track
-from aukit.corpora.video import Image, encode_video
+from aukit.corpora.video import Image
 from aukit.facs import VISIBLE_AUS
 from aukit.files import atomic_path
 
@@ -38,8 +37,8 @@ class Take:
     """All that happens in one view of a recording.
 
     Attributes:
-        recording: Partition, person and task.
-        view: View of `recipe.VIEW_POSES`.
+        recording: Person and task.
+        view: View of the recipe.
         activations: [T, A, 2] movements of the face.
         pose: [T, 3] yaw, pitch, roll of the head before the camera, in degrees.
         motion: What the head does besides its expression.
@@ -61,7 +60,7 @@ class FilmCrew:
         gender: ``female`` or ``male``.
     """
 
-    def __init__(self, recipe: StandinRecipe, person: str, gender: str) -> None:
+    def __init__(self, recipe: Recipe, person: str, gender: str) -> None:
         self.recipe = recipe
         self.person = Person.sample(POOL, person, gender, recipe.seed)
 
@@ -70,43 +69,40 @@ class FilmCrew:
         recording: Recording,
         view: int,
         intensity: npt.NDArray[np.float64],
-        video: Path,
+        save: Callable[[Iterator[Image]], None],
         sidecar: Path,
         truth: Path,
-        short: bool = False,
-        faceless: int | None = None,
+        mishaps: Mishaps,
     ) -> None:
-        """Film one view of a recording; the video is written last.
+        """Film one view of a recording; a few frames are in memory at a time. The sidecar is written last.
 
         Args:
-            recording: Partition, person and task.
-            view: View of `recipe.VIEW_POSES`.
-            intensity: True intensities [T, A] of `recipe.TRACK_AUS`.
-            video: The mp4 to write.
+            recording: Person and task.
+            view: View of the recipe.
+            intensity: True intensities [T, A] of the recipe's AUs.
+            save: Writes the frames.
             sidecar: The landmark file to write.
             truth: The sealed file to write.
-            short: Whether the last frame is lost.
-            faceless: A frame in which the person is out of the picture.
+            mishaps: What goes wrong.
         """
         recipe = self.recipe
         take = self.plan(recording, view, intensity)
-        shots = list(self.shoot(take, faceless))
-        frames: list[Image] = [frame for images, _ in shots for frame in images]
-        clean = np.concatenate([landmarks for _, landmarks in shots])
+        points: list[Points] = []
+        save(self._frames(take, mishaps, points))
+        clean = np.concatenate(points)
         tracked = track(
             clean,
             take.pose[:, 0],
             recipe.fps,
-            recipe.rng("tracker", recording.person, recording.task, str(view)),
+            recipe.own_rng("tracker", recording.person, recording.task, str(view)),
             TrackerSettings(),
         )
-        if faceless is not None:
-            tracked[faceless] = np.nan
-        kept = recipe.frames - 1 if short else recipe.frames
+        if mishaps.faceless is not None:
+            tracked[mishaps.faceless] = np.nan
         with atomic_path(truth) as temporary:
             np.savez_compressed(
                 temporary,
-                aus=np.array(r.TRACK_AUS),
+                aus=np.array(r.track_aus(recipe.rates)),
                 intensity=intensity.astype(np.float32),
                 visible_aus=np.array(VISIBLE_AUS),
                 activations=take.activations,
@@ -117,31 +113,44 @@ class FilmCrew:
                 identity=self.person.avatar.identity,
             )
         with atomic_path(sidecar) as temporary:
-            np.save(temporary, tracked[:kept], allow_pickle=False)
-        encode_video(video, frames[:kept], recipe.fps)
+            np.save(temporary, np.delete(tracked, sorted(mishaps.lost), axis=0), allow_pickle=False)
+
+    def _frames(self, take: Take, mishaps: Mishaps, points: list[Points]) -> Iterator[Image]:
+        """Frames that come into the release; the landmarks of all frames are added to the list."""
+        position = 0
+        for images, landmarks in self.shoot(take, mishaps):
+            points.append(landmarks)
+            for image in images:
+                if position not in mishaps.lost:
+                    yield image
+                position += 1
 
     def plan(self, recording: Recording, view: int, intensity: npt.NDArray[np.float64]) -> Take:
         """What will happen before the camera: movements and poses of all frames.
 
         Args:
-            recording: Partition, person and task.
-            view: View of `recipe.VIEW_POSES`.
-            intensity: True intensities [T, A] of `recipe.TRACK_AUS`.
+            recording: Person and task.
+            view: View of the recipe.
+            intensity: True intensities [T, A] of the recipe's AUs.
         """
-        rng = self.recipe.rng("motion", recording.person, recording.task)
-        motion = sample_motion(rng, len(intensity), self.recipe.fps)
-        activations = self.person.activations(visible_drive(intensity), motion.activations)
-        return Take(recording, view, activations, camera_pose(motion, view), motion)
+        recipe = self.recipe
+        motion = sample_motion(
+            recipe.rng("motion", recording.person, recording.task), len(intensity), recipe.fps
+        )
+        motion.activations[:, [INDEX[au] for au in recipe.coded_aus]] = 0.0
+        drive = visible_drive(intensity, r.track_aus(recipe.rates))
+        activations = self.person.activations(drive, motion.activations)
+        return Take(recording, view, activations, camera_pose(motion, recipe.view_poses[view]), motion)
 
-    def shoot(self, take: Take, faceless: int | None = None) -> Iterator[tuple[Frames, Points]]:
+    def shoot(self, take: Take, mishaps: Mishaps = NO_MISHAPS) -> Iterator[tuple[Frames, Points]]:
         """Film a take in batches of frames (uint8 [B, S, S, 3]) and true landmarks (float32 [B, 68, 3])."""
         recipe, recording, motion = self.recipe, take.recording, take.motion
-        scene = recipe.rng("scene", recording.person, recording.task)
-        look = LOOKS[LOOK]
+        scene = recipe.own_rng("scene", recording.person, recording.task)
+        look = LOOKS[recipe.look]
         light, wall = look.light(scene), look.background(scene, recipe.size)
         zoom = ZOOM * float(np.exp(scene.normal(0, 0.03)))
         sensor = look.sensor(
-            recipe.rng("sensor", recording.person, recording.task, str(take.view)), recipe.size
+            recipe.own_rng("sensor", recording.person, recording.task, str(take.view)), recipe.size
         )
         batch = int(np.clip(_SAMPLES // (recipe.size * recipe.supersampling) ** 2, 1, 16))
         for start in range(0, len(take.pose), batch):
@@ -165,23 +174,35 @@ class FilmCrew:
                 gaze=_tensor(motion.gaze[part]),
                 supersampling=recipe.supersampling,
             )
-            images = shot.image
-            if faceless is not None and start <= faceless < start + len(images):
-                images = images.clone()
-                images[faceless - start] = wall
-            yield sensor(images), shot.landmarks.numpy().astype(np.float32)
+            landmarks = shot.landmarks.numpy().astype(np.float32)
+            images = shot.image.clone()
+            for index, position in enumerate(range(start, start + len(images))):
+                if position == mishaps.faceless:
+                    images[index] = wall
+                if position in mishaps.covered:
+                    _cover(images[index], landmarks[index])
+            yield sensor(images), landmarks
 
 
-def visible_drive(intensity: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-    """Intensities [T, A] of `recipe.TRACK_AUS` → drives [T, V] of `VISIBLE_AUS`, 1 = level E."""
+def _cover(image: Tensor, landmarks: Points) -> None:
+    """Paint a dark round thing over mouth and chin. Changes the image [3, S, S]."""
+    mouth = landmarks[48:68, :2].mean(axis=0)
+    radius = 0.75 * np.linalg.norm(landmarks[8, :2] - landmarks[30, :2])
+    y, x = np.mgrid[: image.shape[1], : image.shape[2]]
+    inside = (x - mouth[0]) ** 2 + (y - mouth[1]) ** 2 < radius**2
+    image[:, torch.from_numpy(inside)] = torch.tensor([[0.16], [0.14], [0.15]])
+
+
+def visible_drive(intensity: npt.NDArray[np.float64], aus: Sequence[int]) -> npt.NDArray[np.float64]:
+    """Intensities [T, A] of AUs → drives [T, V] of `VISIBLE_AUS`, 1 = level E."""
     drive = np.zeros((len(intensity), len(VISIBLE_AUS)))
-    drive[:, [INDEX[au] for au in r.TRACK_AUS]] = np.clip(intensity / 5.0, 0.0, 1.0)
+    drive[:, [INDEX[au] for au in aus]] = np.clip(intensity / 5.0, 0.0, 1.0)
     return drive
 
 
-def camera_pose(motion: Motion, view: int) -> npt.NDArray[np.float64]:
-    """Yaw, pitch, roll [T, 3] of the head in a view: the view's pose plus the head's own motion."""
-    pitch, yaw = r.VIEW_POSES[view]
+def camera_pose(motion: Motion, view_pose: tuple[float, float]) -> npt.NDArray[np.float64]:
+    """Yaw, pitch, roll [T, 3] of the head in a view: the view's (pitch, yaw) plus the head's own motion."""
+    pitch, yaw = view_pose
     pose: npt.NDArray[np.float64] = motion.pose + np.array([yaw, pitch, 0.0])
     return pose
 

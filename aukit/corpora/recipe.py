@@ -1,4 +1,6 @@
-"""The frozen recipe of the stand-in of FERA 2017: sizes, rates, correlations, coders, tracker.
+"""The frozen recipe of the stand-ins: rates, correlations, coders, tracker, and the sizes of FERA 2017's.
+
+BP4D's and DISFA's sizes stand with their writers.
 
 Every constant here is our choice unless its comment names a source. A change of any of them raises `VERSION`
 and is a commit of its own, made without looking at a method's score.
@@ -7,17 +9,15 @@ and is a commit of its own, made without looking at a method's score.
 from __future__ import annotations
 
 import zlib
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, ClassVar, Protocol
 
 import numpy as np
 
-from aukit.facs import VISIBLE_AUS
+from aukit.facs import CORPUS_AUS, VISIBLE_AUS
 
 VERSION = 3
-NAME = "fera2017-people"
-LOOK = "bp4d"
-"""FERA 2017's films are from the laboratory of BP4D."""
 
 # Occurrence rates. BP4D: positives of the FG-Net frame lists over their 146,423 frames.
 _BP4D_POSITIVES = {
@@ -31,18 +31,24 @@ RATES: dict[int, float] = {
 }  # fmt: skip
 """Share of frames in which each AU is present. 25, 26, 27 come from speech, 43 from blinks (see `people`)."""
 
-TRACK_AUS: tuple[int, ...] = tuple(au for au in VISIBLE_AUS if au in RATES)
+
+def track_aus(rates: Mapping[int, float]) -> tuple[int, ...]:
+    """AUs that tracks are made for, in their order."""
+    return tuple(au for au in VISIBLE_AUS if au in rates)
+
+
+TRACK_AUS: tuple[int, ...] = track_aus(RATES)
 LEVEL_SHARES = (0.40, 0.30, 0.18, 0.09, 0.03)
 """Levels A to E among frames in which an AU is present."""
 
 # Loadings of each AU on four shared causes; two AUs correlate by the sum of the products of theirs.
-FACTORS = ("smile", "brow raise", "frown", "mouth press")
-LOADINGS: dict[int, tuple[float, float, float, float]] = {
+FACTORS = ("smile", "brow raise", "frown", "mouth press", "open mouth")
+LOADINGS: dict[int, tuple[float, ...]] = {
     1: (0.0, 0.80, 0.20, 0.0), 2: (0.0, 0.80, -0.20, 0.0), 4: (0.0, 0.0, 0.65, 0.0), 5: (0.0, 0.40, 0.0, 0.0),
     6: (0.75, 0.0, 0.0, 0.0), 7: (0.50, 0.0, 0.40, 0.0), 9: (0.0, 0.0, 0.50, 0.0), 10: (0.60, 0.0, 0.20, 0.0),
     11: (0.40, 0.0, 0.0, 0.0), 12: (0.75, -0.10, 0.0, 0.0), 14: (0.20, 0.0, 0.0, 0.35),
     15: (-0.20, 0.0, 0.20, 0.50), 17: (-0.10, 0.0, 0.10, 0.60), 23: (0.0, 0.0, 0.0, 0.50),
-    24: (-0.10, 0.0, 0.0, 0.50),
+    24: (-0.10, 0.0, 0.0, 0.50), 25: (0.25, 0.0, 0.0, -0.20, 0.70), 26: (0.0, 0.10, 0.0, -0.20, 0.75),
 }  # fmt: skip
 
 # Variance of the hidden drive: between people, between recordings of one person, within a recording.
@@ -115,8 +121,107 @@ class TrackerSettings:
     failure: float = 0.01
 
 
+class Recording(Protocol):
+    """One recording of a stand-in: a person doing something."""
+
+    @property
+    def partition(self) -> str:
+        """Partition of the release."""
+        ...
+
+    @property
+    def person(self) -> str:
+        """Global person id."""
+        ...
+
+    @property
+    def task(self) -> str:
+        """What the person does."""
+        ...
+
+    @property
+    def gender(self) -> str | None:
+        """``female`` or ``male``."""
+        ...
+
+
 @dataclass(frozen=True)
-class StandinRecipe:
+class Mishaps:
+    """What goes wrong in a recording, as it does in real releases.
+
+    Attributes:
+        lost: Frames that did not come into the release.
+        faceless: A frame in which the person is out of the picture.
+        covered: Frames in which something dark is held before mouth and chin.
+    """
+
+    lost: frozenset[int] = frozenset()
+    faceless: int | None = None
+    covered: frozenset[int] = frozenset()
+
+
+NO_MISHAPS = Mishaps()
+
+
+class Recipe:
+    """What the recipes of all stand-ins share; each is a frozen dataclass of sizes.
+
+    Attributes:
+        corpus: Name of the corpus.
+        look: Name of the room, light and camera that it is filmed with.
+        rates: Share of frames in which each AU is present; those of `track_aus` are made.
+        coded_aus: AUs that the corpus codes: nothing but their own track moves them.
+        recording_share: Variance of the hidden drive between recordings of one person.
+        coder: The simulated coders of the corpus.
+        view_poses: View → (pitch, yaw) in degrees.
+        profile: Name of the size.
+        frames: Frames per recording.
+        fps: Frames per second.
+        size: Width and height of the frames in pixels.
+        supersampling: Samples per pixel along each axis when rendering.
+        seed: Seed of people, expressions, scenes, coders and tracker.
+        version: Version of the recipe.
+    """
+
+    corpus: ClassVar[str]
+    look: ClassVar[str]
+    rates: ClassVar[Mapping[int, float]] = RATES
+    coded_aus: ClassVar[tuple[int, ...]]
+    recording_share: ClassVar[float] = RECORDING_SHARE
+    coder: ClassVar[CoderSettings] = CoderSettings()
+    view_poses: ClassVar[Mapping[int, tuple[float, float]]]
+
+    profile: str
+    frames: int
+    fps: int
+    size: int
+    supersampling: int
+    seed: int
+    version: int
+
+    def rng(self, *names: str) -> np.random.Generator:
+        """Generator of one purpose, person, recording …: independent of the order of work.
+
+        Corpora that share a person share that person's habits and performances.
+        """
+        return np.random.default_rng([self.seed, self.version, *(zlib.crc32(n.encode()) for n in names)])
+
+    def own_rng(self, *names: str) -> np.random.Generator:
+        """Generator of one purpose in this corpus alone: what room, camera and tracker do."""
+        return self.rng(self.corpus, *names)
+
+    def description(self) -> dict[str, Any]:
+        """Contents of ``STANDIN.json``: recipe, version and seed."""
+        sizes = {k: v for k, v in asdict(self).items() if k not in ("seed", "version")}  # type: ignore[call-overload]
+        return {
+            "recipe": {"name": f"{self.corpus}-people", **sizes},
+            "version": self.version,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class StandinRecipe(Recipe):
     """Sizes of one stand-in of FERA 2017; all else is fixed by `version`.
 
     Attributes:
@@ -131,6 +236,11 @@ class StandinRecipe:
         seed: Seed of people, expressions, scenes, coders and tracker.
         version: Version of the recipe.
     """
+
+    corpus = "fera2017"
+    look = "bp4d"  # its films are from the laboratory of BP4D
+    coded_aus = CORPUS_AUS["fera2017"].occurrence
+    view_poses = VIEW_POSES
 
     profile: str
     people: tuple[int, int, int]
@@ -163,23 +273,22 @@ class StandinRecipe:
         """Ids of the people of a partition."""
         count = self.people[("train", "valid", "test").index(partition)]
         ids = SUBJECTS[partition]
-        women = [s for s in ids if "F" in s]
-        men = [s for s in ids if "M" in s]
-        # Alternate, so that small sizes have both genders; at full size the order does not matter.
-        longest = max(len(women), len(men))
-        mixed = [s for i in range(longest) for s in (*women[i : i + 1], *men[i : i + 1])]
-        return tuple(sorted(mixed[:count]))
+        return tuple(sorted(alternating(ids, [s for s in ids if "F" in s])[:count]))
 
-    def rng(self, *names: str) -> np.random.Generator:
-        """Generator of one purpose, person, recording …: independent of the order of work."""
-        return np.random.default_rng([self.seed, self.version, *(zlib.crc32(n.encode()) for n in names)])
-
-    def description(self) -> dict[str, Any]:
-        """Contents of ``STANDIN.json``: recipe, version and seed."""
-        sizes = {k: v for k, v in asdict(self).items() if k not in ("seed", "version")}
-        return {"recipe": {"name": NAME, **sizes}, "version": self.version, "seed": self.seed}
+    def own_rng(self, *names: str) -> np.random.Generator:
+        """As `rng`: frozen before there were other corpora."""
+        return self.rng(*names)
 
 
-def loading_matrix() -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Loadings [A, F] of `TRACK_AUS` on `FACTORS`."""
-    return np.array([LOADINGS.get(au, (0.0,) * len(FACTORS)) for au in TRACK_AUS])
+def alternating(subjects: Sequence[str], women: Sequence[str]) -> list[str]:
+    """A woman and a man in turn, so that small sizes have both; at full size the order does not matter."""
+    men = [s for s in subjects if s not in women]
+    longest = max(len(women), len(men))
+    return [s for i in range(longest) for s in (*women[i : i + 1], *men[i : i + 1])]
+
+
+def loading_matrix(aus: Sequence[int] = TRACK_AUS) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Loadings [A, F] of AUs on those of `FACTORS` that concern any of them."""
+    rows = [(*LOADINGS.get(au, ()), *[0.0] * len(FACTORS))[: len(FACTORS)] for au in aus]
+    matrix = np.array(rows)
+    return matrix[:, np.any(matrix != 0, axis=0)]

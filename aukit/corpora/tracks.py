@@ -8,6 +8,7 @@ the wanted rate and levels exactly in expectation, and correlated drives give co
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -65,8 +66,10 @@ def drives(
     n_frames: int,
     fps: float,
     gender: str,
+    aus: Sequence[int] = r.TRACK_AUS,
+    recording_share: float = r.RECORDING_SHARE,
 ) -> Array:
-    """Hidden drives [T, A] of `recipe.TRACK_AUS` for one recording.
+    """Hidden drives [T, A] of AUs for one recording.
 
     Args:
         person_rng: Generator that depends on the person only; gives what the person always does.
@@ -74,26 +77,34 @@ def drives(
         n_frames: Length T.
         fps: Frames per second.
         gender: ``female`` or ``male``; shifts the base rates mildly (`recipe.GENDER_SHIFT`).
+        aus: Which AUs.
+        recording_share: Variance between recordings of one person.
     """
-    loadings = r.loading_matrix()
+    loadings = r.loading_matrix(aus)
     n_aus, n_factors = loadings.shape
     channels = n_factors + n_aus
     base = (
         np.sqrt(r.PERSON_SHARE) * person_rng.standard_normal(channels)
-        + np.sqrt(r.RECORDING_SHARE) * recording_rng.standard_normal(channels)
-        + np.sqrt(1 - r.PERSON_SHARE - r.RECORDING_SHARE)
+        + np.sqrt(recording_share) * recording_rng.standard_normal(channels)
+        + np.sqrt(1 - r.PERSON_SHARE - recording_share)
         * event_process(recording_rng, n_frames, fps, channels)
     )
     own = np.sqrt(1 - (loadings**2).sum(axis=1))
-    shift = np.array([r.GENDER_SHIFT.get(au, 0.0) for au in r.TRACK_AUS])
+    shift = np.array([r.GENDER_SHIFT.get(au, 0.0) for au in aus])
     sign = 1.0 if gender == "female" else -1.0
     result: Array = base[:, :n_factors] @ loadings.T + base[:, n_factors:] * own + sign * shift
     return result
 
 
-def intensities(drive: Array) -> Array:
-    """Continuous intensities [T, A], 0..5.5, of drives: level k is k ± 0.5, below 0.5 is absent."""
-    return np.stack([np.interp(ndtr(drive[:, i]), *_curve(au)) for i, au in enumerate(r.TRACK_AUS)], axis=1)
+def intensities(drive: Array, rates: Mapping[int, float] = r.RATES) -> Array:
+    """Continuous intensities [T, A], 0..5.5, of drives: level k is k ± 0.5, below 0.5 is absent.
+
+    Args:
+        drive: [T, A] of `recipe.track_aus(rates)`.
+        rates: Share of frames in which each AU is present.
+    """
+    curves = [_curve(rates[au]) for au in r.track_aus(rates)]
+    return np.stack([np.interp(ndtr(drive[:, i]), *curve) for i, curve in enumerate(curves)], axis=1)
 
 
 def exact_levels(intensity: Array) -> npt.NDArray[np.int64]:
@@ -102,8 +113,7 @@ def exact_levels(intensity: Array) -> npt.NDArray[np.int64]:
 
 
 @cache
-def _curve(au: int) -> tuple[Any, Any]:
-    rate = r.RATES[au]
+def _curve(rate: float) -> tuple[Any, Any]:
     edges = 1 - rate + rate * np.concatenate([[0.0], np.cumsum(r.LEVEL_SHARES)])
     quantiles = np.concatenate([[max(0.0, 1 - rate - _SUBTHRESHOLD)], edges])
     return quantiles, np.array([0.0, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5])

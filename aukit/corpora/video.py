@@ -63,15 +63,20 @@ def decode_video(path: Path) -> Iterator[tuple[int, Image]]:
 
 
 def encode_video(path: Path, frames: Iterable[Image], fps: int, crf: int = 20) -> None:
-    """Write RGB uint8 frames [H, W, 3] (even height and width) as mp4; the file appears whole or not at all.
+    """Write RGB uint8 frames [H, W, 3] (even height and width) as mp4 or avi, by the path's suffix.
+
+    The file appears whole or not at all.
 
     H.264 (x264) where PyAV brings it, MPEG-4 part 2 otherwise; one encoder thread and bit-exact flags, so
     that the same frames give the same bytes with the same library version. A smaller `crf` is a better
     picture (H.264 only).
     """
     h264 = "libx264" in av.codecs_available
+    options = {"fflags": "+bitexact"}
+    if path.suffix == ".mp4":
+        options["movflags"] = "+faststart"
     with atomic_path(path) as temporary:
-        container = av.open(str(temporary), "w", options={"fflags": "+bitexact", "movflags": "+faststart"})
+        container = av.open(str(temporary), "w", options=options)
         with container:
             stream = container.add_stream("libx264" if h264 else "mpeg4", rate=Fraction(fps))
             stream.pix_fmt = "yuv420p"

@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from aukit.data.datamodule import CorpusDataModule, held_out_people
     from aukit.data.dataset import StoreDataset, images_to_tensor
     from aukit.data.fera2017 import FERA2017DataModule
+    from aukit.data.folds import BP4DDataModule, DISFADataModule, FGNetListsDataModule
     from aukit.data.preparation import prepare
+    from aukit.data.releases import prepare_release
     from aukit.data.samplers import (
         BalancedBatches,
         BatchSpec,
@@ -26,13 +28,16 @@ if TYPE_CHECKING:
 __all__ = [
     "FLIP_68",
     "Augmentation",
+    "BP4DDataModule",
     "BalancedBatches",
     "BalancedSet",
     "BatchDataset",
     "BatchSpec",
     "CorpusDataModule",
+    "DISFADataModule",
     "EvaluationBatches",
     "FERA2017DataModule",
+    "FGNetListsDataModule",
     "PreparedStore",
     "ShuffledBatches",
     "StepDataModule",
@@ -43,6 +48,7 @@ __all__ = [
     "held_out_people",
     "images_to_tensor",
     "prepare",
+    "prepare_release",
 ]
 
 _HOMES = {
@@ -50,7 +56,9 @@ _HOMES = {
     "datamodule": ("CorpusDataModule", "held_out_people"),
     "dataset": ("StoreDataset", "images_to_tensor"),
     "fera2017": ("FERA2017DataModule",),
+    "folds": ("BP4DDataModule", "DISFADataModule", "FGNetListsDataModule"),
     "preparation": ("prepare",),
+    "releases": ("prepare_release",),
     "samplers": ("BalancedBatches", "BatchSpec", "EvaluationBatches", "ShuffledBatches", "StepSampler"),
     "step_datamodule": ("BatchDataset", "StepDataModule"),
     "store": ("PreparedStore",),

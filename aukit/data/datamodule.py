@@ -48,7 +48,7 @@ class CorpusDataModule(StepDataModule):
     """Base of the datamodules of single corpora.
 
     A subclass implements `_prepare()` (build or find the store, return its folder) and `_split()` (rows of
-    the store for training, validation and test). Validation never sees a test person.
+    the store for training, validation and test). Validation sees no test person unless `selects_on_test`.
 
     Batches: `image` uint8 [B,3,S,S] (float32 in [0,1] once on the device), `landmarks` float32 [B,68,3] crop
     pixels, `intensities` and `occurrences` float32 [B,A] in the order of `aus`, NaN where not coded, `rows`
@@ -57,7 +57,7 @@ class CorpusDataModule(StepDataModule):
     Args:
         root: folder of the corpus release.
         cache: folder in which prepared stores live.
-        registration: "ffhq", "similarity" or "frontal3d".
+        registration: "ffhq", "similarity", "frontal3d" or "none" (the frames are crops of `size` already).
         size: side of the crops in pixels.
         aus: action units, in the order of the label columns.
         augmentation: "none", "flip" or "photometric" (flip, small geometry, colour, noise, blur), in
@@ -73,6 +73,9 @@ class CorpusDataModule(StepDataModule):
 
     location_arguments: ClassVar[tuple[str, ...]] = ("root", "cache", "num_workers", "prepare_workers")
 
+    #: Whether the validation people are the test people, which a configuration must say by name.
+    selects_on_test = False
+
     store: PreparedStore
     train_rows: Rows
     val_rows: Rows
@@ -82,7 +85,7 @@ class CorpusDataModule(StepDataModule):
         self,
         root: str,
         cache: str = "lightning_logs/stores",
-        registration: Literal["ffhq", "similarity", "frontal3d"] = "frontal3d",
+        registration: Literal["ffhq", "similarity", "frontal3d", "none"] = "frontal3d",
         size: int = 224,
         aus: Sequence[int] = (),
         augmentation: Literal["none", "flip", "photometric"] = "none",
@@ -131,7 +134,8 @@ class CorpusDataModule(StepDataModule):
         self.store = PreparedStore.open(self._store_path or self._prepare())
         train, val, test = (np.asarray(rows, dtype=np.int64) for rows in self._split())
         persons = self.store.table.frame["person"].to_numpy()
-        if shared := set(persons[test]) & (set(persons[train]) | set(persons[val])):
+        used = np.concatenate([train, val]) if not self.selects_on_test else train
+        if shared := set(persons[test]) & set(persons[used]):
             raise ConfigError(f"test people are also used for training or validation: {sorted(shared)[:5]}")
         self.train_rows, self.val_rows, self.test_rows = train, val, test
 

@@ -4,53 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import Literal
 
 import numpy as np
 
 from aukit.data.datamodule import CorpusDataModule, held_out_people
-from aukit.data.preparation import prepare
+from aukit.data.releases import prepare_release
 from aukit.data.samplers import Rows
-from aukit.data.store import PreparedStore
 from aukit.errors import ConfigError
-from aukit.registration import FaceAlignmentLandmarks, LandmarkSource, SidecarLandmarks, build_registration
-
-if TYPE_CHECKING:
-    from aukit.corpora import FERA2017
-
-
-def landmark_source(corpus: FERA2017, weights_dir: str | Path | None = None) -> LandmarkSource:
-    """The corpus' own landmark sidecar if it has one, else face-alignment's 3D landmarks."""
-    return SidecarLandmarks(corpus) if corpus.has_sidecar else FaceAlignmentLandmarks(weights_dir)
-
-
-def prepare_fera2017(
-    root: str | Path,
-    cache: str | Path,
-    registration: str = "frontal3d",
-    size: int = 224,
-    views: Sequence[int] = (6,),
-    partitions: Sequence[str] | None = None,
-    weights_dir: str | Path | None = None,
-    workers: int = 2,
-) -> PreparedStore:
-    """Build the prepared store of FERA 2017, or open it; see `aukit.data.prepare`.
-
-    Args:
-        root: folder of the release or of a stand-in with the same layout.
-        cache: folder of prepared stores.
-        registration: "ffhq", "similarity" or "frontal3d".
-        size: side of the crops in pixels.
-        views: camera views 1..9.
-        partitions: of "train", "valid", "test"; None for all three.
-        weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar.
-        workers: processes.
-    """
-    from aukit.corpora import FERA2017  # decoders are needed here only, not where a store is opened
-
-    corpus = FERA2017(root, tuple(partitions or ("train", "valid", "test")), tuple(views))
-    source = landmark_source(corpus, weights_dir)
-    return prepare(corpus, build_registration(registration, size), source, cache, workers=workers)
 
 
 class FERA2017DataModule(CorpusDataModule):
@@ -129,16 +90,12 @@ class FERA2017DataModule(CorpusDataModule):
         self.weights_dir = weights_dir
 
     def _prepare(self) -> Path:
+        from aukit.corpora import FERA2017  # decoders are needed here only, not where a store is opened
+
         partitions = ("train", "valid", "test") if self.test_partition == "test" else ("train", "valid")
-        return prepare_fera2017(
-            self.root,
-            self.cache,
-            self.registration,
-            self.size,
-            (self.view,),
-            partitions,
-            self.weights_dir,
-            self.prepare_workers,
+        corpus = FERA2017(self.root, partitions, (self.view,))
+        return prepare_release(
+            corpus, self.cache, self.registration, self.size, self.weights_dir, self.prepare_workers
         ).path
 
     def _split(self) -> tuple[Rows, Rows, Rows]:

@@ -40,8 +40,8 @@ class Corpus(Protocol):
         """Recipe of a stand-in; None for a real release."""
         ...
 
-    def decode(self, source: str) -> Iterable[tuple[int, npt.NDArray[np.uint8]]]:
-        """Stream (position, frame uint8 [H,W,3]) of a source."""
+    def decode(self, source: str) -> Iterable[tuple[int, npt.NDArray[np.uint8] | None]]:
+        """Stream (position, frame uint8 [H,W,3]) of a source; None for a frame that cannot be decoded."""
         ...
 
     def fingerprint(self) -> str:
@@ -173,7 +173,7 @@ def _make_part(recipe: Recipe, job: Job) -> None:
 def _batches(
     recipe: Recipe, job: Job, excluded: dict[int, str]
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]]:
-    """Yield (indices into the job, frames) of wanted positions; note the positions that never came."""
+    """Yield (indices into the job, frames of one size) of wanted positions; note those that never came."""
     wanted = {int(position): index for index, position in enumerate(job.positions)}
     index: list[int] = []
     frames: list[npt.NDArray[np.uint8]] = []
@@ -189,11 +189,14 @@ def _batches(
             break
         if (found := wanted.pop(position, None)) is None:
             continue
-        index.append(found)
-        frames.append(frame)
-        if len(frames) == _BATCH:
+        if frame is None:
+            excluded[int(job.rows[found])] = "the frame cannot be decoded"
+            continue
+        if len(frames) == _BATCH or (frames and frame.shape != frames[0].shape):
             yield np.array(index), np.stack(frames)
             index, frames = [], []
+        index.append(found)
+        frames.append(frame)
     if frames:
         yield np.array(index), np.stack(frames)
     excluded.update(dict.fromkeys(job.rows[list(wanted.values())].tolist(), reason))

@@ -7,11 +7,12 @@ from aukit.registration.ffhq import FFHQPlan, FFHQQuad, ffhq_crop, ffhq_matrix, 
 from aukit.registration.frontal3d import Frontal3D
 from aukit.registration.landmark_sources import FaceAlignmentLandmarks, LandmarkSource, SidecarLandmarks
 from aukit.registration.procrustes import frontalize, umeyama
-from aukit.registration.registration import FFHQ, Similarity, build_registration
+from aukit.registration.registration import FFHQ, AsIs, Similarity, build_registration
 from aukit.registration.similarity import similarity_align
 
 __all__ = [
     "FFHQ",
+    "AsIs",
     "CanonicalFace",
     "DenseFit",
     "DenseFitter",

@@ -2,10 +2,10 @@
 
 from typing import NamedTuple
 
+import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
-from scipy.ndimage import gaussian_filter
 
 
 class FFHQQuad(NamedTuple):
@@ -178,7 +178,8 @@ def _pad(image: NDArray[np.uint8], pad: tuple[int, int, int, int], side: float) 
     down = np.minimum(np.float32(y) / top, np.float32(height - 1 - y) / bottom)
     outside = np.maximum(1.0 - across, 1.0 - down)[..., None]
     blur = side * 0.02
-    blurred = gaussian_filter(picture, [blur, blur, 0])
+    taps = 2 * int(4 * blur + 0.5) + 1
+    blurred = cv2.GaussianBlur(picture, (taps, taps), blur, borderType=cv2.BORDER_REFLECT)
     picture += (blurred - picture) * np.clip(outside * 3.0 + 1.0, 0.0, 1.0)
     picture += (np.median(picture, axis=(0, 1)) - picture) * np.clip(outside, 0.0, 1.0)
     return np.clip(np.rint(picture), 0, 255).astype(np.uint8)

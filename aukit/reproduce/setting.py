@@ -5,7 +5,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from aukit.corpora.fera2017 import STANDIN_FILE
+from aukit.corpora.companions import STANDIN_FILE
 from aukit.errors import ConfigError
 
 PROFILES = ("smoke", "mini", "standin", "paper")

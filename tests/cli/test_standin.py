@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from aukit.cli import main
-from aukit.corpora.fera2017 import SIDECAR_FOLDER
+from aukit.corpora.companions import SIDECAR_FOLDER
 from aukit.data import FERA2017DataModule
 from aukit.errors import CorpusError
 

@@ -292,7 +292,7 @@ def test_check_counts_what_is_there_and_tells_no_path(standin: Standin) -> None:
         assert str(standin.root) not in text
     shared = json.loads(report.to_json())
     assert shared["published"]["partitions"]["train"]["people"] == 41
-    assert abs(shared["published"]["bp4d_rates"]["AU12"] - 0.5616) < 1e-4
+    assert abs(shared["published_rates"]["BP4D"]["AU12"] - 0.5616) < 1e-4
 
 
 def test_check_goes_on_at_damaged_files_and_lists_them(copied: Path) -> None:
@@ -327,3 +327,19 @@ def test_video_by_video_is_the_whole_table(standin: Standin) -> None:
     assert sorted(corpus.people) == corpus.table.persons
     with pytest.raises(CorpusError, match="has no video none"):
         corpus.read("none.mp4")
+
+
+def test_a_user_s_table_says_who_is_a_woman(copied: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = FERA2017(copied).fingerprint()
+    table = copied.parent / "table.csv"
+    table.write_text("person,gender\nFERA2017-test/F001,male\n")
+    monkeypatch.setenv("AUKIT_FERA2017_GENDERS", str(table))
+    assert FERA2017(copied).fingerprint() == before  # the people of a stand-in are its own
+    (copied / "STANDIN.json").unlink()
+    genders = FERA2017(copied).table.frame.groupby("person")["gender"].first()
+    assert (genders["FERA2017-test/F001"], genders["BP4D/F001"]) == ("male", "female")
+    held = check_fera2017(copied).partitions["test"]
+    assert (held.female, held.male) == (1, 2)
+    table.write_text("person,gender\nF001,male\n")
+    with pytest.raises(CorpusError, match=r"table.csv, line 2: person 'F001'; write the global id"):
+        FERA2017(copied)

@@ -12,8 +12,9 @@ import pytest
 from aukit.corpora import FERA2017, StandinRecipe, write_fera2017_standin
 from aukit.corpora import recipe as r
 from aukit.corpora.fera2017_layout import Sequence as Recording
-from aukit.corpora.fera2017_standin import all_recordings, coded, true_intensities
+from aukit.corpora.fera2017_standin import all_recordings
 from aukit.corpora.filming import FilmCrew
+from aukit.corpora.standin import coded, true_intensities
 from aukit.errors import CorpusError
 from tests.standins import Standin
 

@@ -9,9 +9,9 @@ import pytest
 from aukit.corpora import StandinRecipe
 from aukit.corpora.fera2017_labels import AUS
 from aukit.corpora.fera2017_layout import Sequence as Recording
-from aukit.corpora.fera2017_standin import coded, true_intensities
 from aukit.corpora.filming import FilmCrew
 from aukit.corpora.recipe import TRACK_AUS
+from aukit.corpora.standin import coded, true_intensities
 from aukit.metrics import intraclass_correlation
 
 # One frame of each of many recordings: further frames of a recording would say nearly the same again.

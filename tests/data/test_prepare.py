@@ -184,3 +184,27 @@ def test_a_pickled_store_is_its_path(tmp_path):
     data = pickle.dumps(store)
     assert len(data) < 1000
     assert (pickle.loads(data).images == store.images).all()
+
+
+class OfAllSizes(FakeCorpus):
+    """Frames of changing size, one of them damaged."""
+
+    def decode(self, source):
+        for position, frame in super().decode(source):
+            if (source, position) == ("p00.mp4", 3):
+                yield position, None
+            else:
+                yield position, np.pad(frame, ((0, position % 3), (0, position % 2), (0, 0)))
+
+
+def test_frames_may_differ_in_size_and_a_damaged_one_costs_itself_only(tmp_path):
+    store = fake_store(tmp_path / "a", OfAllSizes())
+    reference = fake_store(tmp_path / "b")
+    assert len(store) == 59
+    assert (store.images == np.delete(reference.images, 3, axis=0)).all()
+    assert (
+        store.table.frame["position"].tolist()
+        == np.delete(reference.table.frame["position"].to_numpy(), 3).tolist()
+    )
+    lost = store.exclusions[store.exclusions["reason"] == "the frame cannot be decoded"]
+    assert list(zip(lost["source"], lost["position"], strict=True)) == [("p00.mp4", 3)]

@@ -203,7 +203,9 @@ def test_ffhq_matrix_maps_the_quad_to_the_corners():
 
 
 def test_build_registration_names_what_is_wrong():
-    with pytest.raises(ConfigError, match="'frontal' is unknown; known are ffhq, frontal3d, similarity"):
+    with pytest.raises(
+        ConfigError, match="'frontal' is unknown; known are ffhq, frontal3d, none, similarity"
+    ):
         build_registration("frontal", 64)
     with pytest.raises(ConfigError, match="tolerence"):
         build_registration("frontal3d", 64, tolerence=1)
@@ -215,4 +217,18 @@ def test_build_registration_names_what_is_wrong():
 
 def test_settings_say_what_the_crops_depend_on():
     assert build_registration("frontal3d", 64, tolerance=0.07).settings["tolerance"] == 0.07
-    assert build_registration("ffhq", 64).settings == {"transform_size": 1024, "padding": True}
+    assert build_registration("ffhq", 256).settings == {"transform_size": 1024, "padding": True}
+    assert build_registration("ffhq", 64).settings["transform_size"] == 256
+    assert build_registration("ffhq", 64, transform_size=100).settings["transform_size"] == 100
+
+
+def test_crops_that_others_made_pass_unchanged():
+    images = np.random.default_rng(0).integers(0, 255, (3, 32, 32, 3), dtype=np.uint8)
+    landmarks = np.full((3, 68, 3), 5.0, np.float32)
+    landmarks[..., 2] = np.nan  # depth may be unknown
+    landmarks[1, 7, 0] = np.nan
+    registered = build_registration("none", 32)(images, landmarks)
+    assert registered.ok.tolist() == [True, False, True]
+    np.testing.assert_array_equal(registered.crops, images)
+    np.testing.assert_array_equal(registered.landmarks, landmarks)
+    assert not build_registration("none", 64)(images, landmarks).ok.any()  # of another size

@@ -1,0 +1,159 @@
+"""Label files of whole numbers: CSV lines → frame numbers and codes, strictly checked."""
+
+from __future__ import annotations
+
+import csv
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from aukit.errors import CorpusError
+
+NOT_CODED = 9
+MAX_ROWS = 1_000_000
+"""More rows than any recording has: a damaged or hostile file must not ask for all memory."""
+
+OCCURRENCE_CODES = frozenset({0, 1, NOT_CODED})
+INTENSITY_CODES = frozenset({0, 1, 2, 3, 4, 5, NOT_CODED})
+_AU_NAME = re.compile(r"(?:au)?0*(\d{1,2})", re.IGNORECASE)
+_INTEGER = re.compile(r"\d{1,9}(\.0*)?")
+
+
+@dataclass(frozen=True)
+class LabelFile:
+    """One parsed label file.
+
+    Attributes:
+        frames: Frame number per row [T], as written.
+        codes: Raw codes [T, A], 9 = not coded.
+        variant: Which of the tolerated spellings of the format it was.
+    """
+
+    frames: npt.NDArray[np.int64]
+    codes: npt.NDArray[np.int64]
+    variant: str
+
+
+def to_labels(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    """Codes → labels: 9 becomes NaN."""
+    return np.where(codes == NOT_CODED, np.nan, codes).astype(np.float32)
+
+
+def read_intensity(path: Path, allowed: frozenset[int] = INTENSITY_CODES) -> LabelFile:
+    """Read an intensity file of one AU: frame, code; a header line is optional.
+
+    Args:
+        path: The file.
+        allowed: Codes that may occur: 0..5 and, where the corpus has it, 9.
+
+    Returns:
+        Codes [T, 1].
+
+    Raises:
+        CorpusError: An unknown code or a ragged line; with file and line.
+    """
+    lines = csv_lines(path)
+    header = not all(is_integer(cell) for cell in lines[0][1])
+    variant = "intensity with header" if header else "intensity without header"
+    return parse(path, lines[1:] if header else lines, 2, [1], allowed, variant)
+
+
+def au_number(name: str) -> int | None:
+    """Number of an AU named ``1``, ``01``, ``AU1`` or ``au01``; None for another text."""
+    match = _AU_NAME.fullmatch(name.strip())
+    return None if match is None else int(match[1])
+
+
+def csv_lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Non-empty lines of a CSV file as (line number from 1, cells).
+
+    Raises:
+        CorpusError: The file is missing, empty, no text or longer than `MAX_ROWS`.
+    """
+    lines: list[tuple[int, list[str]]] = []
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            for cells in reader:
+                if any(cell.strip() for cell in cells):
+                    lines.append((reader.line_num, cells))
+                if len(lines) > MAX_ROWS:
+                    raise CorpusError(f"{path}: more than {MAX_ROWS} lines; this is no label file")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise CorpusError(f"{path}: cannot be read as CSV ({error}); copy it again") from error
+    if not lines:
+        raise CorpusError(f"{path}: is empty; copy it again")
+    return lines
+
+
+def is_integer(cell: str) -> bool:
+    """Whether a cell is a whole number ≥ 0, perhaps written as ``3.0``."""
+    return _INTEGER.fullmatch(cell.strip()) is not None
+
+
+def parse(
+    path: Path,
+    lines: list[tuple[int, list[str]]],
+    width: int,
+    columns: list[int],
+    allowed: frozenset[int],
+    variant: str,
+) -> LabelFile:
+    """Read frame numbers (first column) and the codes of chosen columns.
+
+    Args:
+        path: Of the file, for messages.
+        lines: Of `csv_lines`, without a header.
+        width: Number of columns that each line must have.
+        columns: Which of them hold the codes.
+        allowed: Codes that may occur.
+        variant: Name of the format's spelling.
+
+    Raises:
+        CorpusError: No line, an unknown code, a cell that is no number or a ragged line; with file and line.
+    """
+    if not lines:
+        raise CorpusError(f"{path}: holds no row; copy it again")
+    plain = {str(code): code for code in allowed}  # nearly all cells: far quicker than to look at each
+    frames: list[int] = []
+    codes: list[list[int]] = []
+    for number, cells in lines:
+        if len(cells) != width:
+            raise CorpusError(f"{path}, line {number}: {len(cells)} columns, expected {width}")
+        frames.append(_whole(path, number, cells[0]))
+        found = [plain.get(cells[column], -1) for column in columns]
+        if -1 in found:
+            found = [_code(path, number, cells[column], allowed) for column in columns]
+        codes.append(found)
+    return LabelFile(np.array(frames, dtype=np.int64), np.array(codes, dtype=np.int64), variant)
+
+
+def _whole(path: Path, line: int, cell: str) -> int:
+    if not is_integer(cell):
+        raise CorpusError(f"{path}, line {line}: {cell!r} is not a whole number")
+    return int(float(cell))
+
+
+def _code(path: Path, line: int, cell: str, allowed: frozenset[int]) -> int:
+    value = _whole(path, line, cell)
+    if value not in allowed:
+        meaning = f" ({NOT_CODED} = not coded)" if NOT_CODED in allowed else ""
+        raise CorpusError(
+            f"{path}, line {line}: unknown code {cell.strip()!r}; known are {sorted(allowed)}{meaning}. "
+            "Correct the line or copy the file again"
+        )
+    return value
+
+
+def require_unique(path: Path, frames: npt.NDArray[np.int64]) -> None:
+    """Check that no frame has two rows, where rows are found by their frame number.
+
+    Raises:
+        CorpusError: One has.
+    """
+    unique, counts = np.unique(frames, return_counts=True)
+    if len(unique) < len(frames):
+        raise CorpusError(f"{path}: frame {unique[counts > 1][0]} has two rows; copy the file again")

@@ -1,0 +1,74 @@
+"""What lies where below the root of a release: walking folders without leaving the root."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+from aukit.errors import CorpusError
+
+Key = TypeVar("Key")
+
+
+def inside(root: Path, relative: str) -> Path:
+    """Absolute path of a file of the release.
+
+    Raises:
+        CorpusError: The name leaves the root, by ``..``, as an absolute path or through a symbolic link.
+    """
+    path = root / relative
+    real_root = root.resolve()
+    if PurePosixPath(relative).is_absolute() or not path.resolve().is_relative_to(real_root):
+        raise CorpusError(
+            f"{relative}: leads out of the corpus root; put the files themselves below the root"
+        )
+    return path
+
+
+def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
+    """Folders below `root` in sorted order: (relative path, names of its folders, names of its files).
+
+    What is removed from the list of folders is not entered, so that folders of many thousand images need not
+    be listed. Linked folders are not entered; linked files count where they stay below the root.
+
+    Raises:
+        CorpusError: A link leads out of the root.
+    """
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        relative = Path(folder).relative_to(root).as_posix()
+        for name in (*files, *folders):
+            if os.path.islink(os.path.join(folder, name)):
+                inside(root, f"{relative}/{name}")
+        yield relative, folders, sorted(name for name in files if os.path.isfile(os.path.join(folder, name)))
+
+
+def join(folder: str, name: str) -> str:
+    """Path of a file in a folder that `walk` named."""
+    return name if folder == "." else f"{folder}/{name}"
+
+
+def put(files: dict[Key, str], key: Key, relative: str) -> None:
+    """Enter a file into an index.
+
+    Raises:
+        CorpusError: There is another file of that meaning.
+    """
+    if key in files:
+        raise CorpusError(f"the same file twice: {files[key]} and {relative}; remove one of them")
+    files[key] = relative
+
+
+def require_folder(root: Path, corpus: str) -> None:
+    """Check that there is a folder at all.
+
+    Raises:
+        CorpusError: There is none; the message says where one comes from.
+    """
+    if not root.is_dir():
+        raise CorpusError(
+            f"{root}: no such folder. Give the folder of the release, or write a stand-in there: "
+            f"aukit standin {corpus} --root FOLDER"
+        )

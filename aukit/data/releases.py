@@ -1,0 +1,42 @@
+"""From a release to its prepared store: which landmarks, which registration."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from aukit.data.preparation import prepare
+from aukit.data.store import PreparedStore
+from aukit.registration import FaceAlignmentLandmarks, LandmarkSource, SidecarLandmarks, build_registration
+
+if TYPE_CHECKING:
+    from aukit.corpora.release import Release
+
+
+def landmark_source(corpus: Release, weights_dir: str | Path | None = None) -> LandmarkSource:
+    """The corpus' own landmark sidecar if it has one, else face-alignment's 3D landmarks."""
+    return SidecarLandmarks(corpus) if corpus.has_sidecar else FaceAlignmentLandmarks(weights_dir)
+
+
+def prepare_release(
+    corpus: Release,
+    cache: str | Path,
+    registration: str,
+    size: int,
+    weights_dir: str | Path | None = None,
+    workers: int = 2,
+    **settings: Any,
+) -> PreparedStore:
+    """Build the prepared store of a release, or open it; see `aukit.data.prepare`.
+
+    Args:
+        corpus: reader of the release, or of a stand-in with the same layout.
+        cache: folder of prepared stores.
+        registration: "ffhq", "similarity", "frontal3d" or "none".
+        size: side of the crops in pixels.
+        weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar.
+        workers: processes.
+        settings: further arguments of the registration, such as `transform_size` of "ffhq".
+    """
+    source = landmark_source(corpus, weights_dir)
+    return prepare(corpus, build_registration(registration, size, **settings), source, cache, workers=workers)
