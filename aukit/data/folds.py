@@ -51,6 +51,7 @@ class FoldDataModule(CorpusDataModule):
         prepare_workers: int,
         weights_dir: str | None,
         seed: int,
+        sampling: Literal["shuffled", "balanced"],
         transform_size: int | None = None,
     ) -> None:
         super().__init__(
@@ -66,6 +67,7 @@ class FoldDataModule(CorpusDataModule):
             num_workers,
             prepare_workers,
             seed,
+            sampling,
         )
         fold_parts(fold)  # says now if there is no such fold
         if transform_size is not None and registration != "ffhq":
@@ -139,6 +141,7 @@ class BP4DDataModule(FoldDataModule):
         weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; None for the
             library's own cache.
         seed: seed of order and augmentation; fold, subset and held-out people do not depend on it.
+        sampling: "shuffled", or "balanced" over action units that are present and absent, in training.
         transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
             4096, as in the cropper of FG-Net's authors, takes about 13 times as long as 1024 (0.8 s per frame
             and CPU core).
@@ -164,6 +167,7 @@ class BP4DDataModule(FoldDataModule):
         prepare_workers: int = 2,
         weights_dir: str | None = None,
         seed: int = 0,
+        sampling: Literal["shuffled", "balanced"] = "shuffled",
         transform_size: int | None = None,
         leave_out_occluded: bool = False,
     ) -> None:
@@ -185,6 +189,7 @@ class BP4DDataModule(FoldDataModule):
             prepare_workers,
             weights_dir,
             seed,
+            sampling,
             transform_size,
         )
         self.leave_out_occluded = leave_out_occluded
@@ -220,6 +225,7 @@ class DISFADataModule(FoldDataModule):
         weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; None for the
             library's own cache.
         seed: seed of order and augmentation; fold, subset and held-out people do not depend on it.
+        sampling: "shuffled", or "balanced" over action units that are present and absent, in training.
         transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
             4096, as in the cropper of FG-Net's authors, takes about 13 times as long as 1024 (0.8 s per frame
             and CPU core).
@@ -246,6 +252,7 @@ class DISFADataModule(FoldDataModule):
         prepare_workers: int = 2,
         weights_dir: str | None = None,
         seed: int = 0,
+        sampling: Literal["shuffled", "balanced"] = "shuffled",
         transform_size: int | None = None,
         camera: Literal["left", "right"] = "left",
         threshold: int = 2,
@@ -268,6 +275,7 @@ class DISFADataModule(FoldDataModule):
             prepare_workers,
             weights_dir,
             seed,
+            sampling,
             transform_size,
         )
         self.camera: Literal["left", "right"] = camera
@@ -301,6 +309,7 @@ class FGNetListsDataModule(FoldDataModule):
         prepare_workers: processes that decode when the store is built.
         weights_dir: folder of face-alignment's weights, where there are no `aligned_landmarks`.
         seed: seed of order and augmentation.
+        sampling: "shuffled", or "balanced" over action units that are present and absent, in training.
     """
 
     def __init__(
@@ -323,6 +332,7 @@ class FGNetListsDataModule(FoldDataModule):
         prepare_workers: int = 2,
         weights_dir: str | None = None,
         seed: int = 0,
+        sampling: Literal["shuffled", "balanced"] = "shuffled",
     ) -> None:
         super().__init__(
             root,
@@ -342,6 +352,7 @@ class FGNetListsDataModule(FoldDataModule):
             prepare_workers,
             weights_dir,
             seed,
+            sampling,
         )
         self.corpus: Literal["bp4d", "disfa"] = corpus
         self.train_list = train_list
