@@ -50,6 +50,7 @@ class Rendering:
         vertices: float32 [B, N, 3], vertices of the face model in pixels.
         landmarks: float32 [B, 68, 3] in pixels.
         visibility: bool [B, N], vertices that the camera sees (hair and cap can hide them).
+        activations: float32 [B, A, 2], action units as shown, left and right, in [0, 1].
     """
 
     image: Tensor
@@ -60,6 +61,7 @@ class Rendering:
     vertices: Tensor
     landmarks: Tensor
     visibility: Tensor
+    activations: Tensor
 
 
 def _relief(appearance: Appearance, base: Float, model: FaceModel, activations: Float) -> Float:
@@ -213,6 +215,7 @@ def render(
         vertices=pixels[:, : len(model.uv)].contiguous(),
         landmarks=camera.project(mesh.landmarks.to(device), size),
         visibility=torch.empty(batch, len(model.uv), dtype=torch.bool, device=device),
+        activations=shot.activations.to(device),
     )
     if vectorised:
         for start in range(0, batch, _FRAMES):

@@ -8,6 +8,7 @@ from argparse import Namespace
 import pytest
 
 from aukit.cli import main as aukit
+from aukit.corpora.recipe import VERSION
 from aukit.errors import ConfigError
 from aukit.reproduce import main
 from aukit.reproduce.setting import Setting, check_affordable, choose_setting
@@ -148,7 +149,9 @@ def test_the_paper_s_size_without_a_gpu_must_be_insisted_on(tmp_path, monkeypatc
 
 
 def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkeypatch):
-    root = shutil.copytree(made / "lightning_logs/standins/fera2017-smoke-v2-seed0", tmp_path / "release")
+    root = shutil.copytree(
+        made / f"lightning_logs/standins/fera2017-smoke-v{VERSION}-seed0", tmp_path / "release"
+    )
     for path in root.rglob("FERA17_TE_*_Int.csv"):
         path.unlink()
     table3 = Table3(Setting("smoke", root, tmp_path / "logs", 0, 1))
