@@ -79,7 +79,9 @@ class Person:
     saturation: float
 
     @staticmethod
-    def sample(pool: str, name: str, gender: str, seed: int, basis: str = "procedural") -> Person:
+    def sample(
+        pool: str, name: str, gender: str, seed: int, basis: str = "procedural", sunglasses: float = 0.0
+    ) -> Person:
         """The person `name` of an identity pool; a pure function of the arguments.
 
         Args:
@@ -88,12 +90,13 @@ class Person:
             gender: ``female`` or ``male``.
             seed: Seed of the world.
             basis: Name of the face basis.
+            sunglasses: Chance that this person wears them.
         """
         looks = _rng(seed, pool, name, "looks")
         age = float(np.clip(looks.gamma(4.0, 5.0) + 18.0, 18.0, 70.0))
         avatar = Avatar(
             identity=face_model(basis).sample_identity(looks, gender, age),
-            appearance=Appearance.sample(looks, gender, age),
+            appearance=Appearance.sample(looks, gender, age, sunglasses=sunglasses),
             gender=gender,
             age=age,
             basis=basis,

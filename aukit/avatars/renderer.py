@@ -106,8 +106,7 @@ class _Scene:
             self.part = np.concatenate([self.part, worn.part])
             self.one_sided = np.concatenate([self.one_sided, ~worn.two_sided])
             self.uv = np.concatenate([self.uv, worn.uv])
-        self.triangles_np: NDArray[np.int64] = self.triangles.numpy()
-        self.corners = self.triangles_np.astype(np.uint32)
+        self.corners = self.triangles.numpy().astype(np.uint32)
         self.materials = self.part.astype(np.uint8)
 
     def assemble(self, vertices: Tensor, vectorised: bool) -> tuple[Tensor, Tensor]:

@@ -16,12 +16,11 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from aukit.avatars import Camera, Light, plain_background, render
 from aukit.avatars.people import sample_motion
 from aukit.corpora.avatar_cast import Member
-from aukit.corpora.filming import LIFT, ZOOM
+from aukit.corpora.filming import LIFT, ZOOM, frames_at_once, tensor
 from aukit.corpora.looks import to_pixels
 from aukit.corpora.resumable import remove_leftovers
 from aukit.corpora.video import encode_video
@@ -31,7 +30,6 @@ VERSION = 2
 FPS = 25
 QUALITY = 12
 """Of H.264 (crf): 41 to 42 dB at 256², better than JPEG of quality 90 in half its bytes."""
-_SAMPLES = 2_000_000  # rendered at once; bounds the memory
 
 
 @dataclass(frozen=True)
@@ -111,14 +109,14 @@ def _shots(
     light = Light.sample(scene)
     red, green, blue = (float(c) for c in np.clip(scene.uniform(0.2, 0.8) + scene.normal(0, 0.06, 3), 0, 1))
     wall = plain_background(recipe.size, (red, green, blue))
-    batch = int(np.clip(_SAMPLES // (recipe.size * recipe.supersampling) ** 2, 1, 16))
+    batch = frames_at_once(recipe.size, recipe.supersampling)
     for start in range(0, len(activations), batch):
         part = slice(start, start + batch)
-        yaw, pitch, roll = (_tensor(motion.pose[part, i]) for i in range(3))
-        x, y = _tensor(motion.shift[part, 0]), _tensor(motion.shift[part, 1] + LIFT)
+        yaw, pitch, roll = (tensor(motion.pose[part, i]) for i in range(3))
+        x, y = tensor(motion.shift[part, 0]), tensor(motion.shift[part, 1] + LIFT)
         shot = render(
             avatar,
-            _tensor(activations[part]),
+            tensor(activations[part]),
             Camera(yaw=yaw, pitch=pitch, roll=roll, zoom=ZOOM, shift_x=x, shift_y=y),
             light,
             background=wall,
@@ -127,7 +125,3 @@ def _shots(
         )
         points.append(shot.landmarks.numpy().astype(np.float32))
         yield from to_pixels(shot.image)
-
-
-def _tensor(array: npt.NDArray[Any]) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

@@ -58,7 +58,7 @@ def contact_sheet(
         rows += [_avatars(basis, size, seed), *_action_units(basis, size, seed)]
     sheet = np.concatenate([np.concatenate(row, 1) for row in rows], 0)
     with atomic_path(Path(path)) as temporary:
-        cv2.imwrite(str(temporary), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))
+        cv2.imwrite(str(temporary), cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, 88])
 
 
 def _people(basis: str, row: int, size: int, seed: int) -> list[Pixels]:

@@ -26,7 +26,6 @@ ZOOM = 1.12
 LIFT = -0.03
 """Chins stay in the picture when heads nod."""
 POOL = "corpus"
-_SAMPLES = 2_000_000  # rendered at once; bounds the memory to some 300 MB
 
 Frames = npt.NDArray[np.uint8]
 Points = npt.NDArray[np.float32]
@@ -152,26 +151,26 @@ class FilmCrew:
         sensor = look.sensor(
             recipe.own_rng("sensor", recording.person, recording.task, str(take.view)), recipe.size
         )
-        batch = int(np.clip(_SAMPLES // (recipe.size * recipe.supersampling) ** 2, 1, 16))
+        batch = frames_at_once(recipe.size, recipe.supersampling)
         for start in range(0, len(take.pose), batch):
             part = slice(start, start + batch)
-            yaw, pitch, roll = (_tensor(take.pose[part, i]) for i in range(3))
+            yaw, pitch, roll = (tensor(take.pose[part, i]) for i in range(3))
             camera = Camera(
                 yaw=yaw,
                 pitch=pitch,
                 roll=roll,
                 zoom=zoom,
-                shift_x=_tensor(motion.shift[part, 0]),
-                shift_y=_tensor(motion.shift[part, 1] + LIFT),
+                shift_x=tensor(motion.shift[part, 0]),
+                shift_y=tensor(motion.shift[part, 1] + LIFT),
             )
             shot = render(
                 self.person.avatar,
-                _tensor(take.activations[part]),
+                tensor(take.activations[part]),
                 camera,
                 light,
                 background=wall,
                 size=recipe.size,
-                gaze=_tensor(motion.gaze[part]),
+                gaze=tensor(motion.gaze[part]),
                 supersampling=recipe.supersampling,
             )
             landmarks = shot.landmarks.numpy().astype(np.float32)
@@ -207,5 +206,11 @@ def camera_pose(motion: Motion, view_pose: tuple[float, float]) -> npt.NDArray[n
     return pose
 
 
-def _tensor(array: npt.NDArray[np.float64] | npt.NDArray[np.float32]) -> Tensor:
+def frames_at_once(size: int, supersampling: int) -> int:
+    """How many frames, 1 to 16, to render in one call: those of 2 million samples, to bound the memory."""
+    return int(np.clip(2_000_000 // (size * supersampling) ** 2, 1, 16))
+
+
+def tensor(array: npt.NDArray[np.float64] | npt.NDArray[np.float32]) -> Tensor:
+    """A float32 tensor."""
     return torch.from_numpy(np.ascontiguousarray(array, dtype=np.float32))

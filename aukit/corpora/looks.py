@@ -41,6 +41,7 @@ class Look:
         detail: Range of the camera's resolution over that of the image, at most 1.
         quality: Range of JPEG quality between camera and corpus; None for none.
         grey: Chance of a camera without colour.
+        sunglasses: Chance of a person with sunglasses.
     """
 
     name: str
@@ -58,6 +59,7 @@ class Look:
     detail: Range = (1.0, 1.0)
     quality: tuple[int, int] | None = None
     grey: float = 0.0
+    sunglasses: float = 0.0
 
     def light(self, rng: np.random.Generator) -> Light:
         """The light of one recording."""
@@ -112,7 +114,7 @@ LOOKS: dict[str, Look] = {
         # Photographs from anywhere.
         Look("street", azimuth=(0, 34), elevation=(30, 16), fill=(0.05, 0.4), ambient=(0.25, 0.8),
              hardness=(0.2, 1.0), warmth=(0.0, 0.09), exposure=0.15, backdrop=None, blur=(0.3, 0.9),
-             noise=(0.002, 0.022), detail=(0.55, 1.0), quality=(45, 95), grey=0.08),
+             noise=(0.002, 0.022), detail=(0.55, 1.0), quality=(45, 95), grey=0.08, sunglasses=0.1),
     )
 }  # fmt: skip
 

@@ -48,7 +48,7 @@ from aukit.files import atomic_path, write_atomic
 MARKER = "RENDERS.json"
 SAMPLES = "samples.parquet"
 PARTS = "parts"
-VERSION = 2
+VERSION = 3
 POOL = "renders"
 PLAIN = "plain"
 CHUNK = 16
@@ -238,7 +238,7 @@ def _person(recipe: RenderRecipe, index: int, drive: Float) -> _Sitter:
     rng = recipe.rng(index, "scene")
     gender = "female" if rng.random() < 0.5 else "male"
     look = LOOKS[recipe.look or str(rng.choice(list(LOOKS)))]
-    person = Person.sample(POOL, f"person{index}", gender, recipe.seed, recipe.basis)
+    person = Person.sample(POOL, f"person{index}", gender, recipe.seed, recipe.basis, look.sunglasses)
     return _Sitter(
         identity=f"{POOL}/person{index}",
         avatar=person.avatar,

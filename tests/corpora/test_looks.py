@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 import torch
 
+from aukit.avatars.people import Person
 from aukit.corpora.looks import LOOKS
 
 SIZE = 48
@@ -45,6 +46,12 @@ def test_looks_differ_in_light_and_backdrop() -> None:
     assert all(w[2] > w[0] for w in walls)
     structure = {n: np.mean([LOOKS[n].background(rng(k), SIZE).std() for k in range(20)]) for n in LOOKS}
     assert min(structure["gft"], structure["street"]) > 1.5 * max(structure["bp4d"], structure["disfa"])
+
+
+def test_sunglasses_are_worn_in_the_street_alone() -> None:
+    assert {name for name, look in LOOKS.items() if look.sunglasses} == {"street"}
+    worn = [Person.sample("tests", f"s{k}", "male", 0, sunglasses=0.1).avatar.appearance for k in range(80)]
+    assert 0 < sum(a.eyewear == "sunglasses" for a in worn) < 25
 
 
 def test_cameras_without_colour_are_seldom() -> None:
