@@ -8,12 +8,11 @@ from typing import Literal, cast
 
 import timm
 import torch
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from aukit.errors import WeightsError
+from aukit.backbones import load_backbone
 
-__all__ = ["LEVELS", "EstimatorBank", "IntensityEstimator", "IntensityTrunk", "decode", "load_backbone"]
+__all__ = ["LEVELS", "EstimatorBank", "IntensityEstimator", "IntensityTrunk", "decode"]
 
 #: Classes of every head: absent and the levels A … E.
 LEVELS = 6
@@ -140,44 +139,6 @@ def decode(logits: Tensor) -> tuple[Tensor, Tensor]:
     logits = logits.float()
     levels = torch.arange(LEVELS, dtype=torch.float32, device=logits.device)
     return logits.argmax(dim=-1).float(), (logits.softmax(dim=-1) * levels).sum(dim=-1)
-
-
-def load_backbone(network: nn.Module, path: Path) -> None:
-    """Load everything but the last layer of a timm VGG from a file with timm's or torchvision's keys.
-
-    Raises:
-        WeightsError: The file is missing, unreadable, or lacks an entry or has one of another shape.
-    """
-    state = _read_weights(path)
-    for old, new in (("classifier.0", "pre_logits.fc1"), ("classifier.3", "pre_logits.fc2")):
-        for part in ("weight", "bias"):
-            if (value := state.pop(f"{old}.{part}", None)) is not None:
-                state[f"{new}.{part}"] = value  # a linear layer there, the same numbers as a convolution here
-    own = network.state_dict()
-    wanted = {key: value for key, value in own.items() if not key.startswith("head.")}
-    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    if missing:
-        raise WeightsError(f"{path}: lacks {len(missing)} entries of a VGG16, the first is {missing[0]}")
-    for key, value in wanted.items():
-        if key not in state:
-            continue
-        if state[key].numel() != value.numel():
-            raise WeightsError(f"{path}: {key} is {list(state[key].shape)}, needed is {list(value.shape)}")
-        own[key] = state[key].reshape(value.shape)
-    network.load_state_dict(own)
-
-
-def _read_weights(path: Path) -> dict[str, Tensor]:
-    if not path.is_file():
-        raise WeightsError(
-            f"{path}: no such weights file; put ImageNet weights of VGG16 there or leave weights empty"
-        )
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:
-        raise WeightsError(f"{path}: not a readable weights file ({error}); download it again") from error
 
 
 def _convolution(before: int, after: int, kernel: int, stride: int) -> list[nn.Module]:

@@ -1,0 +1,103 @@
+"""timm's image models under one roof: pooled features of a face, weights from a file that the user names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import timm
+import torch
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from aukit.errors import ConfigError, WeightsError
+
+__all__ = ["Backbone", "load_backbone"]
+
+#: torchvision's names → timm's, of linear layers that are convolutions there.
+_TORCHVISION = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc2"}
+
+
+class Backbone(nn.Module):
+    """Any timm image model without its classifier: images → one vector of features each.
+
+    Args:
+        name: timm's name, such as ``resnet50`` or ``swin_base_patch4_window7_224``.
+        weights: File of weights with timm's keys (.safetensors or a plain state dict); None starts
+            from random weights. Nothing is ever downloaded.
+        options: Further arguments of the timm model, e.g. ``{"channels": [24, 48, 96, 160]}`` of a ResNet or
+            ``{"img_size": 128}`` of a transformer.
+
+    Attributes:
+        features: Length of the vector.
+        network: The timm model.
+
+    Raises:
+        ConfigError: timm has no such model, or it does not take these options.
+        WeightsError: The file is missing, unreadable or does not fit.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(
+        self, name: str, weights: str | None = None, options: Mapping[str, Any] | None = None
+    ) -> None:
+        super().__init__()
+        try:
+            self.network: nn.Module = timm.create_model(name, num_classes=0, **dict(options or {}))
+        except (RuntimeError, TypeError, AssertionError) as error:
+            raise ConfigError(f"backbone {name!r} with {dict(options or {})}: {error}") from error
+        if weights is not None:
+            load_backbone(self.network, Path(weights))
+        # `num_features` counts the channels before a hidden layer that some heads have.
+        hidden = getattr(self.network, "head_hidden_size", None)
+        self.features = int(hidden or cast(int, self.network.num_features))
+        config = cast(Mapping[str, Any], getattr(self.network, "pretrained_cfg", {}))
+        for part, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
+            values = torch.tensor(config.get(part) or default)[:, None, None]
+            self.register_buffer(part, values, persistent=False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Features ``[B,F]`` of images ``[B,3,S,S]`` in [0,1]; the model's own normalisation happens here."""
+        return cast(Tensor, self.network((images - self.mean) / self.std))
+
+
+def load_backbone(network: nn.Module, path: Path) -> None:
+    """Load everything but the classifier from a file with timm's keys (of a VGG also torchvision's).
+
+    Raises:
+        WeightsError: The file is missing, unreadable, or lacks an entry or has one of another shape.
+    """
+    state = _read_weights(path)
+    for old, new in _TORCHVISION.items():
+        for part in ("weight", "bias"):
+            if (value := state.pop(f"{old}.{part}", None)) is not None:
+                state[f"{new}.{part}"] = value
+    own = network.state_dict()
+    get_classifier = getattr(network, "get_classifier", lambda: None)
+    classifier = {f"{name}." for name, module in network.named_modules() if module is get_classifier()}
+    wanted = {key: value for key, value in own.items() if not key.startswith(tuple(classifier))}
+    missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
+    if missing:
+        kind = type(network).__name__
+        raise WeightsError(f"{path}: lacks {len(missing)} entries of this {kind}, the first is {missing[0]}")
+    for key, value in wanted.items():
+        if key not in state:
+            continue
+        if state[key].numel() != value.numel():
+            raise WeightsError(f"{path}: {key} is {list(state[key].shape)}, needed is {list(value.shape)}")
+        own[key] = state[key].reshape(value.shape)
+    network.load_state_dict(own)
+
+
+def _read_weights(path: Path) -> dict[str, Tensor]:
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such weights file; put one there or leave weights empty")
+    try:
+        if path.suffix == ".safetensors":
+            return dict(load_file(path))
+        return dict(torch.load(path, map_location="cpu", weights_only=True))
+    except Exception as error:
+        raise WeightsError(f"{path}: not a readable weights file ({error}); download it again") from error
