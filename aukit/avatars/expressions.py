@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 JAW_HINGE = (14.0, -84.0)
 """y and z of the axis about which the jaw turns, in mm."""
-JAW_ANGLE: dict[int, float] = {26: 11.0, 27: 24.0}
+JAW_ANGLE: dict[int, float] = {26: 11.0, 27: 20.5}
 """Turn of the jaw at full activation, in degrees."""
 LID_UPPER: dict[int, float] = {43: 0.90, 7: 0.14, 6: 0.04, 5: -0.42, 9: 0.06, 4: 0.06, 12: 0.03}
 """Share of the open gap by which the upper lid comes down at full activation."""
@@ -167,7 +167,7 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
         ),
         15: (
             # A line of lips that bends down spans less.
-            -1.8 * m.sg * pull,
+            -2.8 * m.sg * pull,
             6.4 * lift + 1.5 * m.at(28, 80, 16, 14),
             -1.0 * pull + 1.6 * m.at(28, 82, 9, 8),
         ),

@@ -207,7 +207,7 @@ def _mouth_uv(head: Head, part: NDArray[np.str_], inside: Mask) -> Array:
     if len(teeth):
         # Gums are lit like the lips' inside, the tongue darkens to its back.
         away = cKDTree(teeth).query(head.open[soft])[0] + 0.4 * (teeth[:, 2].max() - head.open[soft, 2])
-        depth[soft] = np.interp(away, [0, 12, 40], [0.12, 0.2, 0.8])
+        depth[soft] = np.interp(away, [0, 12, 40], [0.10, 0.14, 0.5])
     across = np.clip(0.5 + head.open[:, 0] / 60.0, 0.03, 0.97)
     return np.stack([u0 + (u1 - u0) * across, v0 + (v1 - v0) * np.clip(depth, 0.02, 0.98)], 1)
 

@@ -16,7 +16,15 @@ from aukit.avatars.atlas import PAINT_STEP, SHEEN_STEP, TEXTURE, Atlas, atlas, n
 from aukit.avatars.glasses import paint_glasses
 from aukit.avatars.hair_line import paint_hair_roots
 from aukit.avatars.landmarks import BROW_INNER, BROW_OUTER, brow_line
-from aukit.avatars.topology import CLOTH_ROW, EAR_UV, EYE_UV, MOUTH_UV, TEETH_UV
+from aukit.avatars.topology import (
+    CLOTH_ROW,
+    EAR_UV,
+    EYE_UV,
+    MOUTH_UV,
+    TEETH_UV,
+    TONGUE_TIP,
+    TONGUE_UV,
+)
 
 Image = NDArray[np.float32]
 
@@ -377,15 +385,32 @@ def _other_patches(
     gum = _step(0.34, 0.24, (tip + 0.10 * np.cos(2 * np.pi * along)).astype(np.float32))[..., None]
     albedo[teeth] = tooth * (1 - gum) + gum * np.array([0.36, 0.12, 0.11], np.float32)
     occlusion[teeth] = (0.92 - 0.5 * np.abs((u - u[0, 0]) / w - 0.5) * 2 * 0.9).astype(np.float32)
-    mouth = _patch(MOUTH_UV)
-    v, _ = np.mgrid[mouth]
-    depth = ((v - v[0, 0]) / v.shape[0]).astype(np.float32)
-    # Hardly any light comes back out of the mouth: wet red at the lips' inner edges, near black behind.
-    lips = np.asarray(p.lip_colour, np.float32) * 0.5 * bright
-    wet = np.exp(-9.0 * np.clip(depth - 0.06, 0, 1))[..., None]
-    albedo[mouth] = lips * wet + bright * np.array([0.010, 0.003, 0.003], np.float32) * (1 - wet)
-    occlusion[mouth] = np.exp(-9.0 * np.clip(depth - 0.06, 0, 1))
+    _mouth(p, bright, albedo, gloss, occlusion)
     _ear(p, albedo, occlusion)
+
+
+def _mouth(p: Appearance, bright: float, albedo: Image, gloss: Image, occlusion: Image) -> None:
+    """Wet red at the lips' inner edges, then dark: hardly any light comes back, but from the tongue."""
+    lips = np.asarray(p.lip_colour, np.float32) * 0.5 * bright
+    throat = bright * np.array([0.030, 0.008, 0.007], np.float32)
+    flesh = bright * np.array([0.36, 0.12, 0.11], np.float32)
+    for place, length in ((MOUTH_UV, 1.0), (TONGUE_UV, 1.4)):
+        box = _patch(place)
+        v, u = np.mgrid[box]
+        depth = ((v - v[0, 0]) / v.shape[0]).astype(np.float32)
+        away = np.exp(-9.0 * np.clip(depth / length - 0.06, 0, 1))
+        wet = away[..., None]
+        albedo[box] = lips * wet + throat * (1 - wet)
+        gloss[box] = 0.7 * away
+        occlusion[box] = away
+        if place is TONGUE_UV:
+            side = np.abs((u - u[0, 0] + 0.5) / u.shape[1] - 0.5).astype(np.float32)
+            tongue = _step(TONGUE_TIP - 0.05, TONGUE_TIP + 0.05, depth) * _step(0.36, 0.30, side)
+            back = np.exp(-9.0 * np.clip(depth - TONGUE_TIP - 0.04, 0, 1))
+            groove = 1 - 0.25 * np.exp(-((side / 0.03) ** 2))
+            _mix(albedo[box], tongue, flesh)
+            occlusion[box] += tongue * (0.65 * back * groove - occlusion[box])
+            gloss[box] += tongue * (0.35 * back - gloss[box])
 
 
 def _ear(p: Appearance, albedo: Image, occlusion: Image) -> None:

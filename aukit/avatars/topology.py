@@ -26,8 +26,13 @@ EYE_UV = (0.07, 0.93, 0.062)
 """Centre and radius (u, v, r) of the eye's patch in the texture; r is 90 degrees from the pupil."""
 TEETH_UV = (0.20, 0.88, 0.44, 0.99)
 MOUTH_UV = (0.48, 0.88, 0.60, 0.99)
+TONGUE_UV = (0.61, 0.88, 0.65, 0.99)
+"""From the lower lip over the floor (up to `TONGUE_TIP` of the length) and the tongue to the throat."""
+TONGUE_TIP = 5.5 / 9
 EAR_UV = (0.66, 0.88, 0.84, 0.99)
 CLOTH_ROW = 172.0
+
+_INSET = 0.004  # of the mouth's patches, so that no colour of their neighbours shows at the corners
 
 
 def _row_labels() -> Array:
@@ -246,37 +251,42 @@ def _lid_rims(t: Topology) -> None:
 
 
 def _mouth(t: Topology) -> None:
-    """A bag behind each lip (joined at the back) and two rows of teeth."""
-    u0, v0, u1, v1 = MOUTH_UV
+    """A bag behind each lip (joined at the back), the lower with a tongue, and two rows of teeth."""
     ring = t.grid[int(np.flatnonzero(t.rows == hs.MOUTH_ROW)[0])]
     first, last = (int(np.flatnonzero(ring == v)[0]) for v in t.lip_up[[0, -1]])
     corners = ring[[first - 1]], ring[[last + 1]]
     n = len(t.lip_up) + 2
+    depth = np.array([0.0, 1.2, 3.5, 8.0, 13.0, 16.5, 20.0, 25.0, 31.0, 38.0])
+    roof = -np.array([0.0, 0.9, 2.4, 4.0, 5.0, 5.5, 6.0, 6.0, 4.0, 0.0])
+    floor = np.array([0.0, 0.9, 2.4, 4.0, 6.0, 7.0, 7.0, 5.0, 3.0, 0.0])
+    tongue = np.array([0.0, 0.9, 2.4, 4.0, 6.0, 6.5, 2.6, 0.6, -0.6, 0.0])
+    share = np.interp(depth, [0.0, 1.2, 3.5, 8.0, 20.0, 38.0], [1.0, 1.0, 0.9, 0.6, 0.25, 0.0])
+    # Near the lips the bag turns with the margin, so that it never shows through the skin.
+    turn = np.where(depth <= 20.0, np.nan, 0.0)
     for margin, lower in ((t.lip_up, False), (t.lip_down, True)):
         edge = np.concatenate([corners[0], margin, corners[1]])
-        depth = np.array([0.0, 1.2, 3.5, 8.0, 20.0, 38.0])
-        lift = np.array([0.0, 0.9, 2.4, 4.0, 6.0, 0.0]) * (1 if lower else -1)
-        share = np.array([1.0, 1.0, 0.9, 0.6, 0.25, 0.0])
-        # Near the lips the bag turns with the margin, so that it never shows through the skin.
-        turn = np.array([np.nan, np.nan, np.nan, np.nan, np.nan, 0.0])
-        taper = np.sqrt(np.clip(1 - (t.position[edge, 0] / hs.MOUTH_HALF_WIDTH) ** 2, 0, 1))
+        across = t.position[edge, 0] / hs.MOUTH_HALF_WIDTH
+        taper = np.sqrt(np.clip(1 - across**2, 0, 1))
         taper[[0, -1]] = 0.0
+        dome = np.clip(1 - (across / 0.72) ** 2, 0, 1) ** 0.5
+        lift = floor[:, None] + (tongue - floor)[:, None] * dome if lower else np.tile(roof[:, None], (1, n))
         layers = [
             t.position[edge] + np.stack([-0.012 * d * t.position[edge, 0], h * taper, np.full(n, -d)], 1)
             for d, h in zip(depth, lift, strict=True)
         ]
-        uv = np.stack(np.meshgrid(np.linspace(u0, u1, n), np.linspace(v0, v1, 6)), -1).reshape(-1, 2)
+        u0, v0, u1, v1 = TONGUE_UV if lower else MOUTH_UV
+        u, v = np.linspace(u0 + _INSET, u1 - _INSET, n), np.linspace(v0 + _INSET, v1 - _INSET, len(depth))
         index = t.add(
             np.concatenate(layers),
-            uv,
-            quads(6, n),
+            np.stack(np.meshgrid(u, v), -1).reshape(-1, 2),
+            quads(len(depth), n),
             MOUTH,
-            np.tile(edge, 6),
+            np.tile(edge, len(depth)),
             expressive=np.repeat(share, n),
-            jaw=np.repeat(turn, n),
+            jaw=np.repeat(np.where(np.isnan(turn), np.nan, np.interp(depth, [20, 38], [1, 0]) * lower), n),
         )
         # Both sheets end on the corners and move with them, so that the bag is closed at its sides.
-        sheet = index.reshape(6, n)
+        sheet = index.reshape(len(depth), n)
         t.lower_lip[sheet[:, 1:-1]] = lower
         t.jaw[sheet[:, [0, -1]]] = np.nan
     u0, v0, u1, v1 = TEETH_UV

@@ -32,6 +32,7 @@ from aukit.avatars.people import Person
 from aukit.avatars.retargeting import COLUMN, both_sides
 from aukit.corpora.filming import LIFT, ZOOM
 from aukit.corpora.looks import LOOKS, to_pixels
+from aukit.corpora.random_expressions import sample_expression
 from aukit.corpora.resumable import (
     WHOLE,
     Shard,
@@ -42,7 +43,7 @@ from aukit.corpora.resumable import (
     run_jobs,
 )
 from aukit.errors import ConfigError
-from aukit.facs import MAX_INTENSITY, VISIBLE_AUS, intensity_column
+from aukit.facs import MAX_INTENSITY, intensity_column
 from aukit.files import atomic_path, write_atomic
 
 MARKER = "RENDERS.json"
@@ -53,11 +54,6 @@ POOL = "renders"
 PLAIN = "plain"
 CHUNK = 16
 """Samples that are made, and made again after a kill, together."""
-
-ACTIVE = 0.2
-"""Chance of an AU to act."""
-SELDOM, SELDOM_AUS = 0.05, (18, 22, 27, 28, 43)
-"""Chance of those that hide others: rounded or sucked lips, a wide open mouth, closed eyes."""
 
 Float = npt.NDArray[np.float32]
 
@@ -225,13 +221,6 @@ def render_sample(recipe: RenderRecipe, index: int) -> tuple[npt.NDArray[np.uint
         row[intensity_column(au)] = MAX_INTENSITY * float(drive[column])
         row[f"AU{au:02d}_left"], row[f"AU{au:02d}_right"] = float(left), float(right)
     return sitter.sensor(shot.image)[0], shot.landmarks[0].numpy().astype(np.float32), row
-
-
-def sample_expression(rng: np.random.Generator) -> Float:
-    """Drives [A] in [0, 1]: each AU acts now and then, at any strength, independently of the others."""
-    chance = np.where(np.isin(VISIBLE_AUS, SELDOM_AUS), SELDOM, ACTIVE)
-    acts, strength = rng.random(len(chance)) < chance, rng.random(len(chance))
-    return np.where(acts, strength, 0.0).astype(np.float32)
 
 
 def _person(recipe: RenderRecipe, index: int, drive: Float) -> _Sitter:

@@ -22,7 +22,6 @@ from tqdm import tqdm
 
 from aukit.avatars import Avatar, Camera, render
 from aukit.corpora.looks import LOOKS
-from aukit.corpora.random_renders import sample_expression
 from aukit.facs import VISIBLE_AUS
 from aukit.metrics import intraclass_correlation
 from aukit.processes import worker_pool
@@ -30,6 +29,8 @@ from aukit.processes import worker_pool
 SIZE = 96
 LOOK = LOOKS["bp4d"]
 POOL = "readers"
+HIDING = (27, 28, 43)
+"""Action units that hide others, and are seldom for that: a wide open mouth, sucked lips, shut eyes."""
 
 
 def _layer(before: int, after: int, kernel: int, stride: int) -> list[nn.Module]:
@@ -65,6 +66,12 @@ class Reader(nn.Module):
         return logits
 
 
+def any_mixture(rng: np.random.Generator) -> np.ndarray:
+    """Activations [A] in [0, 1]: each action unit acts now and then, whatever the others do."""
+    chance = np.where(np.isin(VISIBLE_AUS, HIDING), 0.1, 0.2)
+    return np.where(rng.random(len(chance)) < chance, rng.random(len(chance)), 0.0).astype(np.float32)
+
+
 def film(
     name: str, basis: str, frames: int, yaw: float, plain: bool, expressive: bool
 ) -> tuple[np.ndarray, ...]:
@@ -78,7 +85,7 @@ def film(
             avatar, appearance=replace(look, lips=0.6, lashes=0.5, brow_density=0.7, brow_width=2.6)
         )
     rng = np.random.default_rng([11, *name.encode()])
-    values = np.stack([sample_expression(rng) for _ in range(frames)]) * np.float32(expressive)
+    values = np.stack([any_mixture(rng) for _ in range(frames)]) * np.float32(expressive)
     pose = [torch.from_numpy(rng.uniform(-limit, limit, frames).astype(np.float32)) for limit in (yaw, 8, 5)]
     camera = Camera(yaw=pose[0], pitch=pose[1], roll=pose[2], zoom=1.45, shift_y=-0.08)
     images = render(avatar, torch.from_numpy(values), camera, LOOK.light(rng), size=SIZE).image

@@ -1,0 +1,69 @@
+"""Random expressions: what faces do, from rest to the strongest, now and then with something else on top.
+
+A face at random is not a mixture of independent action units: those of a smile come together, a blink may
+come with anything, rounded lips exclude drawn ones. So an expression is one of the patterns of Ekman, Friesen
+and Hager (Facial Action Coding System: Investigator's Guide, 2002, prototypes and variants), of pain
+(Prkachin and Solomon 2008) or of speech, at any strength; the eyes do something of their own; and single
+action units come on top, so that a network cannot read one from the others.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+
+from aukit.facs import VISIBLE_AUS
+
+__all__ = ["PATTERNS", "sample_expression"]
+
+PATTERNS: dict[str, tuple[tuple[int, ...], ...]] = {
+    "happiness": ((6, 12), (12, 25), (6, 12, 25), (6, 7, 12, 25, 26), (6, 12, 25, 27)),
+    "surprise": ((1, 2, 5), (1, 2, 5, 25, 26), (1, 2, 5, 25, 27)),
+    "fear": ((1, 2, 4, 5, 20, 25), (1, 2, 4, 5, 25, 26), (5, 20, 25, 27)),
+    "sadness": ((1, 4), (1, 4, 15), (1, 4, 11, 15, 17), (6, 15, 43)),
+    "disgust": ((9,), (10, 17), (9, 16, 25), (7, 10, 16, 25, 26)),
+    "anger": ((4, 5, 7, 23), (4, 5, 7, 17, 24), (4, 7, 10, 22, 23, 25, 26)),
+    "contempt": ((14,), (10, 14), (13,)),
+    "pain": ((4, 6, 7, 9, 43), (4, 7, 10, 25, 26), (4, 6, 9, 20, 25, 27, 43)),
+    "thought": ((14, 17), (15, 17), (4, 24), (28,), (2,), (13, 24)),
+    "speech": ((25,), (25, 26), (20, 25), (18, 25), (22, 25), (10, 16, 25), (24,)),
+    "lips alone": ((18,), (18,), (18, 22, 25), (22, 25), (23,), (25, 27)),
+}
+"""Action units that come together, in variants."""
+
+OFTEN = {"happiness": 4.0, "surprise": 2.0, "speech": 2.0, "lips alone": 2.0}
+"""How much likelier than the other patterns."""
+
+PATTERN = 0.75
+"""Share of faces in which the whole face shows one pattern; the others hold still but for what follows."""
+SHUT, WIDE = 0.15, 0.1
+"""Share of faces whose eyes are shutting or shut, and of those whose eyes are wide open."""
+ALONE, BESIDE = 0.08, 0.02
+"""Chance of every action unit to act without a pattern, and on top of one."""
+
+Float = npt.NDArray[np.float32]
+
+_COLUMN = {au: column for column, au in enumerate(VISIBLE_AUS)}
+
+
+def sample_expression(rng: np.random.Generator) -> Float:
+    """Drives [A] in [0, 1] of `VISIBLE_AUS`: 0 at rest, 1 at the strongest (intensity E)."""
+    drive = np.zeros(len(VISIBLE_AUS))
+    chance = ALONE
+    if rng.random() < PATTERN:
+        chance = BESIDE
+        shares = np.array([OFTEN.get(name, 1.0) for name in PATTERNS])
+        variants = PATTERNS[str(rng.choice(list(PATTERNS), p=shares / shares.sum()))]
+        together = [_COLUMN[au] for au in variants[rng.integers(len(variants))]]
+        strength = rng.uniform(0.2, 1.1)
+        drive[together] = strength * rng.uniform(0.6, 1.1, len(together))
+    eyes = rng.random()
+    if eyes < SHUT:
+        drive[_COLUMN[5]] = 0.0
+        drive[_COLUMN[43]] = rng.uniform(0.3, 1.0)
+    elif eyes < SHUT + WIDE:
+        drive[_COLUMN[43]] = 0.0
+        drive[_COLUMN[5]] = rng.uniform(0.3, 1.0)
+    acts = rng.random(len(drive)) < chance
+    drive = np.where(acts, np.maximum(drive, rng.random(len(drive))), drive)
+    return np.clip(drive, 0.0, 1.0).astype(np.float32)
