@@ -228,13 +228,17 @@ def _skin(t: Topology) -> None:
 
 
 def _lid_rims(t: Topology) -> None:
+    """The lids' inner edges from corner to corner, and what closes the corners behind them."""
+    ring = t.grid[int(np.flatnonzero(t.rows == hs.EYE_ROW)[0])]
     rims = []
-    for margin in (t.lid_up, t.lid_down):
-        for side in (1, -1):
-            edge = margin[np.sign(t.position[margin, 0]) == side]
-            n = len(edge)
-            start = len(t.position)
-            local = np.arange(n - 1)
+    for side in (1, -1):
+        pair = []
+        for margin in (t.lid_up, t.lid_down):
+            mine = margin[np.sign(t.position[margin, 0]) == side]
+            upper = t.lid_up[np.sign(t.position[t.lid_up, 0]) == side]
+            first, last = (int(np.flatnonzero(ring == v)[0]) for v in upper[[0, -1]])
+            edge = np.concatenate([ring[[first - 1]], mine, ring[[last + 1]]])
+            start, local = len(t.position), np.arange(len(edge) - 1)
             triangles = np.concatenate(
                 [
                     np.stack([edge[:-1], edge[1:], start + local], 1),
@@ -246,7 +250,12 @@ def _lid_rims(t: Topology) -> None:
             # `add` shifts by start, so the skin's own numbers are shifted back.
             index = t.add(t.position[edge], t.uv[edge], triangles - start, SKIN, edge, expressive=1.0)
             t.jaw[index] = np.nan
-            rims.append(index)
+            pair.append(index)
+        # Within the eyeball but at the corners.
+        between = np.concatenate(pair)[quads(2, len(pair[0]))]
+        t.triangles = np.concatenate([t.triangles, between])
+        t.part = np.concatenate([t.part, np.full(len(between), SKIN)])
+        rims += pair
     t.rim = np.concatenate(rims)
 
 

@@ -180,3 +180,13 @@ def test_a_gpu_draws_the_picture_of_the_cpu(model, avatar):
         assert getattr(gpu, field.name).device.type == "cuda", field.name
     assert ((cpu.image - gpu.image.cpu()).abs() > 1 / 255).float().mean() < 5e-4
     assert (cpu.mask != gpu.mask.cpu()).float().mean() < 1e-4
+
+
+def test_nothing_shines_through_the_corners_of_the_eyes(model):
+    at_rest = torch.zeros(1, len(model.aus), 2)
+    for k, yaw in enumerate((-25.0, 0.0, 25.0)):
+        someone = Avatar.sample("tests", f"eyes{k}", 0)
+        out = render(someone, at_rest, Camera(yaw=yaw, zoom=1.7, shift_y=-0.1), size=256)
+        eyes = out.landmarks[0, 36:48, :2]
+        (x0, y0), (x1, y1) = eyes.amin(0).floor().int(), eyes.amax(0).ceil().int()
+        assert out.mask[0, y0:y1, x0:x1].min() == 1
