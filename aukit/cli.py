@@ -117,14 +117,23 @@ def parser() -> argparse.ArgumentParser:
     _add_sharing(command)
 
     command = _add(avatars, "pairs", _pairs, "a female and a male avatar for each frame of a corpus")
-    command.add_argument("--drive", choices=("fera2017",), required=True, help="the driving corpus")
+    command.add_argument("--drive", choices=("bp4d", "fera2017"), required=True, help="the driving corpus")
     command.add_argument("--drive-root", type=Path, required=True, metavar="DIR")
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
-    command.add_argument("--tracker", type=Path, metavar="DIR", help="OpenFace or ARKit CSVs, VIDEO.csv")
+    command.add_argument(
+        "--tracker", type=Path, metavar="DIR", help="OpenFace or ARKit CSVs, VIDEO.csv or F001_T1.csv"
+    )
     command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
     command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
-    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9")
-    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), default=["train"])
+    command.add_argument(
+        "--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9", help="FERA 2017's (default: 6)"
+    )
+    command.add_argument(
+        "--partitions",
+        nargs="+",
+        choices=("train", "valid", "test", "P1", "P2", "P3"),
+        help="default: FERA 2017's train, all of BP4D",
+    )
     _add_sharing(command)
 
     weights = _group(commands, "weights", "published weights")
@@ -288,8 +297,8 @@ def _pairs(words: argparse.Namespace) -> None:
         words.drive_root,
         size=words.size,
         seed=words.seed,
-        partitions=tuple(words.partitions),
-        views=tuple(words.views),
+        partitions=words.partitions,
+        views=words.views,
         tracker=words.tracker,
         basis=words.basis,
         shard=Shard.parse(words.shard),
