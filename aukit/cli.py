@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
 
     command = _add(commands, "prepare", _prepare, "decode and register a corpus into a prepared store")
-    command.add_argument("corpus", choices=CORPORA)
+    command.add_argument("corpus", choices=(*CORPORA, "avatar_pairs"))
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--registration", choices=("ffhq", "similarity", "frontal3d"), default="frontal3d")
     command.add_argument("--size", type=int, default=224, help="side of the crops in pixels")
@@ -249,14 +249,16 @@ def _standin(words: argparse.Namespace) -> None:
 
 
 def _prepare(words: argparse.Namespace) -> None:
-    from aukit.corpora import BP4D, DISFA, FERA2017
+    from aukit.corpora import BP4D, DISFA, FERA2017, AvatarPairs
     from aukit.data import prepare_release
 
-    corpus: BP4D | DISFA | FERA2017
+    corpus: BP4D | DISFA | FERA2017 | AvatarPairs
     if words.corpus == "fera2017":
         corpus = FERA2017(words.root, words.partitions or ("train", "valid", "test"), words.views)
     elif words.corpus == "bp4d":
         corpus = BP4D(words.root)
+    elif words.corpus == "avatar_pairs":
+        corpus = AvatarPairs(words.root)
     else:
         corpus = DISFA(words.root, words.camera, words.threshold)
     store = prepare_release(corpus, words.out, words.registration, words.size, words.weights, words.workers)
