@@ -9,6 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import ModelCheckpoint
 
 from aukit.corpora import FrameTable, with_pair_ids
 from aukit.data import (
@@ -20,6 +22,7 @@ from aukit.data import (
 )
 from aukit.data.datamodule import held_out_people
 from aukit.errors import ConfigError
+from aukit.runs.predictions import PredictionWriter
 from tests.fakes import FakeLandmarks, FakeRegistration
 
 AUS = (1, 4, 12)
@@ -447,3 +450,66 @@ def test_renders_alone_hold_out_driving_people(tmp_path: Path) -> None:
     assert not set(drivers.iloc[data.train_rows]) & set(drivers.iloc[data.val_rows])
     assert len(data.test_rows) == 0
     assert len(data.train_rows) + len(data.val_rows) == len(frame) // 2
+
+
+class Watcher(LightningModule):
+    """Learns nothing and notes what it is shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.zeros(()))
+        self.trained: list[tuple[list[int], list[int]]] = []
+        self.validated: list[tuple[int, frozenset[str]]] = []
+
+    def training_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> torch.Tensor:
+        for name in ("real", "female", "male", "target"):
+            assert batch[name].dtype == torch.float32
+            assert batch[name].max() <= 1
+        self.trained.append((batch["rows"].tolist(), batch["target_rows"].tolist()))
+        return self.weight * batch["real"].mean()
+
+    def validation_step(
+        self, batch: dict[str, torch.Tensor], batch_idx: int, dataloader_idx: int = 0
+    ) -> None:
+        self.validated.append((dataloader_idx, frozenset(batch)))
+
+    def test_step(self, batch: dict[str, torch.Tensor], batch_idx: int) -> dict[str, torch.Tensor]:
+        return {"rows": batch["rows"], "scores": batch["occurrences"]}
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        return torch.optim.SGD(self.parameters(), 0.1)
+
+
+def fit(data: PairedDataModule, folder: Path, checkpoint: str | None = None) -> Watcher:
+    model = Watcher()
+    saver = ModelCheckpoint(folder, "step{step}", auto_insert_metric_name=False, every_n_train_steps=6)
+    trainer = Trainer(
+        max_epochs=2,
+        logger=False,
+        enable_progress_bar=False,
+        enable_model_summary=False,
+        accelerator="cpu",
+        default_root_dir=str(folder),
+        use_distributed_sampler=False,
+        num_sanity_val_steps=0,
+        callbacks=[saver, PredictionWriter(folder / "predictions.parquet")],
+    )
+    trainer.fit(model, datamodule=data, ckpt_path=checkpoint, weights_only=True)
+    if checkpoint is None:
+        trainer.test(model, datamodule=data, verbose=False)
+    return model
+
+
+def test_a_trainer_goes_on_where_it_stopped_and_predictions_are_the_target_s(tmp_path: Path) -> None:
+    whole = fit(paired(tmp_path, steps_per_epoch=4), tmp_path)
+    assert len(set(map(str, whole.trained))) == 8
+    assert {loader for loader, _ in whole.validated} == {0, 1}
+    for loader, keys in whole.validated:
+        assert ("occurrences" in keys) == (loader == 0)
+    rest = fit(paired(tmp_path, steps_per_epoch=4), tmp_path, str(tmp_path / "step6.ckpt"))
+    assert rest.trained == whole.trained[6:]
+    table = pd.read_parquet(tmp_path / "predictions.parquet")
+    assert set(table["partition"]) == {"test"}
+    assert all(person.startswith("target/") for person in table["person"])
+    assert len(table) == 4 * PER_PERSON
+    np.testing.assert_array_equal(table["AU04_label"], table["AU04_score"])
