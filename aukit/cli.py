@@ -12,7 +12,7 @@ from aukit.errors import AukitError
 
 PROFILES = ("smoke", "mini", "standin", "paper")
 BASES = ("procedural", "ict")
-CORPORA = ("fera2017", "bp4d", "disfa")
+CORPORA = ("fera2017", "bp4d", "disfa", "gft")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("corpus", choices=CORPORA)
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--json", action="store_true", help="machine-readable")
-    _add_disfa(command)
+    _add_reading(command)
 
     command = _add(commands, "standin", _standin, "render a stand-in in a corpus' official layout")
     command.add_argument("corpus", choices=CORPORA)
@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
 
     command = _add(commands, "prepare", _prepare, "decode and register a corpus into a prepared store")
-    command.add_argument("corpus", choices=CORPORA)
+    command.add_argument("corpus", choices=(*CORPORA, "avatar_pairs"))
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--registration", choices=("ffhq", "similarity", "frontal3d"), default="frontal3d")
     command.add_argument("--size", type=int, default=224, help="side of the crops in pixels")
@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         "--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9", help="FERA 2017's"
     )
     command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), help="FERA 2017's")
-    _add_disfa(command)
+    _add_reading(command)
     command.add_argument("--weights", type=Path, help="folder of face-alignment's weights")
     command.add_argument("--workers", type=int, default=2)
     command.add_argument("--out", type=Path, default="lightning_logs/stores", help="folder of all stores")
@@ -117,14 +117,23 @@ def parser() -> argparse.ArgumentParser:
     _add_sharing(command)
 
     command = _add(avatars, "pairs", _pairs, "a female and a male avatar for each frame of a corpus")
-    command.add_argument("--drive", choices=("fera2017",), required=True, help="the driving corpus")
+    command.add_argument("--drive", choices=("bp4d", "fera2017"), required=True, help="the driving corpus")
     command.add_argument("--drive-root", type=Path, required=True, metavar="DIR")
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
-    command.add_argument("--tracker", type=Path, metavar="DIR", help="OpenFace or ARKit CSVs, VIDEO.csv")
+    command.add_argument(
+        "--tracker", type=Path, metavar="DIR", help="OpenFace or ARKit CSVs, VIDEO.csv or F001_T1.csv"
+    )
     command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
     command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
-    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9")
-    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), default=["train"])
+    command.add_argument(
+        "--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9", help="FERA 2017's (default: 6)"
+    )
+    command.add_argument(
+        "--partitions",
+        nargs="+",
+        choices=("train", "valid", "test", "P1", "P2", "P3"),
+        help="default: FERA 2017's train, all of BP4D",
+    )
     _add_sharing(command)
 
     weights = _group(commands, "weights", "published weights")
@@ -165,12 +174,13 @@ def _add(
     return command
 
 
-def _add_disfa(command: argparse.ArgumentParser) -> None:
+def _add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--camera", choices=("left", "right"), default="left", help="DISFA's")
     levels = range(1, 6)
     command.add_argument(
         "--threshold", type=int, choices=levels, default=2, help="DISFA: least intensity that is present"
     )
+    command.add_argument("--columns", type=Path, metavar="YAML", help="GFT's (default: in its root)")
 
 
 def _add_sharing(command: argparse.ArgumentParser) -> None:
@@ -210,10 +220,12 @@ def _predict(words: argparse.Namespace) -> None:
 
 
 def _check(words: argparse.Namespace) -> int:
-    from aukit.corpora import check_bp4d, check_disfa, check_fera2017
+    from aukit.corpora import check_bp4d, check_disfa, check_fera2017, check_gft
 
     if words.corpus == "disfa":
         report = check_disfa(words.root, words.camera, words.threshold)
+    elif words.corpus == "gft":
+        report = check_gft(words.root, words.columns)
     else:
         report = {"fera2017": check_fera2017, "bp4d": check_bp4d}[words.corpus](words.root)
     print(report.to_json() if words.json else report.text())
@@ -232,6 +244,9 @@ def _standin(words: argparse.Namespace) -> None:
     elif words.corpus == "disfa":
         disfa: corpora.DISFARecipe = getattr(corpora.DISFARecipe, words.profile)(seed=words.seed)
         corpora.write_disfa_standin(words.root, disfa, truth, workers=words.workers)
+    elif words.corpus == "gft":
+        gft: corpora.GFTRecipe = getattr(corpora.GFTRecipe, words.profile)(seed=words.seed)
+        corpora.write_gft_standin(words.root, gft, truth, workers=words.workers)
     else:
         recipe = getattr(corpora.StandinRecipe, words.profile)(seed=words.seed)
         if words.views:
@@ -240,14 +255,18 @@ def _standin(words: argparse.Namespace) -> None:
 
 
 def _prepare(words: argparse.Namespace) -> None:
-    from aukit.corpora import BP4D, DISFA, FERA2017
+    from aukit.corpora import BP4D, DISFA, FERA2017, GFT, AvatarPairs
     from aukit.data import prepare_release
 
-    corpus: BP4D | DISFA | FERA2017
+    corpus: BP4D | DISFA | FERA2017 | GFT | AvatarPairs
     if words.corpus == "fera2017":
         corpus = FERA2017(words.root, words.partitions or ("train", "valid", "test"), words.views)
     elif words.corpus == "bp4d":
         corpus = BP4D(words.root)
+    elif words.corpus == "gft":
+        corpus = GFT(words.root, words.columns)
+    elif words.corpus == "avatar_pairs":
+        corpus = AvatarPairs(words.root)
     else:
         corpus = DISFA(words.root, words.camera, words.threshold)
     store = prepare_release(corpus, words.out, words.registration, words.size, words.weights, words.workers)
@@ -288,8 +307,8 @@ def _pairs(words: argparse.Namespace) -> None:
         words.drive_root,
         size=words.size,
         seed=words.seed,
-        partitions=tuple(words.partitions),
-        views=tuple(words.views),
+        partitions=words.partitions,
+        views=words.views,
         tracker=words.tracker,
         basis=words.basis,
         shard=Shard.parse(words.shard),

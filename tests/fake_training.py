@@ -45,6 +45,10 @@ class FakeDataModule(CorpusDataModule):
         )
         self.people, self.frames, self.holdout_fraction = people, frames, holdout_fraction
 
+    @property
+    def notes(self):
+        return {"people": self.people}
+
     def _prepare(self) -> Path:
         return fake_store(self.cache, FakeCorpus(self.people, self.frames)).path
 

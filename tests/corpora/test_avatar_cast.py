@@ -1,4 +1,6 @@
+import itertools
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -6,8 +8,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aukit.avatars.people import Person
+from aukit.corpora import BP4DRecipe, DISFARecipe, GFTRecipe, StandinRecipe
 from aukit.corpora.avatar_cast import AGE_GROUPS, POOL, TONE_GROUPS, assign, cast, cast_table, distribution
+from aukit.corpora.bp4d_standin import BP4DLayout
+from aukit.corpora.disfa_standin import DISFALayout
+from aukit.corpora.fera2017_standin import FERA2017Layout
 from aukit.corpora.filming import POOL as CORPUS_POOL
+from aukit.corpora.gft_standin import GFTLayout
 from aukit.corpora.random_renders import POOL as RENDER_POOL
 
 
@@ -67,3 +74,26 @@ def test_pools_share_nobody() -> None:
     assert not np.array_equal(avatar.identity, person.identity)
     with pytest.raises(AssertionError):
         np.testing.assert_allclose(avatar.identity, person.identity, atol=0.01)
+
+
+def test_corpora_share_people_only_where_the_real_ones_do() -> None:
+    layouts = {
+        "fera2017": FERA2017Layout(Path("a"), Path("b"), StandinRecipe.mini()),
+        "bp4d": BP4DLayout(Path("a"), Path("b"), BP4DRecipe.mini()),
+        "disfa": DISFALayout(Path("a"), Path("b"), DISFARecipe.mini()),
+        "gft": GFTLayout(Path("a"), Path("b"), GFTRecipe.mini()),
+    }
+    people = {name: {r.person: r.gender for r in layout.recordings()} for name, layout in layouts.items()}
+    assert {name: len(found) for name, found in people.items()} == {
+        "fera2017": 91, "bp4d": 41, "disfa": 27, "gft": 96,
+    }  # fmt: skip
+    shared = {
+        (one, two): set(people[one]) & set(people[two]) for one, two in itertools.combinations(people, 2)
+    }
+    assert shared.pop(("fera2017", "bp4d")) == set(people["bp4d"])
+    assert not any(shared.values())
+    # Other ids are other faces, and nobody of the cast is among them.
+    some = [(person, gender) for found in people.values() for person, gender in list(found.items())[:4]]
+    faces = {p: Person.sample(CORPUS_POOL, p, str(g), 0).avatar.identity for p, g in some}
+    faces |= {m.subject: m.avatar(0).identity for m in cast(0)[::20]}
+    assert len({face.tobytes() for face in faces.values()}) == len(faces) == 4 * 3 + 3

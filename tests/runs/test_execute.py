@@ -81,6 +81,7 @@ def test_a_record_says_what_a_reader_needs(finished):
     content = json.loads((record.folder / "record.json").read_text())
     assert content["predictions"] == "predictions.parquet"  # the folder can be moved
     assert record.notes["standin"] == {"recipe": "fake", "version": 1}
+    assert record.notes["data"] == {"people": 6}
     assert "best val/error (min)" in record.notes["selection"]
     assert record.metrics["test/error"] > 0
     assert {"train/loss", "val/error"} <= set(record.metrics)
