@@ -58,10 +58,12 @@ class LoggingOptions:
     Attributes:
         wandb: whether to log to Weights & Biases too: offline unless logged in.
         project: its project.
+        group_by: column of the predictions whose groups the test is scored by: gender, task, view ….
     """
 
     wandb: bool = True
     project: str = "aukit"
+    group_by: str = "gender"
 
 
 def load_config(path: str | Path, profile: str | None = None, overrides: Iterable[str] = ()) -> Config:
