@@ -207,7 +207,7 @@ def test_class_weights_follow_the_training_frames(tmp_path, data):
     trainer(tmp_path).fit(module, data)
     rate = np.nanmean(data.store.table.occurrences(AUS)[data.train_rows], axis=0)
     labels = torch.stack([torch.zeros(len(AUS)), torch.ones(len(AUS))])
-    absent, present = module._class_weights(labels).numpy()
+    absent, present = module.frame_weights(labels).numpy()
     np.testing.assert_allclose(present, np.sqrt((1 - rate) / rate), rtol=1e-5)
     np.testing.assert_allclose(absent * present, 1, rtol=1e-5)
 
@@ -233,7 +233,7 @@ def test_moving_averages_and_half_precision_are_the_trainer_s(tmp_path, data):
 
 
 def test_data_and_model_must_mean_the_same(tmp_path, data):
-    with pytest.raises(ConfigError, match=r"at 32 px, the model .* at 64 px"):
+    with pytest.raises(ConfigError, match=r"crops of 32 px, the model's 64"):
         trainer(tmp_path).fit(model(image_size=64), data)
     with pytest.raises(ConfigError, match=r"set trainer\.max_epochs"):
         trainer(tmp_path, max_epochs=-1).fit(model(schedule="cosine"), data)
