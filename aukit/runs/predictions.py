@@ -13,6 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from aukit.data.dataset import label_columns
 from aukit.errors import StoreError
 from aukit.files import atomic_path
 
@@ -26,8 +27,8 @@ class PredictionWriter(Callback):
     A step returns a mapping with `rows` int [B] (rows of the datamodule's store) and any number of [B,A]
     tensors over the datamodule's `aus`: `scores` becomes the columns `AUxx_score`, another name such as
     `expectation` becomes `AUxx_expectation`; [B] tensors become columns of their own name. `AUxx_label` comes
-    from the store: the intensity, or the occurrence where the datamodule says `label = "occurrence"`. Steps
-    that return anything else are ignored.
+    from the store: the intensity, or the occurrence where the datamodule says `label = "occurrence"`, NaN
+    where it is not coded. Steps that return anything else are ignored.
 
     Under several processes each writes its own frames and rank 0 puts them together (on a file system that
     all of them see).
@@ -114,11 +115,10 @@ def prediction_table(parts: list[dict[str, np.ndarray[Any, Any]]], data: Any) ->
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     rows = merged.pop("rows").astype(np.int64)
     aus = tuple(data.aus)
-    store = data.store.table
+    table = data.store.table
     columns: dict[str, Any] = {"row": rows}
-    columns |= {name: store.frame[name].to_numpy()[rows] for name in IDS}
-    occurrence = getattr(data, "label", "intensity") == "occurrence"
-    labels = store.occurrences(aus) if occurrence else store.intensities(aus)
+    columns |= {name: table.frame[name].to_numpy()[rows] for name in IDS}
+    labels = label_columns(table, aus, getattr(data, "label", "intensity"))
     columns |= {f"AU{au:02d}_label": labels[rows, index] for index, au in enumerate(aus)}
     for name, values in merged.items():
         suffix = "score" if name == "scores" else name
