@@ -25,7 +25,8 @@ LAYERS = [
     ["corpora"],
     ["data"],
     ["runs"],
-    ["synthesis", "intensity", "fgnet"],
+    ["backbones", "occurrence"],
+    ["synthesis", "intensity", "fgnet", "baselines"],
     ["reproduce"],
     ["cli"],
 ]

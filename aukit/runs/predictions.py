@@ -13,6 +13,7 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from aukit.data.dataset import label_columns
 from aukit.errors import StoreError
 from aukit.files import atomic_path
 
@@ -30,8 +31,9 @@ class PredictionWriter(Callback):
     tensors over the datamodule's `aus`: `scores` becomes the columns `AUxx_score`, another name such as
     `expectation` becomes `AUxx_expectation`; [B] tensors become columns of their own name. `AUxx_label` comes
     from the store: the occurrence where the module has a `decision_threshold` (scores above it are present)
-    or the datamodule says `label = "occurrence"`, else the intensity. The file remembers which of them and
-    the threshold (`pandas.DataFrame.attrs`). Steps that return anything else are ignored.
+    or the datamodule says `label = "occurrence"`, else the intensity; NaN where it is not coded. The file
+    remembers which of them and the threshold (`pandas.DataFrame.attrs`). Steps that return anything else are
+    ignored.
 
     Under several processes each writes its own frames and rank 0 puts them together (on a file system that
     all of them see).
@@ -124,11 +126,11 @@ def prediction_table(
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     rows = merged.pop("rows").astype(np.int64)
     aus = tuple(data.aus)
-    store = data.store.table
+    table = data.store.table
     columns: dict[str, Any] = {"row": rows}
-    columns |= {name: store.frame[name].to_numpy()[rows] for name in IDS}
+    columns |= {name: table.frame[name].to_numpy()[rows] for name in IDS}
     occurrence = threshold is not None or getattr(data, "label", "intensity") == "occurrence"
-    labels = store.occurrences(aus) if occurrence else store.intensities(aus)
+    labels = label_columns(table, aus, "occurrence" if occurrence else "intensity")
     columns |= {f"AU{au:02d}_label": labels[rows, index] for index, au in enumerate(aus)}
     for name, values in merged.items():
         suffix = "score" if name == "scores" else name
@@ -140,11 +142,11 @@ def prediction_table(
             )
         else:
             columns |= {f"AU{au:02d}_{suffix}": values[:, index] for index, au in enumerate(aus)}
-    table = pd.DataFrame(columns)
-    table.attrs = {"label": "intensity"}
+    predictions = pd.DataFrame(columns)
+    predictions.attrs = {"label": "intensity"}
     if occurrence:
-        table.attrs = {"label": "occurrence", "threshold": DECISION if threshold is None else threshold}
-    return table
+        predictions.attrs = {"label": "occurrence", "threshold": DECISION if threshold is None else threshold}
+    return predictions
 
 
 def _combine(files: list[Path], path: Path) -> None:

@@ -135,6 +135,7 @@ def evaluate(
     runs_root: str | Path = RUNS,
     stage: Literal["test", "predict"] = "test",
     checkpoint: str | Path | None = None,
+    out: Path | None = None,
 ) -> Path:
     """Apply a trained model to the test frames, or to every frame of the store, without training.
 
@@ -144,6 +145,8 @@ def evaluate(
         stage: "test" writes `predictions-test.parquet` and scores them by group in `fairness-test.json` and
             `.csv`; "predict" writes every frame to `predictions-predict.parquet`.
         checkpoint: checkpoint to load; None for the one that the finished run of this configuration tested.
+        out: file of the predictions, in place of those above: a model's run folder, where the configuration
+            names another corpus than the one that it was trained on.
 
     Returns:
         Path of the predictions.
@@ -156,18 +159,21 @@ def evaluate(
     checkpoint = Path(checkpoint or Record.read(run.path).checkpoint)
     if not checkpoint.is_file():
         raise StoreError(f"{checkpoint}: no such checkpoint")
-    writer = PredictionWriter(run.path / f"predictions-{stage}.parquet", stage)
-    run.path.mkdir(parents=True, exist_ok=True)
+    path = out or run.path / f"predictions-{stage}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = PredictionWriter(path, stage)
     model = build_model(config)
-    trainer = _trainer(config, run, [StepSeed(int(config["seed"])), writer], logger=False)
+    callbacks = [StepSeed(int(config["seed"])), writer]
+    trainer = _trainer(config, run, callbacks, logger=False, quiet=out is not None)
     apply = trainer.test if stage == "test" else trainer.predict
-    extra = {} if stage == "test" else {"return_predictions": False}
+    extra = {"verbose": out is None} if stage == "test" else {"return_predictions": False}
     apply(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, **extra)
     if not writer.written:
         raise StoreError(f"{type(model).__name__}.{stage}_step returns no predictions; nothing was written")
     if stage == "test" and trainer.is_global_zero:
         group_by = LoggingOptions(**(config.get("logging") or {})).group_by
-        score_groups(writer.path, group_by).write(run.path, "fairness-test")
+        name = writer.path.stem.replace("predictions", "fairness")
+        score_groups(writer.path, group_by).write(writer.path.parent, name)
     return writer.path
 
 
