@@ -80,7 +80,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--seed", type=int, default=0)
 
     command = _add(commands, "prepare", _prepare, "decode and register a corpus into a prepared store")
-    command.add_argument("corpus", choices=CORPORA)
+    command.add_argument("corpus", choices=(*CORPORA, "avatar_pairs"))
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--registration", choices=("ffhq", "similarity", "frontal3d"), default="frontal3d")
     command.add_argument("--size", type=int, default=224, help="side of the crops in pixels")
@@ -117,14 +117,23 @@ def parser() -> argparse.ArgumentParser:
     _add_sharing(command)
 
     command = _add(avatars, "pairs", _pairs, "a female and a male avatar for each frame of a corpus")
-    command.add_argument("--drive", choices=("fera2017",), required=True, help="the driving corpus")
+    command.add_argument("--drive", choices=("bp4d", "fera2017"), required=True, help="the driving corpus")
     command.add_argument("--drive-root", type=Path, required=True, metavar="DIR")
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
-    command.add_argument("--tracker", type=Path, metavar="DIR", help="OpenFace or ARKit CSVs, VIDEO.csv")
+    command.add_argument(
+        "--tracker", type=Path, metavar="DIR", help="OpenFace or ARKit CSVs, VIDEO.csv or F001_T1.csv"
+    )
     command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
     command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
-    command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9")
-    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), default=["train"])
+    command.add_argument(
+        "--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9", help="FERA 2017's (default: 6)"
+    )
+    command.add_argument(
+        "--partitions",
+        nargs="+",
+        choices=("train", "valid", "test", "P1", "P2", "P3"),
+        help="default: FERA 2017's train, all of BP4D",
+    )
     _add_sharing(command)
 
     weights = _group(commands, "weights", "published weights")
@@ -240,14 +249,16 @@ def _standin(words: argparse.Namespace) -> None:
 
 
 def _prepare(words: argparse.Namespace) -> None:
-    from aukit.corpora import BP4D, DISFA, FERA2017
+    from aukit.corpora import BP4D, DISFA, FERA2017, AvatarPairs
     from aukit.data import prepare_release
 
-    corpus: BP4D | DISFA | FERA2017
+    corpus: BP4D | DISFA | FERA2017 | AvatarPairs
     if words.corpus == "fera2017":
         corpus = FERA2017(words.root, words.partitions or ("train", "valid", "test"), words.views)
     elif words.corpus == "bp4d":
         corpus = BP4D(words.root)
+    elif words.corpus == "avatar_pairs":
+        corpus = AvatarPairs(words.root)
     else:
         corpus = DISFA(words.root, words.camera, words.threshold)
     store = prepare_release(corpus, words.out, words.registration, words.size, words.weights, words.workers)
@@ -288,8 +299,8 @@ def _pairs(words: argparse.Namespace) -> None:
         words.drive_root,
         size=words.size,
         seed=words.seed,
-        partitions=tuple(words.partitions),
-        views=tuple(words.views),
+        partitions=words.partitions,
+        views=words.views,
         tracker=words.tracker,
         basis=words.basis,
         shard=Shard.parse(words.shard),

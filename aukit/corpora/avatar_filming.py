@@ -81,7 +81,7 @@ def film(
 
     Args:
         recipe: How.
-        stem: Name of the driving video.
+        stem: Name of the driving recording.
         member: Who.
         activations: [T, A, 2].
         video: The mp4 to write.

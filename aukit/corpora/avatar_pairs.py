@@ -131,6 +131,12 @@ class AvatarPairs:
         return read_description(inside(self.root, MARKER))
 
     @property
+    def settings(self) -> list[str]:
+        """What drives the avatars, in words."""
+        recipe = self.standin["recipe"]
+        return [f"driven by {recipe['drive']} through {recipe['expression']}"]
+
+    @property
     def has_sidecar(self) -> bool:
         """Whether there are landmarks: always, those of the avatars' meshes."""
         return True

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache, partial
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -21,9 +22,12 @@ from filelock import FileLock
 from aukit.corpora.avatar_cast import Member, assign, cast, cast_table, distribution
 from aukit.corpora.avatar_filming import PairRecipe, film
 from aukit.corpora.avatar_pairs import CAST, FRAMES, MARKER, NAMESPACE, RECORDINGS, AvatarPairs, with_pair_ids
+from aukit.corpora.bp4d import BP4D
 from aukit.corpora.driving import CODES, FILES, SIMULATED, check_tracker, expressions
 from aukit.corpora.fera2017 import FERA2017
+from aukit.corpora.folds import PARTS
 from aukit.corpora.frame_table import FrameTable
+from aukit.corpora.release import Release
 from aukit.corpora.resumable import (
     WHOLE,
     Shard,
@@ -36,7 +40,17 @@ from aukit.corpora.resumable import (
 from aukit.errors import ConfigError, CorpusError
 from aukit.files import write_atomic
 
-DRIVERS = {"fera2017": FERA2017}
+DRIVERS: dict[str, Callable[[Path, tuple[str, ...], tuple[int, ...]], Release]] = {
+    "fera2017": FERA2017,
+    "bp4d": lambda root, partitions, views: _bp4d(root, partitions),
+}
+"""Readers of the driving corpora, by root, partitions and views."""
+
+DEFAULTS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
+    "fera2017": (("train",), (6,)),
+    "bp4d": (tuple(PARTS["bp4d"]), (0,)),
+}
+"""Partitions and views that drive unless others are named."""
 
 
 @dataclass(frozen=True)
@@ -51,27 +65,24 @@ class _Place:
 
 @dataclass(frozen=True)
 class _Job:
-    """One driving video and the avatars of its person."""
+    """One driving recording and the avatars of its person."""
 
     person: str
     source: str
+    title: str
     members: tuple[Member, Member]
 
-    @property
-    def stem(self) -> str:
-        return PurePosixPath(self.source).stem
-
     def note(self, out: Path) -> Path:
-        return out / RECORDINGS / f"{self.stem}.json"
+        return out / RECORDINGS / f"{self.title}.json"
 
     def rows(self, out: Path) -> Path:
-        return out / RECORDINGS / f"{self.stem}.parquet"
+        return out / RECORDINGS / f"{self.title}.parquet"
 
     def video(self, out: Path, member: Member) -> Path:
-        return out / "videos" / member.subject / f"{self.stem}.mp4"
+        return out / "videos" / member.subject / f"{self.title}.mp4"
 
     def landmarks(self, out: Path, member: Member) -> Path:
-        return out / "landmarks" / member.subject / f"{self.stem}.npy"
+        return out / "landmarks" / member.subject / f"{self.title}.npy"
 
     def is_done(self, out: Path) -> bool:
         """Whether its note is there, and so are its files unless no frame could be used."""
@@ -91,8 +102,8 @@ def write_avatar_pairs(
     drive_root: str | Path,
     size: int = 256,
     seed: int = 0,
-    partitions: tuple[str, ...] = ("train",),
-    views: tuple[int, ...] = (6,),
+    partitions: Sequence[str] | None = None,
+    views: Sequence[int] | None = None,
     tracker: str | Path | None = None,
     basis: str = "procedural",
     shard: Shard = WHOLE,
@@ -106,13 +117,14 @@ def write_avatar_pairs(
 
     Args:
         out: Folder of the pairs; made if missing.
-        drive: Name of the driving corpus; ``fera2017``.
+        drive: Name of the driving corpus; ``bp4d`` or ``fera2017``.
         drive_root: Its folder.
         size: Width and height of the renders in pixels, even.
         seed: Seed of everything that is drawn.
-        partitions: Of the driving corpus; those that it lacks are left out.
-        views: Of the driving corpus.
-        tracker: Folder of a tracker's CSV files, one per video; None to be driven by the codes.
+        partitions: Of the driving corpus; those that it lacks are left out. None for all parts of BP4D, or
+            FERA 2017's Train.
+        views: Of the driving corpus; None for its frontal one.
+        tracker: Folder of a tracker's CSV files, one per recording; None to be driven by the codes.
         basis: Face basis of the avatars.
         shard: Which share of the driving videos to do; all shards write to the same folder.
         workers: Processes; None for one per core, 0 or 1 to work in this process.
@@ -122,7 +134,7 @@ def write_avatar_pairs(
         What is there now: frames, exclusions by reason, and the cast by gender, tone and age.
 
     Raises:
-        ConfigError: There is no such driving corpus, size or face basis.
+        ConfigError: There is no such driving corpus, partition, view, size or face basis.
         CorpusError: The driving corpus or a tracker's file is damaged, `out` holds something else, or the
             disk is full; everything finished stays and is not done again.
     """
@@ -132,19 +144,29 @@ def write_avatar_pairs(
         raise ConfigError(
             f"size {size}, seed {seed}: needed are an even size of at least 16 and no negative seed"
         )
+    if drive not in DRIVERS:
+        raise ConfigError(f"{drive!r} drives no avatars; known are {', '.join(DRIVERS)}")
+    usual = DEFAULTS[drive]
+    partitions, views = tuple(partitions or usual[0]), tuple(views or usual[1])
+    if drive != "fera2017" and views != usual[1]:
+        raise ConfigError(f"views {views}: {drive} has one view; leave views to FERA 2017")
     _driver.cache_clear()  # the folder may have changed since the last call
-    corpus = _driver(drive, drive_root, tuple(partitions), tuple(views))
+    corpus = _driver(drive, drive_root, partitions, views)
     standin = corpus.standin
     how = FILES if tracker else SIMULATED if standin else CODES
-    recipe = PairRecipe(drive, tuple(partitions), tuple(views), how, size, seed, basis=basis)
+    recipe = PairRecipe(drive, partitions, views, how, size, seed, basis=basis)
     driver = {"corpus": drive, "fingerprint": corpus.fingerprint(), "standin": standin}
     if tracker:
-        driver["tracker"] = check_tracker(tracker, corpus.sources)
+        driver["tracker"] = check_tracker(tracker, [corpus.title(source) for source in corpus.sources])
     cast(seed)[0].avatar(seed, basis)  # says now if there is no such basis
     claim(out, MARKER, recipe.description(driver))
     people = corpus.people
     members = assign(list(people), seed)
-    jobs = [_Job(p, source, members[p]) for p, sources in people.items() for source in sources]
+    jobs = [
+        _Job(p, source, corpus.title(source), members[p])
+        for p, sources in people.items()
+        for source in sources
+    ]
     with disk_errors(out):
         write_atomic(out / CAST, cast_table(cast(seed)).to_csv(index=False).encode())
         (out / RECORDINGS).mkdir(exist_ok=True)
@@ -167,11 +189,17 @@ def write_avatar_pairs(
 
 
 @lru_cache(maxsize=1)
-def _driver(drive: str, root: Path, partitions: tuple[str, ...], views: tuple[int, ...]) -> FERA2017:
+def _driver(drive: str, root: Path, partitions: tuple[str, ...], views: tuple[int, ...]) -> Release:
     """Reader of the driving corpus, one per process; it holds names, no frame and no label."""
-    if drive not in DRIVERS:
-        raise ConfigError(f"{drive!r} drives no avatars; known are {', '.join(DRIVERS)}")
     return DRIVERS[drive](root, partitions, views)
+
+
+def _bp4d(root: Path, partitions: tuple[str, ...]) -> BP4D:
+    """BP4D's people of the given parts."""
+    if unknown := [p for p in partitions if p not in PARTS["bp4d"]]:
+        raise ConfigError(f"partitions {unknown}: BP4D has {', '.join(PARTS['bp4d'])}")
+    persons = [f"{BP4D.namespace}/{subject}" for part in partitions for subject in PARTS["bp4d"][part]]
+    return BP4D(root, persons=persons)
 
 
 def _render_video(place: _Place, job: _Job) -> None:
@@ -182,9 +210,10 @@ def _render_video(place: _Place, job: _Job) -> None:
     excluded = [(e.position, e.reason) for e in left_out]
     frames, repairs = 0, {}
     if table is not None:
-        moved = expressions(table, recipe.expression, recipe.seed, place.tracker)
-        kept = np.array([not reason for reason in moved.reasons])
         position = table.frame["position"].to_numpy()
+        rows = corpus.tracker_rows(job.source, position)
+        moved = expressions(table, recipe.expression, recipe.seed, job.title, place.tracker, rows)
+        kept = np.array([not reason for reason in moved.reasons])
         excluded += [(int(position[i]), moved.reasons[i]) for i in np.flatnonzero(~kept)]
         frames, repairs = int(kept.sum()), moved.repairs
     with disk_errors(out):
@@ -192,12 +221,12 @@ def _render_video(place: _Place, job: _Job) -> None:
             remove_leftovers(path)
         if table is not None and frames:
             driven = with_pair_ids(table.take(np.flatnonzero(kept)))
-            rows = []
+            parts = []
             for member in job.members:
                 video, points = job.video(out, member), job.landmarks(out, member)
-                film(recipe, job.stem, member, moved.activations[kept], video, points)
-                rows.append(_rows(driven, job, member, out))
-            FrameTable(pd.concat(rows, ignore_index=True)).write_parquet(job.rows(out))
+                film(recipe, job.title, member, moved.activations[kept], video, points)
+                parts.append(_rows(driven, job, member, out))
+            FrameTable(pd.concat(parts, ignore_index=True)).write_parquet(job.rows(out))
         note = {
             "source": job.source,
             "avatars": [m.subject for m in job.members],

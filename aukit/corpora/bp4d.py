@@ -13,7 +13,6 @@ import pandas as pd
 from aukit.corpora.bp4d_labels import AUS, Occurrences, read_occurrence
 from aukit.corpora.bp4d_layout import NAMESPACE, Index, scan
 from aukit.corpora.bp4d_layout import Sequence as Recording
-from aukit.corpora.companions import SIDECAR_FOLDER
 from aukit.corpora.images import folder_stamp, list_images, read_image
 from aukit.corpora.label_files import LabelFile, read_intensity, require_unique, to_labels
 from aukit.corpora.layout import inside
@@ -124,9 +123,14 @@ class BP4D(Release):
         stamps = ((source, folder_stamp(self.root, source)) for source in self._recordings)
         return self._digest(f"aukit.bp4d/1 {self.leave_out_occluded}", stamps, files)
 
-    def _sidecar(self, source: str) -> str:
+    def title(self, source: str) -> str:
+        """Person and task, as the label files are called."""
         recording = self._recording(source)
-        return f"{SIDECAR_FOLDER}/{recording.subject}_{recording.task}.npy"
+        return f"{recording.subject}_{recording.task}"
+
+    def tracker_rows(self, source: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Place of each image among those of its folder."""
+        return np.searchsorted(list(list_images(self.root, source)), positions).astype(np.int64)
 
     def _recording(self, source: str) -> Recording:
         if source not in self._recordings:

@@ -106,6 +106,13 @@ class FrameTable:
         """
         return self._labels([occurrence_column(au) for au in aus])
 
+    def gender_codes(self) -> npt.NDArray[np.int64]:
+        """Index of each row's gender [N] in `GENDERS`: 0 female, 1 male, -1 unknown."""
+        codes: npt.NDArray[np.int64] = np.full(len(self), -1, dtype=np.int64)
+        for code, gender in enumerate(GENDERS):
+            codes[(self.frame["gender"] == gender).fillna(False).to_numpy(dtype=bool)] = code
+        return codes
+
     def rows(self, **criteria: Any) -> npt.NDArray[np.int64]:
         """Row numbers that meet all criteria; each is a column name with one value or several.
 

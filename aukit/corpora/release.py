@@ -167,9 +167,17 @@ class Release(ABC):
         assert relative is not None
         return read_landmarks(inside(self.root, relative))
 
+    def title(self, source: str) -> str:
+        """What a file about a source is called, without its ending: no other source's is called so."""
+        return PurePosixPath(source).stem
+
+    def tracker_rows(self, source: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Row of each position in what a tracker writes about a source, one row for each of its frames."""
+        return positions
+
     def _sidecar(self, source: str) -> str | None:
         """Path of the tracked landmarks of a source; None where they are no single file."""
-        return f"{SIDECAR_FOLDER}/{PurePosixPath(source).stem}.npy"
+        return f"{SIDECAR_FOLDER}/{self.title(source)}.npy"
 
     def _gender(self, person: str, own: str | None) -> str | None:
         """Gender of a person: the user's table goes before what the release says."""

@@ -7,11 +7,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from aukit.data.avatar_pairs import AvatarPairsDataModule
     from aukit.data.balanced import BalancedSet
+    from aukit.data.cross_corpus import CrossCorpusDataModule
     from aukit.data.datamodule import CorpusDataModule, held_out_people
     from aukit.data.dataset import StoreDataset, images_to_tensor
     from aukit.data.fera2017 import FERA2017DataModule
     from aukit.data.folds import BP4DDataModule, DISFADataModule, FGNetListsDataModule
+    from aukit.data.paired import PairedDataModule
     from aukit.data.preparation import prepare
     from aukit.data.releases import prepare_release
     from aukit.data.samplers import (
@@ -28,16 +31,19 @@ if TYPE_CHECKING:
 __all__ = [
     "FLIP_68",
     "Augmentation",
+    "AvatarPairsDataModule",
     "BP4DDataModule",
     "BalancedBatches",
     "BalancedSet",
     "BatchDataset",
     "BatchSpec",
     "CorpusDataModule",
+    "CrossCorpusDataModule",
     "DISFADataModule",
     "EvaluationBatches",
     "FERA2017DataModule",
     "FGNetListsDataModule",
+    "PairedDataModule",
     "PreparedStore",
     "ShuffledBatches",
     "StepDataModule",
@@ -52,11 +58,14 @@ __all__ = [
 ]
 
 _HOMES = {
+    "avatar_pairs": ("AvatarPairsDataModule",),
     "balanced": ("BalancedSet",),
+    "cross_corpus": ("CrossCorpusDataModule",),
     "datamodule": ("CorpusDataModule", "held_out_people"),
     "dataset": ("StoreDataset", "images_to_tensor"),
     "fera2017": ("FERA2017DataModule",),
     "folds": ("BP4DDataModule", "DISFADataModule", "FGNetListsDataModule"),
+    "paired": ("PairedDataModule",),
     "preparation": ("prepare",),
     "releases": ("prepare_release",),
     "samplers": ("BalancedBatches", "BatchSpec", "EvaluationBatches", "ShuffledBatches", "StepSampler"),

@@ -51,8 +51,8 @@ class CorpusDataModule(StepDataModule):
     the store for training, validation and test). Validation sees no test person unless `selects_on_test`.
 
     Batches: `image` uint8 [B,3,S,S] (float32 in [0,1] once on the device), `landmarks` float32 [B,68,3] crop
-    pixels, `intensities` and `occurrences` float32 [B,A] in the order of `aus`, NaN where not coded, `rows`
-    int64 [B] rows of the store.
+    pixels, `intensities` and `occurrences` float32 [B,A] in the order of `aus`, NaN where not coded, `gender`
+    int64 [B] (0 female, 1 male, -1 unknown), `rows` int64 [B] rows of the store.
 
     Args:
         root: folder of the corpus release.

@@ -25,8 +25,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
     """Batches of a prepared store.
 
     `dataset[spec]` has `image` uint8 [B,3,S,S], `landmarks` float32 [B,68,3] in crop pixels, `intensities`
-    (0..5) and `occurrences` (0/1) float32 [B,A] with NaN where not coded, and `rows` int64 [B]. One call
-    reads the whole batch from the memory map.
+    (0..5) and `occurrences` (0/1) float32 [B,A] with NaN where not coded, `gender` int64 [B] (0 female, 1
+    male, -1 unknown) and `rows` int64 [B]. One call reads the whole batch from the memory map.
 
     Args:
         store: the prepared store.
@@ -43,6 +43,7 @@ class StoreDataset(Dataset[dict[str, Any]]):
         known = store.table.intensity_aus, store.table.occurrence_aus
         self.intensities = _columns(store.table.intensities, self.aus, known[0], len(store))
         self.occurrences = _columns(store.table.occurrences, self.aus, known[1], len(store))
+        self.gender = store.table.gender_codes()
 
     def __len__(self) -> int:
         return len(self.store)
@@ -57,6 +58,7 @@ class StoreDataset(Dataset[dict[str, Any]]):
             "landmarks": torch.from_numpy(landmarks),
             "intensities": torch.from_numpy(self.intensities[spec.rows]),
             "occurrences": torch.from_numpy(self.occurrences[spec.rows]),
+            "gender": torch.from_numpy(self.gender[spec.rows]),
             "rows": torch.from_numpy(np.asarray(spec.rows, dtype=np.int64)),
         }
 

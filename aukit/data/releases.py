@@ -10,16 +10,17 @@ from aukit.data.store import PreparedStore
 from aukit.registration import FaceAlignmentLandmarks, LandmarkSource, SidecarLandmarks, build_registration
 
 if TYPE_CHECKING:
+    from aukit.corpora.avatar_pairs import AvatarPairs
     from aukit.corpora.release import Release
 
 
-def landmark_source(corpus: Release, weights_dir: str | Path | None = None) -> LandmarkSource:
+def landmark_source(corpus: Release | AvatarPairs, weights_dir: str | Path | None = None) -> LandmarkSource:
     """The corpus' own landmark sidecar if it has one, else face-alignment's 3D landmarks."""
     return SidecarLandmarks(corpus) if corpus.has_sidecar else FaceAlignmentLandmarks(weights_dir)
 
 
 def prepare_release(
-    corpus: Release,
+    corpus: Release | AvatarPairs,
     cache: str | Path,
     registration: str,
     size: int,
@@ -30,7 +31,7 @@ def prepare_release(
     """Build the prepared store of a release, or open it; see `aukit.data.prepare`.
 
     Args:
-        corpus: reader of the release, or of a stand-in with the same layout.
+        corpus: reader of the release, of a stand-in with the same layout, or of avatar pairs.
         cache: folder of prepared stores.
         registration: "ffhq", "similarity", "frontal3d" or "none".
         size: side of the crops in pixels.

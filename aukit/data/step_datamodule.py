@@ -59,6 +59,11 @@ class StepDataModule(LightningDataModule):
         raise NotImplementedError(f"{type(self).__name__} has no fingerprint")
 
     @property
+    def notes(self) -> dict[str, Any]:
+        """What a run's record should say about the data, as plain types; after `setup()`."""
+        return {}
+
+    @property
     def rank(self) -> int:
         """This process' rank (0 without a trainer)."""
         return self.trainer.global_rank if self.trainer is not None else 0

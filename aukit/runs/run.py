@@ -284,6 +284,8 @@ def _notes(data: StepDataModule, checkpoints: RunCheckpoints, rule: str) -> dict
     store = getattr(data, "store", None)
     if store is not None and store.standin is not None:
         notes["standin"] = store.standin
+    if data.notes:
+        notes["data"] = data.notes
     return notes
 
 
