@@ -156,6 +156,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--profile", choices=PROFILES, help="default: mini, or paper with a licensed root and a GPU"
     )
+    command.add_argument("--target", metavar="CORPUS", help="pm2: the unlabelled corpus, disfa or gft")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--plan", action="store_true", help="list cells, hours and disk; run nothing")
     command.add_argument("--yes", action="store_true", help="paper size without a GPU, really")

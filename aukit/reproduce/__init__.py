@@ -15,7 +15,11 @@ if TYPE_CHECKING:
 LOGS = Path("lightning_logs")
 
 #: Word of the command line → module and class; imported when asked for.
-TABLES = {"table3": ("aukit.reproduce.table3", "Table3"), "fgnet": ("aukit.reproduce.fgnet", "FGNetTables")}
+TABLES = {
+    "table3": ("aukit.reproduce.table3", "Table3"),
+    "fgnet": ("aukit.reproduce.fgnet", "FGNetTables"),
+    "pm2": ("aukit.reproduce.pm2", "PM2Tables"),
+}
 
 
 def main(words: argparse.Namespace) -> None:
@@ -26,7 +30,7 @@ def main(words: argparse.Namespace) -> None:
     """
     from aukit.reproduce.setting import check_affordable, choose_setting
 
-    kind = table_class(words.table)
+    kind = table_class(words.table).for_target(words.target)
     setting = choose_setting(kind.corpora, words.profile, LOGS, words.seed, words.jobs)
     table = kind(setting)
     if words.plan:

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from omegaconf import OmegaConf
 
 import aukit
+from aukit.errors import ConfigError
 from aukit.reproduce import sources
 from aukit.reproduce.report import Report
 from aukit.reproduce.setting import Setting, free_bytes
@@ -52,6 +53,17 @@ class Reproduction(ABC):
         self.spec: dict[str, Any] = {str(key): value for key, value in spec.items()}
         self.size: dict[str, Any] = self.spec["profiles"][setting.profile]
         self.folder = setting.logs / "tables" / self.name / setting.name
+
+    @classmethod
+    def for_target(cls, target: str | None) -> type[Reproduction]:
+        """This table towards another target corpus, where it has a choice of them.
+
+        Raises:
+            ConfigError: It has none.
+        """
+        if target is not None:
+            raise ConfigError(f"--target {target}: the table {cls.name} has no choice of targets")
+        return cls
 
     @abstractmethod
     def make(self, stages: Stages) -> Table | Report:

@@ -118,7 +118,8 @@ class Table:
         rule = "-" * len(line(["x" * w for w in widths]))
         foot = 1 + len(self.rows)
         lines = [self.title, rule, line(cells[0]), rule, *(line(row) for row in cells[1:foot]), rule]
-        lines += [line(row) for row in cells[foot:]] + [rule]
+        if foot < len(cells):
+            lines += [line(row) for row in cells[foot:]] + [rule]
         lines += [f"{c.short:>8}  {c.label}" + (f" [{c.note}]" if c.note else "") for c in self.columns]
         if self.ceiling is not None:
             lines.append(f"{'ceiling':>8}  agreement of two simulated coders of the same frames")
@@ -147,8 +148,7 @@ class Table:
             r"\hline",
             *body[1:foot],
             r"\hline",
-            *body[foot:],
-            r"\hline",
+            *([*body[foot:], r"\hline"] if foot < len(body) else []),
             r"\end{tabular}",
             r"\caption{" + _tex(" ".join([self.title + ".", *self.caption])) + "}",
             r"\end{table}",
