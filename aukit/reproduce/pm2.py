@@ -323,7 +323,7 @@ class PM2Tables(Reproduction):
         renders = 2 * counts["bp4d"] * 2 // 3
         lines = [self.plan_head()]
         lines += [
-            f"  {corpus:<10} {sources.root(corpus, self.setting)} ({frames:,} frames, crops of {side} x {side})"
+            f"  {corpus:<10} {sources.root(corpus, self.setting)} ({frames:,} frames, crops of {side} px)"
             for corpus, frames in counts.items()
         ]
         lines.append(f"  avatars    {self.pairs} (about {renders:,} renders of {self.size['pair_size']} px)")
@@ -357,7 +357,7 @@ NAMES = {"bp4d": "BP4D", "disfa": "DISFA", "gft": "GFT"}
 
 
 def predict_on_source(record: Record, runs: Path) -> Path:
-    """Score the source's held-out test people with the checkpoint that the run tested; nothing is done twice."""
+    """Score the source's held-out people with the checkpoint that the run tested; nothing is done twice."""
     from aukit.runs import evaluate
 
     path = record.folder / SOURCE_PREDICTIONS

@@ -69,8 +69,8 @@ def _source(table: PM2Tables, data: PairedDataModule) -> str:
         return f"Source of the data: licensed releases. Size: {table.setting.profile}."
     made = ", ".join(f"{name} version {s['version']}" for name, s in data.notes["standins"].items() if s)
     return (
-        f"Source of the data: rendered stand-ins and avatars, seed {table.setting.seed} ({made}; no real face in"
-        f" them). Size: {table.setting.profile}. The recipes were fixed before any method ran."
+        f"Source of the data: rendered stand-ins and avatars, seed {table.setting.seed} ({made}; no real face"
+        f" in them). Size: {table.setting.profile}. The recipes were fixed before any method ran."
     )
 
 
@@ -89,8 +89,8 @@ def _people(table: PM2Tables, data: PairedDataModule) -> str:
     women, men = notes["real_frames_by_gender"]["female"], notes["real_frames_by_gender"]["male"]
     return (
         f"People of the source who train, select and are held out: {counts[0]}, {counts[1]} and {counts[2]}."
-        f" {notes['triplets']:,} real frames ({women:,} of women, {men:,} of men), each with a female and a male"
-        f" avatar. Adapted to {notes['target_frames']:,} unlabelled frames of {counts[3]}"
+        f" {notes['triplets']:,} real frames ({women:,} of women, {men:,} of men), each with a female and a"
+        f" male avatar. Adapted to {notes['target_frames']:,} unlabelled frames of {counts[3]}"
         f" {notes['adapted_to']}; tested on {counts[4]} others."
     )
 
@@ -103,8 +103,8 @@ def _trainings(starts: dict[int, Record], records: dict[Cell, Record]) -> str:
     seeds = ", ".join(map(str, starts))
     return (
         f"One source-trained start per seed (real frames only, {_steps(start)} steps), shared by all methods;"
-        f" then {_steps(some)} steps of every method, source only included, with {data['batch_size']} frames per"
-        f" labelled stream and {target} of the target, crops of {size} px, {model['backbone']}, Adam"
+        f" then {_steps(some)} steps of every method, source only included, with {data['batch_size']} frames"
+        f" per labelled stream and {target} of the target, crops of {size} px, {model['backbone']}, Adam"
         f" {model['lr']:g}. Seeds: {seeds}."
     )
 
@@ -116,8 +116,8 @@ def _selection(records: dict[Cell, Record]) -> str:
 
 def _scores(table: PM2Tables) -> str:
     return (
-        "Scores: a mean probability of the heads above 0.5 is present; F1 per AU over all frames of the people,"
-        " mean over AUs; mean over the seeds. Brackets and the lines 95 %: percentile intervals of 2,000"
+        "Scores: a mean probability of the heads above 0.5 is present; F1 per AU over all frames of the"
+        " people, mean over AUs; mean over the seeds. Brackets and the lines 95 %: percentile intervals of 2,000"
         f" bootstrap samples of people, within their gender, and of the {len(table.seeds)} seeds with"
         " replacement."
     )
@@ -134,7 +134,8 @@ def _floor(table: PM2Tables, records: dict[Cell, Record]) -> str:
 def _reading(table: PM2Tables, records: dict[Cell, Record]) -> list[str]:
     """What is significant, and how small an effect could have been."""
     baseline = table.scores(records, table.spec["baseline"])
-    found, widths = [], {"F1": [], "F1 gap": []}  # type: dict[str, list[float]]
+    found: list[str] = []
+    widths: dict[str, list[float]] = {"F1": [], "F1 gap": []}
     rows = ("F1", "F1 gap", "worst group's F1", "equal opportunity")
     for id, method in table.methods.items():
         if id == table.spec["baseline"]:
@@ -157,10 +158,10 @@ def _reading(table: PM2Tables, records: dict[Cell, Record]) -> list[str]:
     if widths["F1"]:
         f1, gap = (max(ends) for ends in widths.values())
         sentences.append(
-            f"What {table.setting.profile} can show: that every step of the methods runs, that the detector has"
-            " learned something, and differences from source only of more than about"
-            f" {f1:.3f} in F1 and {gap:.3f} in its gap (half the widest interval). It cannot show smaller ones,"
-            " which method is best, or anything about real faces."
+            f"What {table.setting.profile} can show: that every step of the methods runs, that the detector"
+            " has learned something, and differences from source only of more than about"
+            f" {f1:.3f} in F1 and {gap:.3f} in its gap (half the widest interval). It cannot show smaller"
+            " ones, which method is best, or anything about real faces."
         )
     return sentences
 

@@ -1,4 +1,4 @@
-"""Figures beside PM2's tables: the gender gap against F1, and where features of real and rendered faces lie."""
+"""Figures beside PM2's tables: the gender gap against F1; where features of real and rendered faces lie."""
 
 from __future__ import annotations
 

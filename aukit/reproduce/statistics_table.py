@@ -1,4 +1,4 @@
-"""A table whose rows are statistics and whose cells show their intervals; for fairness and for differences."""
+"""A table whose rows are statistics and whose cells show intervals; for fairness and for differences."""
 
 from __future__ import annotations
 
