@@ -12,7 +12,7 @@ from aukit.errors import AukitError
 
 PROFILES = ("smoke", "mini", "standin", "paper")
 BASES = ("procedural", "ict")
-CORPORA = ("fera2017", "bp4d", "disfa")
+CORPORA = ("fera2017", "bp4d", "disfa", "gft")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -66,7 +66,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("corpus", choices=CORPORA)
     command.add_argument("--root", type=Path, required=True)
     command.add_argument("--json", action="store_true", help="machine-readable")
-    _add_disfa(command)
+    _add_reading(command)
 
     command = _add(commands, "standin", _standin, "render a stand-in in a corpus' official layout")
     command.add_argument("corpus", choices=CORPORA)
@@ -88,7 +88,7 @@ def parser() -> argparse.ArgumentParser:
         "--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9", help="FERA 2017's"
     )
     command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), help="FERA 2017's")
-    _add_disfa(command)
+    _add_reading(command)
     command.add_argument("--weights", type=Path, help="folder of face-alignment's weights")
     command.add_argument("--workers", type=int, default=2)
     command.add_argument("--out", type=Path, default="lightning_logs/stores", help="folder of all stores")
@@ -175,12 +175,13 @@ def _add(
     return command
 
 
-def _add_disfa(command: argparse.ArgumentParser) -> None:
+def _add_reading(command: argparse.ArgumentParser) -> None:
     command.add_argument("--camera", choices=("left", "right"), default="left", help="DISFA's")
     levels = range(1, 6)
     command.add_argument(
         "--threshold", type=int, choices=levels, default=2, help="DISFA: least intensity that is present"
     )
+    command.add_argument("--columns", type=Path, metavar="YAML", help="GFT's (default: in its root)")
 
 
 def _add_sharing(command: argparse.ArgumentParser) -> None:
@@ -220,10 +221,12 @@ def _predict(words: argparse.Namespace) -> None:
 
 
 def _check(words: argparse.Namespace) -> int:
-    from aukit.corpora import check_bp4d, check_disfa, check_fera2017
+    from aukit.corpora import check_bp4d, check_disfa, check_fera2017, check_gft
 
     if words.corpus == "disfa":
         report = check_disfa(words.root, words.camera, words.threshold)
+    elif words.corpus == "gft":
+        report = check_gft(words.root, words.columns)
     else:
         report = {"fera2017": check_fera2017, "bp4d": check_bp4d}[words.corpus](words.root)
     print(report.to_json() if words.json else report.text())
@@ -242,6 +245,9 @@ def _standin(words: argparse.Namespace) -> None:
     elif words.corpus == "disfa":
         disfa: corpora.DISFARecipe = getattr(corpora.DISFARecipe, words.profile)(seed=words.seed)
         corpora.write_disfa_standin(words.root, disfa, truth, workers=words.workers)
+    elif words.corpus == "gft":
+        gft: corpora.GFTRecipe = getattr(corpora.GFTRecipe, words.profile)(seed=words.seed)
+        corpora.write_gft_standin(words.root, gft, truth, workers=words.workers)
     else:
         recipe = getattr(corpora.StandinRecipe, words.profile)(seed=words.seed)
         if words.views:
@@ -250,14 +256,16 @@ def _standin(words: argparse.Namespace) -> None:
 
 
 def _prepare(words: argparse.Namespace) -> None:
-    from aukit.corpora import BP4D, DISFA, FERA2017, AvatarPairs
+    from aukit.corpora import BP4D, DISFA, FERA2017, GFT, AvatarPairs
     from aukit.data import prepare_release
 
-    corpus: BP4D | DISFA | FERA2017 | AvatarPairs
+    corpus: BP4D | DISFA | FERA2017 | GFT | AvatarPairs
     if words.corpus == "fera2017":
         corpus = FERA2017(words.root, words.partitions or ("train", "valid", "test"), words.views)
     elif words.corpus == "bp4d":
         corpus = BP4D(words.root)
+    elif words.corpus == "gft":
+        corpus = GFT(words.root, words.columns)
     elif words.corpus == "avatar_pairs":
         corpus = AvatarPairs(words.root)
     else:

@@ -1,4 +1,4 @@
-"""Checks of BP4D and DISFA, whose partitions are the parts of the usual three folds."""
+"""Checks of BP4D and DISFA, whose partitions are the parts of the usual three folds, and of GFT."""
 
 from __future__ import annotations
 
@@ -12,6 +12,8 @@ from aukit.corpora.check import CheckReport, PartitionReport, count_codes, relat
 from aukit.corpora.disfa import DISFA
 from aukit.corpora.folds import LISTED, LISTED_FRAMES, PARTS, part_of
 from aukit.corpora.frame_table import FrameTable
+from aukit.corpora.gft import GFT
+from aukit.corpora.gft_layout import GROUPS, LISTED_RATES, partition_of
 from aukit.corpora.label_files import NOT_CODED
 from aukit.corpora.release import Exclusion, exclusion_counts
 from aukit.errors import CorpusError
@@ -19,9 +21,10 @@ from aukit.errors import CorpusError
 # ME-GraphAU's lists hold every labelled frame.
 _LABEL_ROWS = {"bp4d": (50_631, 50_182, 46_034), "disfa": (43_604, 43_605, 43_605)}
 _THRESHOLD_OF_LISTS = 2
-_PEOPLE = {
+_PEOPLE: dict[str, dict[str, int | None]] = {
     "bp4d": {"people": 41, "female": 23, "male": 18},
     "disfa": {"people": 27, "female": 12, "male": 15},
+    "gft": {"people": 96, "female": None, "male": None},
 }
 
 
@@ -62,14 +65,39 @@ def check_disfa(
     return _check(corpus, view, published, _rates("disfa") if threshold == _THRESHOLD_OF_LISTS else {})
 
 
+def check_gft(root: str | Path, columns: str | Path | None = None) -> CheckReport:
+    """Read all label files of a GFT release or stand-in and count the frames of its videos.
+
+    Unlike the reader it goes on at a damaged file and lists it. The published frames are those of Patch-MCD's
+    lists, which lack invalid ones. Seconds to a minute for a whole release; no frame is decoded.
+
+    Args:
+        root: Folder of the release.
+        columns: The column map; None for ``gft_columns.yaml`` in the root.
+
+    Raises:
+        CorpusError: The root or the column map is missing, or no file is called as the map says.
+    """
+    published: dict[str, dict[str, Any]] = {
+        name: {"people": 3 * len(groups), "videos": 3 * len(groups), "label_rows": 3 * 1_800 * len(groups)}
+        for name, groups in GROUPS.items()
+    }
+    rates = {
+        f"list {name}": {f"AU{au:02d}": rate for au, rate in table.items()}
+        for name, table in LISTED_RATES.items()
+    }
+    return _check(GFT(root, columns), 0, published, rates)
+
+
 def _check(
-    corpus: BP4D | DISFA, view: int, published: dict[str, Any], rates: dict[str, dict[str, float]]
+    corpus: BP4D | DISFA | GFT, view: int, published: dict[str, Any], rates: dict[str, dict[str, float]]
 ) -> CheckReport:
     reports = {part: PartitionReport() for part in published}
     excluded: dict[str, list[Exclusion]] = {part: [] for part in published}
     problems: list[str] = []
     for person, sources in corpus.people.items():
-        part = part_of(corpus.name, person.split("/")[1])
+        subject = person.split("/")[1]
+        part = partition_of(subject) if isinstance(corpus, GFT) else part_of(corpus.name, subject)
         assert part is not None
         report, gender = reports[part], None
         for source in sources:

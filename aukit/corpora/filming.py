@@ -146,7 +146,8 @@ class FilmCrew:
         recipe, recording, motion = self.recipe, take.recording, take.motion
         scene = recipe.own_rng("scene", recording.person, recording.task)
         look = LOOKS[recipe.look]
-        light, wall = look.light(scene), look.background(scene, recipe.size)
+        light = look.light(recipe.light_rng(recording, scene))
+        wall = look.background(scene, recipe.size)
         zoom = ZOOM * float(np.exp(scene.normal(0, 0.03)))
         sensor = look.sensor(
             recipe.own_rng("sensor", recording.person, recording.task, str(take.view)), recipe.size

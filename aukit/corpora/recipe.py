@@ -210,6 +210,10 @@ class Recipe:
         """Generator of one purpose in this corpus alone: what room, camera and tracker do."""
         return self.rng(self.corpus, *names)
 
+    def light_rng(self, recording: Recording, scene: np.random.Generator) -> np.random.Generator:
+        """Generator of the light of a recording: that of the rest of its scene."""
+        return scene
+
     def description(self) -> dict[str, Any]:
         """Contents of ``STANDIN.json``: recipe, version and seed."""
         sizes = {k: v for k, v in asdict(self).items() if k not in ("seed", "version")}  # type: ignore[call-overload]

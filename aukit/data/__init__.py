@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from aukit.data.dataset import StoreDataset, images_to_tensor
     from aukit.data.fera2017 import FERA2017DataModule
     from aukit.data.folds import BP4DDataModule, DISFADataModule, FGNetListsDataModule
+    from aukit.data.gft import GFTDataModule
     from aukit.data.paired import PairedDataModule
     from aukit.data.preparation import prepare
     from aukit.data.releases import prepare_release
@@ -43,6 +44,7 @@ __all__ = [
     "EvaluationBatches",
     "FERA2017DataModule",
     "FGNetListsDataModule",
+    "GFTDataModule",
     "PairedDataModule",
     "PreparedStore",
     "ShuffledBatches",
@@ -65,6 +67,7 @@ _HOMES = {
     "dataset": ("StoreDataset", "images_to_tensor"),
     "fera2017": ("FERA2017DataModule",),
     "folds": ("BP4DDataModule", "DISFADataModule", "FGNetListsDataModule"),
+    "gft": ("GFTDataModule",),
     "paired": ("PairedDataModule",),
     "preparation": ("prepare",),
     "releases": ("prepare_release",),

@@ -12,8 +12,10 @@ from aukit.cli import main
 from aukit.corpora import BP4D, AvatarPairs, BP4DRecipe, with_pair_ids, write_avatar_pairs, write_bp4d_standin
 from aukit.corpora.images import list_images
 from aukit.errors import ConfigError
+from aukit.runs.instantiate import build_datamodule
 from tests.avatars.test_tracker_files import openface
-from tests.releases import bp4d
+from tests.data.test_folds import add_sidecar
+from tests.releases import bp4d, disfa
 
 SIZE = 48
 opened: list[str] = []
@@ -111,3 +113,51 @@ def test_partitions_and_views_of_another_corpus_are_refused(
     with pytest.raises(ConfigError, match=r"BP4D has P1, P2, P3|leave views to FERA 2017"):
         write(tmp_path / "pairs", drive, **wrong)
     assert not (tmp_path / "pairs").exists()
+
+
+def test_from_a_configuration_to_triplets(
+    drive: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stand-in, its pairs and another corpus as the target: prepared by command or on demand, and paired."""
+    words = ["--root", str(pairs), "--out", str(tmp_path), "--workers", "0"]
+    assert main(["prepare", "avatar_pairs", *words, "--registration", "similarity", "--size", "32"]) == 0
+    assert "driven by bp4d through simulated tracker" in capsys.readouterr().out
+    target = disfa(tmp_path / "disfa")
+    for path in target.rglob("*.avi"):
+        add_sidecar(target / "Landmarks" / f"{path.stem}.npy", 5, (32, 48))
+    crops = {"cache": str(tmp_path), "registration": "similarity", "size": 32, "prepare_workers": 0}
+
+    def corpus(name: str, root: Path, **options: Any) -> dict[str, Any]:
+        return {"class_path": f"aukit.data.{name}", "init_args": {"root": str(root), **crops, **options}}
+
+    arguments = {
+        "source": corpus("BP4DDataModule", drive, holdout_fraction=0.5),
+        "target": corpus("DISFADataModule", target, aus=[1, 2, 4, 6, 12], selection="oracle"),
+        "avatars": corpus("AvatarPairsDataModule", pairs),
+        "batch_size": 2,
+    }
+    model = {"class_path": "tests.fake_training.TinyModule"}
+    config = {"data": {"class_path": "aukit.data.PairedDataModule", "init_args": arguments}, "model": model}
+    data: Any = build_datamodule(config)
+    data.prepare_data()
+    data.setup()
+    assert data.aus == (1, 2, 4, 6, 12)
+    assert set(data.notes["standins"]) == {"bp4d", "disfa", "avatar_pairs"}
+    # One face is out of the picture: its frame cannot be registered, its two renders can.
+    assert (data.source.store.exclusions["reason"] == "no face landmarks").sum() == 1
+    assert data.notes["renders_without_their_real_frame"] == 2
+    batch = next(iter(data.train_dataloader()))
+    ids = with_pair_ids(data.source.store.table).frame["pair_id"].iloc[batch["rows"].numpy()].tolist()
+    renders = data.avatars.store
+    for gender in ("female", "male"):
+        rows = [renders.table.rows(pair_id=pair, gender=gender).item() for pair in ids]
+        np.testing.assert_array_equal(batch[gender].permute(0, 2, 3, 1).numpy(), renders.images[rows])
+        np.testing.assert_array_equal(renders.table.occurrences(data.aus)[rows], batch["occurrences"].numpy())
+    assert batch["target"].shape == (2, 3, 32, 32)
+    # Nobody who is tested, and of the target's validation people, who are the tested ones here, no frame.
+    assert set(data.unlabelled_rows) == set(data.target.train_rows)
+    arguments["avatars"]["init_args"]["size"] = 24
+    wrong: Any = build_datamodule(config)
+    wrong.prepare_data()
+    with pytest.raises(ConfigError, match="differ in registration and size"):
+        wrong.setup()

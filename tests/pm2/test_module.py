@@ -36,6 +36,7 @@ def trainer(tmp_path, callbacks=(), **options):
             "enable_progress_bar": False,
             "enable_model_summary": False,
             "num_sanity_val_steps": 0,
+            "use_distributed_sampler": False,
             "accelerator": "cpu",
             "log_every_n_steps": 1,
             "callbacks": [StepSeed(0), *callbacks],
