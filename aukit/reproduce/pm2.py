@@ -83,24 +83,21 @@ class PM2Tables(Reproduction):
         name = f"pairs-bp4d-fold{self.fold}-{self.setting.name}-v{VERSION}"
         return self.setting.logs / "standins" / name
 
-    def words(self, seed: int) -> list[str]:
-        """Where everything is, and the seed."""
-        stores = self.setting.logs / "stores"
-        return [
+    def run_config(self, seed: int, *words: str) -> dict[str, Any]:
+        """Configuration of a training: where everything is, the action units, the seed, `words`."""
+        stores, aus = self.setting.logs / "stores", f"[{','.join(map(str, self.aus))}]"
+        common = [
             f"data.source.root={sources.root('bp4d', self.setting)}",
             f"data.source.fold={self.fold}",
             f"data.target.root={sources.root(self.target, self.setting)}",
             f"data.avatars.root={self.pairs}",
             *(f"data.{part}.cache={stores}" for part in ("source", "target", "avatars")),
+            f"model.aus={aus}",
+            f"data.aus={aus}",
             f"data.seed={seed}",
             f"seed={seed}",
         ]
-
-    def run_config(self, seed: int, *words: str) -> dict[str, Any]:
-        """Configuration of a training."""
-        aus = f"[{','.join(map(str, self.aus))}]"
-        common = [f"model.aus={aus}", f"data.aus={aus}"]
-        return self.config(self.experiments[0], *self.words(seed), *common, *words)
+        return self.config(self.experiments[0], *common, *words)
 
     def cells(self) -> dict[Cell, list[str]]:
         """Every training after the start, with its words."""
@@ -142,7 +139,8 @@ class PM2Tables(Reproduction):
         """Crop every frame and render, and see that all goes together."""
         from aukit.runs.instantiate import build_datamodule, resolve
 
-        built: Any = build_datamodule(resolve(self.run_config(self.setting.seed, *self.spec["start"])))
+        config = self.run_config(self.setting.seed)
+        built: Any = build_datamodule(resolve(config))
         data: PairedDataModule = built
         data.prepare_data()
         data.setup("fit")
@@ -154,10 +152,8 @@ class PM2Tables(Reproduction):
         """One source-trained network per seed, shared by all methods."""
         from aukit.reproduce.pool import run_all
 
-        configs = {
-            Cell("start", seed).name: self.run_config(seed, *self.spec["start"], *self.size["start_words"])
-            for seed in self.seeds
-        }
+        words = [*self.spec["start"], *self.size["start_words"]]
+        configs = {Cell("start", seed).name: self.run_config(seed, *words) for seed in self.seeds}
         records = run_all(configs, self.setting.logs / "runs", self.setting.jobs, "starts")
         return {seed: records[Cell("start", seed).name] for seed in self.seeds}
 
@@ -168,9 +164,8 @@ class PM2Tables(Reproduction):
         runs = self.setting.logs / "runs"
         configs, after = {}, {}
         for cell, words in self.cells().items():
-            configs[cell.name] = self.run_config(
-                cell.seed, f"model.start={starts[cell.seed].checkpoint}", *words
-            )
+            start = f"model.start={starts[cell.seed].checkpoint}"
+            configs[cell.name] = self.run_config(cell.seed, start, *words)
             after[cell.name] = partial(predict_on_source, runs=runs)
         records = run_all(configs, runs, self.setting.jobs, "methods", after)
         return {cell: records[cell.name] for cell in self.cells()}
@@ -341,7 +336,7 @@ class PM2Tables(Reproduction):
         if corpus in self.setting.roots:
             return len(sources.release(corpus, self.setting).table)
         recipe = sources.recipe(corpus, self.setting)
-        frames: int = recipe.people * getattr(recipe, "tasks", 1) * recipe.frames
+        frames: int = len(recipe.subjects()) * getattr(recipe, "tasks", 1) * recipe.frames
         return frames
 
 

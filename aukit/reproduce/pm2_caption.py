@@ -117,8 +117,8 @@ def _selection(records: dict[Cell, Record]) -> str:
 def _scores(table: PM2Tables) -> str:
     return (
         "Scores: a mean probability of the heads above 0.5 is present; F1 per AU over all frames of the"
-        " people, mean over AUs; mean over the seeds. Brackets and the lines 95 %: percentile intervals of 2,000"
-        f" bootstrap samples of people, within their gender, and of the {len(table.seeds)} seeds with"
+        " people, mean over AUs; mean over the seeds. Brackets and the lines 95 %: percentile intervals of"
+        f" 2,000 bootstrap samples of people, within their gender, and of the {len(table.seeds)} seeds with"
         " replacement."
     )
 

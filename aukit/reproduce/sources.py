@@ -18,7 +18,12 @@ CEILING_FILE = "standin_ceiling.json"
 
 def recipe(corpus: str, setting: Setting) -> Any:
     """Stand-in that this size uses in place of the corpus; the paper's size uses the ``standin`` one."""
-    kinds = {"fera2017": "StandinRecipe", "bp4d": "BP4DRecipe", "disfa": "DISFARecipe"}
+    kinds = {
+        "fera2017": "StandinRecipe",
+        "bp4d": "BP4DRecipe",
+        "disfa": "DISFARecipe",
+        "gft": "GFTRecipe",
+    }
     profile = "standin" if setting.profile == "paper" else setting.profile
     made: Recipe = getattr(getattr(corpora, kinds[corpus]), profile)(seed=setting.seed)
     return made
@@ -42,7 +47,12 @@ def make(corpus: str, setting: Setting) -> None:
 
 def release(corpus: str, setting: Setting) -> Release:
     """Reader of the release or of its stand-in."""
-    readers: dict[str, Any] = {"fera2017": corpora.FERA2017, "bp4d": corpora.BP4D, "disfa": corpora.DISFA}
+    readers: dict[str, Any] = {
+        "fera2017": corpora.FERA2017,
+        "bp4d": corpora.BP4D,
+        "disfa": corpora.DISFA,
+        "gft": corpora.GFT,
+    }
     reader: Release = readers[corpus](root(corpus, setting))
     return reader
 
