@@ -310,9 +310,10 @@ class PM2Module(LightningModule):
                 metric.reset()  # type: ignore[operator]
             return
         self._log_f1("source", "val/source_f1")
-        for name, value in self.criteria.compute().items():
-            self.log(f"val/{name}", value)
-        self.criteria.reset()
+        if self.criteria.update_called:
+            for name, value in self.criteria.compute().items():
+                self.log(f"val/{name}", value)
+            self.criteria.reset()
         if getattr(getattr(self.trainer, "datamodule", None), "oracle", False):
             self._log_f1("oracle", "val/oracle_f1")
 

@@ -81,9 +81,7 @@ class TargetCriteria(Metric):
         self.probabilities.append(probabilities.detach().float())
 
     def compute(self) -> dict[str, Tensor]:
-        """``information`` and ``snd``; empty without frames."""
-        if len(self.rows) == 0:
-            return {}
+        """``information`` and ``snd``."""
         order = dim_zero_cat(self.rows).argsort()  # processes hand their frames over in an order of their own
         frames = dim_zero_cat(self.probabilities)[order]
         some = torch.linspace(0, len(frames) - 1, min(self.most, len(frames)), device=frames.device).long()
