@@ -129,14 +129,15 @@ class FGNetTables(Reproduction):
             title = f"Few frames: trained on {subset:,} frames of BP4D"
             parts[f"frames_{subset}"] = self._by_method(title, "bp4d", "bp4d", aus["bp4d"], subset)
         heads = {head["id"]: head for head in self.spec["heads"]}
-        label = self.methods[self.first]["label"]
+        subset, label = self.size["heads_subset"], self.methods[self.first]["label"]
+        frames = f"{subset:,} frames of " if subset else ""
         parts["heads"] = Part(
-            f"Heads: {label}, trained and tested on BP4D",
+            f"Heads: {label}, trained on {frames}BP4D",
             "bp4d",
             "bp4d",
             aus["bp4d"],
             {
-                head: [Cell(self.first, "bp4d", fold, head=head) for fold in self.folds]
+                head: [Cell(self.first, "bp4d", fold, subset, head) for fold in self.folds]
                 if head in self.size["heads"] and self.is_run(self.first)
                 else []
                 for head in heads
@@ -264,6 +265,7 @@ class FGNetTables(Reproduction):
 
         scored: dict[str, F1Scores] = {}
         columns: list[Column] = []
+        support: dict[str, str] | None = None
         for id, cells in part.cells.items():
             look = part.columns[id]
             if not cells:
@@ -284,7 +286,8 @@ class FGNetTables(Reproduction):
         if scored:
             some = next(iter(scored.values()))
             floor = some.floor.column("floor", "floor", "every frame called positive", "floor")
-            columns.insert(0, replace(floor, extra={**floor.extra, "positives": some.positives}))
+            columns.insert(0, floor)
+            support = {au: f"{n:,}/{floor.support[au]:,}" for au, n in some.positives.items()}
         return Table(
             title=part.title,
             rows=[f"AU{au}" for au in part.aus],
@@ -293,6 +296,7 @@ class FGNetTables(Reproduction):
             caption=fgnet_caption.part_caption(self, part, scored),
             provenance={},
             score="F1",
+            support=support,
         )
 
     def ceiling(self, corpus: str, aus: Sequence[int]) -> dict[str, float] | None:
