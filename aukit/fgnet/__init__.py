@@ -1,6 +1,7 @@
 """FG-Net: action unit detection from a StyleGAN2 generator's features (Yin et al., WACV 2024)."""
 
 from aukit.fgnet.heatmaps import HEATMAP_AUS, au_heatmaps
+from aukit.fgnet.inversion import InversionModule, Inverter
 from aukit.fgnet.module import FGNetModule
 from aukit.fgnet.networks import (
     FGNet,
@@ -15,6 +16,8 @@ __all__ = [
     "FGNet",
     "FGNetModule",
     "GradualStyleEncoder",
+    "InversionModule",
+    "Inverter",
     "PyramidInterpreter",
     "StyleGAN2Generator",
     "au_heatmaps",
