@@ -111,7 +111,9 @@ def pack_backbone(checkpoint: Path, out: Path) -> int:
     entries = state.items() if isinstance(state, Mapping) else ()
     tensors = {key.removeprefix(prefix): value for key, value in entries if key.startswith(prefix)}
     if not tensors:
-        raise WeightsError(f"{checkpoint}: no checkpoint of a pre-trained backbone: it has no entry {prefix}…")
+        raise WeightsError(
+            f"{checkpoint}: no checkpoint of a pre-trained backbone: it has no entry {prefix}…"
+        )
     with atomic_path(out) as temporary:
         save_file({key: value.contiguous() for key, value in tensors.items()}, temporary)
     return sum(value.numel() for value in tensors.values())

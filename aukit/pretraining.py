@@ -8,10 +8,9 @@ carries brightness, so a network that predicts them must see both. No label take
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 from lightning import LightningModule
 from torch import Tensor, nn
@@ -19,10 +18,13 @@ from torch.nn import functional as F
 
 from aukit.errors import ConfigError
 
-__all__ = ["PCAModule", "PCATargets", "cosine_rate"]
+__all__ = ["HEAD_RATE", "PCAModule", "PCATargets", "cosine_rate"]
+
+HEAD_RATE = 0.25
+"""Learning rate of the head that reads the components, as a share of the network's."""
 
 _SIDE = 32  # of the picture whose components are taken
-_FITTED = 6000  # faces
+_FITTED = 4000  # faces
 _LUMA = (0.299, 0.587, 0.114)
 #: Centre and half axes of the face in the FFHQ square, as shares of its side, below the hair.
 _FACE = (0.5, 0.6, 0.24, 0.3)
@@ -42,7 +44,7 @@ class PCATargets(nn.Module):
     basis: Tensor
     window: Tensor
 
-    def __init__(self, components: int = 192) -> None:
+    def __init__(self, components: int = 64) -> None:
         super().__init__()
         self.components = components
         x0, y0, a, b = _FACE
@@ -52,17 +54,18 @@ class PCATargets(nn.Module):
         self.register_buffer("mean", torch.zeros(_SIDE**2))
         self.register_buffer("basis", torch.zeros(components, _SIDE**2))
 
-    def fit(self, images: npt.NDArray[np.uint8]) -> None:
-        """Take mean and components of faces uint8 [N,S,S,3], of at most 6,000 evenly spread ones; 2 s.
+    def fit(self, batches: Iterable[Tensor]) -> None:
+        """Take mean and components of faces ``[B,3,S,S]`` in [0,1]; 2 s for 4,000.
+
+        They must be changed at random as those that will be asked for: a face that is moved by a pixel lies
+        far outside the components of faces that never are.
 
         Raises:
             ConfigError: There are no more faces than components.
         """
-        rows = np.linspace(0, len(images) - 1, min(len(images), _FITTED)).astype(np.int64)
-        if len(rows) <= self.components:
-            raise ConfigError(f"{len(rows)} faces have fewer than {self.components} principal components")
-        parts = [torch.from_numpy(np.array(images[part])) for part in np.array_split(rows, -(-len(rows) // 500))]
-        pixels = torch.cat([self._pixels(part.permute(0, 3, 1, 2).float() / 255) for part in parts])
+        pixels = torch.cat([self._pixels(images) for images in batches])
+        if len(pixels) <= self.components:
+            raise ConfigError(f"{len(pixels)} faces have fewer than {self.components} principal components")
         self.mean.copy_(pixels.mean(0))
         values, vectors = torch.linalg.eigh((pixels - self.mean).T.double().cov())
         scale = values.flip(0)[: self.components].clamp(min=1e-8).rsqrt()
@@ -85,8 +88,8 @@ class PCATargets(nn.Module):
 class PCAModule(LightningModule):
     """Pre-train a network to predict a face's principal components from a blurred, noisy view of it.
 
-    Trains on batches with ``image`` and ``target`` ``[B,3,S,S]`` in [0,1] of a datamodule whose training
-    faces are ``images[train_rows]`` (`aukit.data.AvatarFacesDataModule`). Logged: ``train/loss``, and
+    Trains on batches with ``image`` and ``target`` ``[B,3,S,S]`` in [0,1] of an
+    `aukit.data.AvatarFacesDataModule`. Logged: ``train/loss``, and
     ``val/explained``, the share of the components' variance that is predicted on held-out avatars (1 is all,
     0 is none).
 
@@ -101,7 +104,7 @@ class PCAModule(LightningModule):
     def __init__(
         self,
         network: nn.Module,
-        components: int = 192,
+        components: int = 64,
         lr: float = 2e-3,
         weight_decay: float = 1e-4,
         warmup_steps: int = 50,
@@ -111,6 +114,8 @@ class PCAModule(LightningModule):
         self.network = network
         self.targets = PCATargets(components)
         self.head = nn.Linear(int(network.features), components)  # type: ignore[arg-type]
+        # Begins with the mean face and learns slowly, since every one of its many inputs moves its outputs.
+        nn.init.zeros_(self.head.weight)
         self._sums: list[Tensor] = []
 
     def forward(self, images: Tensor) -> Tensor:
@@ -121,23 +126,40 @@ class PCAModule(LightningModule):
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW."""
         hp = self.hparams
-        parameters = [*self.network.parameters(), *self.head.parameters()]
-        return torch.optim.AdamW(parameters, lr=hp["lr"], weight_decay=hp["weight_decay"])
+        groups = [
+            {"params": list(self.network.parameters()), "full_lr": hp["lr"]},
+            {"params": list(self.head.parameters()), "full_lr": HEAD_RATE * hp["lr"]},
+        ]
+        groups = [{**group, "lr": group["full_lr"]} for group in groups]
+        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"])
 
     def on_fit_start(self) -> None:
         """Take the components of the training faces, unless a checkpoint has them."""
         if not bool(self.targets.basis.any()):
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-            self.targets.fit(data.images[data.train_rows])
+            self.targets.fit(faces.to(self.device) for faces in self.training_faces(_FITTED))
+
+    def training_faces(self, count: int) -> Iterator[Tensor]:
+        """About `count` faces ``[B,3,S,S]`` in [0,1] as training shows them, from its first batches on."""
+        dataset, sampler = self.trainer.datamodule.train_batches()  # type: ignore[attr-defined]
+        step = 0
+        while count > 0:
+            faces = dataset[sampler.batch(*divmod(step, len(sampler)))]["target"].float() / 255
+            yield faces
+            count -= len(faces)
+            step += 1
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Squared error of the components."""
-        factor = cosine_rate(self, self.hparams["warmup_steps"])
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.hparams["lr"] * factor
+        self.set_rates()
         loss = F.mse_loss(self(batch["image"]), self.targets(batch["target"]))
         self.log("train/loss", loss.detach(), prog_bar=True)
         return loss
+
+    def set_rates(self) -> None:
+        """Give every group of parameters its share of its full rate."""
+        factor = cosine_rate(self, self.hparams["warmup_steps"])
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = group["full_lr"] * factor
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Sums of squares."""

@@ -86,7 +86,7 @@ def _blur(images: Tensor, rng: np.random.Generator) -> Tensor:
     soft = torch.nn.functional.conv2d(soft, taps.transpose(2, 3), padding=(1, 0), groups=channels)
     share = torch.from_numpy(rng.uniform(-0.5, 1, (count, 1, 1, 1)).clip(0)).float()
     strength = 255 * rng.uniform(0, _NOISE, (count, 1, 1, 1))
-    noise = torch.from_numpy((rng.standard_normal((count, channels, size, size)) * strength)).float()
+    noise = torch.from_numpy(rng.standard_normal((count, channels, size, size)) * strength).float()
     return (x + share * (soft - x) + noise).round().clamp(0, 255).byte()
 
 
@@ -161,7 +161,9 @@ class AvatarFacesDataModule(StepDataModule):
 
         self.images, self.identities_of, recipe = open_avatar_faces(self.root)
         self._fingerprint = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-        held = np.isin(self.identities_of, held_out_people(self.identities_of.tolist(), self.holdout_fraction))
+        held = np.isin(
+            self.identities_of, held_out_people(self.identities_of.tolist(), self.holdout_fraction)
+        )
         self.train_rows, self.val_rows = np.flatnonzero(~held), np.flatnonzero(held)
 
     @property

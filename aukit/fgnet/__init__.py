@@ -10,6 +10,7 @@ from aukit.fgnet.networks import (
     StyleGAN2Generator,
     heatmap_scores,
 )
+from aukit.fgnet.pretraining_gan import StyleGAN2Module
 
 __all__ = [
     "HEATMAP_AUS",
@@ -20,6 +21,7 @@ __all__ = [
     "Inverter",
     "PyramidInterpreter",
     "StyleGAN2Generator",
+    "StyleGAN2Module",
     "au_heatmaps",
     "heatmap_scores",
 ]

@@ -53,7 +53,9 @@ def _move(images: Tensor, chosen: Tensor) -> Tensor:
     """Move the chosen images by whole pixels, mirrored at the border."""
     count, _, size, _ = images.shape
     reach = max(1, round(_MOVE * size))
-    x, y = (torch.randint(-reach, reach + 1, (count,), device=images.device) * chosen.long() for _ in range(2))
+    x, y = (
+        torch.randint(-reach, reach + 1, (count,), device=images.device) * chosen.long() for _ in range(2)
+    )
     padded = F.pad(images, (reach,) * 4, mode="reflect")
     place = torch.arange(size, device=images.device) + reach
     rows, columns = place[None] + y[:, None], place[None] + x[:, None]

@@ -1,4 +1,4 @@
-"""The discriminator of StyleGAN2 (Karras et al., CVPR 2020, arXiv 1912.04958), after the paper's equations."""
+"""The discriminator of StyleGAN2 (Karras et al., CVPR 2020, arXiv 1912.04958), after its equations."""
 
 from __future__ import annotations
 

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, cast
 
-import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
@@ -19,12 +18,12 @@ from torch.nn import functional as F
 
 from aukit.errors import TrainingError
 from aukit.fgnet.encoder import GradualStyleEncoder, StyleHead
-from aukit.fgnet.stylegan2 import EqualLinear, StyleGAN2Generator
+from aukit.fgnet.stylegan2 import StyleGAN2Generator
 from aukit.fgnet.weights import load_weights
 from aukit.files import atomic_path
-from aukit.pretraining import PCAModule, cosine_rate
+from aukit.pretraining import HEAD_RATE, PCAModule
 
-__all__ = ["InversionModule", "Inverter", "effective_dimensions", "gradient_distance"]
+__all__ = ["InversionModule", "Inverter", "effective_dimensions", "gradient_distance", "mouth"]
 
 _SCALES = 3
 #: Rows and columns of the mouth in the FFHQ square, as shares of its side.
@@ -100,12 +99,12 @@ class Inverter(nn.Module):
         codes = self.codes(images)
         mean, spread = codes.mean(0), codes.std(dim=0) + 1e-6
         for head, centre, scale in zip(self.pspencoder.styles, mean, spread, strict=True):
-            linear = cast(EqualLinear, cast(StyleHead, head).linear)
+            linear = cast(StyleHead, head).linear
             linear.bias.sub_(centre).div_(scale)
             linear.weight.div_(scale[:, None])
 
     def draw(self, codes: Tensor) -> Tensor:
-        """Images ``[B,3,size,size]``, about [0,1], of codes that go through the mapping network row by row."""
+        """Images ``[B,3,size,size]``, about [0,1], of codes; the mapping network takes them row by row."""
         image: Tensor = self.g_all(self.g_all.mapping(codes))
         return (image + 1) / 2
 
@@ -144,9 +143,9 @@ class InversionModule(PCAModule):
     def __init__(
         self,
         network: Inverter,
-        components: int = 192,
-        encoder_lr: float = 2e-3,
-        generator_lr: float = 5e-3,
+        components: int = 64,
+        encoder_lr: float = 3e-3,
+        generator_lr: float = 1e-2,
         lambda_pixel: float = 1.0,
         lambda_gradient: float = 2.0,
         lambda_latent: float = 0.01,
@@ -164,13 +163,11 @@ class InversionModule(PCAModule):
         self._faces: list[Tensor] = []
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        """Adam, a group for the encoder with the head and one for the generator."""
+        """Adam, groups for the encoder, the head and the generator."""
         hp, network = self.hparams, self.network
         groups: list[dict[str, Any]] = [
-            {
-                "params": [*network.pspencoder.parameters(), *self.head.parameters()],
-                "full_lr": hp["encoder_lr"],
-            }
+            {"params": list(network.pspencoder.parameters()), "full_lr": hp["encoder_lr"]},
+            {"params": list(self.head.parameters()), "full_lr": HEAD_RATE * hp["encoder_lr"]},
         ]
         network.g_all.requires_grad_(hp["generator_lr"] > 0)
         if hp["generator_lr"] > 0:
@@ -181,20 +178,15 @@ class InversionModule(PCAModule):
         """Take components and mean of the training faces, unless a checkpoint has them."""
         super().on_fit_start()
         if not bool(self.mean_face.any()):
-            data: Any = self.trainer.datamodule  # type: ignore[attr-defined]
-            rows = data.train_rows
-            some = torch.from_numpy(np.array(data.images[rows[:: max(1, len(rows) // 2000)]]))
-            faces = some.permute(0, 3, 1, 2).float() / 255
+            faces = torch.cat(list(self.training_faces(1000))).to(self.device)
             self.mean_face.copy_(self._reduced(faces.mean(0, keepdim=True))[0])
             if self.hparams["standardise"]:
-                self.network.standardise(faces[:: max(1, len(faces) // 128)].to(self.device))
+                self.network.standardise(faces[:128])
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """The weighted sum of the losses."""
         hp = self.hparams
-        factor = cosine_rate(self, hp["warmup_steps"])
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = group["full_lr"] * factor
+        self.set_rates()
         codes = self.network.codes(batch["image"])
         target, drawn = self._reduced(batch["target"]), self.network.draw(codes)
         losses = {
@@ -219,7 +211,7 @@ class InversionModule(PCAModule):
             sums += [
                 (face - target).abs().sum(),
                 gradient_distance(face, target).sum(),
-                (self._mouth(face) - self._mouth(target)).abs().sum(),
+                (mouth(face) - mouth(target)).abs().sum(),
             ]
         self._sums.append(torch.stack(sums))
         self._codes.append(torch.stack([normalised, codes.flatten(1)]))
@@ -262,10 +254,6 @@ class InversionModule(PCAModule):
         size = self.network.g_all.size
         return images if images.shape[-1] == size else F.interpolate(images, size=(size, size), mode="area")
 
-    def _mouth(self, images: Tensor) -> Tensor:
-        top, bottom, left, right = (round(share * images.shape[-1]) for share in _MOUTH)
-        return images[..., top:bottom, left:right]
-
     def _show(self) -> None:
         rows = [torch.cat(list(row), dim=-1) for row in self._faces]
         picture = (torch.cat(rows, dim=-2) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
@@ -289,6 +277,12 @@ def gradient_distance(x: Tensor, y: Tensor) -> Tensor:
         sums.append((difference[..., 1:] - difference[..., :-1]).abs().mean((1, 2, 3)))
         sums.append((difference[..., 1:, :] - difference[..., :-1, :]).abs().mean((1, 2, 3)))
     return torch.stack(sums).mean(0)
+
+
+def mouth(images: Tensor) -> Tensor:
+    """The rectangle ``[B,3,h,w]`` of FFHQ-aligned faces ``[B,3,S,S]`` that the mouth lies in."""
+    top, bottom, left, right = (round(share * images.shape[-1]) for share in _MOUTH)
+    return images[..., top:bottom, left:right]
 
 
 def effective_dimensions(codes: Tensor) -> Tensor:

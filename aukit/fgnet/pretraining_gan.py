@@ -13,10 +13,10 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from aukit.files import atomic_path
 from aukit.fgnet.augment_gan import augment
 from aukit.fgnet.discriminator import StyleGAN2Discriminator
 from aukit.fgnet.stylegan2 import StyleGAN2Generator
+from aukit.files import atomic_path
 
 __all__ = ["StyleGAN2Module", "path_lengths", "r1_penalty"]
 
@@ -28,16 +28,15 @@ _ADAPT_EVERY = 4  # steps
 class StyleGAN2Module(LightningModule):
     """Non-saturating logistic loss, lazy R1, lazy path-length regularisation, moving average of the weights.
 
-    Steps alternate: discriminator, then generator. Every `r1_every` steps the discriminator's gradient at real
-    images is penalised, every `path_every` steps the generator's path lengths, each in a step of Adam of its
-    own and with the weight that makes up for its rarity; rates and betas are those of the paper for that
-    (exponents k/(k+1)). With `augment_target` above 0 both see images through `augment` with a probability that
-    keeps the share of real images with positive logits at (1 + target)/2 (Karras et al., NeurIPS 2020).
+    Steps alternate: discriminator, then generator. Every `r1_every` steps the discriminator's gradient at
+    real images is penalised, every `path_every` steps the generator's path lengths, each in a step of Adam of
+    its own and with the weight that makes up for its rarity; rates and betas are those of the paper for that
+    (exponents k/(k+1)). With an `augment_target` the discriminator sees all images through `augment`, with a
+    probability that keeps the mean sign of the logits of real images there (Karras et al., NeurIPS 2020).
 
     Training needs ``target`` ``[B,3,S,S]`` in [0,1]. Logged: ``train/d_loss``, ``train/g_loss``,
     ``train/r1``, ``train/path_length``, ``train/augment``. At the end of each epoch a picture of the average
-    generator's faces goes to ``samples/`` in the run's folder. The average is in the checkpoint as
-    ``average.…``; `aukit weights import` reads those of a generator trained here under ``g_ema``.
+    generator's faces goes to ``samples/`` in the run's folder.
 
     Args:
         size: Side of the images; those of the data are reduced to it.
@@ -52,7 +51,7 @@ class StyleGAN2Module(LightningModule):
         path_every: Steps between them.
         mixing: Chance that a face mixes the styles of two codes.
         average_images: Images after which a weight has lost half its influence on the moving average.
-        augment_target: Wanted mean sign of the logits of real images, 0.6 in the paper; 0 for no augmentation.
+        augment_target: Wanted mean sign of the logits of real images, 0.6 in the paper; 0: no augmentation.
         augment_images: Images in which the probability could go from 0 to 1.
     """
 
@@ -99,7 +98,9 @@ class StyleGAN2Module(LightningModule):
         optimizers: list[torch.optim.Optimizer] = []
         for network, every in ((self.discriminator, hp["r1_every"]), (self.generator, hp["path_every"])):
             lazy = every / (every + 1)
-            optimizers.append(torch.optim.Adam(network.parameters(), hp["lr"] * lazy, betas=(0.0, 0.99**lazy)))
+            optimizers.append(
+                torch.optim.Adam(network.parameters(), hp["lr"] * lazy, betas=(0.0, 0.99**lazy))
+            )
         return optimizers
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:

@@ -1,14 +1,28 @@
-"""Weights that come with the project, each with a card beside it that says what made it and what it can do."""
+"""Weights that come with the project; the card beside each says what made it and what it can do."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from aukit.errors import WeightsError
 
-__all__ = ["weights_path"]
+__all__ = ["MINI_NETWORK", "weights_path"]
 
 HOME = Path(__file__).parent
+
+MINI_NETWORK: Mapping[str, Any] = {
+    "image_size": 64,
+    "size": 32,
+    "style_dim": 64,
+    "n_mlp": 2,
+    "channel_multiplier": 0.0625,
+    "max_channels": 64,
+    "encoder_widths": (8, 16, 32, 64, 96),
+    "encoder_units": (1, 1, 1, 1),
+}
+"""Sizes of encoder and generator that the shipped FG-Net weights `mini` belong to."""
 
 
 def weights_path(kind: str, name: str | Path) -> Path:
