@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from aukit.data.balanced import BalancedSet
     from aukit.data.datamodule import CorpusDataModule, held_out_people
     from aukit.data.dataset import StoreDataset, images_to_tensor
+    from aukit.data.faces import AvatarFacesDataModule
     from aukit.data.fera2017 import FERA2017DataModule
     from aukit.data.folds import BP4DDataModule, DISFADataModule, FGNetListsDataModule
     from aukit.data.preparation import prepare
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FLIP_68",
     "Augmentation",
+    "AvatarFacesDataModule",
     "BP4DDataModule",
     "BalancedBatches",
     "BalancedSet",
@@ -55,6 +57,7 @@ _HOMES = {
     "balanced": ("BalancedSet",),
     "datamodule": ("CorpusDataModule", "held_out_people"),
     "dataset": ("StoreDataset", "images_to_tensor"),
+    "faces": ("AvatarFacesDataModule",),
     "fera2017": ("FERA2017DataModule",),
     "folds": ("BP4DDataModule", "DISFADataModule", "FGNetListsDataModule"),
     "preparation": ("prepare",),
