@@ -12,7 +12,8 @@ SEED    ?= 0
 ARGS    ?=
 WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 
-.PHONY: help env test test-all lint format reproduce-table3 plan-table3 pictures benchmarks lock clean
+.PHONY: help env test test-all lint format reproduce-table3 plan-table3 \
+        reproduce-fgnet plan-fgnet pictures benchmarks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +51,12 @@ reproduce-table3: $(READY) ## Table 3 of Niinuma et al. (WACV 2021): published c
 
 plan-table3: $(READY) ## What reproduce-table3 would run: cells, hours, disk
 	$(BIN)/aukit reproduce table3 --plan $(WORDS)
+
+reproduce-fgnet: $(READY) ## FG-Net within and across BP4D and DISFA, on few frames, with other heads; baselines beside it
+	$(BIN)/aukit reproduce fgnet $(WORDS)
+
+plan-fgnet: $(READY) ## What reproduce-fgnet would run: cells, hours, disk
+	$(BIN)/aukit reproduce fgnet --plan $(WORDS)
 
 pictures: $(READY) ## The pictures of the README, from the runs of reproduce-table3
 	$(BIN)/python -m aukit.reproduce.pictures $(WORDS)

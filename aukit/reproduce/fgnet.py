@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aukit.corpora.folds import fold_parts
-from aukit.errors import ConfigError
+from aukit.errors import ConfigError, WeightsError
 from aukit.reproduce import fgnet_caption, sources
 from aukit.reproduce.report import Report
 from aukit.reproduce.reproduction import Reproduction
@@ -18,6 +18,7 @@ from aukit.reproduce.scores import F1Scores, f1_scores
 from aukit.reproduce.setting import Setting
 from aukit.reproduce.stages import Stages
 from aukit.reproduce.table import Column, Table
+from aukit.shipped import weights_path
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.data.folds import FoldDataModule
@@ -92,7 +93,11 @@ class FGNetTables(Reproduction):
         super().__init__(setting)
         self.methods: dict[str, dict[str, Any]] = {method["id"]: method for method in self.spec["methods"]}
         self.folds: list[int] = self.size["folds"]
-        self.weights = {id: _named_weights(m["weights"]) for id, m in self.methods.items() if "weights" in m}
+        self.weights = {
+            id: _named_weights(method["weights"]) if "weights" in method else _shipped_weights(method)
+            for id, method in self.methods.items()
+            if method.keys() & {"weights", "shipped"}
+        }
 
     # ----------------------------------------------------------------- what it is made of
 
@@ -103,10 +108,12 @@ class FGNetTables(Reproduction):
 
     def not_run(self, method: str) -> str:
         """Why a method has no score."""
-        sizes = self.methods[method]["sizes"]
-        if self.setting.profile in sizes:
-            return f"not run: {self.methods[method]['weights']} names no weights"
-        return f"not run in {self.setting.profile}"
+        spec = self.methods[method]
+        if self.setting.profile not in spec["sizes"]:
+            return f"not run in {self.setting.profile}"
+        if "weights" in spec:
+            return f"not run: {spec['weights']} names no weights"
+        return f"not run: no weights {spec['shipped']} come with the project"
 
     @property
     def first(self) -> str:
@@ -355,6 +362,15 @@ def _extra(runs: list[Record]) -> dict[str, Any]:
 def _mean(values: Sequence[float | None]) -> float:
     known = [value for value in values if value is not None and value == value]
     return sum(known) / len(known) if known else float("nan")
+
+
+def _shipped_weights(method: dict[str, Any]) -> list[str] | None:
+    """Name of weights that come with the project, as the only one in a list; None where they are missing."""
+    try:
+        weights_path({"fgnet": "fgnet", "baselines": "backbone"}[method["experiment"]], method["shipped"])
+    except WeightsError:
+        return None
+    return [method["shipped"]]
 
 
 def _named_weights(variable: str) -> list[str] | None:
