@@ -79,7 +79,8 @@ class MultilabelModule(OccurrenceModule):
 
     def scores(self, batch: dict[str, Any]) -> Tensor:
         """Logits ``[B,A]``."""
-        return self(batch["image"]).float()
+        logits: Tensor = self(batch["image"])
+        return logits.float()
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW with a group for the backbone and one for the head."""

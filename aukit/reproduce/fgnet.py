@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aukit.corpora.folds import fold_parts
-from aukit.errors import ConfigError
+from aukit.errors import ConfigError, WeightsError
 from aukit.reproduce import fgnet_caption, sources
 from aukit.reproduce.report import Report
 from aukit.reproduce.reproduction import Reproduction
@@ -18,6 +18,7 @@ from aukit.reproduce.scores import F1Scores, f1_scores
 from aukit.reproduce.setting import Setting
 from aukit.reproduce.stages import Stages
 from aukit.reproduce.table import Column, Table
+from aukit.shipped import weights_path
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.data.folds import FoldDataModule
@@ -92,7 +93,11 @@ class FGNetTables(Reproduction):
         super().__init__(setting)
         self.methods: dict[str, dict[str, Any]] = {method["id"]: method for method in self.spec["methods"]}
         self.folds: list[int] = self.size["folds"]
-        self.weights = {id: _named_weights(m["weights"]) for id, m in self.methods.items() if "weights" in m}
+        self.weights = {
+            id: _named_weights(method["weights"]) if "weights" in method else _shipped_weights(method)
+            for id, method in self.methods.items()
+            if method.keys() & {"weights", "shipped"}
+        }
 
     # ----------------------------------------------------------------- what it is made of
 
@@ -103,10 +108,12 @@ class FGNetTables(Reproduction):
 
     def not_run(self, method: str) -> str:
         """Why a method has no score."""
-        sizes = self.methods[method]["sizes"]
-        if self.setting.profile in sizes:
-            return f"not run: {self.methods[method]['weights']} names no weights"
-        return f"not run in {self.setting.profile}"
+        spec = self.methods[method]
+        if self.setting.profile not in spec["sizes"]:
+            return f"not run in {self.setting.profile}"
+        if "weights" in spec:
+            return f"not run: {spec['weights']} names no weights"
+        return f"not run: no weights {spec['shipped']} come with the project"
 
     @property
     def first(self) -> str:
@@ -129,14 +136,15 @@ class FGNetTables(Reproduction):
             title = f"Few frames: trained on {subset:,} frames of BP4D"
             parts[f"frames_{subset}"] = self._by_method(title, "bp4d", "bp4d", aus["bp4d"], subset)
         heads = {head["id"]: head for head in self.spec["heads"]}
-        label = self.methods[self.first]["label"]
+        subset, label = self.size["heads_subset"], self.methods[self.first]["label"]
+        frames = f"{subset:,} frames of " if subset else ""
         parts["heads"] = Part(
-            f"Heads: {label}, trained and tested on BP4D",
+            f"Heads: {label}, trained on {frames}BP4D",
             "bp4d",
             "bp4d",
             aus["bp4d"],
             {
-                head: [Cell(self.first, "bp4d", fold, head=head) for fold in self.folds]
+                head: [Cell(self.first, "bp4d", fold, subset, head) for fold in self.folds]
                 if head in self.size["heads"] and self.is_run(self.first)
                 else []
                 for head in heads
@@ -264,6 +272,7 @@ class FGNetTables(Reproduction):
 
         scored: dict[str, F1Scores] = {}
         columns: list[Column] = []
+        support: dict[str, str] | None = None
         for id, cells in part.cells.items():
             look = part.columns[id]
             if not cells:
@@ -284,7 +293,8 @@ class FGNetTables(Reproduction):
         if scored:
             some = next(iter(scored.values()))
             floor = some.floor.column("floor", "floor", "every frame called positive", "floor")
-            columns.insert(0, replace(floor, extra={**floor.extra, "positives": some.positives}))
+            columns.insert(0, floor)
+            support = {au: f"{n:,}/{floor.support[au]:,}" for au, n in some.positives.items()}
         return Table(
             title=part.title,
             rows=[f"AU{au}" for au in part.aus],
@@ -293,6 +303,7 @@ class FGNetTables(Reproduction):
             caption=fgnet_caption.part_caption(self, part, scored),
             provenance={},
             score="F1",
+            support=support,
         )
 
     def ceiling(self, corpus: str, aus: Sequence[int]) -> dict[str, float] | None:
@@ -351,6 +362,15 @@ def _extra(runs: list[Record]) -> dict[str, Any]:
 def _mean(values: Sequence[float | None]) -> float:
     known = [value for value in values if value is not None and value == value]
     return sum(known) / len(known) if known else float("nan")
+
+
+def _shipped_weights(method: dict[str, Any]) -> list[str] | None:
+    """Name of weights that come with the project, as the only one in a list; None where they are missing."""
+    try:
+        weights_path({"fgnet": "fgnet", "baselines": "backbone"}[method["experiment"]], method["shipped"])
+    except WeightsError:
+        return None
+    return [method["shipped"]]
 
 
 def _named_weights(variable: str) -> list[str] | None:

@@ -155,14 +155,12 @@ def _reading(table: PM2Tables, records: dict[Cell, Record]) -> list[str]:
         if found
         else f"No method differs significantly from source only in any of {which}."
     ]
-    if widths["F1"]:
-        f1, gap = (max(ends) for ends in widths.values())
-        sentences.append(
-            f"What {table.setting.profile} can show: that every step of the methods runs, that the detector"
-            " has learned something, and differences from source only of more than about"
-            f" {f1:.3f} in F1 and {gap:.3f} in its gap (half the widest interval). It cannot show smaller"
-            " ones, which method is best, or anything about real faces."
-        )
+    f1, gap = (max(ends) for ends in widths.values())
+    sentences.append(
+        f"What {table.setting.profile} can show: that every step of the methods runs, and differences from"
+        f" source only of more than about {f1:.3f} in F1 and {gap:.3f} in its gap (half the widest interval;"
+        " nan: none at all). It cannot show smaller ones, which method is best, or anything about real faces."
+    )
     return sentences
 
 

@@ -27,7 +27,8 @@ class Column:
         id: Stable name, used by programs.
         short: Heading of the text table, at most 8 characters.
         label: Full name, printed in the legend.
-        kind: ``published``, ``ours``, ``comparison``, ``control`` or ``floor`` (a rule that sees no image).
+        kind: ``published``, ``ours``, ``comparison``, ``control``, ``floor`` (a rule that sees no image) or
+            ``missing`` (not run; in the legend only, with the reason as its note).
         values: Score per action unit, ``"AU1"`` → value; None where not scored.
         mean: Mean over the action units that have a value; None without any.
         interval: 95 % interval of the mean over people; None for published columns.
@@ -64,6 +65,8 @@ class Table:
         caption: Sentences below the table.
         provenance: Commit, configuration hashes, recipe, seeds, versions, seconds per stage.
         score: Name of the score, for the picture.
+        support: What the scores of a row rest on, e.g. ``"312/1,720"`` frames; None to leave that to CSV and
+            JSON.
     """
 
     title: str
@@ -73,46 +76,55 @@ class Table:
     caption: list[str]
     provenance: dict[str, Any]
     score: str = "ICC(3,1)"
+    support: dict[str, str] | None = None
+
+    @property
+    def shown(self) -> list[Column]:
+        """Columns of the grid."""
+        return [column for column in self.columns if column.kind != "missing"]
 
     def cells(self) -> list[list[str]]:
         """The table as strings: a heading, one row per action unit, then the rows of `footer`."""
-        headings = ["", *(column.short for column in self.columns)]
-        body = [[row, *(_number(column.values.get(row)) for column in self.columns)] for row in self.rows]
+        headings = ["", *(column.short for column in self.shown)]
+        body = [[row, *(_number(column.values.get(row)) for column in self.shown)] for row in self.rows]
         if self.ceiling is not None:
             headings.append("ceiling")
             for row in body:
                 row.append(_number(self.ceiling.get(row[0])))
+        if self.support is not None:
+            headings.append("present")
+            for row in body:
+                row.append(self.support[row[0]])
         return [headings, *body, *self.footer()]
 
     def footer(self) -> list[list[str]]:
         """Rows of the mean and its interval; where there is a floor, of what the mean has above it."""
         rows = [
-            ["mean", *(_number(column.mean) for column in self.columns)],
-            ["95 % from", *(_end(column.interval, 0) for column in self.columns)],
-            ["to", *(_end(column.interval, 1) for column in self.columns)],
+            ["mean", *(_number(column.mean) for column in self.shown)],
+            ["95 % from", *(_end(column.interval, 0) for column in self.shown)],
+            ["to", *(_end(column.interval, 1) for column in self.shown)],
         ]
-        if any(column.margin for column in self.columns):
+        if any(column.margin for column in self.shown):
             rows += [
-                [name, *(_end(column.margin, i) for column in self.columns)]
+                [name, *(_end(column.margin, i) for column in self.shown)]
                 for i, name in enumerate(("over floor", "95 % from", "to"))
             ]
         if self.ceiling is not None:
             for row in rows:
                 row.append(_number(self.ceiling.get("mean")) if row[0] == "mean" else "")
-        return rows
+        return [[*row, ""] for row in rows] if self.support is not None else rows
 
     def to_text(self) -> str:
         """Fixed-width text for a terminal, with legend and caption."""
         cells = self.cells()
         widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
-        breaks = {i for i in range(1, len(self.columns)) if self.columns[i].kind != self.columns[i - 1].kind}
+        kinds = [column.kind for column in self.shown]
+        breaks = {i for i in range(1, len(kinds)) if kinds[i] != kinds[i - 1]}
 
         def line(row: list[str]) -> str:
             parts = [row[0].ljust(widths[0])]
             for i, cell in enumerate(row[1:], start=1):
-                parts.append(
-                    ("| " if i - 1 in breaks or i > len(self.columns) else "") + cell.rjust(widths[i])
-                )
+                parts.append(("| " if i - 1 in breaks or i > len(kinds) else "") + cell.rjust(widths[i]))
             return "  ".join(parts).rstrip()
 
         rule = "-" * len(line(["x" * w for w in widths]))
@@ -123,7 +135,9 @@ class Table:
         lines += [f"{c.short:>8}  {c.label}" + (f" [{c.note}]" if c.note else "") for c in self.columns]
         if self.ceiling is not None:
             lines.append(f"{'ceiling':>8}  agreement of two simulated coders of the same frames")
-        caption = [textwrap.fill(sentence, len(rule)) for sentence in self.caption]
+        if self.support is not None:
+            lines.append(f"{'present':>8}  frames in which it is present, of all that are coded")
+        caption = [textwrap.fill(sentence, max(len(rule), 100)) for sentence in self.caption]
         return "\n".join([*lines, "", *caption, ""])
 
     def to_markdown(self) -> str:
