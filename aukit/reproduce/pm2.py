@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from aukit.corpora.folds import fold_parts
 from aukit.errors import ConfigError
 from aukit.files import write_atomic
+from aukit.metrics import Interval
 from aukit.reproduce import pm2_caption, pm2_figures, sources
 from aukit.reproduce.pm2_scores import STATISTICS, SeedScores, statistics_column
 from aukit.reproduce.report import Report
@@ -58,6 +59,8 @@ class PM2Tables(Reproduction):
         self.methods = {m["id"]: m for m in self.spec["methods"] if setting.profile in m["sizes"]}
         self.ablations = {a["id"]: a for a in self.spec["ablations"] if a["id"] in self.size["ablations"]}
         self.seeds = [setting.seed + k for k in range(self.size["seeds"])]
+        self._scores: dict[tuple[str, str], SeedScores] = {}
+        self._differences: dict[tuple[str, str], dict[str, Interval]] = {}
 
     @classmethod
     def for_target(cls, target: str | None) -> type[Reproduction]:
@@ -172,21 +175,23 @@ class PM2Tables(Reproduction):
 
     # ----------------------------------------------------------------- tables and figures
 
-    @cached_property
-    def _scored(self) -> dict[str, SeedScores]:
-        return {}
-
     def scores(self, records: dict[Cell, Record], id: str, on: str = "target") -> SeedScores:
         """Scores of a method over its seeds."""
-        key = f"{id} on {on}"
-        if key not in self._scored:
+        if (id, on) not in self._scores:
             runs = [records[Cell(id, seed)] for seed in self.seeds]
             paths = [
                 Path(str(run.predictions)) if on == "target" else run.folder / SOURCE_PREDICTIONS
                 for run in runs
             ]
-            self._scored[key] = SeedScores.read(paths, self.aus)
-        return self._scored[key]
+            self._scores[id, on] = SeedScores.read(paths, self.aus)
+        return self._scores[id, on]
+
+    def difference(self, records: dict[Cell, Record], id: str, other: str) -> dict[str, Interval]:
+        """Every statistic of a method minus another's, on the target."""
+        if (id, other) not in self._differences:
+            minus = self.scores(records, id).minus(self.scores(records, other))
+            self._differences[id, other] = minus
+        return self._differences[id, other]
 
     def tabulate(
         self, data: PairedDataModule, starts: dict[int, Record], records: dict[Cell, Record]
@@ -260,11 +265,10 @@ class PM2Tables(Reproduction):
 
     def difference_table(self, records: dict[Cell, Record]) -> StatisticsTable:
         """Every method minus source-only on the same people and seeds."""
-        baseline = self.scores(records, self.spec["baseline"])
         columns = []
         for id, method in self.methods.items():
             if id != self.spec["baseline"]:
-                minus = self.scores(records, id).minus(baseline)
+                minus = self.difference(records, id, self.spec["baseline"])
                 look = (method["short"], f"{method['label']} minus source only", method["kind"])
                 columns.append(statistics_column(minus, id, *look))
         return StatisticsTable(
@@ -279,10 +283,9 @@ class PM2Tables(Reproduction):
 
     def ablation_table(self, records: dict[Cell, Record]) -> StatisticsTable:
         """PM2 as it is, and each ablation minus it."""
-        full = self.scores(records, "pm2")
         columns = []
         for id, ablation in self.ablations.items():
-            minus = self.scores(records, id).minus(full)
+            minus = self.difference(records, id, "pm2")
             columns.append(statistics_column(minus, id, ablation["short"], ablation["label"], "comparison"))
         return StatisticsTable(
             title=f"Ablations on {NAMES[self.target]}: each minus PM2 in full (order 2)",

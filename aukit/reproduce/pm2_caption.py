@@ -133,14 +133,13 @@ def _floor(table: PM2Tables, records: dict[Cell, Record]) -> str:
 
 def _reading(table: PM2Tables, records: dict[Cell, Record]) -> list[str]:
     """What is significant, and how small an effect could have been."""
-    baseline = table.scores(records, table.spec["baseline"])
     found: list[str] = []
     widths: dict[str, list[float]] = {"F1": [], "F1 gap": []}
     rows = ("F1", "F1 gap", "worst group's F1", "equal opportunity")
     for id, method in table.methods.items():
         if id == table.spec["baseline"]:
             continue
-        minus = table.scores(records, id).minus(baseline)
+        minus = table.difference(records, id, table.spec["baseline"])
         spans = {row: span(minus, row) for row in rows}
         found += [
             f"{method['short']} {row} {_interval(each)}"

@@ -52,7 +52,10 @@ class StatisticsTable(Table):
         axes.axhline(0, color="0.8", lw=0.8, zorder=0)
         axes.set_xticks(range(len(self.rows)), self.rows, rotation=25, ha="right", fontsize=8)
         axes.set_title(self.title, fontsize=11)
-        axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        if shown:
+            axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        else:
+            axes.text(0.5, 0.5, self.columns[0].note, ha="center", transform=axes.transAxes)
 
     def _cell(self, column: Column, row: str) -> str:
         if column.kind == "missing":
