@@ -26,7 +26,7 @@ LAYERS = [
     ["data"],
     ["runs"],
     ["backbones", "occurrence", "pretraining"],
-    ["synthesis", "intensity", "fgnet", "baselines"],
+    ["synthesis", "intensity", "fgnet", "baselines", "pm2"],
     ["reproduce"],
     ["cli"],
 ]

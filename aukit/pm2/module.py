@@ -27,7 +27,6 @@ GENDERS = ("female", "male")
 
 Stream = Literal["real", "female", "male"]
 
-_SETS = ("source", "oracle")  # of labelled frames that are scored
 _FINAL_SHARE = 0.03  # of the learning rate, at the end of the cosine schedule
 
 
@@ -76,7 +75,7 @@ class PM2Module(LightningModule):
         schedule: "constant", or "cosine" down to 3 % over the run.
     """
 
-    #: Scores above it are present.
+    #: Probabilities above it say that the action unit is present.
     decision_threshold = 0.5
 
     def __init__(
@@ -121,7 +120,7 @@ class PM2Module(LightningModule):
         adversarial = self.method.alignment == "domain"
         self.domain = two_layers(self.network.backbone.features, head_width, 1) if adversarial else None
         self.metrics = nn.ModuleDict()
-        for name in _SETS:
+        for name in ("source", "oracle"):  # the labelled frames of validation
             self.metrics[f"{name}_f1"] = MultilabelF1(len(aus))
             self.metrics[f"{name}_by_gender"] = GroupedMultilabelF1(len(aus), GENDERS)
         self.criteria = TargetCriteria()
