@@ -1,5 +1,5 @@
 # Every target bootstraps the environment it needs; `make help` lists them.
-# Variables: PROFILE=smoke|mini|standin|paper  SEED=0  ARGS="further words for the command"
+# Variables: PROFILE=smoke|mini|standin|paper  TARGET=disfa|gft  SEED=0  ARGS="further words for the command"
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -8,11 +8,13 @@ PYTHON  ?= python3
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
 PROFILE ?=
+TARGET  ?=
 SEED    ?= 0
 ARGS    ?=
 WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 
-.PHONY: help env test test-all lint format reproduce-table3 plan-table3 pictures benchmarks lock clean
+.PHONY: help env test test-all lint format reproduce-table3 plan-table3 \
+        reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -50,6 +52,18 @@ reproduce-table3: $(READY) ## Table 3 of Niinuma et al. (WACV 2021): published c
 
 plan-table3: $(READY) ## What reproduce-table3 would run: cells, hours, disk
 	$(BIN)/aukit reproduce table3 --plan $(WORDS)
+
+reproduce-fgnet: $(READY) ## FG-Net within and across BP4D and DISFA, on few frames, with other heads; baselines beside it
+	$(BIN)/aukit reproduce fgnet $(WORDS)
+
+plan-fgnet: $(READY) ## What reproduce-fgnet would run: cells, hours, disk
+	$(BIN)/aukit reproduce fgnet --plan $(WORDS)
+
+reproduce-pm2: $(READY) ## PM2 and its rivals from BP4D and avatars to DISFA (TARGET=gft: to GFT), F1 and fairness
+	$(BIN)/aukit reproduce pm2 $(if $(TARGET),--target $(TARGET)) $(WORDS)
+
+plan-pm2: $(READY) ## What reproduce-pm2 would run: cells, hours, disk
+	$(BIN)/aukit reproduce pm2 --plan $(if $(TARGET),--target $(TARGET)) $(WORDS)
 
 pictures: $(READY) ## The pictures of the README, from the runs of reproduce-table3
 	$(BIN)/python -m aukit.reproduce.pictures $(WORDS)

@@ -8,12 +8,14 @@ from typing import Any, cast
 
 import timm
 import torch
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from aukit.errors import ConfigError, WeightsError
+from aukit.files import atomic_path
+from aukit.shipped import weights_path
 
-__all__ = ["Backbone", "load_backbone"]
+__all__ = ["Backbone", "load_backbone", "pack_backbone"]
 
 #: torchvision's names → timm's, of linear layers that are convolutions there.
 _TORCHVISION = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc2"}
@@ -24,8 +26,8 @@ class Backbone(nn.Module):
 
     Args:
         name: timm's name, such as ``resnet50`` or ``swin_base_patch4_window7_224``.
-        weights: File of weights with timm's keys (.safetensors or a plain state dict); None starts
-            from random weights. Nothing is ever downloaded.
+        weights: File of weights with timm's keys (.safetensors or a plain state dict) or the name of shipped
+            ones (`aukit.shipped`); None starts from random weights. Nothing is ever downloaded.
         options: Further arguments of the timm model, e.g. ``{"channels": [24, 48, 96, 160]}`` of a ResNet or
             ``{"img_size": 128}`` of a transformer.
 
@@ -50,7 +52,7 @@ class Backbone(nn.Module):
         except (RuntimeError, TypeError, AssertionError) as error:
             raise ConfigError(f"backbone {name!r} with {dict(options or {})}: {error}") from error
         if weights is not None:
-            load_backbone(self.network, Path(weights))
+            load_backbone(self.network, weights_path("backbone", weights))
         # `num_features` counts the channels before a hidden layer that some heads have.
         hidden = getattr(self.network, "head_hidden_size", None)
         self.features = int(hidden or cast(int, self.network.num_features))
@@ -92,7 +94,32 @@ def load_backbone(network: nn.Module, path: Path) -> None:
     network.load_state_dict(own)
 
 
-def _read_weights(path: Path) -> dict[str, Tensor]:
+def pack_backbone(checkpoint: Path, out: Path) -> int:
+    """Take the backbone out of a checkpoint of `aukit.pretraining.PCAModule`, as safetensors.
+
+    Args:
+        checkpoint: The checkpoint of a training whose ``network`` was a `Backbone`.
+        out: The file to write, with timm's keys.
+
+    Returns:
+        Number of values.
+
+    Raises:
+        WeightsError: The checkpoint is missing, unreadable or another module's.
+    """
+    prefix, state = "network.network.", _read_weights(checkpoint).get("state_dict")
+    entries = state.items() if isinstance(state, Mapping) else ()
+    tensors = {key.removeprefix(prefix): value for key, value in entries if key.startswith(prefix)}
+    if not tensors:
+        raise WeightsError(
+            f"{checkpoint}: no checkpoint of a pre-trained backbone: it has no entry {prefix}…"
+        )
+    with atomic_path(out) as temporary:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, temporary)
+    return sum(value.numel() for value in tensors.values())
+
+
+def _read_weights(path: Path) -> dict[str, Any]:
     if not path.is_file():
         raise WeightsError(f"{path}: no such weights file; put one there or leave weights empty")
     try:

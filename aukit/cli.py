@@ -116,6 +116,14 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--max-yaw", type=float, default=40.0, help="degrees; yaw is uniform up to it")
     _add_sharing(command)
 
+    command = _add(avatars, "faces", _faces, "unlabelled face crops to pre-train on")
+    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+    command.add_argument("--identities", type=int, default=600, help="number of avatars")
+    command.add_argument("--frames", type=int, default=16, help="images of each")
+    command.add_argument("--size", type=int, default=64, help="side of the crops in pixels")
+    command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
+    _add_sharing(command)
+
     command = _add(avatars, "pairs", _pairs, "a female and a male avatar for each frame of a corpus")
     command.add_argument("--drive", choices=("bp4d", "fera2017"), required=True, help="the driving corpus")
     command.add_argument("--drive-root", type=Path, required=True, metavar="DIR")
@@ -140,8 +148,11 @@ def parser() -> argparse.ArgumentParser:
     command = _add(
         weights, "import", _import_weights, "turn a published checkpoint into safetensors, checked"
     )
-    command.add_argument("kind", choices=("fgnet", "stylegan2", "psp"), help="what the file is")
-    command.add_argument("source", type=Path, metavar="FILE", help="e.g. model.pth, psp_ffhq_encode.pt")
+    kinds = ("fgnet", "stylegan2", "psp", "inversion", "backbone")
+    command.add_argument("kind", choices=kinds, help="what the file is; the last two: pre-trained here")
+    command.add_argument(
+        "source", type=Path, metavar="FILE", help="e.g. model.pth, psp_ffhq_encode.pt, last.ckpt"
+    )
     command.add_argument("--out", type=Path, required=True, metavar="SAFETENSORS")
     command.add_argument("--corpus", choices=("bp4d", "disfa"), help="fgnet: what the model was trained on")
     command.add_argument(
@@ -156,6 +167,7 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument(
         "--profile", choices=PROFILES, help="default: mini, or paper with a licensed root and a GPU"
     )
+    command.add_argument("--target", metavar="CORPUS", help="pm2: the unlabelled corpus, disfa or gft")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--plan", action="store_true", help="list cells, hours and disk; run nothing")
     command.add_argument("--yes", action="store_true", help="paper size without a GPU, really")
@@ -297,6 +309,14 @@ def _render(words: argparse.Namespace) -> None:
     print(write_random_renders(words.out, recipe, Shard.parse(words.shard), words.workers))
 
 
+def _faces(words: argparse.Namespace) -> None:
+    from aukit.corpora.avatar_faces import FacesRecipe, write_avatar_faces
+    from aukit.corpora.resumable import Shard
+
+    recipe = FacesRecipe(words.identities, words.frames, words.size, seed=words.seed, basis=words.basis)
+    print(write_avatar_faces(words.out, recipe, Shard.parse(words.shard), words.workers))
+
+
 def _pairs(words: argparse.Namespace) -> None:
     from aukit.corpora.avatar_pairs_writer import write_avatar_pairs
     from aukit.corpora.resumable import Shard
@@ -318,6 +338,11 @@ def _pairs(words: argparse.Namespace) -> None:
 
 
 def _import_weights(words: argparse.Namespace) -> None:
+    if words.kind == "backbone":
+        from aukit.backbones import pack_backbone
+
+        print(f"{words.out} written: {pack_backbone(words.source, words.out):,} values")
+        return
     from aukit.fgnet.weights import import_weights
 
     metadata = import_weights(

@@ -19,3 +19,7 @@ class ConfigError(AukitError):
 
 class StoreError(AukitError):
     """A prepared store, balanced set or run folder is incomplete or does not fit what was asked for."""
+
+
+class TrainingError(AukitError):
+    """A training went wrong in a way that going on cannot mend."""

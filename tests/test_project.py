@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 # From the lowest room to the highest; rooms on one line never import each other.
 LAYERS = [
     ["errors"],
-    ["files", "processes"],
+    ["files", "processes", "shipped"],
     ["facs"],
     ["metrics"],
     ["mesh"],
@@ -25,7 +25,8 @@ LAYERS = [
     ["corpora"],
     ["data"],
     ["runs"],
-    ["synthesis", "intensity", "fgnet"],
+    ["backbones", "occurrence", "pretraining"],
+    ["synthesis", "intensity", "fgnet", "baselines", "pm2"],
     ["reproduce"],
     ["cli"],
 ]

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from aukit.data.cross_corpus import CrossCorpusDataModule
     from aukit.data.datamodule import CorpusDataModule, held_out_people
     from aukit.data.dataset import StoreDataset, images_to_tensor
+    from aukit.data.faces import AvatarFacesDataModule
     from aukit.data.fera2017 import FERA2017DataModule
     from aukit.data.folds import BP4DDataModule, DISFADataModule, FGNetListsDataModule
     from aukit.data.gft import GFTDataModule
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
 __all__ = [
     "FLIP_68",
     "Augmentation",
+    "AvatarFacesDataModule",
     "AvatarPairsDataModule",
     "BP4DDataModule",
     "BalancedBatches",
@@ -65,6 +67,7 @@ _HOMES = {
     "cross_corpus": ("CrossCorpusDataModule",),
     "datamodule": ("CorpusDataModule", "held_out_people"),
     "dataset": ("StoreDataset", "images_to_tensor"),
+    "faces": ("AvatarFacesDataModule",),
     "fera2017": ("FERA2017DataModule",),
     "folds": ("BP4DDataModule", "DISFADataModule", "FGNetListsDataModule"),
     "gft": ("GFTDataModule",),

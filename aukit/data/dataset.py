@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +14,9 @@ from torch.utils.data import Dataset
 from aukit.data.samplers import BatchSpec
 from aukit.data.store import PreparedStore
 from aukit.data.transforms import Augmentation
+
+if TYPE_CHECKING:
+    from aukit.corpora.frame_table import FrameTable
 
 
 def images_to_tensor(images: npt.NDArray[np.uint8]) -> Tensor:
@@ -40,9 +43,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
         self.store = store
         self.aus = tuple(aus)
         self.augmentation = augmentation
-        known = store.table.intensity_aus, store.table.occurrence_aus
-        self.intensities = _columns(store.table.intensities, self.aus, known[0], len(store))
-        self.occurrences = _columns(store.table.occurrences, self.aus, known[1], len(store))
+        self.intensities = label_columns(store.table, self.aus, "intensity")
+        self.occurrences = label_columns(store.table, self.aus, "occurrence")
         self.gender = store.table.gender_codes()
 
     def __len__(self) -> int:
@@ -63,14 +65,13 @@ class StoreDataset(Dataset[dict[str, Any]]):
         }
 
 
-def _columns(
-    labels: Callable[[Sequence[int]], npt.NDArray[np.float32]],
-    aus: tuple[int, ...],
-    known: tuple[int, ...],
-    rows: int,
+def label_columns(
+    table: FrameTable, aus: Sequence[int], label: Literal["intensity", "occurrence"]
 ) -> npt.NDArray[np.float32]:
-    """Labels [N,A]; a corpus that codes an action unit in one way only leaves the other way NaN."""
-    columns = np.full((rows, len(aus)), np.nan, dtype=np.float32)
+    """Labels [N,A] of a table; an action unit that the corpus does not code in this way stays NaN."""
+    known = table.intensity_aus if label == "intensity" else table.occurrence_aus
+    read = table.intensities if label == "intensity" else table.occurrences
     coded = [index for index, au in enumerate(aus) if au in known]
-    columns[:, coded] = labels([aus[index] for index in coded])
+    columns = np.full((len(table), len(aus)), np.nan, dtype=np.float32)
+    columns[:, coded] = read([aus[index] for index in coded])
     return columns

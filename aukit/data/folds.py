@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from abc import abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 import numpy as np
 
@@ -32,9 +33,15 @@ class FoldDataModule(CorpusDataModule):
 
     location_arguments = (*CorpusDataModule.location_arguments, "weights_dir")
 
+    #: What predictions are judged by.
+    label = "occurrence"
+
+    #: Environment variable that names the release where no root is given.
+    root_variable: ClassVar[str | None] = None
+
     def __init__(
         self,
-        root: str,
+        root: str | None,
         cache: str,
         registration: Literal["ffhq", "similarity", "frontal3d", "none"],
         size: int,
@@ -55,7 +62,7 @@ class FoldDataModule(CorpusDataModule):
         transform_size: int | None = None,
     ) -> None:
         super().__init__(
-            root,
+            root or self._root_of_the_environment(),
             cache,
             registration,
             size,
@@ -79,6 +86,13 @@ class FoldDataModule(CorpusDataModule):
         self.weights_dir = weights_dir
         self.transform_size = transform_size
         self.selects_on_test = selection == "oracle"
+
+    def _root_of_the_environment(self) -> str:
+        root = os.environ.get(self.root_variable or "")
+        if not root:
+            how = f" or set {self.root_variable}" if self.root_variable else ""
+            raise ConfigError(f"the corpus has no root: give data.root=FOLDER{how}")
+        return root
 
     @abstractmethod
     def _corpus(self) -> Release:
@@ -123,7 +137,7 @@ class BP4DDataModule(FoldDataModule):
     database", Image and Vision Computing 32(10), 2014.
 
     Args:
-        root: folder of the release or of a stand-in with the same layout.
+        root: folder of the release or of a stand-in of it; None for the one that `AUKIT_BP4D_ROOT` names.
         cache: folder of prepared stores.
         registration: "ffhq", "similarity" or "frontal3d".
         size: side of the crops in pixels.
@@ -148,9 +162,11 @@ class BP4DDataModule(FoldDataModule):
         leave_out_occluded: whether frames coded as occluded are left out.
     """
 
+    root_variable = "AUKIT_BP4D_ROOT"
+
     def __init__(
         self,
-        root: str,
+        root: str | None = None,
         cache: str = "lightning_logs/stores",
         registration: Literal["ffhq", "similarity", "frontal3d"] = "ffhq",
         size: int = 256,
@@ -207,7 +223,7 @@ class DISFADataModule(FoldDataModule):
     Affective Computing 4(2), 2013.
 
     Args:
-        root: folder of the release or of a stand-in with the same layout.
+        root: folder of the release or of a stand-in of it; None for the one that `AUKIT_DISFA_ROOT` names.
         cache: folder of prepared stores.
         registration: "ffhq", "similarity" or "frontal3d".
         size: side of the crops in pixels.
@@ -233,9 +249,11 @@ class DISFADataModule(FoldDataModule):
         threshold: least intensity that counts as present; 2 is the field's convention.
     """
 
+    root_variable = "AUKIT_DISFA_ROOT"
+
     def __init__(
         self,
-        root: str,
+        root: str | None = None,
         cache: str = "lightning_logs/stores",
         registration: Literal["ffhq", "similarity", "frontal3d"] = "ffhq",
         size: int = 256,

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from aukit.fgnet.grid import lay_out, resize, upsampled_convolution
 
-__all__ = ["PyramidInterpreter"]
+__all__ = ["PyramidInterpreter", "initialize"]
 
 
 class _Doubling(nn.Upsample):
@@ -63,7 +63,7 @@ class PyramidInterpreter(nn.Module):
             elif side < size:
                 layer.insert(0, _Doubling())
             setattr(self, f"layer{index}", nn.Sequential(*layer))
-        self.apply(_initialize)
+        self.apply(initialize)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Heat maps of one feature pyramid.
@@ -90,7 +90,7 @@ class PyramidInterpreter(nn.Module):
         return cast(Tensor, layer[2:](lay_out(h, self.training)))
 
 
-def _initialize(module: nn.Module) -> None:
+def initialize(module: nn.Module) -> None:
     """Convolutions N(0, 0.02) with bias 0; batch norm N(1, 0.02) with bias 0."""
     if isinstance(module, nn.Conv2d | nn.BatchNorm2d):
         nn.init.normal_(module.weight, float(isinstance(module, nn.BatchNorm2d)), 0.02)

@@ -2,14 +2,31 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Literal
+
 import torch
 from torch import Tensor, nn
 
 from aukit.fgnet.encoder import GradualStyleEncoder
 from aukit.fgnet.interpreter import PyramidInterpreter
+from aukit.fgnet.plain_interpreter import PlainInterpreter
 from aukit.fgnet.stylegan2 import StyleGAN2Generator
 
-__all__ = ["FGNet", "GradualStyleEncoder", "PyramidInterpreter", "StyleGAN2Generator", "heatmap_scores"]
+__all__ = [
+    "FGNet",
+    "GradualStyleEncoder",
+    "Head",
+    "PlainInterpreter",
+    "PyramidInterpreter",
+    "StyleGAN2Generator",
+    "heatmap_scores",
+]
+
+#: What reads the generator's maps: FG-Net's pyramid, or one of the heads of its ablation.
+Head = Literal["pyramid", "pixel", "plain"]
+
+_WIDTHS = {"pixel": (128, 32), "plain": (512, 128, 32)}  # of the ablation's heads
 
 
 def heatmap_scores(heatmaps: Tensor) -> Tensor:
@@ -48,6 +65,9 @@ class FGNet(nn.Module):
         dropout: Its dropout rate.
         recompute: Compute the generator's maps above ``heatmap_size`` again in the backward pass, for less
             memory.
+        head: "pyramid" as published; "pixel" or "plain" for the ablation's `PlainInterpreter`, a pixel MLP or
+            a CNN.
+        head_widths: Channels within the latter two; None for the published (128, 32) and (512, 128, 32).
 
     Cost: 324 M parameters. Forward 183 GMAC per image (255 with every published operation); see
     ``benchmarks/fgnet.py``.
@@ -70,6 +90,8 @@ class FGNet(nn.Module):
         kernel_size: int = 5,
         dropout: float = 0.1,
         recompute: bool = False,
+        head: Head = "pyramid",
+        head_widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.g_all = StyleGAN2Generator(size, style_dim, n_mlp, channel_multiplier, max_channels)
@@ -80,7 +102,13 @@ class FGNet(nn.Module):
             widths=encoder_widths,
             units=encoder_units,
         )
-        self.interpreter = PyramidInterpreter(points, dropout, self.g_all.channels, heatmap_size, kernel_size)
+        channels = self.g_all.channels
+        self.interpreter: nn.Module
+        if head == "pyramid":
+            self.interpreter = PyramidInterpreter(points, dropout, channels, heatmap_size, kernel_size)
+        else:
+            kernel, widths = 1 if head == "pixel" else kernel_size, head_widths or _WIDTHS[head]
+            self.interpreter = PlainInterpreter(points, channels, heatmap_size, kernel, widths)
         self.heatmap_size = heatmap_size
         self.recompute = recompute
         self.register_buffer("latent_avg", torch.zeros(self.g_all.n_latent, style_dim))

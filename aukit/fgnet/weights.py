@@ -1,10 +1,11 @@
-"""Published checkpoints → safetensors: checked by keys, shapes and hash, with their licence terms.
+"""Published checkpoints, and our own → safetensors: checked by keys, shapes and hash, with licence terms.
 
 | kind | file | state dicts in it | groups of `FGNet` that it gives |
 |---|---|---|---|
 | fgnet | ``model.pth`` | ``pspencoder``, ``g_all``, ``interpreter`` | these |
 | stylegan2 | ``stylegan2-ffhq-config-f.pt`` | ``g_ema`` | ``g_all`` |
 | psp | ``psp_ffhq_encode.pt`` | ``state_dict`` (``encoder.…``) | ``pspencoder``, ``latent_avg`` |
+| inversion | a checkpoint of `InversionModule` | ``state_dict`` (``network.…``) | all but ``interpreter`` |
 
 The mean code that the encoder's output is added to is not in the released FG-Net files; it comes from the pSp
 checkpoint. A ``latent_avg`` beside ``g_ema`` is another thing, the generator's own mean, and is not read.
@@ -23,17 +24,18 @@ from typing import Any, Literal, get_args
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from aukit import __version__
 from aukit.errors import WeightsError
 from aukit.facs import CORPUS_AUS
 from aukit.fgnet.networks import FGNet
 from aukit.files import atomic_path
+from aukit.shipped import weights_path
 
 __all__ = ["LICENCES", "RELEASED_AUS", "WeightsKind", "import_weights", "load_weights", "published_shapes"]
 
-WeightsKind = Literal["fgnet", "stylegan2", "psp"]
+WeightsKind = Literal["fgnet", "stylegan2", "psp", "inversion"]
 
 _FFHQ = (
     "derived from StyleGAN2 FFHQ weights (NVIDIA Source Code License, non-commercial) and FFHQ images"
@@ -45,6 +47,7 @@ LICENCES: Mapping[WeightsKind, str] = {
     " research use). The authors' and owners' own terms decide.",
     "stylegan2": f"Weights {_FFHQ}. The owners' own terms decide.",
     "psp": f"pixel2style2pixel repository: MIT. Weights {_FFHQ}. The authors' and owners' own terms decide.",
+    "inversion": "MIT, as aukit; trained on faces that aukit rendered.",
 }
 """Licence terms that go into the metadata of an imported file."""
 
@@ -60,11 +63,12 @@ _CONTAINER: Mapping[WeightsKind, tuple[str, ...]] = {
     "fgnet": ("pspencoder", "g_all", "interpreter"),
     "stylegan2": ("g_ema",),
     "psp": ("state_dict", "latent_avg"),
+    "inversion": ("state_dict",),
 }
 
 
-def published_shapes(network: FGNet | None = None) -> dict[str, tuple[int, ...]]:
-    """Key → shape of every entry of an `FGNet`; by default of the published one, without its memory."""
+def published_shapes(network: nn.Module | None = None) -> dict[str, tuple[int, ...]]:
+    """Key → shape of every entry of a network; by default of the published one, without its memory."""
     if network is None:
         with torch.device("meta"):
             network = FGNet()
@@ -119,6 +123,12 @@ def import_weights(
         tensors["latent_avg"] = _mean_code(latent_avg)
     elif kind == "stylegan2":
         tensors |= _with_prefix("g_all.", content["g_ema"], source)
+    elif kind == "inversion":
+        state = _with_prefix("", content["state_dict"], source)
+        parts = ("network.pspencoder.", "network.g_all.", "network.latent_avg")
+        tensors = {k.removeprefix("network."): v for k, v in state.items() if k.startswith(parts)}
+        if not tensors:
+            raise WeightsError(f"{source}: no checkpoint of InversionModule: it has no entry {parts[0]}…")
     else:
         state = content["state_dict"]
         if not isinstance(state, Mapping):
@@ -126,7 +136,9 @@ def import_weights(
         encoder = {k.removeprefix("encoder."): v for k, v in state.items() if str(k).startswith("encoder.")}
         tensors |= _with_prefix("pspencoder.", encoder, source)
         tensors["latent_avg"] = _checked_mean_code(content["latent_avg"], source)
-    _check(tensors, published_shapes(network), source)
+    # Inversion is trained here at any size; a network says when it is loaded whether it fits.
+    own = {key: tuple(value.shape) for key, value in tensors.items()}
+    _check(tensors, own if kind == "inversion" else published_shapes(network), source)
     metadata = {
         "format": _FORMAT,
         "aukit": __version__,
@@ -143,12 +155,14 @@ def import_weights(
     return metadata
 
 
-def load_weights(network: FGNet, *paths: Path) -> list[dict[str, str]]:
+def load_weights(network: nn.Module, *paths: str | Path) -> list[dict[str, str]]:
     """Load imported files into a network, each strictly: whole groups, same shapes, content as hashed.
 
     Args:
-        network: The network; groups that no file gives stay as they are.
-        paths: Files that `import_weights` wrote; a later one wins where two give the same group.
+        network: An `FGNet` or the part of one that the files are for; groups that no file gives stay as they
+            are.
+        paths: Files that `import_weights` wrote, or names of shipped ones (`aukit.shipped`); a later one wins
+            where two give the same group.
 
     Returns:
         The files' metadata.
@@ -157,9 +171,9 @@ def load_weights(network: FGNet, *paths: Path) -> list[dict[str, str]]:
         WeightsError: A file is missing, damaged, not one of ours, or does not fit the network.
     """
     read = []
-    for path in paths:
-        tensors, metadata = _read_safetensors(Path(path))
-        _check(tensors, published_shapes(network), Path(path))
+    for path in (weights_path("fgnet", path) for path in paths):
+        tensors, metadata = _read_safetensors(path)
+        _check(tensors, published_shapes(network), path)
         if _content_hash(tensors) != metadata["sha256"]:
             raise WeightsError(f"{path}: the content is not what was written (hash differs); import it again")
         network.load_state_dict(tensors, strict=False)  # strict by groups: _check has seen to it

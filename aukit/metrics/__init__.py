@@ -8,10 +8,17 @@ from typing import TYPE_CHECKING, Any
 
 from aukit.metrics.bootstrap import Interval, SubjectSums, bootstrap_by_subject
 from aukit.metrics.distribution import frechet_distance, kernel_distance
-from aukit.metrics.f1 import confusion_counts, f1_from_counts, grouped_multilabel_f1, multilabel_f1
-from aukit.metrics.fairness import FairnessReport, group_fairness
+from aukit.metrics.f1 import (
+    confusion_counts,
+    f1_from_counts,
+    grouped_confusion_counts,
+    grouped_multilabel_f1,
+    multilabel_f1,
+)
+from aukit.metrics.fairness import FairnessReport, bootstrap_fairness, bootstrap_group_icc, group_fairness
 from aukit.metrics.icc import (
     IccKind,
+    grouped_icc_sums,
     icc_from_sums,
     icc_sums,
     intraclass_correlation,
@@ -40,10 +47,14 @@ __all__ = [
     "MultilabelF1",
     "SubjectSums",
     "bootstrap_by_subject",
+    "bootstrap_fairness",
+    "bootstrap_group_icc",
     "confusion_counts",
     "f1_from_counts",
     "frechet_distance",
     "group_fairness",
+    "grouped_confusion_counts",
+    "grouped_icc_sums",
     "grouped_multilabel_f1",
     "icc_from_sums",
     "icc_sums",

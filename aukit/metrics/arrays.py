@@ -18,7 +18,7 @@ def to_float64(values: AnyArray) -> Tensor:
     """The values as float64 on their own device; sums of squares need the digits."""
     if isinstance(values, Tensor):
         return values.detach().to(torch.float64)
-    return torch.as_tensor(np.ascontiguousarray(values, dtype=np.float64))
+    return torch.as_tensor(np.require(values, np.float64, ["C", "W"]))
 
 
 def in_kind(result: Tensor, example: AnyArray) -> Any:

@@ -60,6 +60,7 @@ def bootstrap_by_subject(
     *,
     baseline: Statistics | Sequence[Statistics] | None = None,
     strata: npt.ArrayLike | None = None,
+    resample_trainings: bool = False,
 ) -> Interval:
     """Percentile interval of a function of additive statistics over resampled people (Efron 1979).
 
@@ -79,6 +80,9 @@ def bootstrap_by_subject(
             difference, method minus baseline.
         strata: [S] a value per person; people are drawn within each value, so that each replicate has as many
             women and men as the data.
+        resample_trainings: Whether each replicate draws trainings with replacement too, so that the interval
+            holds what another seed would change. Method and baseline share the draw where they have equally
+            many trainings: the i-th of both then belong together, as trainings from one start do.
 
     Returns:
         Estimate, interval and replicates.
@@ -92,13 +96,21 @@ def bootstrap_by_subject(
         if len(others[0]) != len(trainings[0]) or not _same_people(people, other_people):
             raise ValueError("statistics and baseline are not of the same people in the same order")
 
-    def value(weights: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-        result = _mean_value(trainings, weights, fn)
-        return result if baseline is None else result - _mean_value(others, weights, fn)
-
     n_people = len(trainings[0])
-    estimate = value(np.ones((1, n_people)))[0]
-    replicates = value(_draw(n_people, n_boot, seed, strata))
+    people_drawn = _draw(n_people, n_boot, seed, strata)
+    shares = [
+        _draw_trainings(len(each), n_boot, seed, resample_trainings)
+        for each in (trainings, others if baseline is not None else [])
+    ]
+
+    def value(weights: npt.NDArray[np.float64], drawn: bool) -> npt.NDArray[np.float64]:
+        result = _mean_value(trainings, weights, fn, shares[0] if drawn else None)
+        if baseline is None:
+            return result
+        return result - _mean_value(others, weights, fn, shares[1] if drawn else None)
+
+    estimate = value(np.ones((1, n_people)), drawn=False)[0]
+    replicates = value(people_drawn, drawn=True)
     undefined = np.isnan(replicates).mean(0)
     ends = [(1 - level) / 2, (1 + level) / 2]
     with warnings.catch_warnings():
@@ -123,13 +135,26 @@ def _draw(n_people: int, n_boot: int, seed: int, strata: npt.ArrayLike | None) -
     return weights
 
 
+def _draw_trainings(number: int, n_boot: int, seed: int, resample: bool) -> npt.NDArray[np.float64] | None:
+    """Share of each training in each replicate, [n_boot, T]; None for equal ones."""
+    if not resample or number < 2:
+        return None
+    rng = np.random.default_rng([seed, 1])  # apart from the draws of people, which stay as they are
+    return rng.multinomial(number, np.full(number, 1 / number), size=n_boot) / number
+
+
 def _mean_value(
     trainings: list[npt.NDArray[np.float64]],
     weights: npt.NDArray[np.float64],
     fn: Callable[[npt.NDArray[np.float64]], npt.NDArray[np.float64]],
+    shares: npt.NDArray[np.float64] | None,
 ) -> npt.NDArray[np.float64]:
-    values = [fn(np.tensordot(weights, training, axes=1)) for training in trainings]
-    return np.asarray(np.mean(np.asarray(values, dtype=np.float64), axis=0))
+    values = np.asarray([fn(np.tensordot(weights, each, axes=1)) for each in trainings], dtype=np.float64)
+    if shares is None:
+        return np.asarray(values.mean(0))
+    share = shares.T.reshape(*shares.T.shape, *[1] * (values.ndim - 2))
+    # A training that is not drawn must not make a replicate undefined.
+    return np.asarray(np.where(share > 0, share * values, 0.0).sum(0))
 
 
 def _trainings(
@@ -163,8 +188,32 @@ def sum_by_subject(entries: torch.Tensor, subjects: npt.ArrayLike) -> SubjectSum
     Raises:
         ValueError: Not one id per frame.
     """
+    one_group = torch.zeros(len(entries), dtype=torch.int64)
+    by_group = sum_by_subject_and_group(entries, subjects, one_group, 1)
+    return SubjectSums(by_group.subjects, by_group.sums[:, 0])
+
+
+def sum_by_subject_and_group(
+    entries: torch.Tensor, subjects: npt.ArrayLike, groups: torch.Tensor, number: int
+) -> SubjectSums:
+    """Adds up what each frame contributes, [n, ...], per person and group.
+
+    Args:
+        entries: [n, ...] contributions.
+        subjects: [n] ids, all of one type.
+        groups: [n] index of each frame's group, 0 … ``number`` - 1.
+        number: Number of groups.
+
+    Returns:
+        ``sums`` [S, number, ...].
+
+    Raises:
+        ValueError: Not one id per frame.
+    """
     ids = np.asarray(subjects)
     if ids.shape != (len(entries),):
         raise ValueError(f"subjects must be [{len(entries)}], one per frame; it is {list(ids.shape)}")
     names, index = np.unique(ids, return_inverse=True)
-    return SubjectSums(names, sum_by(entries, torch.as_tensor(index), len(names)).cpu().numpy())
+    cell = torch.as_tensor(index) * number + groups.cpu()
+    sums = sum_by(entries, cell, len(names) * number)
+    return SubjectSums(names, sums.reshape(len(names), number, *entries.shape[1:]).cpu().numpy())

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from aukit.metrics.arrays import AnyArray, Array, check_pair, group_index, in_kind, sum_by, to_float64
-from aukit.metrics.bootstrap import SubjectSums, sum_by_subject
+from aukit.metrics.bootstrap import SubjectSums, sum_by_subject, sum_by_subject_and_group
 
 
 def multilabel_f1(predictions: Array, labels: Array, threshold: float = 0.5) -> Array:
@@ -81,6 +81,35 @@ def confusion_counts(
     return sum_by_subject(counts, subjects)
 
 
+def grouped_confusion_counts(
+    predictions: AnyArray,
+    labels: AnyArray,
+    subjects: npt.ArrayLike,
+    groups: AnyArray | Sequence[Any],
+    names: Sequence[str],
+    threshold: float = 0.5,
+) -> SubjectSums:
+    """Confusion counts per person, group and AU, for :func:`aukit.metrics.bootstrap_fairness`.
+
+    Args:
+        predictions: [n, A], as in :func:`multilabel_f1`.
+        labels: [n, A], as in :func:`multilabel_f1`.
+        subjects: [n] ids of the people.
+        groups: [n], as in :func:`grouped_multilabel_f1`; a person's frames may be in several groups.
+        names: The fixed list of groups.
+        threshold: Decision threshold, the same for all groups.
+
+    Returns:
+        ``sums`` [S, G + 1, A, 4] int64 (TP, FP, FN, TN) for the people in sorted order; the last group is the
+        unknown one.
+
+    Raises:
+        ValueError: Shapes differ, a label is none of 0, 1, NaN, or a group is not in ``names``.
+    """
+    counts = entry_counts(to_float64(predictions), to_float64(labels), threshold)
+    return sum_by_subject_and_group(counts, subjects, _group_index(groups, names, counts), len(names) + 1)
+
+
 def group_counts(
     predictions: AnyArray,
     labels: AnyArray,
@@ -90,10 +119,14 @@ def group_counts(
 ) -> Tensor:
     """Confusion counts [G + 1, A, 4] int64 per group and AU; the last row is the people of unknown group."""
     counts = entry_counts(to_float64(predictions), to_float64(labels), threshold)
+    return sum_by(counts, _group_index(groups, names, counts), len(names) + 1)
+
+
+def _group_index(groups: AnyArray | Sequence[Any], names: Sequence[str], counts: Tensor) -> Tensor:
     index = group_index(groups, names, counts.device)
     if index.shape != (len(counts),):
         raise ValueError(f"groups must be [{len(counts)}], one per frame; it is {list(index.shape)}")
-    return sum_by(counts, index, len(names) + 1)
+    return index
 
 
 def f1_by_group(counts: Tensor, names: Sequence[str]) -> dict[str, Tensor]:

@@ -13,14 +13,15 @@ kinds and their names); McGraw and Wong 1996 call ICC(3,1) ICC(C,1), consistency
 absolute agreement.
 """
 
-from typing import Literal, get_args
+from collections.abc import Sequence
+from typing import Any, Literal, get_args
 
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aukit.metrics.arrays import AnyArray, Array, check_pair, in_kind, to_float64
-from aukit.metrics.bootstrap import SubjectSums, sum_by_subject
+from aukit.metrics.arrays import AnyArray, Array, check_pair, group_index, in_kind, to_float64
+from aukit.metrics.bootstrap import SubjectSums, sum_by_subject, sum_by_subject_and_group
 
 IccKind = Literal["1,1", "2,1", "3,1", "1,k", "2,k", "3,k"]
 
@@ -72,6 +73,34 @@ def icc_sums(predictions: AnyArray, labels: AnyArray, subjects: npt.ArrayLike) -
     x, y = to_float64(predictions), to_float64(labels)
     check_pair(x, y)
     return sum_by_subject(entry_sums(x, y), subjects)
+
+
+def grouped_icc_sums(
+    predictions: AnyArray,
+    labels: AnyArray,
+    subjects: npt.ArrayLike,
+    groups: AnyArray | Sequence[Any],
+    names: Sequence[str],
+) -> SubjectSums:
+    """Sums per person, group and AU, for :func:`aukit.metrics.bootstrap_group_icc`.
+
+    Args:
+        predictions: [n, A], as in :func:`icc_sums`.
+        labels: [n, A], as in :func:`icc_sums`.
+        subjects: [n] ids of the people.
+        groups: [n] group names or indices into ``names``; unknown is an empty name, None, NaN or -1.
+        names: The fixed list of groups.
+
+    Returns:
+        ``sums`` [S, G + 1, A, 6] float64 for the people in sorted order; the last group is the unknown one.
+
+    Raises:
+        ValueError: Shapes differ, or a group is not in ``names``.
+    """
+    x, y = to_float64(predictions), to_float64(labels)
+    check_pair(x, y)
+    index = group_index(groups, names, x.device)
+    return sum_by_subject_and_group(entry_sums(x, y), subjects, index, len(names) + 1)
 
 
 def icc_from_sums(sums: Array, kind: IccKind = "3,1") -> Array:

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from importlib import import_module
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aukit.errors import ConfigError
 
+if TYPE_CHECKING:
+    from aukit.reproduce.reproduction import Reproduction
+
 LOGS = Path("lightning_logs")
-TABLES = ("table3",)
+
+#: Word of the command line → module and class; imported when asked for.
+TABLES = {
+    "table3": ("aukit.reproduce.table3", "Table3"),
+    "fgnet": ("aukit.reproduce.fgnet", "FGNetTables"),
+    "pm2": ("aukit.reproduce.pm2", "PM2Tables"),
+}
 
 
 def main(words: argparse.Namespace) -> None:
@@ -18,15 +29,26 @@ def main(words: argparse.Namespace) -> None:
         ConfigError: The table, the profile or a named folder does not exist.
     """
     from aukit.reproduce.setting import check_affordable, choose_setting
-    from aukit.reproduce.table3 import ROOT_VARIABLE, Table3
 
-    if words.table not in TABLES:
-        raise ConfigError(f"table {words.table!r}: unknown; there is {', '.join(TABLES)}")
-    setting = choose_setting(ROOT_VARIABLE, words.profile, LOGS, words.seed, words.jobs)
-    table = Table3(setting)
+    kind = table_class(words.table).for_target(words.target)
+    setting = choose_setting(kind.corpora, words.profile, LOGS, words.seed, words.jobs)
+    table = kind(setting)
     if words.plan:
         print(table.plan())
         return
     check_affordable(setting, words.yes)
     print(table.run())
     print(f"{table.folder}/table.{{txt,csv,md,tex,json,png}}")
+
+
+def table_class(name: str) -> type[Reproduction]:
+    """Class of a table by its name.
+
+    Raises:
+        ConfigError: There is no such table.
+    """
+    if name not in TABLES:
+        raise ConfigError(f"table {name!r}: unknown; there is {', '.join(TABLES)}")
+    module, cls = TABLES[name]
+    found: type[Reproduction] = getattr(import_module(module), cls)
+    return found

@@ -17,9 +17,9 @@ from aukit.corpora.contact_sheet import contact_sheet
 from aukit.data.fera2017 import FERA2017DataModule
 from aukit.facs import ACTION_UNITS
 from aukit.files import atomic_path
-from aukit.reproduce import LOGS
+from aukit.reproduce import LOGS, sources
 from aukit.reproduce.setting import PROFILES, choose_setting
-from aukit.reproduce.table3 import ROOT_VARIABLE, Table3
+from aukit.reproduce.table3 import Table3
 from aukit.synthesis import SynthesizerModule, compose
 from aukit.synthesis.synthetic_set import to_images, to_tensor
 
@@ -39,8 +39,8 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     words = parser.parse_args()
     contact_sheet(words.out / "avatars.jpg", bases())
-    table = Table3(choose_setting(ROOT_VARIABLE, words.profile, LOGS, words.seed))
-    table.make_corpus()
+    table = Table3(choose_setting(Table3.corpora, words.profile, LOGS, words.seed))
+    sources.make("fera2017", table.setting)
     corpus = table.prepare()
     checkpoints = [
         table.train_generator().checkpoint,

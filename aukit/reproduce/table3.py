@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
-
-import aukit
 from aukit.corpora import FERA2017, StandinRecipe
-from aukit.corpora.recipe import VERSION
 from aukit.errors import ConfigError
-from aukit.reproduce.setting import Setting, free_bytes
+from aukit.reproduce import sources
+from aukit.reproduce.reproduction import Reproduction
+from aukit.reproduce.setting import Setting
 from aukit.reproduce.stages import Stages
 from aukit.reproduce.table import Column, Table
 
@@ -25,13 +21,10 @@ if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is prin
     from aukit.data.fera2017 import FERA2017DataModule
     from aukit.runs import Record
 
-EXPERIMENTS = Path(aukit.__file__).parents[1] / "experiments"
-SPEC = EXPERIMENTS / "tables" / "table3.yaml"
-ROOT_VARIABLE = "AUKIT_FERA2017_ROOT"
 WEIGHTS_VARIABLE = "AUKIT_VGG16_WEIGHTS"
 
 
-class Table3:
+class Table3(Reproduction):
     """The table as a chain of stages; every stage finds what is done and makes what is missing.
 
     Args:
@@ -41,14 +34,13 @@ class Table3:
         ConfigError: `AUKIT_VGG16_WEIGHTS` names no file.
     """
 
+    name = "table3"
+    corpora = ("fera2017",)
+    experiments = ("synthesis/fera2017", "intensity/fera2017")
+
     def __init__(self, setting: Setting) -> None:
-        self.setting = setting
-        spec = OmegaConf.to_container(OmegaConf.load(SPEC))
-        assert isinstance(spec, dict)
-        self.spec: dict[str, Any] = {str(key): value for key, value in spec.items()}
-        self.size: dict[str, Any] = self.spec["profiles"][setting.profile]
+        super().__init__(setting)
         self.aus: list[int] = self.spec["aus"]
-        self.folder = setting.logs / "tables" / "table3" / setting.name
         weights = os.environ.get(WEIGHTS_VARIABLE)
         if weights and not Path(weights).is_file():
             raise ConfigError(
@@ -59,40 +51,29 @@ class Table3:
     # ----------------------------------------------------------------- what it is made of
 
     @property
-    def recipe(self) -> StandinRecipe:
-        """The stand-in that this size uses in place of the corpus."""
-        profile = "standin" if self.setting.profile == "paper" else self.setting.profile
-        make: StandinRecipe = getattr(StandinRecipe, profile)(seed=self.setting.seed)
-        return make
-
-    @property
     def root(self) -> Path:
         """Root of the licensed release, or of the stand-in."""
-        if self.setting.licensed_root is not None:
-            return self.setting.licensed_root
-        recipe = self.recipe
-        return self.setting.logs / "standins" / f"fera2017-{recipe.profile}-v{VERSION}-seed{recipe.seed}"
+        return sources.root("fera2017", self.setting)
+
+    @property
+    def recipe(self) -> StandinRecipe:
+        """The stand-in that this size uses in place of the corpus."""
+        made: StandinRecipe = sources.recipe("fera2017", self.setting)
+        return made
 
     @cached_property
     def scored_partition(self) -> str:
         """``test``, or ``valid`` where the release lacks the labels of Test."""
-        return (
-            "test"
-            if self.setting.licensed_root is None or FERA2017(self.root).is_labelled("test")
-            else "valid"
-        )
+        return "test" if not self.setting.roots or FERA2017(self.root).is_labelled("test") else "valid"
 
     def config(self, experiment: str, *overrides: str) -> dict[str, Any]:
         """A run's configuration: the experiment in this size, on this corpus, with this seed."""
-        from aukit.runs import load_config
-
         seed = self.setting.seed
         words = [f"data.corpus.root={self.root}", f"data.corpus.cache={self.setting.logs / 'stores'}"]
         words += [f"data.corpus.seed={seed}", f"seed={seed}"]
         if self.scored_partition == "valid":
             words += ["data.corpus.test_partition=valid", "data.corpus.validation=people"]
-        path = EXPERIMENTS / experiment / "fera2017.yaml"
-        return load_config(path, self.setting.profile, [*words, *overrides])
+        return super().config(f"{experiment}/fera2017", *words, *overrides)
 
     def estimator_words(self) -> list[str]:
         """Overrides that say where the estimators start from."""
@@ -102,29 +83,16 @@ class Table3:
             return ["model.network=vgg16", "model.frozen_convs=2", f"model.weights={self.vgg16_weights}"]
         return ["model.frozen_convs=0"]
 
-    def signature(self) -> str | None:
-        """Hash of what decides the table, cheap to compute; None while there is no corpus yet."""
-        if not (self.root / "standin_ceiling.json").exists() and self.setting.licensed_root is None:
-            return None
-        files = [SPEC, EXPERIMENTS / "base.yaml", EXPERIMENTS / "profiles" / f"{self.setting.profile}.yaml"]
-        files += [EXPERIMENTS / room / "fera2017.yaml" for room in ("synthesis", "intensity")]
-        digest = hashlib.sha256(f"{aukit.__version__} {self.setting.name} {self.vgg16_weights}".encode())
-        for file in files:
-            digest.update(file.read_bytes())
-        digest.update(FERA2017(self.root).fingerprint().encode())
-        return digest.hexdigest()[:16]
+    def decisive_words(self) -> str:
+        """The weights that the estimators start from."""
+        return str(self.vgg16_weights)
 
     # ----------------------------------------------------------------- the chain
 
-    def run(self) -> str:
-        """Make what is missing and return the table as text; at once when it is complete."""
-        stored = self.folder / "table.json"
-        signature = self.signature()
-        if stored.exists() and json.loads(stored.read_text())["provenance"]["signature"] == signature:
-            return (self.folder / "table.txt").read_text()
-        stages = Stages(self.folder / "stages.json")
+    def make(self, stages: Stages) -> Table:
+        """Corpus, registration, GAN, balanced sets, estimators, scores."""
         with stages.stage("corpus"):
-            self.make_corpus()
+            sources.make("fera2017", self.setting)
         with stages.stage("registration"):
             corpus = self.prepare()
         with stages.stage("GAN"):
@@ -134,18 +102,7 @@ class Table3:
         with stages.stage("estimators"):
             records = self.train_estimators(sets)
         with stages.stage("scores"):
-            table = self.tabulate(corpus, gan, sets, records)
-        table.provenance["seconds"] = stages.seconds
-        table.write(self.folder)
-        print(stages.summary(), flush=True)
-        return table.to_text()
-
-    def make_corpus(self) -> None:
-        """Render the stand-in, unless a licensed release is given."""
-        if self.setting.licensed_root is None:
-            from aukit.corpora import write_fera2017_standin
-
-            write_fera2017_standin(self.root, self.recipe, self.root.with_name(f"{self.root.name}-truth"))
+            return self.tabulate(corpus, gan, sets, records)
 
     def prepare(self) -> FERA2017DataModule:
         """Register every frame to a frontal view; split by person."""
@@ -228,17 +185,13 @@ class Table3:
             for column in self.spec["published"]
         ]
         ours = [self.column(cell, records[cell["id"]]) for cell in self.spec["cells"]]
-        title = self.spec["title"]
-        if self.setting.source == "standin":
-            title += f" (ours on a rendered stand-in, size {self.setting.profile})"
         return Table(
-            title=title,
+            title=self.title(),
             rows=rows,
             columns=[*published, *ours],
             ceiling=self.ceiling(),
             caption=caption(self, corpus, gan, sets, records, ours),
             provenance={
-                "signature": self.signature(),
                 "source": self.setting.source,
                 "size": self.setting.profile,
                 "seed": self.setting.seed,
@@ -264,23 +217,11 @@ class Table3:
             "final_cross_entropy": entropy,
             "mean_of_likeliest_level": by_level.mean,
             "validation_icc": record.notes.get("best_score"),
-            "people": scores.people,
-            "frames": scores.frames,
             "seconds": record.seconds,
             "run": record.folder.name,
         }
-        column = Column(
-            id=cell["id"],
-            short=cell["short"],
-            label=cell["label"],
-            kind=cell["kind"],
-            values=dict(scores.values),
-            mean=scores.mean,
-            interval=scores.interval,
-            au_intervals=scores.au_intervals,
-            support=scores.support,
-            extra=extra,
-        )
+        column = scores.column(cell["id"], cell["short"], cell["label"], cell["kind"])
+        column.extra.update(extra)
         if record.metrics["fitted"] or cell["kind"] == "control":
             return column
         note = f"not fitted: training cross-entropy {entropy:.2f}, chance 1.79; no score"
@@ -289,10 +230,9 @@ class Table3:
 
     def ceiling(self) -> dict[str, float] | None:
         """Agreement of two simulated coders of the scored frames; None on a licensed release."""
-        if self.setting.source != "standin":
+        own = sources.ceiling("fera2017", self.setting, self.scored_partition)
+        if own is None:
             return None
-        partition = json.loads((self.root / "standin_ceiling.json").read_text())["partitions"]
-        own = partition[self.scored_partition]
         return {**{f"AU{au}": own["icc"][f"AU{au:02d}"] for au in self.aus}, "mean": own["mean"]}
 
     # ----------------------------------------------------------------- the plan
@@ -305,10 +245,10 @@ class Table3:
         )
         image = side["size"] ** 2 * 3
         images = len(self.aus) * 6 * self.size["per_level"]
-        video = 0 if self.setting.licensed_root else frames * self.recipe.size**2 * 0.08
+        video = 0 if self.setting.roots else frames * self.recipe.size**2 * 0.08
         disk = video + (frames + 2 * images) * image + self.size["run_bytes"]
         lines = [
-            f"{self.spec['title']}: {self.setting.source} corpus, size {self.setting.profile}",
+            self.plan_head(),
             f"  corpus        {self.root} ({frames:,} frontal frames)",
             f"  registration  {frames:,} crops of {side['size']} x {side['size']}",
             "  GAN           1 training",
@@ -316,16 +256,11 @@ class Table3:
             f"  estimators    {len(self.spec['cells'])} trainings, {self.setting.jobs} side by side:",
         ]
         lines += [f"    {cell['id']:<20} {cell['label']}" for cell in self.spec["cells"]]
-        lines += [
-            f"about {self.size['hours']:g} h ({self.size['hours_from']})",
-            f"about {disk / 1e9:.1f} GB of disk below {self.setting.logs};"
-            f" {free_bytes(self.setting.logs) / 1e9:.0f} GB are free",
-        ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.plan_tail(disk)])
 
     def count_frames(self) -> int:
         """Frames of the frontal view: read from a licensed release, known for a stand-in."""
-        if self.setting.licensed_root is not None:
+        if self.setting.roots:
             return len(FERA2017(self.root).table)
         recipe = self.recipe
         return sum(p * t for p, t in zip(recipe.people, recipe.tasks, strict=True)) * recipe.frames

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from aukit.runs.callbacks import RunInterrupted
     from aukit.runs.config import LoggingOptions, RunOptions, load_config
+    from aukit.runs.fairness import GroupScores, score_groups
     from aukit.runs.fingerprint import identity
     from aukit.runs.instantiate import resolve
     from aukit.runs.loggers import read_log
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
     from aukit.runs.run import RunFolder, evaluate, execute
 
 __all__ = [
+    "GroupScores",
     "LoggingOptions",
     "PredictionWriter",
     "Record",
@@ -31,11 +33,13 @@ __all__ = [
     "load_config",
     "read_log",
     "resolve",
+    "score_groups",
 ]
 
 _HOMES = {
     "callbacks": ("RunInterrupted",),
     "config": ("LoggingOptions", "RunOptions", "load_config"),
+    "fairness": ("GroupScores", "score_groups"),
     "fingerprint": ("identity",),
     "instantiate": ("resolve",),
     "loggers": ("read_log",),

@@ -5,6 +5,9 @@ A configuration is a plain dictionary with the sections `seed`, `trainer`, `mode
 Where a layer gives a dictionary without `class_path` for a class, its keys are arguments of that class, so
 that `model.lr=1e-4` and `data.corpus.size=64` say what they mean. Every layer is checked against the classes'
 signatures.
+
+An experiment may give short words to what a table or a sweep varies: with ``axes: {fold: data.fold}`` the
+word `fold=1` means `data.fold=1`. Only key=value words may use them.
 """
 
 from __future__ import annotations
@@ -58,10 +61,12 @@ class LoggingOptions:
     Attributes:
         wandb: whether to log to Weights & Biases too: offline unless logged in.
         project: its project.
+        group_by: column of the predictions whose groups the test is scored by: gender, task, view ….
     """
 
     wandb: bool = True
     project: str = "aukit"
+    group_by: str = "gender"
 
 
 def load_config(path: str | Path, profile: str | None = None, overrides: Iterable[str] = ()) -> Config:
@@ -71,7 +76,7 @@ def load_config(path: str | Path, profile: str | None = None, overrides: Iterabl
         path: experiment file, e.g. `experiments/intensity/fera2017.yaml`.
         profile: size; applies `profiles/<profile>.yaml` beside base.yaml, then the experiment's own
             `profiles` section of that name. At least one of the two must exist.
-        overrides: `key=value` words, values in YAML.
+        overrides: `key=value` words, values in YAML; a key is dotted, or one of the experiment's `axes`.
 
     Returns:
         Plain dictionary, with the keys `experiment` and `profile` added.
@@ -83,6 +88,7 @@ def load_config(path: str | Path, profile: str | None = None, overrides: Iterabl
     path = Path(path)
     experiment = _load_file(path)
     sections = experiment.pop("profiles", None) or {}
+    axes = _axes(experiment.pop("axes", None), path)
     home = _experiments_folder(path)
     layers: list[tuple[str, Config]] = [
         (str(home / "base.yaml"), _load_file(home / "base.yaml")),
@@ -97,7 +103,7 @@ def load_config(path: str | Path, profile: str | None = None, overrides: Iterabl
             layers.append((str(general), _load_file(general)))
         if profile in sections:
             layers.append((f"{path} (profiles.{profile})", sections[profile] or {}))
-    layers += [(f"override {word!r}", _parse_override(word)) for word in overrides]
+    layers += [(f"override {word!r}", _parse_override(_spell_out(word, axes))) for word in overrides]
 
     config: Config = {}
     for origin, layer in layers:
@@ -272,6 +278,20 @@ def _parse_override(word: str) -> Config:
         raise ConfigError(f"override {word!r}: the value is not readable as YAML: {error}") from error
     assert isinstance(parsed, dict)
     return {str(key): value for key, value in parsed.items()}
+
+
+def _axes(value: Any, path: Path) -> dict[str, str]:
+    """Short words of an experiment and the dotted keys that they stand for."""
+    if value is None:
+        return {}
+    if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value.values()):
+        raise ConfigError(f"{path}: axes must give dotted keys to short words, such as fold: data.fold")
+    return {str(word): key for word, key in value.items()}
+
+
+def _spell_out(word: str, axes: Mapping[str, str]) -> str:
+    key, sign, value = word.partition("=")
+    return f"{axes.get(key, key)}{sign}{value}"
 
 
 def _refuse_interpolation(value: Any, origin: str) -> None:

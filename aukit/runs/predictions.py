@@ -13,11 +13,15 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
+from aukit.data.dataset import label_columns
 from aukit.errors import StoreError
 from aukit.files import atomic_path
 
 #: Columns that are copied from the store's table.
 IDS = ("person", "subject", "gender", "partition", "task", "view", "frame")
+
+#: Threshold of scores that are probabilities.
+DECISION = 0.5
 
 
 class PredictionWriter(Callback):
@@ -26,8 +30,10 @@ class PredictionWriter(Callback):
     A step returns a mapping with `rows` int [B] (rows of the datamodule's store) and any number of [B,A]
     tensors over the datamodule's `aus`: `scores` becomes the columns `AUxx_score`, another name such as
     `expectation` becomes `AUxx_expectation`; [B] tensors become columns of their own name. `AUxx_label` comes
-    from the store: the intensity, or the occurrence where the datamodule says `label = "occurrence"`. Steps
-    that return anything else are ignored.
+    from the store: the occurrence where the module has a `decision_threshold` (scores above it are present)
+    or the datamodule says `label = "occurrence"`, else the intensity; NaN where it is not coded. The file
+    remembers which of them and the threshold (`pandas.DataFrame.attrs`). Steps that return anything else are
+    ignored.
 
     Under several processes each writes its own frames and rank 0 puts them together (on a file system that
     all of them see).
@@ -69,11 +75,11 @@ class PredictionWriter(Callback):
 
     def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the table."""
-        self._write(trainer, "test")
+        self._write(trainer, pl_module, "test")
 
     def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Write the table."""
-        self._write(trainer, "predict")
+        self._write(trainer, pl_module, "predict")
 
     def _keep(self, outputs: Any, stage: str) -> None:
         if stage != self.stage or not isinstance(outputs, Mapping) or "rows" not in outputs:
@@ -82,12 +88,12 @@ class PredictionWriter(Callback):
             {k: _to_numpy(v) for k, v in outputs.items() if isinstance(v, Tensor) and v.ndim in (1, 2)}
         )
 
-    def _write(self, trainer: Trainer, stage: str) -> None:
+    def _write(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
         if stage != self.stage:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
         if self._parts:
-            table = prediction_table(self._parts, data)
+            table = prediction_table(self._parts, data, getattr(pl_module, "decision_threshold", None))
             with atomic_path(self._rank_path(trainer.global_rank)) as temporary:
                 table.to_parquet(temporary, index=False)
         self._parts = []
@@ -104,21 +110,27 @@ class PredictionWriter(Callback):
         return self.path.with_name(f"{self.path.stem}.rank{rank}.parquet")
 
 
-def prediction_table(parts: list[dict[str, np.ndarray[Any, Any]]], data: Any) -> pd.DataFrame:
+def prediction_table(
+    parts: list[dict[str, np.ndarray[Any, Any]]], data: Any, threshold: float | None = None
+) -> pd.DataFrame:
     """Join predictions with ids and labels.
 
     Args:
         parts: per batch, name → array; `rows` [B], others [B,A] or [B].
         data: a datamodule with `store` and `aus`.
+        threshold: scores above it are decided present; None for a model that decides nothing by itself.
+
+    Returns:
+        The table, with `attrs` that say what `AUxx_label` is (`label`) and the threshold of occurrences.
     """
     merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     rows = merged.pop("rows").astype(np.int64)
     aus = tuple(data.aus)
-    store = data.store.table
+    table = data.store.table
     columns: dict[str, Any] = {"row": rows}
-    columns |= {name: store.frame[name].to_numpy()[rows] for name in IDS}
-    occurrence = getattr(data, "label", "intensity") == "occurrence"
-    labels = store.occurrences(aus) if occurrence else store.intensities(aus)
+    columns |= {name: table.frame[name].to_numpy()[rows] for name in IDS}
+    occurrence = threshold is not None or getattr(data, "label", "intensity") == "occurrence"
+    labels = label_columns(table, aus, "occurrence" if occurrence else "intensity")
     columns |= {f"AU{au:02d}_label": labels[rows, index] for index, au in enumerate(aus)}
     for name, values in merged.items():
         suffix = "score" if name == "scores" else name
@@ -130,7 +142,11 @@ def prediction_table(parts: list[dict[str, np.ndarray[Any, Any]]], data: Any) ->
             )
         else:
             columns |= {f"AU{au:02d}_{suffix}": values[:, index] for index, au in enumerate(aus)}
-    return pd.DataFrame(columns)
+    predictions = pd.DataFrame(columns)
+    predictions.attrs = {"label": "intensity"}
+    if occurrence:
+        predictions.attrs = {"label": "occurrence", "threshold": DECISION if threshold is None else threshold}
+    return predictions
 
 
 def _combine(files: list[Path], path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Execute a configuration: fit, choose a checkpoint, test, and leave predictions and a record behind."""
+"""Execute a configuration: fit, choose a checkpoint, test; leave predictions, scores, a record."""
 
 from __future__ import annotations
 
@@ -22,10 +22,11 @@ from aukit.files import write_atomic
 from aukit.runs import record as records
 from aukit.runs.callbacks import ProgressReport, RunCheckpoints, StepSeed, TimeAndMemory
 from aukit.runs.config import LoggingOptions, RunOptions, missing_values
+from aukit.runs.fairness import score_groups
 from aukit.runs.fingerprint import identity
 from aukit.runs.instantiate import build_datamodule, build_model, resolve, trainer_arguments
 from aukit.runs.loggers import build_loggers, close_wandb, last_values, read_log
-from aukit.runs.predictions import PredictionWriter
+from aukit.runs.predictions import IDS, PredictionWriter
 from aukit.runs.rank import is_rank_zero
 from aukit.runs.record import Record
 
@@ -134,15 +135,18 @@ def evaluate(
     runs_root: str | Path = RUNS,
     stage: Literal["test", "predict"] = "test",
     checkpoint: str | Path | None = None,
+    out: Path | None = None,
 ) -> Path:
     """Apply a trained model to the test frames, or to every frame of the store, without training.
 
     Args:
         config: what `load_config` returns.
         runs_root: folder of all run folders.
-        stage: "test" writes `predictions-test.parquet`, "predict" every frame to
-            `predictions-predict.parquet`.
+        stage: "test" writes `predictions-test.parquet` and scores them by group in `fairness-test.json` and
+            `.csv`; "predict" writes every frame to `predictions-predict.parquet`.
         checkpoint: checkpoint to load; None for the one that the finished run of this configuration tested.
+        out: file of the predictions, in place of those above: a model's run folder, where the configuration
+            names another corpus than the one that it was trained on.
 
     Returns:
         Path of the predictions.
@@ -155,15 +159,21 @@ def evaluate(
     checkpoint = Path(checkpoint or Record.read(run.path).checkpoint)
     if not checkpoint.is_file():
         raise StoreError(f"{checkpoint}: no such checkpoint")
-    writer = PredictionWriter(run.path / f"predictions-{stage}.parquet", stage)
-    run.path.mkdir(parents=True, exist_ok=True)
+    path = out or run.path / f"predictions-{stage}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer = PredictionWriter(path, stage)
     model = build_model(config)
-    trainer = _trainer(config, run, [StepSeed(int(config["seed"])), writer], logger=False)
+    callbacks = [StepSeed(int(config["seed"])), writer]
+    trainer = _trainer(config, run, callbacks, logger=False, quiet=out is not None)
     apply = trainer.test if stage == "test" else trainer.predict
-    extra = {} if stage == "test" else {"return_predictions": False}
+    extra = {"verbose": out is None} if stage == "test" else {"return_predictions": False}
     apply(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, **extra)
     if not writer.written:
         raise StoreError(f"{type(model).__name__}.{stage}_step returns no predictions; nothing was written")
+    if stage == "test" and trainer.is_global_zero:
+        group_by = LoggingOptions(**(config.get("logging") or {})).group_by
+        name = writer.path.stem.replace("predictions", "fairness")
+        score_groups(writer.path, group_by).write(writer.path.parent, name)
     return writer.path
 
 
@@ -200,9 +210,10 @@ def _execute(
     callbacks = [StepSeed(int(config["seed"])), clock, writer, checkpoints]
     if progress is not None:
         callbacks.append(ProgressReport(progress))
-    loggers = build_loggers(
-        run.path, run.path.name, run.identity, LoggingOptions(**(config.get("logging") or {}))
-    )
+    logging_options = LoggingOptions(**(config.get("logging") or {}))
+    if logging_options.group_by not in IDS:
+        raise ConfigError(f"logging.group_by={logging_options.group_by}: choose one of {', '.join(IDS)}")
+    loggers = build_loggers(run.path, run.path.name, run.identity, logging_options)
     trainer = _trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
     begun = run.to_resume()
     trainer.fit(model, datamodule=data, ckpt_path=str(begun) if begun else None, weights_only=True)
@@ -214,6 +225,14 @@ def _execute(
         every: Any = trainer
         every.callbacks = [c for c in every.callbacks if not isinstance(c, WeightAveraging)]
         trainer.test(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
+    by_group: dict[str, float] = {}
+    if writer.written:
+        scores = score_groups(run.predictions, logging_options.group_by)
+        by_group = scores.scalars()
+        if trainer.is_global_zero:
+            scores.write(run.path)
+            for logger in loggers:
+                scores.log(logger, {"epoch": trainer.current_epoch, "step": trainer.global_step})
     for logger in loggers:
         logger.finalize("success")
     trainer.strategy.barrier("record")
@@ -224,6 +243,7 @@ def _execute(
         metrics={
             **last_values(read_log(run.path)),
             **{k: float(v) for k, v in trainer.callback_metrics.items()},
+            **by_group,
         },
         data_fingerprint=data.fingerprint,
         git_commit=records.git_commit(),

@@ -1,8 +1,7 @@
-"""Independent looks at a generator while it trains: a reader of its own, fixed features, an image grid."""
+"""Independent looks at a generator while it trains: a reader of its own, an image grid."""
 
 from __future__ import annotations
 
-from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -16,37 +15,7 @@ from aukit.files import atomic_path
 from aukit.synthesis.networks import ExpressionGenerator, compose, initialize
 from aukit.synthesis.synthetic_set import to_images, to_tensor
 
-__all__ = ["FIXED_FEATURES", "FixedFeatures", "FrameReader", "expression_grid", "save_grid", "train_reader"]
-
-#: Name of the extractor, printed with every distance that rests on it; raised when it changes.
-FIXED_FEATURES = "randomconv1"
-
-
-class FixedFeatures(nn.Module):
-    """Four strided convolutions with fixed random weights → mean and deviation of each channel, ``[B,256]``.
-
-    Random features order generators of one study; their distances are no FID and compare with no other paper.
-    Images of any size are first resized to 64². Version 1: the weights are a function of this class alone.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()
-        widths = (3, 16, 32, 64, 128)
-        self.layers = nn.Sequential()
-        for before, after in pairwise(widths):
-            self.layers.extend([nn.Conv2d(before, after, 3, stride=2, padding=1), nn.LeakyReLU(0.2)])
-        initialize(self.layers, std=1.0, generator=torch.Generator().manual_seed(20210101))
-        with torch.no_grad():
-            for layer in self.layers:
-                if isinstance(layer, nn.Conv2d):
-                    layer.weight.mul_((2 / layer.weight[0].numel()) ** 0.5)
-        self.requires_grad_(False)
-
-    def forward(self, images: Tensor) -> Tensor:
-        """Features ``[B,256]`` of images ``[B,3,S,S]`` in [−1,1]."""
-        small = F.interpolate(images.float(), (64, 64), mode="bilinear", antialias=True, align_corners=False)
-        maps = self.layers(small).flatten(2)
-        return torch.cat([maps.mean(dim=2), maps.std(dim=2)], dim=1)
+__all__ = ["FrameReader", "expression_grid", "save_grid", "train_reader"]
 
 
 class FrameReader(nn.Module):

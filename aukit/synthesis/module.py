@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from aukit.errors import ConfigError
 from aukit.metrics import frechet_distance, intraclass_correlation, kernel_distance
+from aukit.metrics.features import FIXED_FEATURES, FixedFeatures
 from aukit.synthesis import losses
 from aukit.synthesis.data import SynthesisDataModule
 from aukit.synthesis.evaluation import (
-    FIXED_FEATURES,
-    FixedFeatures,
     FrameReader,
     expression_grid,
     save_grid,

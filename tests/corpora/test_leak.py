@@ -1,23 +1,52 @@
 """Leak test: whoever sees the frames without the face knows nothing of unseen people's action units."""
 
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 import pytest
 
-from aukit.corpora import StandinRecipe
+from aukit.corpora import BP4DRecipe, DISFARecipe, StandinRecipe, bp4d_layout, disfa_standin, fera2017_layout
 from aukit.corpora.fera2017_labels import AUS
-from aukit.corpora.fera2017_layout import Sequence as Recording
 from aukit.corpora.filming import FilmCrew
-from aukit.corpora.recipe import TRACK_AUS
+from aukit.corpora.folds import LISTED
+from aukit.corpora.recipe import Recipe, track_aus
 from aukit.corpora.standin import coded, true_intensities
 from aukit.metrics import intraclass_correlation
 
-# One frame of each of many recordings: further frames of a recording would say nearly the same again.
-RECIPE = replace(StandinRecipe.mini(), profile="probe", frames=1, fps=1, size=64)
 PEOPLE, TASKS, FOLDS = 24, 12, 6
-COLUMNS = [TRACK_AUS.index(au) for au in AUS.intensity]
+
+
+@dataclass(frozen=True)
+class World:
+    """A stand-in of which one frame of each of many recordings is filmed: further frames of a recording would
+    say nearly the same again."""
+
+    recipe: Recipe
+    subjects: tuple[str, ...]
+    recording: Callable[[str, str], Any]
+    view: int
+    aus: tuple[int, ...]
+
+
+def small(recipe: Any) -> Any:
+    return replace(recipe, profile="probe", frames=1, fps=1, size=64)
+
+
+FERA, BP4D, DISFA = small(StandinRecipe.mini()), small(BP4DRecipe.mini()), small(DISFARecipe.mini())
+WORLDS = {
+    "fera2017": World(
+        FERA,
+        FERA.subjects("train"),
+        lambda subject, task: fera2017_layout.Sequence("train", subject, task),
+        6,
+        AUS.intensity,
+    ),
+    "bp4d": World(BP4D, BP4D.subjects(), bp4d_layout.Sequence, 0, tuple(LISTED["bp4d"])),
+    "disfa": World(DISFA, DISFA.subjects(), disfa_standin.Recording, 1, tuple(LISTED["disfa"])),
+}
 
 
 def masked(frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
@@ -32,20 +61,22 @@ def masked(frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
     return result
 
 
-@pytest.fixture(scope="module")
-def probe() -> dict[str, np.ndarray]:
+@pytest.fixture(scope="module", params=WORLDS)
+def probe(request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
+    world = WORLDS[request.param]
+    columns = [track_aus(world.recipe.rates).index(au) for au in world.aus]
     images, points, labels, people = [], [], [], []
-    for number, subject in enumerate(RECIPE.subjects("train")[:PEOPLE]):
+    for number, subject in enumerate(world.subjects[:PEOPLE]):
         crew = None
         for task in range(TASKS):
-            recording = Recording("train", subject, f"T{task + 1}")
-            crew = crew or FilmCrew(RECIPE, recording.person, recording.gender or "female")
-            take = crew.plan(recording, 6, true_intensities(RECIPE, recording))
+            recording = world.recording(subject, f"T{task + 1}")
+            crew = crew or FilmCrew(world.recipe, recording.person, recording.gender or "female")
+            take = crew.plan(recording, world.view, true_intensities(world.recipe, recording))
             for frames, landmarks in crew.shoot(take):
                 images.append(frames)
                 points.append(landmarks)
-            labels.append(coded(RECIPE, recording)[:, COLUMNS])
-            people += [number] * RECIPE.frames
+            labels.append(coded(world.recipe, recording)[:, columns])
+            people.append(number)
     codes = np.concatenate(labels).astype(float)
     return {
         "images": np.concatenate(images),
@@ -75,12 +106,13 @@ def probe_icc(images: np.ndarray, labels: np.ndarray, people: np.ndarray) -> np.
 def test_frames_without_the_face_tell_nothing(probe: dict[str, np.ndarray]) -> None:
     icc = probe_icc(masked(probe["images"], probe["landmarks"]), probe["labels"], probe["people"])
     # 288 recordings: the mean over seven AUs has a standard error of about 0.02.
+    print("masked", icc.round(3), "mean", icc.mean().round(3))
     assert abs(icc.mean()) <= 0.05, icc
     assert np.abs(icc).max() <= 0.20, icc
 
 
 def test_the_probe_finds_a_leak_where_there_is_one(probe: dict[str, np.ndarray]) -> None:
     leaky = masked(probe["images"], probe["landmarks"])
-    smile = np.nan_to_num(probe["labels"][:, 4])
+    smile = np.nan_to_num(probe["labels"][:, 3])
     leaky[:, :8, :8] = (40 + 30 * smile[:, None, None, None]).astype(np.uint8)
-    assert probe_icc(leaky, probe["labels"], probe["people"])[4] > 0.3
+    assert probe_icc(leaky, probe["labels"], probe["people"])[3] > 0.3

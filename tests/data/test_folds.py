@@ -11,6 +11,7 @@ from aukit.data import BP4DDataModule, DISFADataModule, FGNetListsDataModule
 from aukit.errors import ConfigError
 from aukit.registration import frontal_template
 from aukit.runs.instantiate import build_datamodule
+from aukit.runs.predictions import prediction_table
 from tests.releases import BP4D_AUS, bp4d_sequence, disfa, fgnet_lists
 
 PEOPLE = ("F001", "F002", "F003", "F005", "F004", "M003")  # two of each part
@@ -181,3 +182,19 @@ def test_configurations_name_them(name: str, options: dict[str, object]) -> None
         assert getattr(made, key) == (tuple(value) if isinstance(value, list) else value)
     with pytest.raises(ConfigError, match="fold"):
         build(fold="first")
+
+
+def test_the_root_comes_from_the_environment_where_none_is_given(release, monkeypatch) -> None:
+    monkeypatch.setenv("AUKIT_BP4D_ROOT", str(release))
+    assert BP4DDataModule().root == release
+    monkeypatch.delenv("AUKIT_BP4D_ROOT")
+    with pytest.raises(ConfigError, match=r"data\.root=FOLDER or set AUKIT_BP4D_ROOT"):
+        BP4DDataModule()
+
+
+def test_predictions_of_other_action_units_have_occurrences_or_nothing_as_labels(release) -> None:
+    data = module(release, fold=0, aus=(1, 2, 26))
+    rows = data.test_rows
+    table = prediction_table([{"rows": rows, "scores": np.zeros((len(rows), 3), np.float32)}], data)
+    assert set(table["AU02_label"].dropna()) <= {0, 1}
+    assert table["AU26_label"].isna().all()  # BP4D does not code it

@@ -6,6 +6,7 @@ from torch.nn import functional as F
 
 from aukit.fgnet import FGNet, GradualStyleEncoder, PyramidInterpreter, StyleGAN2Generator, heatmap_scores
 from aukit.fgnet.grid import lay_out, resize, upsampled_convolution
+from aukit.fgnet.plain_interpreter import PlainInterpreter
 from tests.fgnet.baseline import published
 from tests.fgnet.networks import SMALL, small_network
 
@@ -175,3 +176,25 @@ def test_channels_follow_multiplier_and_bound():
     with torch.device("meta"):
         assert StyleGAN2Generator().channels == (512, 512, 512, 512, 512, 256, 128, 64, 32)
         assert FGNet(**SMALL).g_all.n_latent == 8
+
+
+@pytest.mark.parametrize(("kernel", "widths"), [(1, (12, 6)), (3, (12, 10, 6))])
+def test_the_ablation_s_heads_read_the_stack_of_all_maps(kernel, widths):
+    torch.manual_seed(0)
+    channels, size = (5, 4, 3), 8
+    head = PlainInterpreter(2, channels, size, kernel, widths).eval()
+    maps = [torch.randn(2, c, 4 * 2**i, 4 * 2**i) for i, c in enumerate(channels)]
+    resized = [F.interpolate(f, size=(size, size), mode="bilinear", align_corners=True) for f in maps]
+    weight = torch.cat([entry.weight for entry in head.entry], dim=1)
+    stack = F.conv2d(torch.cat(resized, dim=1), weight, head.entry[0].bias, padding=kernel // 2)
+    torch.testing.assert_close(head(maps), head.layers(stack), rtol=1e-4, atol=1e-6)
+    assert head(maps).shape == (2, 2, size, size)
+
+
+def test_a_network_with_another_head_has_the_published_widths():
+    pixel = small_network(head="pixel")
+    assert [m.out_channels for m in pixel.interpreter.layers if isinstance(m, torch.nn.Conv2d)] == [32, 4]
+    plain = small_network(head="plain", head_widths=(8, 6))
+    assert plain(torch.zeros(1, 3, 32, 32)).shape == (1, 4, 16, 16)
+    assert {m.kernel_size for m in plain.modules() if isinstance(m, torch.nn.Conv2d) and m in
+            list(plain.interpreter.modules())} == {(3, 3)}  # fmt: skip

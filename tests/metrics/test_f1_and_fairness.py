@@ -111,6 +111,7 @@ def test_a_perfect_classifier_has_no_gap_but_the_base_rate():
     assert mean["worst_group_f1"] == 1
     assert set(mean) == {
         "worst_group_f1",
+        "group_mean_f1",
         "f1_gap",
         "base_rate_gap",
         "demographic_parity_difference",

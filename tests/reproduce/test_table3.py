@@ -11,9 +11,10 @@ from aukit.cli import main as aukit
 from aukit.corpora.recipe import VERSION
 from aukit.errors import ConfigError
 from aukit.reproduce import main
-from aukit.reproduce.setting import Setting, check_affordable, choose_setting
-from aukit.reproduce.table3 import ROOT_VARIABLE, WEIGHTS_VARIABLE, Table3
+from aukit.reproduce.setting import Setting, check_affordable, choose_setting, root_variable
+from aukit.reproduce.table3 import WEIGHTS_VARIABLE, Table3
 
+ROOT_VARIABLE = root_variable("fera2017")
 WORDS = {"table": "table3", "profile": "smoke", "seed": 0, "plan": False, "yes": False, "jobs": 1}
 
 
@@ -86,7 +87,7 @@ def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(mad
 
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
-    monkeypatch.setattr(Table3, "make_corpus", lambda self: pytest.fail("worked again"))
+    monkeypatch.setattr(Table3, "make", lambda self, stages: pytest.fail("worked again"))
     main(Namespace(**WORDS))
     assert (
         made / "lightning_logs/tables/table3/standin-smoke/table.txt"
@@ -134,15 +135,15 @@ def test_bad_words_name_the_remedy(tmp_path, monkeypatch, capsys):
 
 def test_source_and_size_follow_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv(ROOT_VARIABLE, raising=False)
-    assert choose_setting(ROOT_VARIABLE, None, tmp_path).name == "standin-mini"
-    assert choose_setting(ROOT_VARIABLE, "smoke", tmp_path, seed=2).name == "standin-smoke-seed2"
+    assert choose_setting(Table3.corpora, None, tmp_path).name == "standin-mini"
+    assert choose_setting(Table3.corpora, "smoke", tmp_path, seed=2).name == "standin-smoke-seed2"
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
-    assert choose_setting(ROOT_VARIABLE, None, tmp_path).name == "licensed-paper"
+    assert choose_setting(Table3.corpora, None, tmp_path).name == "licensed-paper"
 
 
 def test_the_paper_s_size_without_a_gpu_must_be_insisted_on(tmp_path, monkeypatch):
     monkeypatch.setattr("aukit.reproduce.setting.has_gpu", lambda: False)
-    setting = Setting("paper", tmp_path, tmp_path, 0, 1)
+    setting = Setting("paper", {"fera2017": tmp_path}, tmp_path, 0, 1)
     with pytest.raises(ConfigError, match="--yes"):
         check_affordable(setting, yes=False)
     check_affordable(setting, yes=True)
@@ -154,7 +155,7 @@ def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkey
     )
     for path in root.rglob("FERA17_TE_*_Int.csv"):
         path.unlink()
-    table3 = Table3(Setting("smoke", root, tmp_path / "logs", 0, 1))
+    table3 = Table3(Setting("smoke", {"fera2017": root}, tmp_path / "logs", 0, 1))
     assert table3.setting.source == "standin"  # whatever the user calls it
     assert table3.scored_partition == "valid"
     corpus = table3.config("intensity", "data.training_set=x")["data"]["init_args"]["corpus"]["init_args"]

@@ -103,3 +103,14 @@ def test_files_that_are_not_there_or_not_yaml(home, tmp_path):
 def test_values_still_to_be_given_are_named(home):
     config = load_config(home.experiment, overrides=["data.inner.root=???"])
     assert missing_values(config) == ["data.inner.root"]
+
+
+def test_a_short_word_stands_for_the_key_that_the_experiment_gives(home):
+    path = home("fakes/axes.yaml", {**EXPERIMENT, "axes": {"people": "data.inner.people"}})
+    inner = load_config(path, None, ["people=7"])["data"]["init_args"]["inner"]
+    assert inner["init_args"]["people"] == 7
+    assert "axes" not in load_config(path)
+    with pytest.raises(ConfigError, match="unknown key 'folds'"):
+        load_config(path, None, ["folds=1"])
+    with pytest.raises(ConfigError, match="axes must give dotted keys"):
+        load_config(home("fakes/bad.yaml", {**EXPERIMENT, "axes": ["people"]}))

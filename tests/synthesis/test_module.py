@@ -4,9 +4,10 @@ import torch
 from lightning.pytorch import Trainer
 
 from aukit.errors import ConfigError
+from aukit.metrics.features import FixedFeatures
 from aukit.runs.callbacks import StepSeed
 from aukit.synthesis import SynthesisDataModule, SynthesizerModule
-from aukit.synthesis.evaluation import FixedFeatures, expression_grid
+from aukit.synthesis.evaluation import expression_grid
 from aukit.synthesis.schedule import Schedule
 from tests.fake_training import FakeDataModule
 from tests.fakes import AUS

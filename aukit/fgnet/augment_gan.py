@@ -1,0 +1,63 @@
+"""Differentiable augmentation of what a discriminator sees (Karras et al., NeurIPS 2020, arXiv 2006.06676).
+
+Changes that a distribution can be told through, each with the same probability per image: mirroring, moving
+by whole pixels, brightness, contrast and saturation. Of the paper's these are the ones that suit registered
+faces.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["augment"]
+
+_MOVE = 0.125  # of the side
+_BRIGHTNESS = 0.2
+_CONTRAST = 0.5
+
+
+def augment(images: Tensor, probability: float) -> Tensor:
+    """Change images at random.
+
+    Args:
+        images: ``[B,3,S,S]`` in about [−1,1].
+        probability: That of each change, per image.
+
+    Returns:
+        As `images`; gradients pass. Draws from torch's generator.
+    """
+    count, device = len(images), images.device
+
+    def chosen() -> Tensor:
+        return (torch.rand(count, 1, 1, 1, device=device) < probability).to(images.dtype)
+
+    def normal() -> Tensor:
+        return torch.randn(count, 1, 1, 1, device=device, dtype=images.dtype)
+
+    x = torch.where((chosen() * chosen_half(count, device)) > 0, images.flip(-1), images)
+    x = _move(x, chosen().flatten())
+    x = x + chosen() * normal() * _BRIGHTNESS
+    x = x * torch.exp2(chosen() * normal() * _CONTRAST)
+    grey = x.mean(1, keepdim=True)
+    return grey + (x - grey) * torch.exp2(chosen() * normal())
+
+
+def chosen_half(count: int, device: torch.device) -> Tensor:
+    """1 or 0 with equal odds, ``[count,1,1,1]``."""
+    return (torch.rand(count, 1, 1, 1, device=device) < 0.5).float()
+
+
+def _move(images: Tensor, chosen: Tensor) -> Tensor:
+    """Move the chosen images by whole pixels, mirrored at the border."""
+    count, _, size, _ = images.shape
+    reach = max(1, round(_MOVE * size))
+    x, y = (
+        torch.randint(-reach, reach + 1, (count,), device=images.device) * chosen.long() for _ in range(2)
+    )
+    padded = F.pad(images, (reach,) * 4, mode="reflect")
+    place = torch.arange(size, device=images.device) + reach
+    rows, columns = place[None] + y[:, None], place[None] + x[:, None]
+    index = torch.arange(count, device=images.device)[:, None, None]
+    return padded.permute(0, 2, 3, 1)[index, rows[:, :, None], columns[:, None, :]].permute(0, 3, 1, 2)

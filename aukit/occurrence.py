@@ -1,0 +1,145 @@
+"""What modules that detect action units share: F1 by AU and gender, schedule, class weights, threshold."""
+
+from __future__ import annotations
+
+import math
+from abc import abstractmethod
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from lightning import LightningModule
+from torch import Tensor
+
+from aukit.errors import ConfigError
+from aukit.metrics import GroupedMultilabelF1, MultilabelF1
+
+__all__ = ["GENDERS", "THRESHOLD", "OccurrenceModule", "Schedule"]
+
+GENDERS = ("female", "male")
+
+#: A score above it says that the action unit is present, whatever the module.
+THRESHOLD = 0.0
+
+Schedule = Literal["constant", "cosine"]
+
+_FINAL_SHARE = 0.03  # of the learning rate, at the end of the cosine schedule
+
+
+class OccurrenceModule(LightningModule):
+    """Base of modules that score the occurrence of action units; a score above 0 means present.
+
+    Batches are those of `aukit.data.CorpusDataModule`. A subclass implements `scores` and `training_step`,
+    calls `set_learning_rates` in every step, and keeps ``aus``, ``schedule``, ``warmup_steps`` and
+    ``class_weights`` among its hyperparameters.
+
+    Logged in validation: ``f1`` (mean over AUs), ``f1_AU…``, ``f1_female``, ``f1_male`` and ``f1_gap`` (mean
+    over AUs of the absolute difference). Test and prediction steps return ``rows`` and ``scores`` for the
+    prediction writer, whose table the run scores.
+
+    Args:
+        aus: Action units, in the order of the label columns.
+    """
+
+    decision_threshold = THRESHOLD
+
+    def __init__(self, aus: Sequence[int]) -> None:
+        super().__init__()
+        self.f1 = MultilabelF1(len(aus), threshold=THRESHOLD)
+        self.f1_by_gender = GroupedMultilabelF1(len(aus), GENDERS, threshold=THRESHOLD)
+        self._weights: list[Tensor] = []  # of absent and present, [2,A]; in a list: no part of the checkpoint
+
+    @abstractmethod
+    def scores(self, batch: dict[str, Any]) -> Tensor:
+        """Scores ``[B,A]`` of a batch's images."""
+
+    # ------------------------------------------------------------------ training
+
+    def on_train_start(self) -> None:
+        """Check that data and model mean the same; take the AU rates of the training frames."""
+        hp, data = self.hparams, getattr(self.trainer, "datamodule", None)
+        store = getattr(data, "store", None)
+        if data is None or store is None:
+            raise ConfigError(f"{type(self).__name__} trains on a corpus datamodule with a prepared store")
+        if list(data.aus) != list(hp["aus"]):
+            raise ConfigError(f"the data have AUs {list(data.aus)}, the model {list(hp['aus'])}")
+        if hp["schedule"] == "cosine" and not math.isfinite(self.trainer.estimated_stepping_batches):
+            raise ConfigError("the cosine schedule goes over the whole run: set trainer.max_epochs")
+        if hp["class_weights"] == "sqrt":
+            self._weights = [class_weights(store.table.occurrences(tuple(data.aus))[data.train_rows])]
+
+    def set_learning_rates(self) -> None:
+        """Give every group of the optimiser its rate of this step: ``full_lr`` times the schedule."""
+        factor = self._learning_rate_factor(self.trainer.global_step)
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = group["full_lr"] * factor
+
+    def frame_weights(self, labels: Tensor) -> Tensor | None:
+        """Weight ``[B,A]`` of each label; None for 1 everywhere."""
+        if not self._weights:
+            return None
+        absent, present = self._weights[0].to(labels.device)
+        return torch.where(labels == 1, present, absent)
+
+    def log_loss(self, loss: Tensor) -> None:
+        """Log the training loss at the logger's steps; elsewhere it would only cost time."""
+        if (self.trainer.global_step + 1) % int(getattr(self.trainer, "log_every_n_steps", 50)) == 0:
+            self.log("train/loss", loss.detach(), prog_bar=True)
+
+    def _learning_rate_factor(self, step: int) -> float:
+        rise: float = min(1.0, (step + 1) / max(1, self.hparams["warmup_steps"]))
+        if self.hparams["schedule"] == "constant":
+            return rise
+        total = max(1, int(self.trainer.estimated_stepping_batches))
+        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
+        return rise * (_FINAL_SHARE + (1 - _FINAL_SHARE) * fall)
+
+    # ------------------------------------------------------------------ validation and test
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Count the frames' decisions."""
+        self.count(self.scores(batch), batch)
+
+    def on_validation_epoch_end(self) -> None:
+        """Log F1."""
+        if not self.trainer.sanity_checking:
+            self._log_f1()
+        self.f1.reset()
+        self.f1_by_gender.reset()
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
+        """``rows`` ``[B]`` and ``scores`` ``[B,A]``; above 0 is present."""
+        return {"rows": batch["rows"], "scores": self.scores(batch)}
+
+    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
+        """``rows`` and ``scores``, as in the test."""
+        return {"rows": batch["rows"], "scores": self.scores(batch)}
+
+    def count(self, scores: Tensor, batch: dict[str, Any]) -> None:
+        """Add the decisions of a batch to the F1 of validation."""
+        frame = self.trainer.datamodule.store.table.frame  # type: ignore[attr-defined]
+        genders = frame["gender"].to_numpy()[batch["rows"].cpu().numpy()]
+        known = [gender if gender in GENDERS else None for gender in genders]
+        self.f1.update(scores, batch["occurrences"])
+        self.f1_by_gender.update(scores, batch["occurrences"], known)
+
+    def _log_f1(self) -> None:
+        f1, values = self.f1.compute().reshape(-1).float(), self.f1_by_gender.compute()
+        groups = torch.stack([values[gender].reshape(-1).float() for gender in GENDERS])
+        self.log("val/f1", f1.nanmean(), prog_bar=True)
+        self.log_dict({f"val/f1_AU{au}": v for au, v in zip(self.hparams["aus"], f1, strict=True)})
+        self.log_dict({f"val/f1_{g}": v.nanmean() for g, v in zip(GENDERS, groups, strict=True)})
+        self.log("val/f1_gap", (groups[0] - groups[1]).abs().nanmean())
+
+
+def class_weights(labels: np.ndarray[Any, np.dtype[np.float32]]) -> Tensor:
+    """Weights ``[2,A]`` of absent and present: √(π/(1−π)) and its inverse, π being the AU's rate.
+
+    Args:
+        labels: ``[N,A]``, 0, 1 or NaN; an AU that is always or never present gets weights of 1.
+    """
+    rate = np.nanmean(np.where(np.isnan(labels).all(axis=0), 0.0, labels), axis=0)
+    mixed = (rate > 0) & (rate < 1)
+    present = np.sqrt(np.divide(1 - rate, rate, out=np.ones_like(rate), where=mixed))
+    return torch.tensor(np.stack([1 / present, present]), dtype=torch.float32)

@@ -1,0 +1,77 @@
+"""F1 of prediction files: against the plain metric, folds apart, the all-positive rule as floor."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aukit.metrics import multilabel_f1
+from aukit.reproduce.scores import f1_difference, f1_scores
+
+AUS = [1, 12]
+
+
+def predictions(path, people, seed, skill=1.0, frames=40):
+    rng = np.random.default_rng(seed)
+    labels = (rng.random((len(people) * frames, 2)) < (0.3, 0.6)).astype(float)
+    labels[:5, 0] = np.nan
+    scores = skill * (np.nan_to_num(labels) - 0.5) + rng.normal(size=labels.shape)
+    columns = {"person": np.repeat(people, frames)}
+    for i, au in enumerate(AUS):
+        columns |= {f"AU{au:02d}_label": labels[:, i], f"AU{au:02d}_score": scores[:, i]}
+    pd.DataFrame(columns).to_parquet(path)
+    return path
+
+
+def test_one_fold_is_the_f1_of_all_frames_and_the_floor_that_of_calling_all_positive(tmp_path):
+    path = predictions(tmp_path / "a.parquet", ["p", "q", "r"], 0)
+    frame = pd.read_parquet(path)
+    labels = frame[[f"AU{au:02d}_label" for au in AUS]].to_numpy()
+    scores = frame[[f"AU{au:02d}_score" for au in AUS]].to_numpy()
+    found = f1_scores([path], AUS, n_boot=200)
+    np.testing.assert_allclose(list(found.method.values.values()), multilabel_f1(scores, labels, 0.0))
+    rate = np.nanmean(labels, axis=0)
+    np.testing.assert_allclose(list(found.floor.values.values()), 2 * rate / (1 + rate))
+    assert found.method.support == {"AU1": 115, "AU12": 120}
+    assert found.positives["AU12"] == int(labels[:, 1].sum())
+    value, low, high = found.margin
+    assert value == pytest.approx(found.method.mean - found.floor.mean)
+    assert low <= value <= high
+    column = found.method.column("a", "a", "method a", "ours")
+    assert column.extra == {"people": 3, "frames": 120}
+    assert column.interval == found.method.interval
+
+
+def test_folds_are_scored_apart_and_then_averaged(tmp_path):
+    paths = [
+        predictions(tmp_path / "a.parquet", ["p", "q"], 1),
+        predictions(tmp_path / "b.parquet", ["r", "s", "t"], 2, skill=3.0),
+    ]
+    together = f1_scores(paths, AUS, n_boot=100)
+    apart = [f1_scores([path], AUS, n_boot=100) for path in paths]
+    for au in ("AU1", "AU12"):
+        assert together.method.values[au] == pytest.approx(np.mean([f.method.values[au] for f in apart]))
+        assert together.floor.values[au] == pytest.approx(np.mean([f.floor.values[au] for f in apart]))
+    assert together.method.people == 5
+    assert together.method.frames == 200
+
+
+def test_an_action_unit_that_nobody_shows_has_no_score(tmp_path):
+    path = predictions(tmp_path / "a.parquet", ["p", "q"], 3)
+    frame = pd.read_parquet(path)
+    frame["AU01_label"] = 0.0
+    frame.to_parquet(path)
+    found = f1_scores([path], AUS, n_boot=50)
+    assert np.isnan(found.method.values["AU1"])
+    assert found.method.mean == found.method.values["AU12"]
+    assert found.positives["AU1"] == 0
+    assert found.method.support["AU1"] == 80
+
+
+def test_differences_are_paired(tmp_path):
+    people = ["p", "q", "r", "s"]
+    worse = f1_scores([predictions(tmp_path / "a.parquet", people, 4, skill=0.5)], AUS)
+    better = f1_scores([predictions(tmp_path / "b.parquet", people, 4, skill=4.0)], AUS)
+    value, low, high = f1_difference(better, worse)
+    assert value == pytest.approx(better.method.mean - worse.method.mean)
+    assert 0 < low <= value <= high
+    assert f1_difference(worse, worse) == (0, 0, 0)
