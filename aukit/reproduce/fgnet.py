@@ -195,7 +195,16 @@ class FGNetTables(Reproduction):
     # ----------------------------------------------------------------- the chain
 
     def make(self, stages: Stages) -> Report:
-        """Corpora, registration, trainings with their scores on the other corpus, tables."""
+        """Corpora, registration, trainings with their scores on the other corpus, tables.
+
+        Raises:
+            ConfigError: No method can be run in this size with the weights at hand.
+        """
+        if not self.cells():
+            variables = ", ".join(m["weights"] for m in self.methods.values() if "weights" in m)
+            raise ConfigError(
+                f"size {self.setting.profile} has no method without weights: name some with {variables}"
+            )
         with stages.stage("corpora"):
             for corpus in self.corpora:
                 sources.make(corpus, self.setting)
