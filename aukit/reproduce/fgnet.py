@@ -190,7 +190,7 @@ class FGNetTables(Reproduction):
 
     def decisive_words(self) -> str:
         """The weights that methods start from."""
-        return " ".join(f"{method}:{files}" for method, files in self.weights.items())
+        return " ".join(f"{m}:{files}" for m, files in self.weights.items() if self.is_run(m))
 
     # ----------------------------------------------------------------- the chain
 
