@@ -25,7 +25,7 @@ from filelock import FileLock
 from aukit.avatars import Avatar, Camera, Light, plain_background, render
 from aukit.avatars.retargeting import COLUMN, both_sides
 from aukit.corpora.filming import LIFT, ZOOM
-from aukit.corpora.random_renders import sample_expression
+from aukit.corpora.random_expressions import sample_expression
 from aukit.corpora.resumable import WHOLE, Shard, claim, disk_errors, remove_leftovers, run_jobs
 from aukit.errors import ConfigError, StoreError
 from aukit.files import atomic_path
@@ -36,7 +36,7 @@ IMAGES = "images.npy"
 FACES = "faces.parquet"
 PARTS = "parts"
 POOL = "pretrain"
-VERSION = 1
+VERSION = 2
 CHUNK = 8
 """Identities that are made, and made again after a kill, together."""
 TOGETHER = 4
