@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aukit.reproduce.pm2_scores import SeedScores, span
@@ -101,8 +102,11 @@ def _trainings(starts: dict[int, Record], records: dict[Cell, Record]) -> str:
     size = data["source"]["init_args"]["size"]
     target = data.get("target_batch_size") or data["batch_size"]
     seeds = ", ".join(map(str, starts))
+    weights = start.config["model"]["init_args"].get("weights")
+    begun = f"from the weights {Path(weights).name}" if weights else "from random weights"
     return (
-        f"One source-trained start per seed (real frames only, {_steps(start)} steps), shared by all methods;"
+        f"One source-trained start per seed (real frames only, {_steps(start)} steps {begun}), shared by all"
+        " methods;"
         f" then {_steps(some)} steps of every method, source only included, with {data['batch_size']} frames"
         f" per labelled stream and {target} of the target, crops of {size} px, {model['backbone']}, Adam"
         f" {model['lr']:g}. Seeds: {seeds}."
