@@ -97,6 +97,9 @@ def load_backbone(network: nn.Module, path: Path) -> None:
 def pack_backbone(checkpoint: Path, out: Path) -> int:
     """Take the backbone out of a checkpoint of `aukit.pretraining.PCAModule`, as safetensors.
 
+    Values are rounded to half precision, far finer than what separates two trainings; networks load them as
+    single precision again.
+
     Args:
         checkpoint: The checkpoint of a training whose ``network`` was a `Backbone`.
         out: The file to write, with timm's keys.
@@ -115,7 +118,8 @@ def pack_backbone(checkpoint: Path, out: Path) -> int:
             f"{checkpoint}: no checkpoint of a pre-trained backbone: it has no entry {prefix}…"
         )
     with atomic_path(out) as temporary:
-        save_file({key: value.contiguous() for key, value in tensors.items()}, temporary)
+        halves = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
+        save_file({key: value.contiguous() for key, value in halves.items()}, temporary)
     return sum(value.numel() for value in tensors.values())
 
 

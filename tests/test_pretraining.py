@@ -96,7 +96,8 @@ def test_it_learns_and_its_backbone_can_be_packed(tmp_path):
     packed = Backbone("resnet10t", str(out), SMALL).state_dict()
     trained = torch.load(record.folder / "checkpoints" / "last.ckpt", weights_only=True)["state_dict"]
     for key, value in packed.items():
-        assert torch.equal(value, trained[f"network.{key}"]), key
+        rounded = trained[f"network.{key}"].half().float() if value.is_floating_point() else value
+        assert torch.equal(value, rounded), key
     with pytest.raises(WeightsError, match="no checkpoint of a pre-trained backbone"):
         pack_backbone(out, tmp_path / "again.safetensors")
 

@@ -62,7 +62,7 @@ class FoldDataModule(CorpusDataModule):
         transform_size: int | None = None,
     ) -> None:
         super().__init__(
-            root or self._root_of_the_environment(),
+            root or os.environ.get(self.root_variable or "", ""),
             cache,
             registration,
             size,
@@ -87,18 +87,14 @@ class FoldDataModule(CorpusDataModule):
         self.transform_size = transform_size
         self.selects_on_test = selection == "oracle"
 
-    def _root_of_the_environment(self) -> str:
-        root = os.environ.get(self.root_variable or "")
-        if not root:
-            how = f" or set {self.root_variable}" if self.root_variable else ""
-            raise ConfigError(f"the corpus has no root: give data.root=FOLDER{how}")
-        return root
-
     @abstractmethod
     def _corpus(self) -> Release:
         """Reader of what is prepared."""
 
     def _prepare(self) -> Path:
+        if self.root == Path():
+            how = f" or set {self.root_variable}" if self.root_variable else ""
+            raise ConfigError(f"the corpus has no root: give data.root=FOLDER{how}")
         settings = {} if self.transform_size is None else {"transform_size": self.transform_size}
         return prepare_release(
             self._corpus(),

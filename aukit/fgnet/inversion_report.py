@@ -1,10 +1,11 @@
 """What an inversion can do on avatars it was not trained on: errors, expression in the codes, a picture.
 
-    python -m aukit.fgnet.inversion_report --weights mini --faces DIR --picture PNG
+    python -m aukit.fgnet.inversion_report --weights mini --faces DIR --picture PNG [--store STORE]
 
 prints the figures of the weights' card as Markdown. ``DIR`` is the pool that the weights were trained on
 (`aukit.corpora.avatar_faces`); its held-out avatars are judged. Judging reads the avatars' activations;
-training does not.
+training does not. ``STORE`` is a prepared store of a corpus in three folds (FFHQ crops of 64²): a probe is
+fitted to the people who train fold 0 and read on those who test it.
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from aukit.corpora.folds import fold_parts
 from aukit.data.datamodule import held_out_people
+from aukit.data.store import PreparedStore
 from aukit.fgnet.inversion import Inverter, effective_dimensions, gradient_distance, mouth
 from aukit.files import atomic_path
 from aukit.metrics import kernel_distance
 from aukit.metrics.features import FIXED_FEATURES, FixedFeatures
 from aukit.shipped import MINI_NETWORK
 
-__all__ = ["inversion_report", "probe", "reconstruction_picture"]
+__all__ = ["inversion_report", "people_probe", "probe", "reconstruction_picture"]
 
 #: Action units that are read from the codes: those of BP4D, and open lips and jaw.
 PROBED = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24, 25, 26)
@@ -84,6 +87,33 @@ def inversion_report(
         "kernel_distance_of_mean": kernel_distance(features[2], features[0]),
         "code_norm": float(codes.square().mean().sqrt()),
         "code_dimensions": float(effective_dimensions(normalised)),
+    }
+
+
+@torch.no_grad()
+def people_probe(
+    network: Inverter, store: PreparedStore, every: int = 4
+) -> dict[str, npt.NDArray[np.float64]]:
+    """`probe` of codes and pixels on a corpus' people: ``codes`` and ``pixels``, [A] each.
+
+    Args:
+        network: In evaluation mode.
+        store: Prepared crops of a corpus in three folds.
+        every: Take one frame in this many.
+    """
+    aus = store.table.occurrence_aus
+    labels = store.table.occurrences(aus)
+    rows = np.flatnonzero(~np.isnan(labels).any(axis=1))[::every]
+    trained, tested = fold_parts(0)
+    parts = store.table.frame["partition"].to_numpy(dtype=str)[rows]
+    known, fresh = np.isin(parts, trained), parts == tested
+    codes, _, target = _run(network, np.asarray(store.images[rows]))
+    seen = {
+        "codes": network.g_all.style[0](codes).flatten(1),
+        "pixels": F.interpolate(target, (16, 16), mode="area").flatten(1),
+    }
+    return {
+        name: probe(x[known], labels[rows][known], x[fresh], labels[rows][fresh]) for name, x in seen.items()
     }
 
 
@@ -174,6 +204,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--faces", type=Path, required=True)
     parser.add_argument("--holdout-fraction", type=float, default=0.1, help="as in training")
     parser.add_argument("--picture", type=Path)
+    parser.add_argument("--store", type=Path, help="prepared store of a corpus, to probe its people")
     words = parser.parse_args(arguments)
     network = Inverter(**MINI_NETWORK, weights=[words.weights]).eval()
     images, identities, _ = open_avatar_faces(words.faces)
@@ -184,6 +215,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     print(
         _card(inversion_report(network, images[known], activations[known], images[fresh], activations[fresh]))
     )
+    if words.store:
+        read = people_probe(network, PreparedStore.open(words.store))
+        print("\nPeople of", words.store.name, *(f"{k}: {np.nanmean(v):.3f}" for k, v in read.items()))
     if words.picture:
         # Of each held-out avatar the image with the widest open mouth, and its neighbour.
         mouths = activations[fresh][:, [PROBED.index(25), PROBED.index(26)]].sum(1)

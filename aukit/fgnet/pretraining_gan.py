@@ -17,6 +17,8 @@ from aukit.fgnet.augment_gan import augment
 from aukit.fgnet.discriminator import StyleGAN2Discriminator
 from aukit.fgnet.stylegan2 import StyleGAN2Generator
 from aukit.files import atomic_path
+from aukit.metrics import kernel_distance
+from aukit.metrics.features import FixedFeatures
 
 __all__ = ["StyleGAN2Module", "path_lengths", "r1_penalty"]
 
@@ -35,7 +37,8 @@ class StyleGAN2Module(LightningModule):
     probability that keeps the mean sign of the logits of real images there (Karras et al., NeurIPS 2020).
 
     Training needs ``target`` ``[B,3,S,S]`` in [0,1]. Logged: ``train/d_loss``, ``train/g_loss``,
-    ``train/r1``, ``train/path_length``, ``train/augment``. At the end of each epoch a picture of the average
+    ``train/r1``, ``train/path_length``, ``train/augment``, and ``val/kernel_distance`` of the average
+    generator's faces to held-out ones on `FixedFeatures`. At the end of each epoch a picture of the average
     generator's faces goes to ``samples/`` in the run's folder.
 
     Args:
@@ -82,6 +85,7 @@ class StyleGAN2Module(LightningModule):
         self.generator = StyleGAN2Generator(size, style_dim, n_mlp, channel_multiplier, max_channels)
         self.discriminator = StyleGAN2Discriminator(size, channel_multiplier, max_channels)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
+        self._features: list[tuple[Tensor, Tensor]] = []
         self.register_buffer("path_mean", torch.zeros(()))
         self.register_buffer("augment_probability", torch.zeros(()))
         self.register_buffer("signs", torch.zeros(2))  # sum and number since the last adaptation
@@ -137,6 +141,19 @@ class StyleGAN2Module(LightningModule):
             self._penalty_step(optimizers[1], hp["path_weight"] * hp["path_every"] * penalty)
         self.discriminator.requires_grad_(True)
         self._move_average(len(real) * self.trainer.world_size)
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Features of held-out faces and of as many drawn ones."""
+        real = _reduced(2 * batch["target"] - 1, self.hparams["size"])
+        drawn = self(torch.randn(len(real), self.hparams["style_dim"], device=self.device))
+        extractor = FixedFeatures().to(self.device)
+        self._features.append((extractor(real), extractor(2 * drawn - 1)))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the kernel distance, on the faces of this process."""
+        real, drawn = (torch.cat(part) for part in zip(*self._features, strict=True))
+        self._features = []
+        self.log("val/kernel_distance", kernel_distance(drawn, real), prog_bar=True, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
         """Draw faces."""

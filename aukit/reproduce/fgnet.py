@@ -190,12 +190,21 @@ class FGNetTables(Reproduction):
 
     def decisive_words(self) -> str:
         """The weights that methods start from."""
-        return " ".join(f"{method}:{files}" for method, files in self.weights.items())
+        return " ".join(f"{m}:{files}" for m, files in self.weights.items() if self.is_run(m))
 
     # ----------------------------------------------------------------- the chain
 
     def make(self, stages: Stages) -> Report:
-        """Corpora, registration, trainings with their scores on the other corpus, tables."""
+        """Corpora, registration, trainings with their scores on the other corpus, tables.
+
+        Raises:
+            ConfigError: No method can be run in this size with the weights at hand.
+        """
+        if not self.cells():
+            variables = ", ".join(m["weights"] for m in self.methods.values() if "weights" in m)
+            raise ConfigError(
+                f"size {self.setting.profile} has no method without weights: name some with {variables}"
+            )
         with stages.stage("corpora"):
             for corpus in self.corpora:
                 sources.make(corpus, self.setting)

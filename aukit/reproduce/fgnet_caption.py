@@ -55,7 +55,6 @@ def not_run(table: FGNetTables) -> list[str]:
     missing += [f"{n:,} training frames" for n in table.spec["subsets"] if n not in table.size["subsets"]]
     missing += [f"head {h['id']}" for h in table.spec["heads"] if h["id"] not in table.size["heads"]]
     here = table.setting.profile
-    missing += [m["label"] for id, m in table.methods.items() if not table.is_run(id)]
     return [f"Not run in {here}: {', '.join(missing)}."] if missing else []
 
 

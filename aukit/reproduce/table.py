@@ -28,7 +28,7 @@ class Column:
         short: Heading of the text table, at most 8 characters.
         label: Full name, printed in the legend.
         kind: ``published``, ``ours``, ``comparison``, ``control``, ``floor`` (a rule that sees no image) or
-            ``missing`` (not run; in the legend only, with the reason as its note).
+            ``missing`` (not run; named below the grid, with the reason as its note).
         values: Score per action unit, ``"AU1"`` → value; None where not scored.
         mean: Mean over the action units that have a value; None without any.
         interval: 95 % interval of the mean over people; None for published columns.
@@ -83,6 +83,14 @@ class Table:
         """Columns of the grid."""
         return [column for column in self.columns if column.kind != "missing"]
 
+    def missing(self) -> list[str]:
+        """A sentence per reason why columns are not there, naming them."""
+        notes = dict.fromkeys(column.note for column in self.columns if column.kind == "missing")
+        return [
+            f"{note[0].upper()}{note[1:]}: {', '.join(c.label for c in self.columns if c.note == note)}."
+            for note in notes
+        ]
+
     def cells(self) -> list[list[str]]:
         """The table as strings: a heading, one row per action unit, then the rows of `footer`."""
         headings = ["", *(column.short for column in self.shown)]
@@ -132,12 +140,13 @@ class Table:
         lines = [self.title, rule, line(cells[0]), rule, *(line(row) for row in cells[1:foot]), rule]
         if foot < len(cells):
             lines += [line(row) for row in cells[foot:]] + [rule]
-        lines += [f"{c.short:>8}  {c.label}" + (f" [{c.note}]" if c.note else "") for c in self.columns]
+        lines += [f"{c.short:>8}  {c.label}" + (f" [{c.note}]" if c.note else "") for c in self.shown]
         if self.ceiling is not None:
             lines.append(f"{'ceiling':>8}  agreement of two simulated coders of the same frames")
         if self.support is not None:
             lines.append(f"{'present':>8}  frames in which it is present, of all that are coded")
-        caption = [textwrap.fill(sentence, max(len(rule), 100)) for sentence in self.caption]
+        sentences = [*self.missing(), *self.caption]
+        caption = [textwrap.fill(sentence, max(len(rule), 100)) for sentence in sentences]
         return "\n".join([*lines, "", *caption, ""])
 
     def to_markdown(self) -> str:
@@ -145,8 +154,9 @@ class Table:
         cells = self.cells()
         rows = ["| " + " | ".join(row) + " |" for row in cells]
         rows.insert(1, "|---|" + "---:|" * (len(cells[0]) - 1))
-        legend = [f"- **{c.short}**: {c.label}" + (f" ({c.note})" if c.note else "") for c in self.columns]
-        return "\n".join([f"## {self.title}", "", *rows, "", *legend, "", *self.caption, ""])
+        legend = [f"- **{c.short}**: {c.label}" + (f" ({c.note})" if c.note else "") for c in self.shown]
+        sentences = [*self.missing(), *self.caption]
+        return "\n".join([f"## {self.title}", "", *rows, "", *legend, "", *sentences, ""])
 
     def to_latex(self) -> str:
         """A LaTeX ``tabular`` in a table environment, with the caption."""
@@ -164,7 +174,7 @@ class Table:
             r"\hline",
             *([*body[foot:], r"\hline"] if foot < len(body) else []),
             r"\end{tabular}",
-            r"\caption{" + _tex(" ".join([self.title + ".", *self.caption])) + "}",
+            r"\caption{" + _tex(" ".join([f"{self.title}.", *self.missing(), *self.caption])) + "}",
             r"\end{table}",
         ]
         return "\n".join(lines) + "\n"

@@ -3,6 +3,7 @@ import pytest
 
 from aukit.cli import main
 from aukit.corpora import AvatarPairs
+from aukit.corpora.avatar_faces import open_avatar_faces
 from tests.standins import smoke_fera2017
 
 
@@ -53,3 +54,10 @@ def test_words_that_are_no_command_exit_2(words):
     with pytest.raises(SystemExit) as stop:
         main(["avatars", *words.split()])
     assert stop.value.code == 2
+
+
+def test_faces_to_pre_train_on(tmp_path, capsys):
+    words = ["avatars", "faces", "--out", str(tmp_path / "out"), "--identities", "1", "--frames", "2"]
+    assert main([*words, "--size", "16", "--workers", "0"]) == 0
+    assert "2 faces of 1 avatars" in capsys.readouterr().out
+    assert open_avatar_faces(tmp_path / "out")[0].shape == (2, 16, 16, 3)

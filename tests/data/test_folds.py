@@ -189,7 +189,7 @@ def test_the_root_comes_from_the_environment_where_none_is_given(release, monkey
     assert BP4DDataModule().root == release
     monkeypatch.delenv("AUKIT_BP4D_ROOT")
     with pytest.raises(ConfigError, match=r"data\.root=FOLDER or set AUKIT_BP4D_ROOT"):
-        BP4DDataModule()
+        BP4DDataModule().prepare_data()
 
 
 def test_predictions_of_other_action_units_have_occurrences_or_nothing_as_labels(release) -> None:

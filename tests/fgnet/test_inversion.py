@@ -1,3 +1,4 @@
+import numpy as np
 import pytest
 import torch
 
@@ -67,8 +68,8 @@ def test_it_is_fgnet_without_its_interpreter():
 
 
 def test_it_learns_to_draw_and_its_weights_begin_an_fgnet(tmp_path):
-    config = configuration("aukit.fgnet.InversionModule", model())
-    config["data"]["init_args"] |= {"steps_per_epoch": 80, "batch_size": 16}
+    config = configuration("aukit.fgnet.InversionModule", model(encoder_lr=0.01, generator_lr=0.03))
+    config["data"]["init_args"] |= {"steps_per_epoch": 60, "batch_size": 16}
     record = execute(config, tmp_path)
     assert record.metrics["val/l1"] < 0.9  # of the mean picture's error
     assert record.metrics["val/code_dimensions"] > 2
@@ -103,3 +104,37 @@ def test_interrupted_runs_end_bit_equal(tmp_path):
     states = run_in_pieces(tmp_path, "aukit.fgnet.InversionModule", model())
     for name, value in states[0].items():
         assert torch.equal(value, states[1][name]), name
+
+
+def test_the_shipped_weights_draw_avatars_that_they_never_saw():
+    from aukit.corpora.avatar_faces import FacesRecipe, render_faces
+    from aukit.fgnet.inversion_report import PROBED, inversion_report
+    from aukit.shipped import HOME, MINI_NETWORK
+
+    assert (HOME / "fgnet-mini.md").is_file()
+    assert (HOME / "fgnet-mini.safetensors").stat().st_size < 8 << 20
+    network = Inverter(**MINI_NETWORK, weights=["mini"]).eval()
+    made = [render_faces(FacesRecipe(1, 4), identity) for identity in range(9000, 9006)]  # not in the pool
+    images = [faces for faces, _ in made]
+    acts = [rows[[f"AU{au:02d}" for au in PROBED]].to_numpy(np.float32) for _, rows in made]
+    report = inversion_report(
+        network,
+        np.concatenate(images[:3]),
+        np.concatenate(acts[:3]),
+        np.concatenate(images[3:]),
+        np.concatenate(acts[3:]),
+    )
+    assert report["l1"] < 0.65
+    assert report["gradient"] < 0.95
+    assert report["code_dimensions"] > 2  # of twelve faces
+
+
+def test_a_probe_reads_what_is_there_and_nothing_else():
+    from aukit.fgnet.inversion_report import probe
+
+    rng = np.random.default_rng(0)
+    features = torch.from_numpy(rng.normal(0, 1, (600, 5))).float()
+    activations = np.stack([features[:, 0].numpy(), rng.normal(0, 1, 600)], axis=1).astype(np.float32)
+    told, noise = probe(features[:400], activations[:400], features[400:], activations[400:])
+    assert told > 0.99
+    assert abs(noise - 0.5) < 0.1

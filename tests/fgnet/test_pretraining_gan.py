@@ -35,6 +35,7 @@ def fit(tmp_path, module, steps, data=None):
     )
     data = data or Unlabelled(steps_per_epoch=100)
     trainer.fit(module, data)
+    return trainer
 
 
 class Linear(nn.Module):
@@ -145,7 +146,8 @@ def test_interrupted_runs_end_bit_equal(tmp_path):
 
 
 def test_it_draws_faces_at_the_end_of_an_epoch(tmp_path):
-    fit(tmp_path, gan(), 2, Unlabelled(steps_per_epoch=2))
+    run = fit(tmp_path, gan(), 2, Unlabelled(steps_per_epoch=2))
+    assert float(run.callback_metrics["val/kernel_distance"]) > 0
     assert len(list((tmp_path / "samples").glob("*.png"))) == 1
     faces = gan()(torch.randn(2, 8))
     assert faces.shape == (2, 3, 16, 16)

@@ -68,3 +68,24 @@ def test_write_makes_every_format(table, tmp_path):
         f"table.{s}" for s in ("csv", "json", "md", "png", "tex", "txt")
     ]
     assert (tmp_path / "table.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_columns_that_are_not_run_are_named_below_the_grid(table):
+    extra = [
+        Column("a", "a", "method a", "missing", {"AU1": None}, None, note="not run in mini"),
+        Column("b", "b", "method b", "missing", {"AU1": None}, None, note="not run in mini"),
+    ]
+    table = replace(table, columns=[*table.columns, *extra])
+    assert [len(row) for row in table.cells()] == [5] * 6
+    for text in (table.to_text(), table.to_markdown(), table.to_latex()):
+        assert "Not run in mini: method a, method b." in text
+    assert sum(row["id"] == "a" for row in csv.DictReader(io.StringIO(table.to_csv()))) == 3
+
+
+def test_rows_of_the_margin_over_the_floor_and_of_support(table):
+    columns = [replace(table.columns[0], margin=None), replace(table.columns[1], margin=(0.1, 0.05, 0.2))]
+    table = replace(table, columns=columns, support={"AU1": "3/90", "AU4": "0/0"})
+    cells = table.cells()
+    assert [row[0] for row in cells[-3:]] == ["over floor", "95 % from", "to"]
+    assert [row[2] for row in cells[-3:]] == ["0.100", "0.050", "0.200"]
+    assert [row[-1] for row in cells] == ["present", "3/90", "0/0", *[""] * 6]
