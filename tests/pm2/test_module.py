@@ -262,12 +262,14 @@ def test_methods_share_a_source_trained_start(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded.*fork:DeprecationWarning")
-def test_two_processes_take_the_steps_of_one(tmp_path, data, monkeypatch):
+@pytest.mark.parametrize("method", ["pm2", "m3sda_beta", "mmd", "coral"])
+def test_two_processes_take_the_steps_of_one(tmp_path, data, monkeypatch, method):
+    """Losses that are no means over rows: moments, kernels, covariances, class balance."""
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     results = []
     for processes in (1, 2):
         data.batch_size, data.target_batch_size = 6 // processes, 4 // processes
-        module = model(method="m3sda_beta", generator_steps=2, **GROUPNORM)
+        module = model(method=method, generator_steps=2, **GROUPNORM)
         strategy = "auto" if processes == 1 else "ddp_fork_find_unused_parameters_true"
         run = trainer(tmp_path, devices=processes, strategy=strategy)
         run.fit(module, data)
