@@ -243,9 +243,10 @@ class PM2Tables(Reproduction):
             rows=[f"AU{au}" for au in self.aus],
             columns=[*columns, *self._not_run("methods", self.methods)],
             ceiling=None,
-            caption=[pm2_caption.support(floor)],
+            caption=[pm2_caption.people(floor)],
             provenance={},
             score="F1",
+            support=floor.support,
         )
 
     def fairness_table(self, records: dict[Cell, Record]) -> StatisticsTable:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aukit.reproduce.pm2_scores import SeedScores, span
@@ -38,23 +39,16 @@ def caption(
         _scores(table),
         _floor(table, records),
         *_reading(table, records),
-        *not_run(table),
         "Published: the tables of the paper were not at hand, so none of its numbers stands here.",
     ]
 
 
-def support(scores: SeedScores) -> str:
+def people(scores: SeedScores) -> str:
     """Whom the scores of one table are of."""
-    people, coded = scores.people, scores.counts[0].sums.sum((0, 1))
-    frames, positives = coded.sum(-1), coded[:, 0] + coded[:, 2]
-    unknown = f", {people['unknown']} of unknown gender" if people["unknown"] else ""
-    per_au = ", ".join(
-        f"AU{au} {present:,} of {n:,}" for au, present, n in zip(scores.aus, positives, frames, strict=True)
-    )
-    return (
-        f"{scores.frames:,} frames of {people['female']} women and {people['male']} men{unknown}."
-        f" Frames with the AU: {per_au}."
-    )
+    by_gender = scores.people
+    unknown = f", {by_gender['unknown']} of unknown gender" if by_gender["unknown"] else ""
+    women, men = by_gender["female"], by_gender["male"]
+    return f"{scores.frames:,} frames of {women} women and {men} men{unknown}."
 
 
 def not_run(table: PM2Tables) -> list[str]:
@@ -101,8 +95,11 @@ def _trainings(starts: dict[int, Record], records: dict[Cell, Record]) -> str:
     size = data["source"]["init_args"]["size"]
     target = data.get("target_batch_size") or data["batch_size"]
     seeds = ", ".join(map(str, starts))
+    weights = start.config["model"]["init_args"].get("weights")
+    begun = f"from the weights {Path(weights).name}" if weights else "from random weights"
     return (
-        f"One source-trained start per seed (real frames only, {_steps(start)} steps), shared by all methods;"
+        f"One source-trained start per seed (real frames only, {_steps(start)} steps {begun}), shared by all"
+        " methods;"
         f" then {_steps(some)} steps of every method, source only included, with {data['batch_size']} frames"
         f" per labelled stream and {target} of the target, crops of {size} px, {model['backbone']}, Adam"
         f" {model['lr']:g}. Seeds: {seeds}."

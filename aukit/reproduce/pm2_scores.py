@@ -107,6 +107,12 @@ class SeedScores:
             margin=None if kind == "floor" else span(self.minus(self.floor), "F1"),
         )
 
+    @property
+    def support(self) -> dict[str, str]:
+        """``"AU1"`` → frames with it, of all that are coded."""
+        coded = self.counts[0].sums.sum((0, 1))
+        return {f"AU{au}": f"{c[0] + c[2]:,}/{c.sum():,}" for au, c in zip(self.aus, coded, strict=True)}
+
     def per_seed(self, name: str) -> list[float]:
         """A statistic of each seed, mean over AUs."""
         return [float(bootstrap_fairness(c, 1)[name].estimate[-1]) for c in self.counts]

@@ -21,6 +21,15 @@ class StatisticsTable(Table):
 
     signed: bool = False
 
+    @property
+    def shown(self) -> list[Column]:
+        """All columns: what was not run says so in its cells."""
+        return self.columns
+
+    def missing(self) -> list[str]:
+        """Nothing: the cells say it."""
+        return []
+
     def cells(self) -> list[list[str]]:
         """A heading, then one row per statistic with value and interval in each cell."""
         headings = ["", *(column.short for column in self.columns)]
