@@ -164,7 +164,7 @@ class FGNetModule(OccurrenceModule):
             lr = hp["lr"] if lr is None else lr
             if parameters := [p for p in part.parameters() if p.requires_grad]:
                 groups.append({"params": parameters, "lr": lr, "full_lr": lr})
-        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"])
+        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"], fused=True)
 
     def configure_gradient_clipping(
         self,
