@@ -122,6 +122,9 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--frames", type=int, default=16, help="images of each")
     command.add_argument("--size", type=int, default=64, help="side of the crops in pixels")
     command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
+    command.add_argument(
+        "--registration", choices=("ffhq", "similarity"), default="ffhq", help="how faces are cropped"
+    )
     _add_sharing(command)
 
     command = _add(avatars, "pairs", _pairs, "a female and a male avatar for each frame of a corpus")
@@ -313,7 +316,14 @@ def _faces(words: argparse.Namespace) -> None:
     from aukit.corpora.avatar_faces import FacesRecipe, write_avatar_faces
     from aukit.corpora.resumable import Shard
 
-    recipe = FacesRecipe(words.identities, words.frames, words.size, seed=words.seed, basis=words.basis)
+    recipe = FacesRecipe(
+        words.identities,
+        words.frames,
+        words.size,
+        seed=words.seed,
+        basis=words.basis,
+        registration=words.registration,
+    )
     print(write_avatar_faces(words.out, recipe, Shard.parse(words.shard), words.workers))
 
 

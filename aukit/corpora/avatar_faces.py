@@ -1,4 +1,4 @@
-"""Unlabelled faces to pre-train on: crops of avatars as FG-Net sees faces (FFHQ square).
+"""Unlabelled faces to pre-train on: crops of avatars as a detector sees faces.
 
 ``DIR/images.npy`` uint8 [N, S, S, 3] RGB and ``DIR/faces.parquet`` with a row for each: ``identity`` and, for
 judging alone, ``AU12`` (activation in [0, 1]) and the like. Trainings open the identities and no more. Faces
@@ -14,7 +14,7 @@ import zlib
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +30,7 @@ from aukit.corpora.resumable import WHOLE, Shard, claim, disk_errors, remove_lef
 from aukit.errors import ConfigError, StoreError
 from aukit.files import atomic_path
 from aukit.registration.ffhq import ffhq_crop
+from aukit.registration.similarity import similarity_align
 
 MARKER = "FACES.json"
 IMAGES = "images.npy"
@@ -56,6 +57,7 @@ class FacesRecipe:
         first: Number of the first avatar; avatars are the same in every recipe.
         seed: Seed of everything.
         basis: Face basis.
+        registration: How they are cropped: "ffhq", FG-Net's square, or "similarity", closer to the face.
         version: Version of this recipe.
     """
 
@@ -65,6 +67,7 @@ class FacesRecipe:
     first: int = 0
     seed: int = 0
     basis: str = "procedural"
+    registration: Literal["ffhq", "similarity"] = "ffhq"
     version: int = VERSION
 
     def rng(self, identity: int, purpose: str) -> np.random.Generator:
@@ -170,12 +173,15 @@ def render_faces(recipe: FacesRecipe, identity: int) -> tuple[Images, pd.DataFra
         # Found landmarks are never exact: the square moves with their errors.
         points = shot.landmarks.numpy()[..., :2]
         points = points + scene.normal(0, 0.008 * size, points.shape)
-        crops += [
-            ffhq_crop(np.ascontiguousarray(image), marks, recipe.size, transform_size=size)
-            for image, marks in zip(pixels, points, strict=True)
-        ]
+        crops += [_crop(image, marks, recipe) for image, marks in zip(pixels, points, strict=True)]
     activations = {f"AU{au:02d}": drive[:, column] for au, column in COLUMN.items()}
     return np.stack(crops), pd.DataFrame({"identity": f"{POOL}/{identity}", **activations})
+
+
+def _crop(image: Images, marks: npt.NDArray[np.float64], recipe: FacesRecipe) -> Images:
+    if recipe.registration == "similarity":
+        return similarity_align(np.ascontiguousarray(image), marks, size=recipe.size)[0]
+    return ffhq_crop(np.ascontiguousarray(image), marks, recipe.size, transform_size=len(image))
 
 
 def _part(out: Path, start: int) -> Path:

@@ -65,8 +65,8 @@ class BP4DRecipe(Recipe):
 
     @classmethod
     def mini(cls, seed: int = 0) -> BP4DRecipe:
-        """All 41 people, about 5,200 frames of 192×192."""
-        return cls("mini", 41, 4, 32, 10, 192, seed=seed)
+        """All 41 people, about 5,200 frames of 128×128."""
+        return cls("mini", 41, 4, 32, 10, 128, seed=seed)
 
     @classmethod
     def standin(cls, seed: int = 0) -> BP4DRecipe:

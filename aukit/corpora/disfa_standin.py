@@ -82,8 +82,8 @@ class DISFARecipe(Recipe):
 
     @classmethod
     def mini(cls, seed: int = 0) -> DISFARecipe:
-        """All 27 people, about 3,500 frames of 192×192."""
-        return cls("mini", 27, 128, 5, 192, seed=seed)
+        """All 27 people, about 3,500 frames of 128×128."""
+        return cls("mini", 27, 128, 5, 128, seed=seed)
 
     @classmethod
     def standin(cls, seed: int = 0) -> DISFARecipe:

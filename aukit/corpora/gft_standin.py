@@ -85,8 +85,8 @@ class GFTRecipe(Recipe):
 
     @classmethod
     def mini(cls, seed: int = 0) -> GFTRecipe:
-        """All 96 people, about 3,500 frames of 192×192."""
-        return cls("mini", 32, 36, 3, 192, seed=seed)
+        """All 96 people, about 3,500 frames of 128×128."""
+        return cls("mini", 32, 36, 3, 128, seed=seed)
 
     @classmethod
     def standin(cls, seed: int = 0) -> GFTRecipe:

@@ -102,6 +102,7 @@ class AvatarFacesDataModule(StepDataModule):
         frames: Images of each.
         size: Side of the crops in pixels.
         basis: Face basis of the avatars.
+        registration: How they are cropped: "ffhq" or "similarity".
         holdout_fraction: Share of the avatars held out.
         augment: Whether training faces are changed at random.
         batch_size: Faces per training batch and process.
@@ -126,6 +127,7 @@ class AvatarFacesDataModule(StepDataModule):
         frames: int = 16,
         size: int = 64,
         basis: Literal["procedural", "ict"] = "procedural",
+        registration: Literal["ffhq", "similarity"] = "ffhq",
         holdout_fraction: float = 0.1,
         augment: bool = True,
         batch_size: int = 16,
@@ -141,6 +143,7 @@ class AvatarFacesDataModule(StepDataModule):
         self.frames = frames
         self.size = size
         self.basis = basis
+        self.registration: Literal["ffhq", "similarity"] = registration
         self.holdout_fraction = holdout_fraction
         self.augment = augment
         self.steps_per_epoch = steps_per_epoch
@@ -150,7 +153,9 @@ class AvatarFacesDataModule(StepDataModule):
         """Render the faces that are missing; see `write_avatar_faces` for the cost."""
         from aukit.corpora.avatar_faces import FacesRecipe, write_avatar_faces
 
-        recipe = FacesRecipe(self.identities, self.frames, self.size, basis=self.basis)
+        recipe = FacesRecipe(
+            self.identities, self.frames, self.size, basis=self.basis, registration=self.registration
+        )
         write_avatar_faces(self.root, recipe, workers=self.prepare_workers)
 
     def setup(self, stage: str | None = None) -> None:

@@ -109,7 +109,7 @@ class FGNetTables(Reproduction):
     def not_run(self, method: str) -> str:
         """Why a method has no score."""
         spec = self.methods[method]
-        if self.setting.profile not in spec["sizes"]:
+        if self.is_run(method) or self.setting.profile not in spec["sizes"]:
             return f"not run in {self.setting.profile}"
         if "weights" in spec:
             return f"not run: {spec['weights']} names no weights"
@@ -126,15 +126,16 @@ class FGNetTables(Reproduction):
         parts = {}
         for corpus, name in NAMES.items():
             title = f"Within corpus: trained and tested on {name}"
-            parts[f"within_{corpus}"] = self._by_method(title, corpus, corpus, aus[corpus])
+            part = f"within_{corpus}"
+            parts[part] = self._by_method(part, title, corpus, corpus, aus[corpus])
         for corpus, name in NAMES.items():
             title = f"Across corpora: trained on {name}, tested on {NAMES[OTHER[corpus]]}"
-            parts[f"{corpus}_to_{OTHER[corpus]}"] = self._by_method(
-                title, corpus, OTHER[corpus], aus["shared"]
-            )
+            part = f"{corpus}_to_{OTHER[corpus]}"
+            parts[part] = self._by_method(part, title, corpus, OTHER[corpus], aus["shared"])
         for subset in self.size["subsets"]:
             title = f"Few frames: trained on {subset:,} frames of BP4D"
-            parts[f"frames_{subset}"] = self._by_method(title, "bp4d", "bp4d", aus["bp4d"], subset)
+            part = f"frames_{subset}"
+            parts[part] = self._by_method(part, title, "bp4d", "bp4d", aus["bp4d"], subset)
         heads = {head["id"]: head for head in self.spec["heads"]}
         subset, label = self.size["heads_subset"], self.methods[self.first]["label"]
         frames = f"{subset:,} frames of " if subset else ""
@@ -154,11 +155,12 @@ class FGNetTables(Reproduction):
         return parts
 
     def _by_method(
-        self, title: str, trained_on: str, tested_on: str, aus: list[int], subset: int | None = None
+        self, id: str, title: str, trained_on: str, tested_on: str, aus: list[int], subset: int | None = None
     ) -> Part:
+        only: dict[str, list[str]] = self.size.get("only", {})
         cells = {
             method: [Cell(method, trained_on, fold, subset) for fold in self.folds]
-            if self.is_run(method)
+            if self.is_run(method) and id in only.get(method, [id])
             else []
             for method in self.methods
         }
