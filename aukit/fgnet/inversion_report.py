@@ -4,7 +4,7 @@
 
 prints the figures of the weights' card as Markdown. ``DIR`` is the pool that the weights were trained on
 (`aukit.corpora.avatar_faces`); its held-out avatars are judged. Judging reads the avatars' activations;
-training does not. ``STORE`` is a prepared store of a corpus in three folds (FFHQ crops of 64²): a probe is
+training does not. ``STORE`` is a prepared store of a corpus in three folds (crops as in the pool): a probe is
 fitted to the people who train fold 0 and read on those who test it.
 """
 
