@@ -164,7 +164,9 @@ class FGNetModule(OccurrenceModule):
             lr = hp["lr"] if lr is None else lr
             if parameters := [p for p in part.parameters() if p.requires_grad]:
                 groups.append({"params": parameters, "lr": lr, "full_lr": lr})
-        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"], fused=True)
+        # One pass over all weights; Lightning does not clip what mixed precision scales inside the optimizer.
+        fused = self._trainer is not None and str(self.trainer.precision).startswith("32")
+        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"], fused=fused)
 
     def configure_gradient_clipping(
         self,

@@ -13,7 +13,15 @@ from aukit.reproduce import main
 from aukit.reproduce.fgnet import Cell, FGNetTables
 from aukit.reproduce.setting import Setting, choose_setting
 
-WORDS = {"table": "fgnet", "profile": "smoke", "seed": 0, "plan": False, "yes": False, "jobs": 1}
+WORDS = {
+    "table": "fgnet",
+    "target": None,
+    "profile": "smoke",
+    "seed": 0,
+    "plan": False,
+    "yes": False,
+    "jobs": 1,
+}
 FOLDER = "lightning_logs/tables/fgnet/standin-smoke"
 
 

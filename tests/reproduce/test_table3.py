@@ -15,7 +15,15 @@ from aukit.reproduce.setting import Setting, check_affordable, choose_setting, r
 from aukit.reproduce.table3 import WEIGHTS_VARIABLE, Table3
 
 ROOT_VARIABLE = root_variable("fera2017")
-WORDS = {"table": "table3", "profile": "smoke", "seed": 0, "plan": False, "yes": False, "jobs": 1}
+WORDS = {
+    "table": "table3",
+    "target": None,
+    "profile": "smoke",
+    "seed": 0,
+    "plan": False,
+    "yes": False,
+    "jobs": 1,
+}
 
 
 @pytest.fixture(scope="module")
