@@ -17,6 +17,11 @@ from collections.abc import Iterator  # noqa: E402
 from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+# The same examples in every run, however busy the machine is.
+settings.register_profile("aukit", deadline=None, derandomize=True)
+settings.load_profile("aukit")
 
 
 class NetworkBlockedError(RuntimeError):
