@@ -10,21 +10,54 @@ from typing import Any, Literal
 import numpy as np
 import torch
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
+from aukit.corpora.frame_table import GENDERS
 from aukit.errors import ConfigError
 from aukit.metrics import GroupedMultilabelF1, MultilabelF1
+from aukit.runs.schedule import cosine_decay
 
-__all__ = ["GENDERS", "THRESHOLD", "OccurrenceModule", "Schedule"]
-
-GENDERS = ("female", "male")
+__all__ = ["THRESHOLD", "F1ByGender", "OccurrenceModule", "Schedule"]
 
 #: A score above it says that the action unit is present, whatever the module.
 THRESHOLD = 0.0
 
 Schedule = Literal["constant", "cosine"]
 
-_FINAL_SHARE = 0.03  # of the learning rate, at the end of the cosine schedule
+
+class F1ByGender(nn.Module):
+    """F1 of a validation set, pooled and by gender, that logs itself.
+
+    Args:
+        aus: Action units, in the order of the label columns.
+        threshold: A score above it means present.
+    """
+
+    def __init__(self, aus: Sequence[int], threshold: float) -> None:
+        super().__init__()
+        self.aus = tuple(aus)
+        self.pooled = MultilabelF1(len(aus), threshold=threshold)
+        self.by_gender = GroupedMultilabelF1(len(aus), GENDERS, threshold=threshold)
+
+    def update(self, scores: Tensor, batch: dict[str, Any]) -> None:
+        """Add the decisions of a batch: ``scores`` ``[B,A]``; of the batch ``occurrences`` and ``gender``."""
+        self.pooled.update(scores, batch["occurrences"])
+        self.by_gender.update(scores, batch["occurrences"], batch["gender"])
+
+    def log(self, module: LightningModule, key: str) -> None:
+        """Log ``key`` (mean over AUs), ``key_AU…``, ``key_female``, ``key_male``, ``key_gap``; begin anew."""
+        f1, values = self.pooled.compute().reshape(-1).float(), self.by_gender.compute()
+        groups = torch.stack([values[gender].reshape(-1).float() for gender in GENDERS])
+        module.log(key, f1.nanmean(), prog_bar=True)
+        module.log_dict({f"{key}_AU{au}": v for au, v in zip(self.aus, f1, strict=True)})
+        module.log_dict({f"{key}_{g}": v.nanmean() for g, v in zip(GENDERS, groups, strict=True)})
+        module.log(f"{key}_gap", (groups[0] - groups[1]).abs().nanmean())
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget all counts."""
+        self.pooled.reset()
+        self.by_gender.reset()
 
 
 class OccurrenceModule(LightningModule):
@@ -46,8 +79,7 @@ class OccurrenceModule(LightningModule):
 
     def __init__(self, aus: Sequence[int]) -> None:
         super().__init__()
-        self.f1 = MultilabelF1(len(aus), threshold=THRESHOLD)
-        self.f1_by_gender = GroupedMultilabelF1(len(aus), GENDERS, threshold=THRESHOLD)
+        self.f1 = F1ByGender(aus, THRESHOLD)
         self._weights: list[Tensor] = []  # of absent and present, [2,A]; in a list: no part of the checkpoint
 
     @abstractmethod
@@ -92,21 +124,20 @@ class OccurrenceModule(LightningModule):
         if self.hparams["schedule"] == "constant":
             return rise
         total = max(1, int(self.trainer.estimated_stepping_batches))
-        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / total)))
-        return rise * (_FINAL_SHARE + (1 - _FINAL_SHARE) * fall)
+        return rise * cosine_decay(step / total)
 
     # ------------------------------------------------------------------ validation and test
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Count the frames' decisions."""
-        self.count(self.scores(batch), batch)
+        self.f1.update(self.scores(batch), batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log F1."""
-        if not self.trainer.sanity_checking:
-            self._log_f1()
-        self.f1.reset()
-        self.f1_by_gender.reset()
+        if self.trainer.sanity_checking:
+            self.f1.reset()
+        else:
+            self.f1.log(self, "val/f1")
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """``rows`` ``[B]`` and ``scores`` ``[B,A]``; above 0 is present."""
@@ -115,22 +146,6 @@ class OccurrenceModule(LightningModule):
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """``rows`` and ``scores``, as in the test."""
         return {"rows": batch["rows"], "scores": self.scores(batch)}
-
-    def count(self, scores: Tensor, batch: dict[str, Any]) -> None:
-        """Add the decisions of a batch to the F1 of validation."""
-        frame = self.trainer.datamodule.store.table.frame  # type: ignore[attr-defined]
-        genders = frame["gender"].to_numpy()[batch["rows"].cpu().numpy()]
-        known = [gender if gender in GENDERS else None for gender in genders]
-        self.f1.update(scores, batch["occurrences"])
-        self.f1_by_gender.update(scores, batch["occurrences"], known)
-
-    def _log_f1(self) -> None:
-        f1, values = self.f1.compute().reshape(-1).float(), self.f1_by_gender.compute()
-        groups = torch.stack([values[gender].reshape(-1).float() for gender in GENDERS])
-        self.log("val/f1", f1.nanmean(), prog_bar=True)
-        self.log_dict({f"val/f1_AU{au}": v for au, v in zip(self.hparams["aus"], f1, strict=True)})
-        self.log_dict({f"val/f1_{g}": v.nanmean() for g, v in zip(GENDERS, groups, strict=True)})
-        self.log("val/f1_gap", (groups[0] - groups[1]).abs().nanmean())
 
 
 def class_weights(labels: np.ndarray[Any, np.dtype[np.float32]]) -> Tensor:

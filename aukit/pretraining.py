@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aukit.errors import ConfigError
+from aukit.runs.schedule import cosine_decay
 
 __all__ = ["HEAD_RATE", "PCAModule", "PCATargets", "cosine_rate"]
 
@@ -174,8 +175,8 @@ class PCAModule(LightningModule):
         self.log("val/explained", 1 - error / whole, prog_bar=True)
 
 
-def cosine_rate(module: LightningModule, warmup_steps: int, final: float = 0.03) -> float:
-    """Factor of the learning rate now: a linear rise, then half a cosine down to `final` over the run.
+def cosine_rate(module: LightningModule, warmup_steps: int) -> float:
+    """Factor of the learning rate now: a linear rise, and `cosine_decay` over the run.
 
     Raises:
         ConfigError: The run has no end.
@@ -185,5 +186,4 @@ def cosine_rate(module: LightningModule, warmup_steps: int, final: float = 0.03)
         raise ConfigError("the cosine schedule goes over the whole run: set trainer.max_epochs")
     step = module.trainer.global_step
     rise = min(1.0, (step + 1) / max(1, warmup_steps))
-    fall = 0.5 * (1 + math.cos(math.pi * min(1.0, step / max(1.0, total))))
-    return rise * (final + (1 - final) * fall)
+    return rise * cosine_decay(step / max(1.0, total))

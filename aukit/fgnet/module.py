@@ -209,7 +209,7 @@ class FGNetModule(OccurrenceModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Count the frames' decisions."""
         heatmaps = self(2 * batch["image"] - 1)
-        self.count(heatmap_scores(heatmaps), batch)
+        self.f1.update(heatmap_scores(heatmaps), batch)
         if batch_idx == 0 and self.hparams["overlays"] and self.trainer.is_global_zero:
             some = slice(self.hparams["overlays"])
             self._faces = [(batch["image"][some], heatmaps[some])]

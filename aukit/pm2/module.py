@@ -13,21 +13,18 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from aukit.errors import ConfigError
-from aukit.metrics import GroupedMultilabelF1, MultilabelF1
+from aukit.occurrence import F1ByGender
 from aukit.pm2 import losses
 from aukit.pm2.gather import global_batch
 from aukit.pm2.methods import METHODS, MethodName
 from aukit.pm2.networks import OccurrenceNetwork, two_layers
 from aukit.pm2.selection import TargetCriteria
 from aukit.pm2.start import load_start
+from aukit.runs.schedule import cosine_decay
 
 __all__ = ["PM2Module"]
 
-GENDERS = ("female", "male")
-
 Stream = Literal["real", "female", "male"]
-
-_FINAL_SHARE = 0.03  # of the learning rate, at the end of the cosine schedule
 
 
 class PM2Module(LightningModule):
@@ -119,10 +116,8 @@ class PM2Module(LightningModule):
             load_start(self.network, Path(start), list(aus), 2 if self.two_heads else 1)
         adversarial = self.method.alignment == "domain"
         self.domain = two_layers(self.network.backbone.features, head_width, 1) if adversarial else None
-        self.metrics = nn.ModuleDict()
-        for name in ("source", "oracle"):  # the labelled frames of validation
-            self.metrics[f"{name}_f1"] = MultilabelF1(len(aus))
-            self.metrics[f"{name}_by_gender"] = GroupedMultilabelF1(len(aus), GENDERS)
+        self.source_f1 = F1ByGender(aus, self.decision_threshold)
+        self.oracle_f1 = F1ByGender(aus, self.decision_threshold)
         self.criteria = TargetCriteria()
 
     def _wanted_pairs(self) -> list[losses.Pair]:
@@ -288,8 +283,7 @@ class PM2Module(LightningModule):
     def _learning_rate_factor(self, batch_idx: int) -> float:
         if self.hparams["schedule"] == "constant":
             return 1.0
-        fall = 0.5 * (1 + math.cos(math.pi * min(1.0, self._progress(batch_idx))))
-        return _FINAL_SHARE + (1 - _FINAL_SHARE) * fall
+        return cosine_decay(self._progress(batch_idx))
 
     def _reversal(self, batch_idx: int) -> float:
         """DANN's rise of the reversed gradient from 0 to 1 (Ganin et al., JMLR 2016)."""
@@ -303,21 +297,21 @@ class PM2Module(LightningModule):
         if dataloader_idx == 1:
             self.criteria.update(batch["rows"], probabilities)
         else:
-            self._count("oracle" if dataloader_idx else "source", probabilities, batch)
+            (self.oracle_f1 if dataloader_idx else self.source_f1).update(probabilities, batch)
 
     def on_validation_epoch_end(self) -> None:
         """Log F1 of the labelled frames and the criteria of the unlabelled ones."""
         if self.trainer.sanity_checking:
-            for metric in (*self.metrics.values(), self.criteria):
-                metric.reset()  # type: ignore[operator]
+            for counted in (self.source_f1, self.oracle_f1, self.criteria):
+                counted.reset()
             return
-        self._log_f1("source", "val/source_f1")
+        self.source_f1.log(self, "val/source_f1")
         if self.criteria.update_called:
             for name, value in self.criteria.compute().items():
                 self.log(f"val/{name}", value)
             self.criteria.reset()
         if getattr(getattr(self.trainer, "datamodule", None), "oracle", False):
-            self._log_f1("oracle", "val/oracle_f1")
+            self.oracle_f1.log(self, "val/oracle_f1")
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """``rows`` ``[B]`` and ``scores`` ``[B,A]`` in [0,1]; above 0.5 is present."""
@@ -326,24 +320,6 @@ class PM2Module(LightningModule):
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """``rows`` and ``scores``, as in the test."""
         return {"rows": batch["rows"], "scores": self(batch["image"])}
-
-    def _count(self, name: str, probabilities: Tensor, batch: dict[str, Any]) -> None:
-        self.metrics[f"{name}_f1"].update(probabilities, batch["occurrences"])  # type: ignore[operator]
-        by_gender = self.metrics[f"{name}_by_gender"]
-        by_gender.update(probabilities, batch["occurrences"], batch["gender"])  # type: ignore[operator]
-
-    def _log_f1(self, name: str, key: str) -> None:
-        pooled, by_gender = self.metrics[f"{name}_f1"], self.metrics[f"{name}_by_gender"]
-        assert isinstance(pooled, MultilabelF1)
-        assert isinstance(by_gender, GroupedMultilabelF1)
-        f1, groups = pooled.compute().reshape(-1).float(), by_gender.compute()
-        per_group = torch.stack([groups[gender].reshape(-1).float() for gender in GENDERS])
-        self.log(key, f1.nanmean(), prog_bar=True)
-        self.log_dict({f"{key}_AU{au}": v for au, v in zip(self.hparams["aus"], f1, strict=True)})
-        self.log_dict({f"{key}_{g}": v.nanmean() for g, v in zip(GENDERS, per_group, strict=True)})
-        self.log(f"{key}_gap", (per_group[0] - per_group[1]).abs().nanmean())
-        pooled.reset()
-        by_gender.reset()
 
 
 @contextmanager
