@@ -36,8 +36,9 @@ class PM2Module(LightningModule):
     - with a discrepancy, B: the heads learn from the labels and to disagree on the target; features stand;
     - C, ``generator_steps`` times: the features learn to make the heads agree on the target; heads stand.
 
-    In A all images pass through the backbone as one batch; in B and C its batch norms use their running
-    statistics, which only A moves. Losses see the rows of all processes. Several processes want
+    In A and B all images pass through the backbone as one batch, in C those of the target alone. Batch norms
+    always use the statistics of the pass; the running ones, for validation and test, are moved by A only.
+    Losses see the rows of all processes. Several processes want
     ``trainer.strategy=ddp_find_unused_parameters_true`` (and ``trainer.sync_batchnorm=true`` on GPUs).
 
     Logged: ``train/…`` the terms; in validation ``val/source_f1`` on held-out source people,
@@ -55,8 +56,8 @@ class PM2Module(LightningModule):
         weights: Its file of weights (ImageNet); None starts from random weights.
         backbone_options: Further arguments of the timm model.
         head_width: Hidden units of a head.
-        start: Checkpoint of a run with method "source", whose backbone and head this one goes on from. Second
-            heads are fresh.
+        start: Checkpoint of a run with method "source", whose backbone and heads this one goes on from: the
+            first head, or both where there is a discrepancy.
         alignment_weight: Weight of the alignment term in A.
         order: Highest moment of "pm2" and "m3sda".
         central: Their moments from the second on are about the mean.
@@ -106,7 +107,9 @@ class PM2Module(LightningModule):
         if len(set(streams)) != len(streams) or "real" not in streams:
             raise ConfigError(f"model.streams names real once, and each avatar at most once: {list(streams)}")
         self.method = METHODS[method]
-        self.two_heads = self.method.discrepancy if discrepancy is None else discrepancy
+        self.discrepancy = self.method.discrepancy if discrepancy is None else discrepancy
+        # "source" trains two heads as well: methods with a discrepancy start from both.
+        self.two_heads = self.discrepancy or self.method is METHODS["source"]
         self.pairs = self._wanted_pairs()
         groups = len(streams) if self.method.head_per_stream else 1
         self.network = OccurrenceNetwork(
@@ -136,7 +139,7 @@ class PM2Module(LightningModule):
     @property
     def uses_target(self) -> bool:
         """Whether training looks at the target's frames."""
-        return self.two_heads or self.method.alignment not in ("none", "paired")
+        return self.discrepancy or self.method.alignment not in ("none", "paired")
 
     def forward(self, images: Tensor) -> Tensor:
         """Probabilities ``[B,A]`` of crops ``[B,3,S,S]`` in [0,1], the mean of the heads'."""
@@ -169,7 +172,7 @@ class PM2Module(LightningModule):
             for group in optimizer.param_groups:
                 group["lr"] = self.hparams["lr"] * self._learning_rate_factor(batch_idx)
         log = self._step_a(optimizers, batch, batch_idx)
-        if self.two_heads:
+        if self.discrepancy:
             log |= self._step_b(optimizers[1], batch)
             for _ in range(self.hparams["generator_steps"]):
                 log |= self._step_c(optimizers[0], batch)
@@ -186,7 +189,7 @@ class PM2Module(LightningModule):
             alignment = self._alignment(features, batch_idx)
             loss = loss + hp["alignment_weight"] * alignment
             log["alignment"] = alignment.detach()
-        if self.two_heads and hp["balance_weight"]:
+        if self.discrepancy and hp["balance_weight"]:
             heads = self._target_probabilities(features["target"]).unbind(dim=1)
             balance = torch.stack([losses.class_balance(head) for head in heads]).sum()
             loss = loss + hp["balance_weight"] * balance
@@ -200,7 +203,7 @@ class PM2Module(LightningModule):
 
     def _step_b(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The heads disagree on the target as far as the labels let them."""
-        with torch.no_grad(), _running_statistics(self.network.backbone):
+        with torch.no_grad(), _statistics_kept(self.network.backbone):
             features = self._features(batch, with_target=True)
         discrepancy = self._discrepancy(features["target"])
         loss = self._source_loss(features, batch) - self.hparams["discrepancy_weight"] * discrepancy
@@ -211,7 +214,7 @@ class PM2Module(LightningModule):
 
     def _step_c(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The features of the target become such that the heads agree."""
-        with _running_statistics(self.network.backbone), _frozen(self.network.heads):
+        with _statistics_kept(self.network.backbone), _frozen(self.network.heads):
             discrepancy = self._discrepancy(global_batch(self.network.backbone(batch["target"])))
             optimizer.zero_grad()
             self.manual_backward(self.hparams["discrepancy_weight"] * discrepancy)
@@ -323,16 +326,17 @@ class PM2Module(LightningModule):
 
 
 @contextmanager
-def _running_statistics(backbone: nn.Module) -> Iterator[None]:
-    """Batch norms use the statistics that the test will use, and leave them as they are."""
-    norms = [m for m in backbone.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm) and m.training]
-    for norm in norms:
-        norm.eval()
+def _statistics_kept(backbone: nn.Module) -> Iterator[None]:
+    """Batch norms leave their running statistics as they are."""
+    norms = [m for m in backbone.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    tracking = [norm for norm in norms if norm.track_running_stats]
+    for norm in tracking:
+        norm.track_running_stats = False
     try:
         yield
     finally:
-        for norm in norms:
-            norm.train()
+        for norm in tracking:
+            norm.track_running_stats = True
 
 
 @contextmanager

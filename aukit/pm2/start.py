@@ -13,13 +13,13 @@ __all__ = ["load_start"]
 
 
 def load_start(network: OccurrenceNetwork, path: Path, aus: list[int], members: int) -> None:
-    """Take backbone and first head of a source-only run; second heads of a pair keep their fresh weights.
+    """Take the backbone of a source-only run, and for each group of heads its first one or both.
 
     Args:
         network: Network to start.
         path: Checkpoint of a `PM2Module` with method "source".
         aus: Action units of the network.
-        members: Heads per pair, 2 with a discrepancy; heads 0, ``members``, … take the start's.
+        members: Heads per group, 2 with a discrepancy.
 
     Raises:
         WeightsError: The file is missing or unreadable, is no such checkpoint, or does not fit the network.
@@ -36,13 +36,13 @@ def load_start(network: OccurrenceNetwork, path: Path, aus: list[int], members: 
         raise WeightsError(
             f"{path}: is of method {method} for AUs {coded}; a start is of method source, here for AUs {aus}"
         )
-    backbone, head = (
+    backbone, *heads = (
         {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
-        for prefix in ("network.backbone.", "network.heads.0.")
+        for prefix in ("network.backbone.", "network.heads.0.", "network.heads.1.")
     )
     try:
         network.backbone.load_state_dict(backbone)
-        for first in network.heads[::members]:
-            first.load_state_dict(head)
+        for index, head in enumerate(network.heads):
+            head.load_state_dict(heads[index % members])
     except RuntimeError as error:
         raise WeightsError(f"{path}: does not fit this backbone and head: {error}") from error
