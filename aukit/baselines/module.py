@@ -49,8 +49,8 @@ class MultilabelModule(OccurrenceModule):
         weight_decay: AdamW's.
         schedule: "constant", or "cosine" down to 3 % over the run.
         warmup_steps: Steps in which the learning rate rises linearly.
-        class_weights: "none", or "sqrt": labels of frames with the AU weigh √((1−π)/π), those without its
-            inverse, π being the AU's rate in the training frames.
+        class_weights: "none", or "f1": labels of frames with the AU weigh 1/√π, those without √π, π being the
+            AU's rate in the training frames; see `aukit.occurrence.class_weights`.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class MultilabelModule(OccurrenceModule):
         weight_decay: float = 5e-4,
         schedule: Schedule = "cosine",
         warmup_steps: int = 50,
-        class_weights: Literal["none", "sqrt"] = "none",
+        class_weights: Literal["none", "f1"] = "none",
     ) -> None:
         super().__init__(aus)
         # The weights file is needed to begin a training, not to load a checkpoint.

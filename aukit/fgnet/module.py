@@ -63,8 +63,8 @@ class FGNetModule(OccurrenceModule):
         warmup_steps: Steps in which the learning rate rises linearly.
         frozen: Parts that are not trained, by how their names begin: "pspencoder", "g_all.style",
             "pspencoder.body.0." …; their batch norms keep their statistics.
-        class_weights: "none", or "sqrt": maps of frames with the AU weigh √((1−π)/π), those without its
-            inverse, π being the AU's rate in the training frames.
+        class_weights: "none", or "f1": maps of frames with the AU weigh 1/√π, those without √π, π being the
+            AU's rate in the training frames; see `aukit.occurrence.class_weights`.
         recompute: Compute the generator's large maps again in the backward pass, for less memory.
         head: "pyramid" as published; "pixel" (MLP) or "plain" (CNN) for the heads of the paper's ablation.
         head_widths: Channels within the latter two; None for the published ones.
@@ -96,7 +96,7 @@ class FGNetModule(OccurrenceModule):
         schedule: Schedule = "constant",
         warmup_steps: int = 0,
         frozen: Sequence[str] = (),
-        class_weights: Literal["none", "sqrt"] = "none",
+        class_weights: Literal["none", "f1"] = "none",
         recompute: bool = False,
         head: Head = "pyramid",
         head_widths: Sequence[int] | None = None,

@@ -8,6 +8,7 @@ from aukit.baselines import MultilabelModule
 from aukit.baselines.module import occurrence_loss
 from aukit.errors import ConfigError
 from aukit.metrics import multilabel_f1
+from aukit.occurrence import class_weights
 from aukit.runs.callbacks import StepSeed
 from aukit.runs.predictions import PredictionWriter
 from tests.fakes import AUS
@@ -46,7 +47,7 @@ def trainer(tmp_path, *callbacks):
 def test_it_learns_and_a_logit_above_zero_is_present(tmp_path, data):
     data.steps_per_epoch = 150
     writer = PredictionWriter(tmp_path / "predictions.parquet")
-    run, module = trainer(tmp_path, writer), model(class_weights="sqrt")
+    run, module = trainer(tmp_path, writer), model(class_weights="f1")
     run.fit(module, data)
     assert float(run.callback_metrics["val/f1"]) > 0.9  # the colour of a fake frame tells its labels
     assert {"val/f1_female", "val/f1_male", "val/f1_gap", "val/f1_AU4"} <= set(run.callback_metrics)
@@ -57,6 +58,25 @@ def test_it_learns_and_a_logit_above_zero_is_present(tmp_path, data):
     assert scores.min() < 0 < scores.max()
     labels = table[[f"AU{au:02d}_label" for au in AUS]].to_numpy()
     assert np.nanmean(multilabel_f1(scores, labels, threshold=0.0)) > 0.9
+
+
+@pytest.mark.parametrize("rate", [0.05, 0.3, 0.6])
+def test_with_weights_present_begins_at_half_the_f1_of_calling_everything_present(rate):
+    weights = class_weights(occurrences(rate))
+    half = rate / (1 + rate)
+    for probability, present in ((half - 0.02, False), (half + 0.02, True)):
+        labels = occurrences(probability)
+        logit = torch.zeros(1, requires_grad=True)
+        of_each = weights[labels[:, 0].astype(int), 0][:, None]
+        occurrence_loss(logit.expand(len(labels), 1), torch.from_numpy(labels), of_each).backward()
+        assert (float(logit.grad) < 0) == present  # where the loss pushes frames that look alike
+    assert class_weights(occurrences(0.0)).tolist() == [[1.0], [1.0]]
+
+
+def occurrences(rate: float) -> np.ndarray:
+    labels = np.zeros((1000, 1), np.float32)
+    labels[: round(1000 * rate)] = 1
+    return labels
 
 
 def test_what_is_not_coded_teaches_nothing():

@@ -204,12 +204,12 @@ def test_balanced_batches(tmp_path, data):
 
 def test_class_weights_follow_the_training_frames(tmp_path, data):
     data.steps_per_epoch = 1
-    module = model(class_weights="sqrt")
+    module = model(class_weights="f1")
     trainer(tmp_path).fit(module, data)
     rate = np.nanmean(data.store.table.occurrences(AUS)[data.train_rows], axis=0)
     labels = torch.stack([torch.zeros(len(AUS)), torch.ones(len(AUS))])
     absent, present = module.frame_weights(labels).numpy()
-    np.testing.assert_allclose(present, np.sqrt((1 - rate) / rate), rtol=1e-5)
+    np.testing.assert_allclose(present, 1 / np.sqrt(rate), rtol=1e-5)
     np.testing.assert_allclose(absent * present, 1, rtol=1e-5)
 
 
