@@ -152,7 +152,7 @@ class FGNetTables(Reproduction):
             },
             {id: {**head, "kind": "ours" if id == "pyramid" else "comparison"} for id, head in heads.items()},
         )
-        return parts
+        return {id: part for id, part in parts.items() if any(part.cells.values())}
 
     def _by_method(
         self, id: str, title: str, trained_on: str, tested_on: str, aus: list[int], subset: int | None = None

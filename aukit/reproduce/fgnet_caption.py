@@ -29,11 +29,12 @@ def part_caption(table: FGNetTables, part: Part, scored: dict[str, F1Scores]) ->
     sentences = []
     if scored:
         method = next(iter(scored.values())).method
-        support = sorted(method.support.values())
+        least, most = min(method.support.values()), max(method.support.values())
+        coded = f"{most:,}" if least == most else f"{least:,} to {most:,}"
         folds = ", ".join(map(str, table.folds))
         sentences.append(
             f"{method.frames:,} frames of {method.people} test people (fold {folds});"
-            f" {support[0]:,} to {support[-1]:,} coded frames per AU."
+            f" {coded} coded frames per AU."
         )
     pairs = [(a, b) for a, b in table.spec["differences"] if a in scored and b in scored]
     if part.columns is not table.methods:

@@ -64,7 +64,7 @@ def _source(table: PM2Tables, data: PairedDataModule) -> str:
     made = ", ".join(f"{name} version {s['version']}" for name, s in data.notes["standins"].items() if s)
     return (
         f"Source of the data: rendered stand-ins and avatars, seed {table.setting.seed} ({made}; no real face"
-        f" in them). Size: {table.setting.profile}. The recipes were fixed before any method ran."
+        f" in them). Size: {table.setting.profile}. The recipes of the data were fixed before any method ran."
     )
 
 

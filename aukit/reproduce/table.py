@@ -212,25 +212,28 @@ class Table:
         """Ours as points with intervals, published scores and the floor as ticks, the ceiling as a line."""
         rows = [*self.rows, "mean"]
         trained = [c for c in self.columns if c.kind in _STYLES]
+        # What is not run keeps its colour, so that a method has the same one in every table of a report.
+        methods = sorted(c.id for c in self.columns if c.kind in (*_STYLES, "missing"))
         step = 0.7 / max(len(trained), 6)
         for k, column in enumerate(trained):
             shift = (k - (len(trained) - 1) / 2) * step
+            color = f"C{methods.index(column.id)}"
             for i, row in enumerate(rows):
                 value = column.mean if row == "mean" else column.values.get(row)
                 if value is None:
                     continue
                 span = column.interval if row == "mean" else column.au_intervals.get(row)
                 if span:
-                    axes.plot([i + shift] * 2, list(span), color=f"C{k}", lw=1.2)
+                    axes.plot([i + shift] * 2, list(span), color=color, lw=1.2)
                 label = column.label if row == "mean" else None
-                axes.plot(i + shift, value, _STYLES[column.kind], color=f"C{k}", ms=5, label=label)
-        for kind, color in (("published", "0.55"), ("floor", "tab:red")):
+                axes.plot(i + shift, value, _STYLES[column.kind], color=color, ms=5, label=label)
+        for kind, shade in (("published", "0.55"), ("floor", "tab:red")):
             columns = [c for c in self.columns if c.kind == kind]
             for i, row in enumerate(rows):
                 values = [c.mean if row == "mean" else c.values.get(row) for c in columns]
                 known = [v for v in values if v is not None]
                 label = (columns[0].label if kind == "floor" else kind) if columns and i == 0 else None
-                axes.plot([i - 0.42] * len(known), known, "_", color=color, ms=8, label=label)
+                axes.plot([i - 0.42] * len(known), known, "_", color=shade, ms=8, label=label)
         for i, row in enumerate(rows):
             if self.ceiling and row in self.ceiling:
                 label = "coder ceiling" if i == 0 else None
