@@ -39,6 +39,7 @@ def caption(
         _scores(table),
         _floor(table, records),
         *_reading(table, records),
+        *not_run(table),
         "Published: the tables of the paper were not at hand, so none of its numbers stands here.",
     ]
 

@@ -19,9 +19,15 @@ FRAMES = 250
 """Frames of each kind in an embedding."""
 
 
-def gap_against_f1(scored: Mapping[str, SeedScores], labels: Mapping[str, str]) -> bytes:
-    """PNG: each method's mean gap of F1 between the genders against its mean F1, intervals and seeds."""
-    figure = _figure(7.5, 5)
+def gap_against_f1(scored: Mapping[str, SeedScores], labels: Mapping[str, str], source: str) -> bytes:
+    """PNG: each method's mean gap of F1 between the genders against its mean F1, intervals and seeds.
+
+    Args:
+        scored: Method → scores.
+        labels: Method → name.
+        source: What the data are, to stand above the picture.
+    """
+    figure = _figure(7.5, 5, source)
     axes = figure.add_subplot()
     for k, (id, scores) in enumerate(scored.items()):
         (x, *x_ends), (y, *y_ends) = (span(scores.own, row) for row in ("F1", "F1 gap"))
@@ -38,7 +44,11 @@ def gap_against_f1(scored: Mapping[str, SeedScores], labels: Mapping[str, str]) 
 
 
 def embeddings(
-    records: Mapping[str, Record], data: PairedDataModule, labels: Mapping[str, str], frames: int = FRAMES
+    records: Mapping[str, Record],
+    data: PairedDataModule,
+    labels: Mapping[str, str],
+    source: str,
+    frames: int = FRAMES,
 ) -> bytes:
     """PNG: the first two principal components of each method's features, a panel per method.
 
@@ -46,10 +56,11 @@ def embeddings(
         records: Method → one of its runs.
         data: What they were trained on, set up.
         labels: Method → name.
+        source: What the data are, to stand above the picture.
         frames: Frames of each kind: real and avatars of the same triplets, and test frames of the target.
     """
     images = _images(data, frames)
-    figure = _figure(4 * len(records), 4.4)
+    figure = _figure(4 * len(records), 4.6, source)
     for place, (id, record) in enumerate(records.items(), start=1):
         axes = figure.add_subplot(1, len(records), place)
         features = {kind: _features(record, each) for kind, each in images.items()}
@@ -109,12 +120,13 @@ def _features(record: Record, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.f
     return np.asarray(torch.cat(parts).numpy())
 
 
-def _figure(width: float, height: float) -> Any:
+def _figure(width: float, height: float, title: str) -> Any:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
+    figure.suptitle(title, fontsize=9)
     return figure
 
 

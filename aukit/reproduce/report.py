@@ -55,7 +55,7 @@ class Report:
 
     def to_png(self) -> bytes:
         """The tables, one below the other."""
-        return draw_below(list(self.tables.values()))
+        return draw_below(list(self.tables.values()), self.title)
 
     def write(self, folder: Path) -> None:
         """Write ``table.{txt,md,tex,csv,json,png}`` into `folder`, each atomically."""

@@ -271,13 +271,15 @@ def write_formats(table: _Printable, folder: Path) -> None:
     write_atomic(folder / "table.json", table.to_json().encode())  # says that the table is complete
 
 
-def draw_below(tables: Sequence[Table]) -> bytes:
-    """PNG of tables, one below the other."""
+def draw_below(tables: Sequence[Table], title: str | None = None) -> bytes:
+    """PNG of tables, one below the other, perhaps under a title."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(11, 5.2 * len(tables)), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(title)
     for place, table in enumerate(tables, start=1):
         table.draw(figure.add_subplot(len(tables), 1, place))
     out = io.BytesIO()

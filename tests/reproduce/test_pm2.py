@@ -2,6 +2,7 @@
 
 import json
 from argparse import Namespace
+from copy import copy
 from types import SimpleNamespace
 
 import numpy as np
@@ -85,7 +86,7 @@ def fake_data():
 
 def test_the_tables_are_there_in_every_format(made, tmp_path):
     _, _, report = made
-    assert list(report.tables) == ["source", "target", "fairness", "differences", "ablations"]
+    assert list(report.tables) == ["source", "target", "fairness", "differences"]
     report.write(tmp_path)
     content = json.loads((tmp_path / "table.json").read_text())
     assert content["provenance"]["seeds"] == [0, 1]
@@ -129,11 +130,22 @@ def test_floor_and_differences_are_called_what_they_are(made):
 
 def test_what_mini_does_not_run_says_so(made):
     _, _, report = made
-    ablations = report.tables["ablations"].to_text()
-    for words in ("unpaired", "female", "order 5", "no MCD", "not run in mini"):
-        assert words in ablations
+    for sentence in (next(s for s in report.caption if s.startswith("Not run in mini")), report.to_text()):
+        for words in ("without pairing", "female avatars only", "order 5", "without MCD", "DANN"):
+            assert words in " ".join(sentence.split())
     sentence = next(s for s in report.tables["target"].missing() if s.startswith("Not run in mini"))
     assert "DANN" in sentence
+
+
+def test_an_ablation_is_its_difference_from_pm2_in_full(made):
+    table, records, _ = made
+    table = copy(table)
+    table.ablations = {"unpaired": {"short": "unpaired", "label": "without pairing"}}
+    as_m3sda = {Cell("unpaired", seed): records[Cell("m3sda", seed)] for seed in table.seeds}
+    columns = {c.id: c for c in table.ablation_table({**records, **as_m3sda}).columns}
+    minus = table.difference(records, "m3sda", "pm2")
+    assert columns["unpaired"].values["F1"] == pytest.approx(span(minus, "F1")[0])
+    assert columns["order5"].note == "not run in mini"
 
 
 def test_a_method_that_equals_source_only_is_not_significant(tmp_path):
@@ -186,7 +198,7 @@ def test_targets(tmp_path, capsys, monkeypatch):
 def test_figures(made):
     table, records, _ = made
     scored = {id: table.scores(records, id) for id in table.methods}
-    assert gap_against_f1(scored, {id: id for id in scored}).startswith(b"\x89PNG")
+    assert gap_against_f1(scored, {id: id for id in scored}, "made up").startswith(b"\x89PNG")
     line = np.outer(np.arange(10.0), [3.0, 4.0, 0.0]).astype(np.float32)
     points = principal_components(line)
     np.testing.assert_allclose(np.abs(np.diff(points[:, 0])), 5, atol=1e-5)
