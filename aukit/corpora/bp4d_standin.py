@@ -89,8 +89,8 @@ def write_bp4d_standin(
 ) -> None:
     """Render a stand-in of BP4D, or complete one that was interrupted; see `write_standin`.
 
-    Cost of `BP4DRecipe.mini` (5,248 frames of 128²): with `DISFARecipe.mini` 152 s on two cores at 2.5 GHz, alone
-    56 MB of disk, 1.4 GB of memory per worker.
+    Cost of `BP4DRecipe.mini` (5,248 frames of 128²): with `DISFARecipe.mini` 152 s on two cores at 2.5 GHz,
+    alone 56 MB of disk, 1.4 GB of memory per worker.
 
     Args:
         root: Folder of the corpus; made if missing.

@@ -132,8 +132,8 @@ def write_disfa_standin(
 ) -> None:
     """Render a stand-in of DISFA, or complete one that was interrupted; see `write_standin`.
 
-    Cost of `DISFARecipe.mini` (3,456 frames of 128²): with `BP4DRecipe.mini` 152 s on two cores at 2.5 GHz, alone
-    17 MB of disk, 1.4 GB of memory per worker.
+    Cost of `DISFARecipe.mini` (3,456 frames of 128²): with `BP4DRecipe.mini` 152 s on two cores at 2.5 GHz,
+    alone 17 MB of disk, 1.4 GB of memory per worker.
 
     Args:
         root: Folder of the corpus; made if missing.
