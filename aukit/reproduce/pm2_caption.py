@@ -153,10 +153,11 @@ def _reading(table: PM2Tables, records: dict[Cell, Record]) -> list[str]:
         else f"No method differs significantly from source only in any of {which}."
     ]
     f1, gap = (max(ends) for ends in widths.values())
+    nothing = "; nan: none at all" if f1 + gap != f1 + gap else ""
     sentences.append(
         f"What {table.setting.profile} can show: that every step of the methods runs, and differences from"
-        f" source only of more than about {f1:.3f} in F1 and {gap:.3f} in its gap (half the widest interval;"
-        " nan: none at all). It cannot show smaller ones, which method is best, or anything about real faces."
+        f" source only of more than about {f1:.3f} in F1 and {gap:.3f} in its gap (half the widest interval"
+        f"{nothing}). It cannot show smaller ones, which method is best, or anything about real faces."
     )
     return sentences
 

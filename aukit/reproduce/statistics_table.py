@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -46,7 +47,7 @@ class StatisticsTable(Table):
         """As of any table, without the rows of a mean."""
         return [row for row in super().csv_rows() if row[2] in self.rows]
 
-    def draw(self, axes: Any) -> None:
+    def draw(self, axes: Any, colors: Mapping[str, str]) -> None:
         """Points with intervals, a group per statistic."""
         shown = [column for column in self.columns if column.kind != "missing"]
         step = 0.7 / max(len(shown), 6)
@@ -56,15 +57,13 @@ class StatisticsTable(Table):
                 if value is None or value != value:
                     continue
                 if span := column.au_intervals.get(row):
-                    axes.plot([x, x], list(span), color=f"C{k}", lw=1.2)
-                axes.plot(x, value, "o", color=f"C{k}", ms=5, label=column.label if i == 0 else None)
+                    axes.plot([x, x], list(span), color=colors[column.id], lw=1.2)
+                label = column.label if i == 0 else None
+                axes.plot(x, value, "o", color=colors[column.id], ms=5, label=label)
         axes.axhline(0, color="0.8", lw=0.8, zorder=0)
         axes.set_xticks(range(len(self.rows)), self.rows, rotation=25, ha="right", fontsize=8)
         axes.set_title(self.title, fontsize=11)
-        if shown:
-            axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-        else:
-            axes.text(0.5, 0.5, self.columns[0].note, ha="center", transform=axes.transAxes)
+        axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
     def _cell(self, column: Column, row: str) -> str:
         if column.kind == "missing":

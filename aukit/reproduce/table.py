@@ -7,7 +7,7 @@ import io
 import json
 import math
 import textwrap
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -208,16 +208,19 @@ class Table:
         """The table as `draw` shows it."""
         return draw_below([self])
 
-    def draw(self, axes: Any) -> None:
-        """Ours as points with intervals, published scores and the floor as ticks, the ceiling as a line."""
+    def draw(self, axes: Any, colors: Mapping[str, str]) -> None:
+        """Ours as points with intervals, published scores and the floor as ticks, the ceiling as a line.
+
+        Args:
+            axes: Where to.
+            colors: Column → colour.
+        """
         rows = [*self.rows, "mean"]
         trained = [c for c in self.columns if c.kind in _STYLES]
-        # What is not run keeps its colour, so that a method has the same one in every table of a report.
-        methods = sorted(c.id for c in self.columns if c.kind in (*_STYLES, "missing"))
         step = 0.7 / max(len(trained), 6)
         for k, column in enumerate(trained):
             shift = (k - (len(trained) - 1) / 2) * step
-            color = f"C{methods.index(column.id)}"
+            color = colors[column.id]
             for i, row in enumerate(rows):
                 value = column.mean if row == "mean" else column.values.get(row)
                 if value is None:
@@ -279,9 +282,11 @@ def draw_below(tables: Sequence[Table], title: str | None = None) -> bytes:
     figure = Figure(figsize=(11, 5.2 * len(tables)), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     if title:
-        figure.suptitle(title)
+        figure.suptitle(textwrap.fill(title, 100), fontsize=11)
+    drawn = dict.fromkeys(column.id for table in tables for column in table.columns if column.kind in _STYLES)
+    colors = {id: f"C{k}" for k, id in enumerate(drawn)}
     for place, table in enumerate(tables, start=1):
-        table.draw(figure.add_subplot(len(tables), 1, place))
+        table.draw(figure.add_subplot(len(tables), 1, place), colors)
     out = io.BytesIO()
     figure.savefig(out, format="png")
     return out.getvalue()
