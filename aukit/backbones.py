@@ -53,7 +53,6 @@ class Backbone(nn.Module):
             raise ConfigError(f"backbone {name!r} with {dict(options or {})}: {error}") from error
         if weights is not None:
             load_backbone(self.network, weights_path("backbone", weights))
-        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # 1.6 times as fast on a CPU
         # `num_features` counts the channels before a hidden layer that some heads have.
         hidden = getattr(self.network, "head_hidden_size", None)
         self.features = int(hidden or cast(int, self.network.num_features))
@@ -65,6 +64,7 @@ class Backbone(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Features ``[B,F]`` of images ``[B,3,S,S]`` in [0,1]; the model's own normalisation happens here."""
         normalized = (images - self.mean) / self.std
+        # The layout stays through the network: small ResNets train 1.3 to 1.7 times as fast on a CPU.
         return cast(Tensor, self.network(normalized.contiguous(memory_format=torch.channels_last)))
 
 
