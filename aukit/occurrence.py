@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,14 +14,12 @@ from torch import Tensor, nn
 from aukit.corpora.frame_table import GENDERS
 from aukit.errors import ConfigError
 from aukit.metrics import GroupedMultilabelF1, MultilabelF1
-from aukit.runs.schedule import cosine_decay
+from aukit.runs.schedule import set_learning_rates
 
-__all__ = ["THRESHOLD", "F1ByGender", "OccurrenceModule", "Schedule"]
+__all__ = ["THRESHOLD", "F1ByGender", "OccurrenceModule", "class_weights"]
 
 #: A score above it says that the action unit is present, whatever the module.
 THRESHOLD = 0.0
-
-Schedule = Literal["constant", "cosine"]
 
 
 class F1ByGender(nn.Module):
@@ -96,16 +93,12 @@ class OccurrenceModule(LightningModule):
             raise ConfigError(f"{type(self).__name__} trains on a corpus datamodule with a prepared store")
         if list(data.aus) != list(hp["aus"]):
             raise ConfigError(f"the data have AUs {list(data.aus)}, the model {list(hp['aus'])}")
-        if hp["schedule"] == "cosine" and not math.isfinite(self.trainer.estimated_stepping_batches):
-            raise ConfigError("the cosine schedule goes over the whole run: set trainer.max_epochs")
         if hp["class_weights"] == "f1":
             self._weights = [class_weights(store.table.occurrences(tuple(data.aus))[data.train_rows])]
 
     def set_learning_rates(self) -> None:
-        """Give every group of the optimiser its rate of this step: ``full_lr`` times the schedule."""
-        factor = self._learning_rate_factor(self.trainer.global_step)
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = group["full_lr"] * factor
+        """Give every group of the optimizer its rate of this step; see `aukit.runs.schedule`."""
+        set_learning_rates(self, self.hparams["warmup_steps"], self.hparams["schedule"])
 
     def frame_weights(self, labels: Tensor) -> Tensor | None:
         """Weight ``[B,A]`` of each label; None for 1 everywhere."""
@@ -118,13 +111,6 @@ class OccurrenceModule(LightningModule):
         """Log the training loss at the logger's steps; elsewhere it would only cost time."""
         if (self.trainer.global_step + 1) % int(getattr(self.trainer, "log_every_n_steps", 50)) == 0:
             self.log("train/loss", loss.detach(), prog_bar=True)
-
-    def _learning_rate_factor(self, step: int) -> float:
-        rise: float = min(1.0, (step + 1) / max(1, self.hparams["warmup_steps"]))
-        if self.hparams["schedule"] == "constant":
-            return rise
-        total = max(1, int(self.trainer.estimated_stepping_batches))
-        return rise * cosine_decay(step / total)
 
     # ------------------------------------------------------------------ validation and test
 

@@ -7,7 +7,6 @@ carries brightness, so a network that predicts them must see both. No label take
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator
 from typing import Any
 
@@ -17,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aukit.errors import ConfigError
-from aukit.runs.schedule import cosine_decay
+from aukit.runs.schedule import set_learning_rates
 
-__all__ = ["HEAD_RATE", "PCAModule", "PCATargets", "cosine_rate"]
+__all__ = ["HEAD_RATE", "PCAModule", "PCATargets"]
 
 HEAD_RATE = 0.25
 """Learning rate of the head that reads the components, as a share of the network's."""
@@ -158,9 +157,7 @@ class PCAModule(LightningModule):
 
     def set_rates(self) -> None:
         """Give every group of parameters its share of its full rate."""
-        factor = cosine_rate(self, self.hparams["warmup_steps"])
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = group["full_lr"] * factor
+        set_learning_rates(self, self.hparams["warmup_steps"])
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Sums of squares."""
@@ -173,17 +170,3 @@ class PCAModule(LightningModule):
         error, whole = self.all_gather(torch.stack(self._sums).sum(0)).reshape(-1, 2).sum(0)  # type: ignore[union-attr]
         self._sums = []
         self.log("val/explained", 1 - error / whole, prog_bar=True)
-
-
-def cosine_rate(module: LightningModule, warmup_steps: int) -> float:
-    """Factor of the learning rate now: a linear rise, and `cosine_decay` over the run.
-
-    Raises:
-        ConfigError: The run has no end.
-    """
-    total = float(module.trainer.estimated_stepping_batches)
-    if not math.isfinite(total):
-        raise ConfigError("the cosine schedule goes over the whole run: set trainer.max_epochs")
-    step = module.trainer.global_step
-    rise = min(1.0, (step + 1) / max(1, warmup_steps))
-    return rise * cosine_decay(step / max(1.0, total))

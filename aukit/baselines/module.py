@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aukit.backbones import Backbone
-from aukit.occurrence import OccurrenceModule, Schedule
+from aukit.occurrence import OccurrenceModule
+from aukit.runs.schedule import Schedule
 
 __all__ = ["MultilabelModule", "occurrence_loss"]
 

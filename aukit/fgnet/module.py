@@ -18,7 +18,8 @@ from aukit.fgnet.networks import FGNet, Head, heatmap_scores
 from aukit.fgnet.overlay import heatmap_overlay
 from aukit.fgnet.weights import load_weights
 from aukit.files import atomic_path
-from aukit.occurrence import OccurrenceModule, Schedule
+from aukit.occurrence import OccurrenceModule
+from aukit.runs.schedule import Schedule
 
 __all__ = ["FGNetModule"]
 

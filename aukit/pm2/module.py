@@ -20,7 +20,7 @@ from aukit.pm2.methods import METHODS, MethodName
 from aukit.pm2.networks import OccurrenceNetwork, two_layers
 from aukit.pm2.selection import TargetCriteria
 from aukit.pm2.start import load_start
-from aukit.runs.schedule import cosine_decay
+from aukit.runs.schedule import Schedule, cosine_decay
 
 __all__ = ["PM2Module"]
 
@@ -98,7 +98,7 @@ class PM2Module(LightningModule):
         balance_weight: float = 0.01,
         lr: float = 1e-4,
         weight_decay: float = 5e-4,
-        schedule: Literal["constant", "cosine"] = "constant",
+        schedule: Schedule = "constant",
     ) -> None:
         super().__init__()
         # Files are needed to begin a training, not to load a checkpoint.

@@ -305,16 +305,11 @@ class PM2Tables(Reproduction):
         left = [cell for cell in self.spec[kind] if cell["id"] not in done]
         return [Column(c["id"], c["short"], c["label"], "missing", {}, None, note=note) for c in left]
 
-    def data_title(self) -> str:
-        """Source, target and size, to stand above a figure."""
-        kind = "rendered stand-ins" if self.setting.source == "standin" else "licensed corpora"
-        return f"BP4D → {NAMES[self.target]}, {kind}, size {self.setting.profile}"
-
     def draw(self, data: PairedDataModule, records: dict[Cell, Record]) -> None:
         """Write the figures beside the table."""
         looks = {id: method["label"] for id, method in self.methods.items()}
         scored = {id: self.scores(records, id) for id in self.methods}
-        title = self.data_title()
+        title = self.title()
         write_atomic(self.folder / "gap_f1.png", pm2_figures.gap_against_f1(scored, looks, title))
         first = {id: records[Cell(id, self.seeds[0])] for id in self.methods}
         write_atomic(self.folder / "embedding.png", pm2_figures.embeddings(first, data, looks, title))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -19,15 +20,15 @@ FRAMES = 250
 """Frames of each kind in an embedding."""
 
 
-def gap_against_f1(scored: Mapping[str, SeedScores], labels: Mapping[str, str], source: str) -> bytes:
+def gap_against_f1(scored: Mapping[str, SeedScores], labels: Mapping[str, str], title: str) -> bytes:
     """PNG: each method's mean gap of F1 between the genders against its mean F1, intervals and seeds.
 
     Args:
         scored: Method → scores.
         labels: Method → name.
-        source: What the data are, to stand above the picture.
+        title: What stands above the picture.
     """
-    figure = _figure(7.5, 5, source)
+    figure = _figure(7.5, 5, title)
     axes = figure.add_subplot()
     for k, (id, scores) in enumerate(scored.items()):
         (x, *x_ends), (y, *y_ends) = (span(scores.own, row) for row in ("F1", "F1 gap"))
@@ -47,7 +48,7 @@ def embeddings(
     records: Mapping[str, Record],
     data: PairedDataModule,
     labels: Mapping[str, str],
-    source: str,
+    title: str,
     frames: int = FRAMES,
 ) -> bytes:
     """PNG: the first two principal components of each method's features, a panel per method.
@@ -56,11 +57,11 @@ def embeddings(
         records: Method → one of its runs.
         data: What they were trained on, set up.
         labels: Method → name.
-        source: What the data are, to stand above the picture.
+        title: What stands above the picture.
         frames: Frames of each kind: real and avatars of the same triplets, and test frames of the target.
     """
     images = _images(data, frames)
-    figure = _figure(4 * len(records), 4.6, source)
+    figure = _figure(4 * len(records), 4.6, title)
     for place, (id, record) in enumerate(records.items(), start=1):
         axes = figure.add_subplot(1, len(records), place)
         features = {kind: _features(record, each) for kind, each in images.items()}
@@ -126,7 +127,7 @@ def _figure(width: float, height: float, title: str) -> Any:
 
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(title, fontsize=9)
+    figure.suptitle(textwrap.fill(title, 100), fontsize=9)
     return figure
 
 

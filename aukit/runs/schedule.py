@@ -1,12 +1,41 @@
-"""How learning rates fall over a run."""
+"""How learning rates rise and fall over a run."""
 
 from __future__ import annotations
 
 import math
+from typing import Literal
 
-__all__ = ["cosine_decay"]
+from lightning import LightningModule
+
+from aukit.errors import ConfigError
+
+__all__ = ["Schedule", "cosine_decay", "set_learning_rates"]
+
+Schedule = Literal["constant", "cosine"]
 
 _FINAL_SHARE = 0.03
+
+
+def set_learning_rates(module: LightningModule, warmup_steps: int, schedule: Schedule = "cosine") -> None:
+    """Give every group of the first optimizer its rate of this step: its ``full_lr`` times the schedule.
+
+    Args:
+        module: Module in training, attached to its trainer.
+        warmup_steps: Steps in which the rate rises linearly.
+        schedule: "constant" after that, or also "cosine": `cosine_decay` over the run.
+
+    Raises:
+        ConfigError: The cosine's run has no end.
+    """
+    trainer = module.trainer
+    factor = min(1.0, (trainer.global_step + 1) / max(1, warmup_steps))
+    if schedule == "cosine":
+        total = float(trainer.estimated_stepping_batches)
+        if not math.isfinite(total):
+            raise ConfigError("the cosine schedule goes over the whole run: set trainer.max_epochs")
+        factor *= cosine_decay(trainer.global_step / max(1.0, total))
+    for group in trainer.optimizers[0].param_groups:
+        group["lr"] = group["full_lr"] * factor
 
 
 def cosine_decay(progress: float) -> float:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from argparse import Namespace
+from contextlib import chdir
 
 import pandas as pd
 import pytest
@@ -12,16 +12,9 @@ from aukit.errors import ConfigError
 from aukit.reproduce import main
 from aukit.reproduce.fgnet import Cell, FGNetTables
 from aukit.reproduce.setting import Setting, choose_setting
+from tests.reproduce.words import smoke_words
 
-WORDS = {
-    "table": "fgnet",
-    "target": None,
-    "profile": "smoke",
-    "seed": 0,
-    "plan": False,
-    "yes": False,
-    "jobs": 1,
-}
+WORDS = smoke_words("fgnet")
 FOLDER = "lightning_logs/tables/fgnet/standin-smoke"
 
 
@@ -29,12 +22,8 @@ FOLDER = "lightning_logs/tables/fgnet/standin-smoke"
 def made(tmp_path_factory):
     """A folder in which the tables have been made."""
     folder = tmp_path_factory.mktemp("fgnet")
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        main(Namespace(**WORDS))
-    finally:
-        os.chdir(before)
+    with chdir(folder):
+        main(WORDS)
     return folder
 
 
@@ -106,7 +95,7 @@ def test_every_format_is_written(made):
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
     monkeypatch.setattr(FGNetTables, "make", lambda self, stages: pytest.fail("worked again"))
-    main(Namespace(**WORDS))
+    main(WORDS)
     assert (made / FOLDER / "table.txt").read_text() in capsys.readouterr().out
 
 

@@ -1,7 +1,6 @@
 """PM2's tables: what they say of given predictions, and the chain in `smoke` once."""
 
 import json
-from argparse import Namespace
 from copy import copy
 from types import SimpleNamespace
 
@@ -17,6 +16,7 @@ from aukit.reproduce.pm2 import SOURCE_PREDICTIONS, Cell, PM2Tables, PM2ToGFT
 from aukit.reproduce.pm2_figures import gap_against_f1, principal_components
 from aukit.reproduce.pm2_scores import STATISTICS, SeedScores, span
 from aukit.reproduce.setting import Setting
+from tests.reproduce.words import smoke_words
 
 GENDERS = ("female", "male")
 
@@ -216,7 +216,7 @@ def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
         self.seeds = self.seeds[:1]
 
     monkeypatch.setattr(PM2Tables, "__init__", short)
-    words = Namespace(table="pm2", target=None, profile="smoke", seed=0, plan=False, yes=False, jobs=1)
+    words = smoke_words("pm2")
     main(words)
     folder = tmp_path / "lightning_logs/tables/pm2-disfa/standin-smoke"
     for name in ("table.json", "gap_f1.png", "embedding.png"):

@@ -1,9 +1,8 @@
 """Table 3 in `smoke`, once through the whole chain: what a second command does, and after losses."""
 
 import json
-import os
 import shutil
-from argparse import Namespace
+from contextlib import chdir
 
 import pytest
 
@@ -13,29 +12,18 @@ from aukit.errors import ConfigError
 from aukit.reproduce import main
 from aukit.reproduce.setting import Setting, check_affordable, choose_setting, root_variable
 from aukit.reproduce.table3 import WEIGHTS_VARIABLE, Table3
+from tests.reproduce.words import smoke_words
 
 ROOT_VARIABLE = root_variable("fera2017")
-WORDS = {
-    "table": "table3",
-    "target": None,
-    "profile": "smoke",
-    "seed": 0,
-    "plan": False,
-    "yes": False,
-    "jobs": 1,
-}
+WORDS = smoke_words("table3")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder in which the table has been made."""
     folder = tmp_path_factory.mktemp("table3")
-    before = os.getcwd()
-    os.chdir(folder)
-    try:
-        main(Namespace(**WORDS))
-    finally:
-        os.chdir(before)
+    with chdir(folder):
+        main(WORDS)
     return folder
 
 
@@ -96,7 +84,7 @@ def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(mad
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
     monkeypatch.setattr(Table3, "make", lambda self, stages: pytest.fail("worked again"))
-    main(Namespace(**WORDS))
+    main(WORDS)
     assert (
         made / "lightning_logs/tables/table3/standin-smoke/table.txt"
     ).read_text() in capsys.readouterr().out
@@ -110,7 +98,7 @@ def test_what_was_lost_is_made_again_and_ends_in_the_same_numbers(made, monkeypa
     shutil.rmtree(copy / "lightning_logs/runs" / lost)
     kept = {p: p.stat().st_mtime for p in (copy / "lightning_logs/runs").glob("*/record.json")}
     monkeypatch.chdir(copy)
-    main(Namespace(**WORDS))
+    main(WORDS)
     after = table(copy)
     assert all(path.stat().st_mtime == time for path, time in kept.items())
     for old, new in zip(before["columns"], after["columns"], strict=True):

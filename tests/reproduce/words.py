@@ -1,0 +1,7 @@
+"""What `aukit reproduce TABLE --profile smoke` hands to the command."""
+
+from argparse import Namespace
+
+
+def smoke_words(table: str) -> Namespace:
+    return Namespace(table=table, target=None, profile="smoke", seed=0, plan=False, yes=False, jobs=1)
