@@ -366,6 +366,7 @@ def _extra(runs: list[Record]) -> dict[str, Any]:
         "test_f1_male": [run.metrics.get("test/f1_male") for run in runs],
         "test_f1_gap": [run.metrics.get("test/f1_gap") for run in runs],
         "seconds": [run.seconds for run in runs],
+        "test_frames_per_second": [run.test_frames_per_second for run in runs],
         "runs": [run.folder.name for run in runs],
     }
 

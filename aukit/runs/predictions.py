@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -47,7 +48,18 @@ class PredictionWriter(Callback):
         self.path = Path(path)
         self.stage = stage
         self.written = False
+        self.frames_per_second: float | None = None
+        """Frames of the whole stage over its time, loading and writing included; None before its end."""
+        self._began = 0.0
         self._parts: list[dict[str, np.ndarray[Any, Any]]] = []
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
 
     def on_test_batch_end(
         self,
@@ -102,7 +114,8 @@ class PredictionWriter(Callback):
             files = [self._rank_path(rank) for rank in range(trainer.world_size)]
             found = [file for file in files if file.is_file()]
             if found:
-                _combine(found, self.path)
+                frames = _combine(found, self.path)
+                self.frames_per_second = frames / max(time.monotonic() - self._began, 1e-9)
         trainer.strategy.barrier("predictions")
         self.written = self.path.is_file()
 
@@ -149,7 +162,8 @@ def prediction_table(
     return predictions
 
 
-def _combine(files: list[Path], path: Path) -> None:
+def _combine(files: list[Path], path: Path) -> int:
+    """Put the processes' tables together; the number of frames."""
     table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True).sort_values("row")
     if table["row"].duplicated().any():
         raise StoreError(
@@ -159,6 +173,7 @@ def _combine(files: list[Path], path: Path) -> None:
         table.reset_index(drop=True).to_parquet(temporary, index=False)
     for file in files:
         file.unlink()
+    return len(table)
 
 
 def _to_numpy(values: Tensor) -> np.ndarray[Any, Any]:

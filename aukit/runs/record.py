@@ -36,6 +36,7 @@ class Record:
         versions: Python and packages.
         checkpoint: path of the tested checkpoint.
         predictions: path of the Parquet file with one row per test frame; None if the module writes none.
+        test_frames_per_second: test frames over the time of the test, loading included; None without one.
         notes: whatever a reader of the numbers must know: the stand-in's recipe, the selection rule.
     """
 
@@ -51,6 +52,7 @@ class Record:
     versions: dict[str, str]
     checkpoint: str
     predictions: str | None
+    test_frames_per_second: float | None = None
     notes: dict[str, Any] = field(default_factory=dict)
 
     @property
@@ -62,6 +64,8 @@ class Record:
         """Folder, time and test metrics in a few lines."""
         shown = {k: v for k, v in self.metrics.items() if k.startswith("test")} or self.metrics
         lines = [f"{self.folder} ({self.seconds:.0f} s)", f"selection: {self.notes.get('selection')}"]
+        if self.test_frames_per_second is not None:
+            lines.append(f"tested at {self.test_frames_per_second:.0f} frames/s")
         return "\n".join(lines + [f"  {name} = {value:.4f}" for name, value in sorted(shown.items())])
 
     def write(self, folder: Path) -> None:

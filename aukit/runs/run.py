@@ -170,6 +170,8 @@ def evaluate(
     apply(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, **extra)
     if not writer.written:
         raise StoreError(f"{type(model).__name__}.{stage}_step returns no predictions; nothing was written")
+    if out is None and writer.frames_per_second is not None:
+        print(f"{writer.frames_per_second:.0f} frames/s, loading included")
     if stage == "test" and trainer.is_global_zero:
         group_by = LoggingOptions(**(config.get("logging") or {})).group_by
         name = writer.path.stem.replace("predictions", "fairness")
@@ -253,6 +255,7 @@ def _execute(
         versions=records.versions(),
         checkpoint=str(checkpoint),
         predictions=str(run.predictions) if writer.written else None,
+        test_frames_per_second=writer.frames_per_second and round(writer.frames_per_second, 1),
         notes=_notes(data, checkpoints, rule),
     )
     if trainer.is_global_zero:
