@@ -53,8 +53,8 @@ class FGNetModule(OccurrenceModule):
         kernel_size: Side of the interpreter's kernels.
         dropout: Its dropout rate.
         sigma: σ of the target Gaussians, in pixels of the heat map.
-        weights: Files of `aukit weights import` to start from, e.g. stylegan2 and psp; empty for random
-            weights.
+        weights: Files of `aukit weights import` to start from, e.g. stylegan2 and psp, or names of shipped
+            ones; ``mini#pspencoder``: one part of them. Empty for random weights.
         lr: Learning rate.
         encoder_lr: That of the encoder; None for ``lr``.
         generator_lr: That of the generator with its mapping network; None for ``lr``.

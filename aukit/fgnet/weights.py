@@ -161,21 +161,29 @@ def load_weights(network: nn.Module, *paths: str | Path) -> list[dict[str, str]]
     Args:
         network: An `FGNet` or the part of one that the files are for; groups that no file gives stay as they
             are.
-        paths: Files that `import_weights` wrote, or names of shipped ones (`aukit.shipped`); a later one wins
-            where two give the same group.
+        paths: Files that `import_weights` wrote, or names of shipped ones (`aukit.shipped`); ``FILE#GROUP``
+            takes one group of a file, such as ``mini#pspencoder``. A later one wins where two give the same
+            group.
 
     Returns:
         The files' metadata.
 
     Raises:
-        WeightsError: A file is missing, damaged, not one of ours, or does not fit the network.
+        WeightsError: A file is missing, damaged, not one of ours, does not fit the network or lacks the group.
     """
     read = []
-    for path in (weights_path("fgnet", path) for path in paths):
+    for name in paths:
+        file, _, group = str(name).partition("#")
+        path = weights_path("fgnet", file)
         tensors, metadata = _read_safetensors(path)
         _check(tensors, published_shapes(network), path)
         if _content_hash(tensors) != metadata["sha256"]:
             raise WeightsError(f"{path}: the content is not what was written (hash differs); import it again")
+        if group:
+            groups = sorted({key.split(".")[0] for key in tensors})
+            tensors = {key: value for key, value in tensors.items() if key.split(".")[0] == group}
+            if not tensors:
+                raise WeightsError(f"{path}: has no group {group!r}, but {', '.join(groups)}")
         network.load_state_dict(tensors, strict=False)  # strict by groups: _check has seen to it
         read.append(metadata)
     return read

@@ -69,6 +69,17 @@ def test_generator_and_encoder_alone_leave_the_rest(published, tmp_path):
     assert all(torch.equal(v, interpreter[k]) for k, v in other.interpreter.state_dict().items())
 
 
+def test_one_group_of_a_file(published):
+    published.take("fgnet", published.fgnet, corpus="bp4d", latent_avg=published.psp)
+    other, untouched = small_network(seed=2), small_network(seed=2)
+    load_weights(other, f"{published.out}#pspencoder")
+    assert same(published.network.pspencoder, other.pspencoder)
+    assert same(untouched.g_all, other.g_all)
+    assert same(untouched.interpreter, other.interpreter)
+    with pytest.raises(WeightsError, match="no group 'encoder', but g_all, interpreter, latent_avg, pspenc"):
+        load_weights(other, f"{published.out}#encoder")
+
+
 def test_the_mean_code_may_come_from_an_imported_file(published, tmp_path):
     import_weights("psp", published.psp, tmp_path / "psp.safetensors", network=published.network)
     published.take("fgnet", published.fgnet, corpus="bp4d", latent_avg=tmp_path / "psp.safetensors")
