@@ -169,7 +169,7 @@ def load_weights(network: nn.Module, *paths: str | Path) -> list[dict[str, str]]
         The files' metadata.
 
     Raises:
-        WeightsError: A file is missing, damaged, not one of ours, does not fit the network or lacks the group.
+        WeightsError: A file is missing, damaged or not ours, does not fit the network or lacks the group.
     """
     read = []
     for name in paths:

@@ -3,7 +3,13 @@
 from aukit.intensity.data import IntensityDataModule, Normalizer
 from aukit.intensity.module import IntensityModule
 from aukit.intensity.networks import EstimatorBank, IntensityEstimator, IntensityTrunk, decode
-from aukit.intensity.normalize import au0_normalize, mean_texture_normalize, person_means, person_neutrals
+from aukit.intensity.normalize import (
+    au0_normalize,
+    lacking_neutral,
+    mean_texture_normalize,
+    person_means,
+    person_neutrals,
+)
 
 __all__ = [
     "EstimatorBank",
@@ -14,6 +20,7 @@ __all__ = [
     "Normalizer",
     "au0_normalize",
     "decode",
+    "lacking_neutral",
     "mean_texture_normalize",
     "person_means",
     "person_neutrals",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -23,6 +24,7 @@ from aukit.intensity.normalize import (
     Floats,
     Images,
     au0_normalize,
+    lacking_neutral,
     mean_texture_normalize,
     person_means,
     person_neutrals,
@@ -57,7 +59,10 @@ class Normalizer:
         if kind == "mean":
             return cls(kind, person_means(store.images, persons))
         if kind == "au0":
-            return cls(kind, person_neutrals(store.images, persons, store.table.intensities(aus)))
+            with warnings.catch_warnings():
+                # `IntensityDataModule.notes` counts them.
+                warnings.filterwarnings("ignore", message=".*people lack a neutral frame")
+                return cls(kind, person_neutrals(store.images, persons, store.table.intensities(aus)))
         return cls(kind, {})
 
     def __call__(self, images: Images | Floats, persons: npt.NDArray[np.object_]) -> Floats:
@@ -236,6 +241,15 @@ class IntensityDataModule(StepDataModule):
     def fingerprint(self) -> str:
         """Hash of the corpus's and the training set's fingerprints."""
         return hashlib.sha256(f"{self.corpus.fingerprint}/{self.balanced.fingerprint}".encode()).hexdigest()
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """For "au0": how many people there are references of, and how many of these are not neutral."""
+        if self.normalization != "au0":
+            return {}
+        persons = self.store.table.frame["person"].to_numpy()
+        lacking = lacking_neutral(persons, self.store.table.intensities(self.aus))
+        return {"references": len(self.normalizer.references), "references_not_neutral": len(lacking)}
 
     def prepare_data(self) -> None:
         """Prepare the corpus. The training set must be there."""

@@ -16,6 +16,7 @@ __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
     "au0_normalize",
+    "lacking_neutral",
     "mean_texture_normalize",
     "person_means",
     "person_neutrals",
@@ -113,22 +114,29 @@ def person_neutrals(
     people = np.asarray(persons).astype(str)
     rows = np.arange(len(images)) if rows is None else np.asarray(rows)
     sums = levels.sum(axis=1)  # NaN where any level is not coded
-    chosen, makeshift = [], []
+    chosen = []
     for person in np.unique(people[rows]):
         mine = rows[(people[rows] == person) & np.isfinite(sums[rows])]
-        if not len(mine):
-            continue
-        neutral = mine[sums[mine] == 0][:frames]
-        if not len(neutral):
-            makeshift.append(str(person))
-            neutral = mine[[np.argmin(sums[mine])]]
-        chosen.append(neutral)
-    if makeshift:
+        if len(mine):
+            neutral = mine[sums[mine] == 0][:frames]
+            chosen.append(neutral if len(neutral) else mine[[np.argmin(sums[mine])]])
+    if makeshift := lacking_neutral(people[rows], levels[rows]):
         warnings.warn(
             f"{len(makeshift)} people lack a neutral frame, their least expressive is used: {makeshift[:5]}",
             stacklevel=2,
         )
     return person_means(images, persons, np.concatenate(chosen)) if chosen else {}
+
+
+def lacking_neutral(persons: Sequence[str] | npt.NDArray[np.object_], levels: Floats) -> list[str]:
+    """People with fully coded frames, none of which has every level at 0.
+
+    Args:
+        persons: ``[N]`` people.
+        levels: ``[N,A]`` intensity levels, NaN where not coded.
+    """
+    people, sums = np.asarray(persons).astype(str), levels.sum(axis=1)
+    return sorted(set(people[np.isfinite(sums)].tolist()) - set(people[sums == 0].tolist()))
 
 
 def _difference(images: Images | Floats, reference: Floats | Images) -> Floats:

@@ -28,6 +28,7 @@ def caption(
         _generator(table, gan),
         _sets(table, sets),
         _estimators(table, records["none"]),
+        _references(records["au0"]),
         _fit(ours),
         "Published columns: as printed in the paper, on FERA 2017 Test; its tuned loss weights are published"
         " only as a figure, and its column without normalization is the one with λ_ids 0.",
@@ -127,6 +128,14 @@ def _estimators(table: Table3, record: Record) -> str:
     return (
         f"Estimators: {networks[model['network']]}, {start}, {length} of {data['batch_size']} images,"
         f" learning rate {model['lr']:g}; decoded as the {decoding}{paper}."
+    )
+
+
+def _references(record: Record) -> str:
+    people, lacking = (record.notes["data"][key] for key in ("references", "references_not_neutral"))
+    return (
+        f"AU0 normalization: {lacking} of {people} people have no frame with every AU at 0; of them the least"
+        " expressive frame is subtracted. The labels of all people, scored ones too, choose these frames."
     )
 
 

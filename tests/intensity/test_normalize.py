@@ -1,7 +1,13 @@
 import numpy as np
 import pytest
 
-from aukit.intensity import au0_normalize, mean_texture_normalize, person_means, person_neutrals
+from aukit.intensity import (
+    au0_normalize,
+    lacking_neutral,
+    mean_texture_normalize,
+    person_means,
+    person_neutrals,
+)
 
 
 @pytest.fixture
@@ -57,6 +63,9 @@ def test_people_without_a_neutral_frame_get_their_calmest_and_are_told(faces):
     with pytest.warns(UserWarning, match="'b'"):
         neutrals = person_neutrals(images, persons, levels)
     assert np.array_equal(neutrals["b"], images[9])
+    assert lacking_neutral(persons, levels) == ["b"]
+    levels[persons == "b"] = np.nan  # not coded at all: has no picture either
+    assert lacking_neutral(persons, levels) == []
 
 
 def test_au0_of_the_neutral_frame_itself_is_zero(faces):
