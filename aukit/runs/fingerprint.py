@@ -5,9 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from aukit.runs.config import import_class, is_class
+from aukit.shipped import shipped_files
 
 #: Raised when the meaning of a run changes without its configuration changing.
 SCHEMA = 1
@@ -36,6 +38,7 @@ def identity(config: Mapping[str, Any], data_fingerprint: str) -> str:
 
     Left out: `logging`, names, the trainer's display options, and of each class the arguments that its
     `location_arguments` lists; values of None, so that a new optional argument does not orphan older runs.
+    Of an argument `weights`, which names files to start from, the content of these counts, not their place.
     The git commit is no part of it.
 
     Args:
@@ -57,7 +60,26 @@ def _strip(value: Any) -> Any:
         if is_class(value):
             dropped = tuple(getattr(import_class(value["class_path"]), "location_arguments", ()))
         kept = {key: _strip(inner) for key, inner in value.items() if inner is not None}
-        if dropped and "init_args" in kept:
-            kept["init_args"] = {key: inner for key, inner in kept["init_args"].items() if key not in dropped}
+        if "init_args" in kept:
+            kept["init_args"] = {
+                key: _content(inner) if key == "weights" else inner
+                for key, inner in kept["init_args"].items()
+                if key not in dropped
+            }
         return kept
     return [_strip(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _content(weights: Any) -> Any:
+    """Hashes in place of names of weights; a name without a file stays, for whoever reads it to complain."""
+    if isinstance(weights, list):
+        return [_content(name) for name in weights]
+    file, _, group = str(weights).partition("#")
+    files = [Path(file)] if Path(file).is_file() else shipped_files(file)
+    if not files:
+        return weights
+    digests = []
+    for path in files:
+        with path.open("rb") as opened:
+            digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
+    return "#".join([*digests, group])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from aukit.errors import WeightsError
 
-__all__ = ["MINI_NETWORK", "weights_path"]
+__all__ = ["MINI_NETWORK", "shipped_files", "weights_path"]
 
 HOME = Path(__file__).parent
 
@@ -45,3 +46,8 @@ def weights_path(kind: str, name: str | Path) -> Path:
             f" {', '.join(known) or 'none'}), and it is no file"
         )
     return shipped
+
+
+def shipped_files(name: str) -> list[Path]:
+    """What comes with the project under a name, whatever the kind of network; empty if there is nothing."""
+    return sorted(HOME.glob(f"*-{glob.escape(name)}.safetensors"))

@@ -73,3 +73,20 @@ def test_the_data_counts():
 
 def test_a_resolved_configuration_has_the_same_identity():
     assert identity(resolve(CONFIG), "fp") == identity(CONFIG, "fp")
+
+
+def test_of_weights_the_content_counts_and_not_the_place(tmp_path):
+    def of(*names):
+        model = {"class_path": "aukit.fgnet.FGNetModule", "init_args": {"weights": [str(n) for n in names]}}
+        return identity({**CONFIG, "model": model}, "fp")
+
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name).write_bytes(content)
+    assert of(tmp_path / "a") == of(tmp_path / "b")
+    assert of(tmp_path / "a") != of(tmp_path / "c")
+    assert of(tmp_path / "a", tmp_path / "c") != of(tmp_path / "c", tmp_path / "a")
+    assert of(f"{tmp_path}/a#g_all") != of(tmp_path / "a")
+    shipped = of("mini")
+    assert shipped not in (of(), of("nowhere"))
+    (tmp_path / "a").write_bytes(b"3")
+    assert of(tmp_path / "a") != of(tmp_path / "b")
