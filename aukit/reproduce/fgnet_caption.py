@@ -18,7 +18,7 @@ def caption(table: FGNetTables, data: dict[str, FoldDataModule], records: dict[C
         _source(table, data),
         _scores(table),
         *_trainings(table, records),
-        _selection(data),
+        _selection(data, records),
         *not_run(table),
         "Published: FG-Net's code and README print no score, so none of its scores stands here.",
     ]
@@ -107,16 +107,16 @@ def _trainings(table: FGNetTables, records: dict[Cell, Record]) -> list[str]:
     return [f"{names[kind]}: trained on {'; on '.join(lengths)}." for kind, lengths in found.items()]
 
 
-def _selection(data: dict[str, FoldDataModule]) -> str:
+def _selection(data: dict[str, FoldDataModule], records: dict[Cell, Record]) -> str:
     people = {
         corpus: [_people(module, rows) for rows in (module.train_rows, module.val_rows, module.test_rows)]
         for corpus, module in data.items()
     }
     counts = "; ".join(f"{corpus.upper()} {a}, {b} and {c}" for corpus, (a, b, c) in people.items())
-    return (
-        "Selection: the checkpoint of the best mean F1 on held-out training people; test people select"
-        f" nothing. People to train, validate and test on: {counts}."
-    )
+    rules = {record.config["run"]["selection"] for record in records.values()}
+    best = "the checkpoint of the best mean F1 on held-out training people"
+    rule = " or ".join({"best": best, "last": "the last checkpoint"}[rule] for rule in sorted(rules))
+    return f"Selection: {rule}; test people select nothing. People to train, validate and test on: {counts}."
 
 
 def _published(table: FGNetTables, corpus: str) -> str:
