@@ -6,6 +6,8 @@
 VENV    := .venv
 PYTHON  ?= python3
 BIN     := $(VENV)/bin
+# Institutes' proxies often sign with a certificate that only the system knows.
+export UV_SYSTEM_CERTS ?= 1
 READY   := $(VENV)/.ready
 PROFILE ?=
 TARGET  ?=
