@@ -127,7 +127,7 @@ def _figure(width: float, height: float, title: str) -> Any:
 
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
-    figure.suptitle(textwrap.fill(title, 100), fontsize=9)
+    figure.suptitle(textwrap.fill(title, 100, break_on_hyphens=False), fontsize=9)
     return figure
 
 

@@ -282,7 +282,7 @@ def draw_below(tables: Sequence[Table], title: str | None = None) -> bytes:
     figure = Figure(figsize=(11, 5.2 * len(tables)), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     if title:
-        figure.suptitle(textwrap.fill(title, 100), fontsize=11)
+        figure.suptitle(textwrap.fill(title, 100, break_on_hyphens=False), fontsize=11)
     drawn = dict.fromkeys(column.id for table in tables for column in table.columns if column.kind in _STYLES)
     colors = {id: f"C{k}" for k, id in enumerate(drawn)}
     for place, table in enumerate(tables, start=1):
