@@ -19,6 +19,11 @@ def caption(table: FGNetTables, data: dict[str, FoldDataModule], records: dict[C
         _scores(table),
         *_trainings(table, records),
         _selection(data, records),
+        *[
+            f"{m['short']}: {m['remark']}"
+            for id, m in table.methods.items()
+            if "remark" in m and table.is_run(id)
+        ],
         *not_run(table),
         "Published: FG-Net's code and README print no score, so none of its scores stands here.",
     ]
