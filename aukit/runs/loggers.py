@@ -77,7 +77,7 @@ def read_log(folder: str | Path) -> pd.DataFrame:
         return pd.DataFrame(columns=["epoch", "step"])
     log = pd.concat(attempts, ignore_index=True)
     log = log.groupby(["epoch", "step"], sort=True, dropna=False).last()
-    return log[sorted(log.columns)].reset_index()
+    return log[sorted(log.columns)].copy().reset_index()  # a copy lies in one piece: pandas warns of many
 
 
 def last_values(log: pd.DataFrame) -> dict[str, float]:
