@@ -55,6 +55,7 @@ class PM2Tables(Reproduction):
     def __init__(self, setting: Setting) -> None:
         super().__init__(setting)
         self.folder = setting.logs / "tables" / f"pm2-{self.target}" / setting.name
+        self.spec["title"] = self.spec["title"].format(target=NAMES[self.target])
         self.aus: list[int] = self.spec["targets"][self.target]["aus"]
         self.methods = {m["id"]: m for m in self.spec["methods"] if setting.profile in m["sizes"]}
         self.ablations = {a["id"]: a for a in self.spec["ablations"] if a["id"] in self.size["ablations"]}

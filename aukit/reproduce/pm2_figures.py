@@ -37,6 +37,8 @@ def gap_against_f1(scored: Mapping[str, SeedScores], labels: Mapping[str, str], 
         axes.plot([x, x], y_ends, color=color, lw=1, alpha=0.7)
         axes.plot(x, y, "o", color=color, ms=7, label=labels[id])
         axes.plot(scores.per_seed("overall_f1"), scores.per_seed("f1_gap"), "x", color=color, ms=5, alpha=0.8)
+    if not np.isfinite([span(scores.own, "F1 gap")[0] for scores in scored.values()]).any():
+        axes.text(0.5, 0.5, "no gap: see the table", transform=axes.transAxes, ha="center", fontsize=9)
     axes.set_xlabel("mean F1 on the target")
     axes.set_ylabel("mean gap of F1 between the genders")
     axes.set_title("Dots: mean of the seeds with 95 % intervals; crosses: single seeds", fontsize=9)
