@@ -6,14 +6,14 @@
 VENV    := .venv
 PYTHON  ?= python3
 BIN     := $(VENV)/bin
-# Institutes' proxies often sign with a certificate that only the system knows.
-export UV_SYSTEM_CERTS ?= 1
 READY   := $(VENV)/.ready
 PROFILE ?=
 TARGET  ?=
 SEED    ?= 0
 ARGS    ?=
 WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
+# Institutes' proxies often sign with a certificate that only the system knows.
+export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: help env test test-all lint format reproduce-table3 plan-table3 \
         reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks lock clean

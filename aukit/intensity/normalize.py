@@ -133,7 +133,10 @@ def lacking_neutral(persons: Sequence[str] | npt.NDArray[np.object_], levels: Fl
 
     Args:
         persons: ``[N]`` people.
-        levels: ``[N,A]`` intensity levels, NaN where not coded.
+        levels: ``[N,A]`` intensity levels in 0 … 5, NaN where not coded.
+
+    Returns:
+        Their ids, sorted.
     """
     people, sums = np.asarray(persons).astype(str), levels.sum(axis=1)
     return sorted(set(people[np.isfinite(sums)].tolist()) - set(people[sums == 0].tolist()))

@@ -118,9 +118,9 @@ def _selection(data: dict[str, FoldDataModule], records: dict[Cell, Record]) -> 
         for corpus, module in data.items()
     }
     counts = "; ".join(f"{corpus.upper()} {a}, {b} and {c}" for corpus, (a, b, c) in people.items())
-    rules = {record.config["run"]["selection"] for record in records.values()}
+    chosen = {record.config["run"]["selection"] for record in records.values()}
     best = "the checkpoint of the best mean F1 on held-out training people"
-    rule = " or ".join({"best": best, "last": "the last checkpoint"}[rule] for rule in sorted(rules))
+    rule = " or ".join({"best": best, "last": "the last checkpoint"}[name] for name in sorted(chosen))
     return f"Selection: {rule}; test people select nothing. People to train, validate and test on: {counts}."
 
 

@@ -115,7 +115,7 @@ class PredictionWriter(Callback):
             found = [file for file in files if file.is_file()]
             if found:
                 frames = _combine(found, self.path)
-                self.frames_per_second = frames / max(time.monotonic() - self._began, 1e-9)
+                self.frames_per_second = round(frames / max(time.monotonic() - self._began, 1e-9), 1)
         trainer.strategy.barrier("predictions")
         self.written = self.path.is_file()
 

@@ -255,7 +255,7 @@ def _execute(
         versions=records.versions(),
         checkpoint=str(checkpoint),
         predictions=str(run.predictions) if writer.written else None,
-        test_frames_per_second=writer.frames_per_second and round(writer.frames_per_second, 1),
+        test_frames_per_second=writer.frames_per_second,
         notes=_notes(data, checkpoints, rule),
     )
     if trainer.is_global_zero:
