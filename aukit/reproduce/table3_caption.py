@@ -134,8 +134,9 @@ def _estimators(table: Table3, record: Record) -> str:
 def _references(record: Record) -> str:
     people, lacking = (record.notes["data"][key] for key in ("references", "references_not_neutral"))
     return (
-        f"AU0 normalization: {lacking} of {people} people have no frame with every AU at 0; of them the least"
-        " expressive frame is subtracted. The labels of all people, scored ones too, choose these frames."
+        f"AU0 normalization: {lacking} of {people} people have no frame with every AU at 0; their least"
+        " expressive frame is subtracted instead. The labels of all people, scored ones too, choose these"
+        " frames."
     )
 
 
