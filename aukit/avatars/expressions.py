@@ -18,7 +18,9 @@ JAW_HINGE = (14.0, -84.0)
 """y and z of the axis about which the jaw turns, in mm."""
 JAW_ANGLE: dict[int, float] = {26: 11.0, 27: 20.5}
 """Turn of the jaw at full activation, in degrees."""
-LID_UPPER: dict[int, float] = {43: 0.90, 7: 0.14, 6: 0.04, 5: -0.42, 9: 0.06, 4: 0.06, 12: 0.03}
+LID_UPPER: dict[int, float] = {
+    43: 0.90, 7: 0.14, 6: 0.04, 5: -0.42, 9: 0.06, 4: 0.06, 12: 0.03, 1: -0.05, 2: -0.10,
+}  # fmt: skip
 """Share of the open gap by which the upper lid comes down at full activation."""
 LID_LOWER: dict[int, float] = {43: 0.10, 7: 0.32, 6: 0.17, 9: 0.10, 5: -0.06, 12: 0.07}
 """Share of the open gap by which the lower lid comes up."""
@@ -72,22 +74,17 @@ class _Muscles:
         height = hs.smoothstep(-8.5, -21, self.y) * (0.08 + 0.92 * hs.smoothstep(-68, -26, self.y))
         return np.asarray(across * height * self.front)
 
-    def stretch(self) -> Array:
-        """Sideways pull of the corners: lips follow in proportion to |x|, the cheek with a fade."""
-        inside = self.t * hs.smoothstep(22, 4, np.abs(self.dy))
-        fade = hs.smoothstep(58, 24, self.ax) * hs.smoothstep(22, 4, np.abs(self.dy))
-        return np.where(self.ax < hs.MOUTH_HALF_WIDTH, inside, fade) * self.front
+    def corners(self, up: float, down: float, side: float) -> tuple[Array, Array]:
+        """Pull at the corners of the mouth, sideways and up.
 
-    def lift(self) -> Array:
-        """Like `stretch` for up and down: the middle of the lips stays."""
-        return self.stretch() * np.where(self.ax < hs.MOUTH_HALF_WIDTH, self.t**1.6, 1.0)
-
-    def zygomatic(self) -> tuple[Array, Array]:
-        """Pull of the corners towards the cheek bones, sideways and up: skin yields far along their path."""
-        along = np.where(self.dy < 0, hs.smoothstep(40, 2, -self.dy), hs.smoothstep(26, 4, self.dy))
-        outside = hs.smoothstep(64, 24, self.ax)
+        Lips follow in proportion to |x|; the skin around yields less and less, up to so many mm above, below
+        and (from the midline) beside the mouth.
+        """
+        along = np.where(self.dy < 0, hs.smoothstep(up, 3, -self.dy), hs.smoothstep(down, 4, self.dy))
+        outside = hs.smoothstep(side, 24, self.ax)
         pull = np.where(self.ax < hs.MOUTH_HALF_WIDTH, self.t, outside) * along * self.front
-        return pull, pull * np.where(self.ax < hs.MOUTH_HALF_WIDTH, self.t**0.6, 1.0)
+        # The middle of the lips stays where it is.
+        return pull, pull * np.where(self.ax < hs.MOUTH_HALF_WIDTH, self.t, 1.0)
 
     def border(self) -> tuple[Array, Array]:
         """Weights of the skin at the border of upper and lower lip, 0 on the mouth line."""
@@ -100,8 +97,11 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
     """(dx, dy, dz) in mm at full activation of both sides."""
     inner, outer = m.brow(13, 13, 13), m.brow(43, 13, 16)
     frown = m.brow(14, 15, 13)
-    pull, lift = m.stretch(), m.lift()
-    smile, rise = m.zygomatic()
+    # The lips' own ring moves little skin, the muscles that pull it much.
+    pull, lift = m.corners(22, 22, 58)
+    drawn, _ = m.corners(30, 46, 72)
+    smile, rise = m.corners(40, 30, 68)
+    frown_pull, fall = m.corners(20, 46, 64)
     border_up, border_low = m.border()
     cheek = m.at(41, 26, 27, 27)
     low_band = hs.smoothstep(62, 72, m.y)
@@ -115,8 +115,8 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
     dimple = m.at(30.5, 67, 7.0, 8.0, 1.2)
     thin = 1.0 - hs.smoothstep(0, 5, np.abs(m.dy))
     return {
-        1: (-1.0 * m.sg * inner, -11.0 * inner, 0.8 * inner),
-        2: (0.8 * m.sg * outer, -10.5 * outer, -0.9 * outer),
+        1: (-1.0 * m.sg * inner, -8.5 * inner, 0.8 * inner),
+        2: (0.8 * m.sg * outer, -8.0 * outer, -0.9 * outer),
         4: (
             -4.2 * m.sg * frown * hs.smoothstep(1, 9, m.ax),
             7.5 * frown + 2.4 * m.brow(38, 12, 12),
@@ -135,7 +135,7 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
             1.9 * m.at(8, 2, 11, 13) + 1.2 * m.at(19, 16, 10, 12),
         ),
         10: (
-            0.8 * m.sg * m.at(17, 52, 14, 14),
+            0.8 * m.sg * m.at(17, 52, 14, 14) + 0.8 * m.sg * pull,
             -7.0 * m.upper_lip * (0.72 + 0.28 * hs.hill(m.ax - 11, m.y * 0, 7, 1))
             - 3.0 * m.at(19, 46, 15, 18)
             - 1.2 * m.up * m.at(25, 68, 10, 9),
@@ -148,11 +148,11 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
         ),
         12: (
             8.2 * m.sg * smile,
-            -7.6 * rise - 3.0 * cheek,
-            -5.0 * pull * m.t**2 * outside + 4.0 * m.at(42, 34, 20, 22) - 1.3 * m.ring * m.open,
+            -7.6 * rise - 3.0 * cheek + 1.2 * border_up - 1.6 * border_low,
+            -5.0 * smile * m.t**2 * outside + 4.0 * m.at(42, 34, 20, 22) - 1.3 * m.ring * m.open,
         ),
         13: (
-            2.0 * m.sg * pull,
+            3.0 * m.sg * pull,
             -6.4 * lift - 2.0 * cheek,
             4.2 * m.at(38, 52, 15, 16) - 1.0 * m.at(29, 64, 7, 8),
         ),
@@ -167,13 +167,13 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
         ),
         15: (
             # A line of lips that bends down spans less.
-            -2.8 * m.sg * pull,
-            6.4 * lift + 1.5 * m.at(28, 80, 16, 14),
+            -3.6 * m.sg * frown_pull,
+            6.4 * fall + 1.5 * m.at(28, 80, 16, 14),
             -1.0 * pull + 1.6 * m.at(28, 82, 9, 8),
         ),
-        16: (1.0 * m.sg * m.lower_lip, 5.5 * m.lower_lip, 1.8 * m.lower_lip * thin),
+        16: (1.0 * m.sg * m.lower_lip + 0.8 * m.sg * pull, 5.5 * m.lower_lip, 1.8 * m.lower_lip * thin),
         17: (
-            -0.8 * m.sg * chin * hs.smoothstep(2, 12, m.ax) - 2.2 * m.sg * pull,
+            -0.8 * m.sg * chin * hs.smoothstep(2, 12, m.ax) - 2.8 * m.sg * pull,
             -6.5 * chin_lip
             - 6.0 * chin
             - 2.6 * m.upper_lip * hs.smoothstep(14, 0, -m.dy)
@@ -181,18 +181,18 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
             3.4 * chin_lip * thin - 1.4 * m.at(0, 98, 18, 9) + 2.2 * hs.hill(m.x, m.y - 88, 12, 4) * m.front,
         ),
         18: (
-            -6.6 * m.sg * pull * hs.smoothstep(0, 12, m.ax),
-            1.6 * border_low - 1.4 * border_up,
+            -6.2 * m.sg * pull * hs.smoothstep(0, 12, m.ax),
+            2.8 * border_low - 2.4 * border_up,
             6.5 * pucker,
         ),
         20: (
-            6.4 * m.sg * pull,
-            1.2 * lift + 0.9 * border_up - 1.0 * border_low,
-            -4.0 * pull * m.t * outside - 0.8 * m.ring,
+            6.4 * m.sg * drawn,
+            1.2 * lift + 2.0 * border_up - 2.6 * border_low,
+            -4.0 * drawn * m.t * outside - 0.8 * m.ring,
         ),
-        22: (-5.0 * m.sg * pull, -3.0 * m.upper_lip + 3.2 * m.lower_lip, 6.0 * pucker),
+        22: (-3.2 * m.sg * pull, -3.0 * m.upper_lip + 3.2 * m.lower_lip, 6.0 * pucker),
         23: (
-            -2.8 * m.sg * pull,
+            -2.0 * m.sg * pull,
             2.5 * border_up - 3.2 * border_low,
             -1.2 * m.ring * thin + 0.9 * m.ring * (1 - thin),
         ),
@@ -202,10 +202,10 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
             -2.2 * m.ring * thin + 1.5 * (border_up + border_low),
         ),
         25: (0.0, -2.0 * m.upper_lip + 4.6 * m.lower_lip, 0.0),
-        26: (-0.6 * m.sg * pull, -1.2 * m.upper_lip, 0.0),
-        27: (-1.0 * m.sg * pull, -2.6 * m.upper_lip, 0.0),
+        26: (0.0, -1.2 * m.upper_lip, 0.0),
+        27: (0.0, -2.6 * m.upper_lip, 0.0),
         28: (-1.0 * m.sg * pull, 6.0 * border_up - 7.5 * border_low, -5.0 * m.ring * thin),
-        43: (0.0, 0.5 * m.at(32, -17, 18, 8), 0.0),
+        43: (0.0, 0.5 * m.at(32, -17, 18, 8) + 0.7 * m.brow(31, 18, 18), 0.0),
     }
 
 

@@ -406,10 +406,10 @@ def _mouth(p: Appearance, bright: float, albedo: Image, gloss: Image, occlusion:
         if place is TONGUE_UV:
             side = np.abs((u - u[0, 0] + 0.5) / u.shape[1] - 0.5).astype(np.float32)
             tongue = _step(TONGUE_TIP - 0.05, TONGUE_TIP + 0.05, depth) * _step(0.36, 0.30, side)
-            back = np.exp(-9.0 * np.clip(depth - TONGUE_TIP - 0.04, 0, 1))
+            back = np.exp(-11.0 * np.clip(depth - TONGUE_TIP - 0.02, 0, 1))
             groove = 1 - 0.25 * np.exp(-((side / 0.03) ** 2))
             _mix(albedo[box], tongue, flesh)
-            occlusion[box] += tongue * (0.65 * back * groove - occlusion[box])
+            occlusion[box] += tongue * (0.30 * back * groove - occlusion[box])
             gloss[box] += tongue * (0.35 * back - gloss[box])
 
 

@@ -127,7 +127,7 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
         total += 0.5 * _crease(x, y, [(43, 50), (45.5, 58), (45.5, 66)], 1.9)
     elif group == 13:
         # The corner is drawn up sharply and the cheek puffs out above it.
-        total += 1.5 * _fold(x, y, [(24, 50), (29, 55.5), (34.5, 59), (41, 60)], 2.0)
+        total += 0.9 * _fold(x, y, [(23, 48), (28, 54), (33, 60), (35, 67)], 2.3)
         total += 1.1 * hs.hill(x - 38, y - 50, 9, 6)
     elif group == 14:
         # The dimple lies close to the corner and is shallower than the mouth line is dark.
@@ -135,7 +135,7 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
         total += 0.6 * _crease(x, y, [(28.6, 61), (30.8, 64), (31.4, 68), (30.2, 72), (29.0, 74)], 1.5)
         total += 1.0 * hs.hill(x - 38, y - 66, 3.2, 7)
     elif group == 15:
-        total += 1.6 * _fold(x, y, [(29, 90), (29.5, 83), (28, 76), (26, 70)], 1.9)
+        total += 1.1 * _fold(x, y, [(29, 90), (29.5, 83), (28, 76), (26, 70)], 1.9)
     elif group == 16:
         # The lower lip is drawn down and out: folds beside it, the furrow above the chin opens.
         total += 0.7 * _crease(x, y, [(19, 79), (23, 83), (26.5, 88), (28, 93)], 1.8)
@@ -143,11 +143,11 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
     elif group == 17:
         rng = np.random.default_rng([17, 3])
         for px, py, r in zip(
-            rng.uniform(0.0, 15, 34), rng.uniform(86, 105, 34), rng.uniform(1.0, 2.2, 34), strict=True
+            rng.uniform(0.0, 15, 60), rng.uniform(86, 105, 60), rng.uniform(0.9, 1.7, 60), strict=True
         ):
-            total -= (0.75 / r) * hs.hill(x - px, y - py, r, 0.8 * r) * hs.smoothstep(18, 10, x)
+            total -= (0.36 / r) * hs.hill(x - px, y - py, r, 0.8 * r) * hs.smoothstep(18, 10, x)
         total += 1.1 * bump_mask(x, y, 0, 96, 17, 11)
-        total += 1.6 * _crease(x, y, [(-1, 82.5), (8, 83.5), (15, 87), (18.5, 92)], 1.9, 0.4)
+        total += 1.1 * _crease(x, y, [(-1, 82.5), (8, 83.5), (15, 87), (18.5, 92)], 2.2, 0.6)
     elif group == 18:
         for k in range(9):
             a = -1.2 + 0.3 * k
