@@ -31,6 +31,8 @@ _SHADOW_SPAN = 330.0
 _BIAS = 2.4 * _SHADOW_SIZE / _SHADOW_SPAN
 _DARK = 1e-4
 """Luminance of the skin below which exposure does not rise."""
+_MARGIN = 3.0
+"""How far, in mm, a vertex that counts as seen may lie behind what is drawn in its place."""
 _FRAMES = 16
 """Frames that torch draws at once; each takes 0.21 GB at 256 x 256 with 2 x 2 samples."""
 Float = NDArray[np.float32]
@@ -107,6 +109,8 @@ class _Scene:
             self.one_sided = np.concatenate([self.one_sided, ~worn.two_sided])
             self.uv = np.concatenate([self.uv, worn.uv])
         self.corners = self.triangles.numpy().astype(np.uint32)
+        # The compiled z-buffer wants narrow numbers.
+        self.narrow = self.triangles.int(), self.casters.int()
         self.materials = self.part.astype(np.uint8)
 
     def assemble(self, vertices: Tensor, vectorised: bool) -> tuple[Tensor, Tensor]:
@@ -209,8 +213,8 @@ def render(
         image=torch.empty(batch, 3, size, size, device=device),
         mask=torch.empty(batch, size, size, device=device),
         depth=torch.empty(batch, size, size, device=device),
-        normals=torch.empty(batch, 3, size, size, device=device),
-        uv=torch.empty(batch, 2, size, size, device=device),
+        normals=torch.zeros(batch, 3, size, size, device=device),
+        uv=torch.zeros(batch, 2, size, size, device=device),
         vertices=pixels[:, : len(model.uv)].contiguous(),
         landmarks=camera.project(mesh.landmarks.to(device), size),
         visibility=torch.empty(batch, len(model.uv), dtype=torch.bool, device=device),
@@ -247,12 +251,12 @@ def _draw_frame(shot: _Shot, textures: Paint, k: int, out: Rendering) -> None:
     scale = float(shot.scale[k])
     size = out.mask.shape[-1]
     one = slice(k, k + 1)
+    triangles, casters = scene.narrow
     front = visible_triangles(
-        shot.samples[one], scene.triangles, size * factor, "numba", torch.from_numpy(scene.one_sided)
+        shot.samples[one], triangles, size * factor, "numba", torch.from_numpy(scene.one_sided)
     )
-    shadow = visible_triangles(shot.shadow_points[one], scene.casters, _SHADOW_SIZE, "numba")
+    shadow = visible_triangles(shot.shadow_points[one], casters, _SHADOW_SIZE, "numba")
     ids = front.ids[0].numpy()
-    normal_map, uv_map = np.zeros((size, size, 3), np.float32), np.zeros((size, size, 2), np.float32)
     colour = np.empty((*ids.shape, 3), np.float32)
 
     def vector(value: tuple[float, float, float]) -> Float:
@@ -266,7 +270,8 @@ def _draw_frame(shot: _Shot, textures: Paint, k: int, out: Rendering) -> None:
         ids, samples, scene.corners, scene.materials, normals, scene.uv, textures.colour, height, scale,
         strands(look.seed), vector(look.hair), vector(look.cap),
         lit, vector(light.key), vector(light.key_colour), vector(light.fill), vector(light.fill_colour),
-        vector(light.sky), vector(light.ground), light.hardness, colour, factor, normal_map, uv_map,
+        vector(light.sky), vector(light.ground), light.hardness, colour, factor,
+        out.normals[k].numpy(), out.uv[k].numpy(),
     )  # fmt: skip
     gain = _exposure(look) / max(total / max(count, 1), _DARK) * light.exposure
     shading.resolve(
@@ -279,9 +284,14 @@ def _draw_frame(shot: _Shot, textures: Paint, k: int, out: Rendering) -> None:
         out.image[k].numpy(),
         out.mask[k].numpy(),
     )
-    out.normals[k] = torch.from_numpy(normal_map).permute(2, 0, 1)
-    out.uv[k] = torch.from_numpy(uv_map).permute(2, 0, 1)
-    out.depth[one], out.visibility[one] = _seen(shot, one, front.depth, out.visibility.shape[1])
+    shading.seen(
+        samples,
+        normals,
+        front.depth[0].numpy(),
+        np.float32(_MARGIN) * np.float32(scale),
+        out.visibility[k].numpy(),
+        out.depth[k].numpy(),
+    )
 
 
 def _draw_frames(shot: _Shot, part: slice, out: Rendering) -> None:
@@ -308,7 +318,10 @@ def _draw_frames(shot: _Shot, part: slice, out: Rendering) -> None:
         shaded.colour, front.ids, gain, shot.background[part], factor, person.curve
     )
     out.normals[part], out.uv[part] = shaded.normals, shaded.uv
-    out.depth[part], out.visibility[part] = _seen(shot, part, front.depth, out.visibility.shape[1])
+    known = slice(out.visibility.shape[1])
+    out.visibility[part], out.depth[part] = torch_shading.seen(
+        samples[:, known], normals[:, known], front.depth, _MARGIN * shot.scale[part].to(device), factor
+    )
 
 
 class _OnDevice(NamedTuple):
@@ -356,19 +369,3 @@ def _exposure(look: Appearance) -> float:
     """Brightness at which skin of this colour is shown: in the middle, yet telling light from dark skin."""
     r, g, b = look.skin
     return float(0.41 * (0.2126 * r + 0.7152 * g + 0.0722 * b) ** 0.5)
-
-
-def _seen(shot: _Shot, part: slice, depth: Tensor, n: int) -> tuple[Tensor, Tensor]:
-    """Depth in pixels [b, H, W], and which of the first `n` vertices the camera sees [b, n].
-
-    Those face the camera, lie in the image and have nothing before them.
-    """
-    f = shot.factor
-    samples, normals, scale = shot.samples[part, :n], shot.normals[part, :n], shot.scale[part].to(depth)
-    size = depth.shape[-1]
-    x, y = samples[..., 0].round().long(), samples[..., 1].round().long()
-    inside = (x >= 0) & (x < size) & (y >= 0) & (y < size)
-    front = depth.flatten(1).gather(1, y.clamp(0, size - 1) * size + x.clamp(0, size - 1))
-    near = samples[..., 2] >= front - 3.0 * scale[:, None]
-    middle = depth[:, f // 2 :: f, f // 2 :: f]
-    return torch.where(middle.isfinite(), middle / f, 0.0), inside & (normals[..., 2] > 0.02) & near

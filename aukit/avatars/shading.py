@@ -158,7 +158,7 @@ def shade(
     integers are unsigned, which spares a test at each access.  `hair` holds strands, coloured by
     `hair_colour` or `cap_colour`; `lit_vertices` is the share of the key light that reaches each vertex; the
     rest is the light.  Written are `colour`, linear RGB [H, W, 3], and, for one sample of each `factor` x
-    `factor` pixel, `normal_out` (without relief) and `uv_out` (not of hair).
+    `factor` pixel, `normal_out` [3, H, W] (without relief) and `uv_out` [2, H, W] (not of hair).
 
     Returns:
         Sum of the skin's luminance and number of skin samples.
@@ -219,9 +219,9 @@ def shade(
             v = wa * uv[a, 1] + wb * uv[b, 1] + wc * uv[c, 1]
             if py % factor == middle and px % factor == middle:
                 oy, ox = py // factor, px // factor
-                normal_out[oy, ox, 0], normal_out[oy, ox, 1], normal_out[oy, ox, 2] = nx, ny, nz
+                normal_out[0, oy, ox], normal_out[1, oy, ox], normal_out[2, oy, ox] = nx, ny, nz
                 if kind < HAIR:
-                    uv_out[oy, ox, 0], uv_out[oy, ox, 1] = u, v
+                    uv_out[0, oy, ox], uv_out[1, oy, ox] = u, v
             cavity = 1.0
             if kind < HAIR:
                 tx = min(max(u * texture - 0.5, 0.0), texture - 2.001)
@@ -369,6 +369,31 @@ def shade(
                 )
                 lum_count += 1
     return lum_sum, lum_count
+
+
+@njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
+def seen(samples: F, normals: F, depth: F, margin: np.float32, visible: B, middle: F) -> None:
+    """What the camera sees, as `torch_shading.seen` says it, of one frame.
+
+    Args:
+        samples: Vertices of the face model in samples [N, 3].
+        normals: Theirs, in camera space [N, 3].
+        depth: Nearest depth in samples [H f, W f], -inf where there is nothing.
+        margin: How far a vertex may lie behind the nearest depth, in samples.
+        visible: Written: which vertices face the camera, lie in the image and have nothing before them [N].
+        middle: Written: depth in pixels [H, W], 0 where there is nothing.
+    """
+    size = depth.shape[0]
+    for k in range(visible.shape[0]):
+        x, y = np.rint(samples[k, 0]), np.rint(samples[k, 1])
+        visible[k] = False
+        if normals[k, 2] > np.float32(0.02) and 0.0 <= x < size and 0.0 <= y < size:
+            visible[k] = samples[k, 2] >= depth[int(y), int(x)] - margin
+    factor = size // middle.shape[0]
+    for row in range(middle.shape[0]):
+        for column in range(middle.shape[1]):
+            z = depth[row * factor + factor // 2, column * factor + factor // 2]
+            middle[row, column] = z / np.float32(factor) if np.isfinite(z) else np.float32(0.0)
 
 
 @njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]

@@ -191,6 +191,31 @@ def shade(
     return Lit(image.view(*ids.shape, 3), total / n.clamp(min=1.0), normal_map, uv_map)
 
 
+def seen(
+    samples: Tensor, normals: Tensor, depth: Tensor, margin: Tensor, factor: int
+) -> tuple[Tensor, Tensor]:
+    """What the camera sees.
+
+    Args:
+        samples: float32 [B, N, 3], vertices in samples.
+        normals: float32 [B, N, 3] in camera space.
+        depth: float32 [B, H f, W f], nearest depth in samples, -inf where there is nothing.
+        margin: float32 [B], how far a vertex may lie behind the nearest depth, in samples.
+        factor: Samples per pixel along each axis.
+
+    Returns:
+        bool [B, N], vertices that face the camera, lie in the image and have nothing before them; and
+        float32 [B, H, W], depth in pixels, 0 where there is nothing.
+    """
+    size = depth.shape[-1]
+    x, y = samples[..., 0].round().long(), samples[..., 1].round().long()
+    inside = (x >= 0) & (x < size) & (y >= 0) & (y < size)
+    front = depth.flatten(1).gather(1, y.clamp(0, size - 1) * size + x.clamp(0, size - 1))
+    near = samples[..., 2] >= front - margin[:, None]
+    middle = depth[:, factor // 2 :: factor, factor // 2 :: factor]
+    return inside & (normals[..., 2] > 0.02) & near, torch.where(middle.isfinite(), middle / factor, 0.0)
+
+
 def resolve(
     colour: Tensor, ids: Tensor, gain: Tensor, background: Tensor, factor: int, curve: Tensor
 ) -> tuple[Tensor, Tensor]:
