@@ -101,7 +101,7 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
     pull, lift = m.corners(22, 22, 58)
     drawn, _ = m.corners(30, 46, 72)
     smile, rise = m.corners(40, 30, 68)
-    frown_pull, fall = m.corners(20, 46, 64)
+    depressed, fall = m.corners(20, 46, 64)
     border_up, border_low = m.border()
     cheek = m.at(41, 26, 27, 27)
     low_band = hs.smoothstep(62, 72, m.y)
@@ -167,7 +167,7 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
         ),
         15: (
             # A line of lips that bends down spans less.
-            -3.6 * m.sg * frown_pull,
+            -3.6 * m.sg * depressed,
             6.4 * fall + 1.5 * m.at(28, 80, 16, 14),
             -1.0 * pull + 1.6 * m.at(28, 82, 9, 8),
         ),
