@@ -2,7 +2,7 @@
 
 The baseline is the torch back end on one CPU thread. Frames of recordings of six people, since long hair
 costs more than short: a moving head, a wall, and the sensor of the stand-in corpora; no file is encoded.
-About 3 minutes; the ICT basis is left out unless AUKIT_ICT_BASIS names its file.
+A few minutes a basis; that of ICT is left out unless AUKIT_ICT_BASIS names its file.
 
 python benchmarks/renderer.py [seconds per figure]
 """
@@ -144,7 +144,7 @@ def main() -> None:
     seconds = float(sys.argv[1]) if len(sys.argv) > 1 else 8.0
     torch.set_num_threads(1)
     for basis in ["procedural"] + ["ict"] * bool(os.environ.get("AUKIT_ICT_BASIS")):
-        baseline = rate(recordings(basis, FRAMES, backend="torch"), IMAGES, seconds)
+        baseline = rate(recordings(basis, 1, backend="torch"), PEOPLE, seconds)
         one = rate(recordings(basis, FRAMES), IMAGES, seconds)
         rows = [("torch on the CPU (baseline)", baseline), ("compiled loops", one)]
         for n in (1, 2):
