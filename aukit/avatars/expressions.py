@@ -21,7 +21,7 @@ JAW_ANGLE: dict[int, float] = {26: 11.0, 27: 20.5}
 LID_UPPER: dict[int, float] = {
     43: 0.90, 7: 0.14, 6: 0.04, 5: -0.42, 9: 0.06, 4: 0.06, 12: 0.03, 1: -0.05, 2: -0.10,
 }  # fmt: skip
-"""Share of the open gap by which the upper lid comes down at full activation."""
+"""Share of the open gap by which the upper lid comes down at full activation; negative where it rises."""
 LID_LOWER: dict[int, float] = {43: 0.10, 7: 0.32, 6: 0.17, 9: 0.10, 5: -0.06, 12: 0.07}
 """Share of the open gap by which the lower lid comes up."""
 

@@ -108,9 +108,9 @@ class _Scene:
             self.part = np.concatenate([self.part, worn.part])
             self.one_sided = np.concatenate([self.one_sided, ~worn.two_sided])
             self.uv = np.concatenate([self.uv, worn.uv])
-        self.corners = self.triangles.numpy().astype(np.uint32)
-        # The compiled z-buffer wants narrow numbers.
+        # The compiled loops want narrow numbers.
         self.narrow = self.triangles.int(), self.casters.int()
+        self.corners = self.narrow[0].numpy().view(np.uint32)
         self.materials = self.part.astype(np.uint8)
 
     def assemble(self, vertices: Tensor, vectorised: bool) -> tuple[Tensor, Tensor]:

@@ -104,14 +104,20 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("pictures", nargs="+")
-    pictures = [cv2.imread(file) for file in parser.parse_args().pictures]
+    files = parser.parse_args().pictures
+    pictures = [cv2.imread(file) for file in files]
+    unread = [file for file, picture in zip(files, pictures, strict=True) if picture is None]
+    if unread:
+        raise SystemExit(f"{unread[0]}: no picture that OpenCV reads ({len(unread)} of {len(files)})")
     rest = judged(pictures)
     found = np.isfinite(rest[:, 0, 0])
+    if not found.any():
+        raise SystemExit("the judge finds no face in any of the pictures")
     pictures, rest = [p for p, f in zip(pictures, found, strict=True) if f], rest[found]
     # `mouth` and `eyes` count as the 68 do: the 17 of the jaw's outline are not judged.
     own = np.concatenate([np.full((len(rest), 17, 2), np.nan), rest], 1)
     apart = np.linalg.norm(own[:, 45] - own[:, 36], axis=-1)
-    print(f"{len(rest)} faces")
+    print(f"{len(rest)} faces in {len(files)} pictures")
     for what, make, amount in KINDS:
         for reach in REACHES:
             shares = []
