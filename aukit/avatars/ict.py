@@ -14,10 +14,10 @@ from aukit.avatars import head_shape as hs
 from aukit.avatars.face_model import FaceMesh, FaceModel
 from aukit.avatars.ict_atlas import ring_position
 from aukit.avatars.ict_basis import BasisError, read_basis
-from aukit.avatars.ict_contact import LidContact, LipContact
+from aukit.avatars.ict_contact import LidContact, LipContact, withdrawn_mouth
 from aukit.avatars.ict_expressions import LID_AUS, au_fields, au_reach, lid_fields
 from aukit.avatars.ict_import import ICT_LAYOUT
-from aukit.avatars.ict_surface import Surface, build_surface, eye_centre
+from aukit.avatars.ict_surface import Surface, build_surface, eye_centre, mouth_lining
 from aukit.avatars.landmarks import landmark_places
 from aukit.avatars.regions import face_regions
 from aukit.avatars.topology import mean_topology
@@ -114,6 +114,8 @@ class ICTFaceModel(FaceModel):
         self.seam = s.seam
         self.casters = torch.from_numpy(s.triangles[s.outside])
         self._gender = basis.gender
+        lining = mouth_lining(s.head, basis.part)
+        position[:, 2] -= withdrawn_mouth(s.head, position, lining)
         self._mean = _real(position[s.source])
         fields = au_fields(self.aus, shapes, position[:, 0])[:, :, s.source]
         reach = au_reach(self.aus, position[s.source], face_regions(self).numpy())

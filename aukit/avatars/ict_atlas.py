@@ -189,7 +189,11 @@ def _lips(head: Head) -> list[tuple[Array, Array]]:
     """Border of the lips and the line where they meet."""
     w = hs.MOUTH_HALF_WIDTH
     loop, place = head.chain(48, 59)
-    x = _interpolated(place, range(48, 61), [-w, -14.5, -5.5, 0, 5.5, 14.5, w, 14.5, 7, 0, -7, -14.5, -w])
+    # ICT-FaceKit's outer corners lie beside the lips, where their red has just ended.
+    end = w + 2.0
+    x = _interpolated(
+        place, range(48, 61), [-end, -14.5, -5.5, 0, 5.5, 14.5, end, 14.5, 7, 0, -7, -14.5, -end]
+    )
     up, down = hs.lip_borders(x)
     y = hs.MOUTH_ROW + np.where(place < 54, -up, down)
     outer = (head.closed[loop][::2], _face(x[::2], y[::2]))

@@ -1,7 +1,8 @@
-"""Where the ICT head's skin is stopped: lids lie on the eyeballs, lips on each other.
+"""Where the ICT head's skin is stopped: lids lie on the eyeballs, lips on each other, the mouth inside the face.
 
-ICT-FaceKit's shapes are straight paths, so that a half closed lid would cut through the bulging cornea, and
-lips that are raised or pressed together would pass through each other.
+ICT-FaceKit's shapes are straight paths, so that a half closed lid would cut through the bulging cornea,
+lips that are raised or pressed together would pass through each other, and the lining of a wide open mouth
+would come through the chin.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from scipy.interpolate import griddata
+from scipy.spatial import cKDTree
 from torch import Tensor
 
 from aukit.avatars.head_shape import smoothstep
@@ -17,6 +19,7 @@ from aukit.avatars.ict_atlas import Head
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
+Mask = NDArray[np.bool_]
 
 _LID_CLEARANCE = 0.5
 """Least distance of a lid from the eyeball in mm."""
@@ -24,6 +27,8 @@ _CORNER = 6.0
 """Distance from the corners of the eye in mm from which lids slide freely."""
 _LIP_REACH = 8.0
 """Distance from the mouth line in mm over which the skin yields with lips that touch."""
+_WITHDRAWAL = 4.0
+"""How far the mouth's lining is moved back from the skin in mm."""
 _STATIONS = 25
 _CELLS = 33
 
@@ -75,6 +80,27 @@ class LidContact:
         least = outline[:, 0, 0] * size[:, None] + _LID_CLEARANCE
         out = (least[..., None] / distance - 1.0).clamp(min=0.0) * self._share
         vertices.index_add_(1, self._lids, away * out)
+
+
+def withdrawn_mouth(head: Head, position: Array, lining: Mask) -> Array:
+    """How far the mouth's lining is taken back behind the lips and the chin in mm, so that it stays inside.
+
+    The lining lies 1 to 3 mm under the skin; with a jaw wide open, some identities would show it outside.
+
+    Args:
+        head: The mean head.
+        position: [N, 3] mean head in mm.
+        lining: [N] the lips' inner sides and the mouth socket.
+
+    Returns:
+        [N], 0 from the lips' edges to 1 mm behind them and where no skin is near.
+    """
+    loop, _ = head.chain(60, 67)
+    behind, _ = head.nearest(loop)
+    skin = ~lining & np.isfinite(behind)
+    near, _ = cKDTree(position[skin]).query(position)
+    back = _WITHDRAWAL * smoothstep(1.0, 5.0, behind) * smoothstep(12.0, 7.0, near)
+    return np.where(lining, back, 0.0)
 
 
 class LipContact:

@@ -9,13 +9,17 @@ for an AU we mostly take it; the differences, all ours:
   (``cheekSquint``) and a little of the upper lip's outer part.
 - **13** has no shape. The levator anguli oris draws the corners up, hardly outwards, and the cheeks bulge:
   ``mouthSmile`` with little of its sideways part, and a trace of ``cheekPuff``.
+- **12** and **18** go a little beyond their shapes (``mouthSmile``, ``mouthPucker``), which are no extremes.
 - **14** stretches the mouth a little (``mouthStretch``), where ``mouthDimple`` draws the corners in alone.
-- **15**, **17** and **28** keep little or nothing of their shapes' sideways part, which widens the mouth.
+- **15** draws the corners inwards where ``mouthFrown`` draws them outwards; **17** and **28** keep nothing of
+  their shapes' sideways part, which widens the mouth, and **17** puckers a little.
 - **20** is ``mouthStretch``, which draws the corners down as well, with some ``mouthSmile``: straight aside.
 - **23** has no shape: both lips rolled in a little (the lower less, since it draws the chin along) and
   drawn together.
+- **22** draws the corners in further than ``mouthFunnel``.
 - **25** has no shape: lower lip down, upper lip slightly up, jaw at rest.
-- **26** is a third of ``jawOpen``, **27** the whole.
+- **26** is a third of ``jawOpen``, **27** most of it; the upper lip rises a little, so that teeth show, and
+  the corners of **27** come in by half as much, so that the mouth stays an oval.
 
 The shapes come from whole faces in motion and bring neighbours along: ``noseSneer`` bares the teeth,
 ``cheekRaiser`` moves the jaw.  What lies beside the regions of an AU (`aukit.facs.AU_REGIONS`) therefore
@@ -58,20 +62,20 @@ AU_SHAPES: dict[int, tuple[Share, ...]] = {
     9: (Share("noseSneer"),),
     10: (Share("mouthUpperUp"),),
     11: (Share("cheekSquint", 0.5), Share("mouthUpperUp", 0.3)),
-    12: (Share("mouthSmile"),),
+    12: (Share("mouthSmile", 1.1),),
     13: (Share("mouthSmile", 0.65, sideways=0.25), Share("cheekPuff", 0.12)),
-    14: (Share("mouthDimple"), Share("mouthStretch", 0.2)),
-    15: (Share("mouthFrown", sideways=0.4),),
+    14: (Share("mouthDimple"), Share("mouthStretch", 0.3)),
+    15: (Share("mouthFrown", sideways=-0.5),),
     16: (Share("mouthLowerDown"),),
-    17: (Share("mouthShrugLower", sideways=0.0),),
-    18: (Share("mouthPucker"),),
-    20: (Share("mouthStretch", 0.65), Share("mouthSmile", 0.15)),
-    22: (Share("mouthFunnel"),),
+    17: (Share("mouthShrugLower", sideways=0.0), Share("mouthPucker", 0.15)),
+    18: (Share("mouthPucker", 1.3),),
+    20: (Share("mouthStretch", 0.72), Share("mouthSmile", 0.17)),
+    22: (Share("mouthFunnel", sideways=1.5),),
     23: (Share("mouthRollUpper", 0.4), Share("mouthRollLower", 0.3), Share("mouthPucker", 0.3)),
     24: (Share("mouthPress"),),
     25: (Share("mouthLowerDown", 0.6), Share("mouthUpperUp", 0.2)),
-    26: (Share("jawOpen", 0.35),),
-    27: (Share("jawOpen"),),
+    26: (Share("jawOpen", 0.35), Share("mouthUpperUp", 0.1)),
+    27: (Share("jawOpen", 0.85, sideways=0.5), Share("mouthUpperUp", 0.3)),
     28: (Share("mouthRollUpper", sideways=0.0), Share("mouthRollLower", sideways=0.0)),
     43: (Share("eyeBlink"),),
 }

@@ -99,7 +99,7 @@ def build_surface(
     body = np.isin(of, _BODY)
     head = Head(position, closed, triangles[body], landmarks)
     normals = vertex_normals(torch.from_numpy(position), torch.from_numpy(triangles)).numpy()
-    inside = _mouth_inside(head, part)
+    inside = mouth_lining(head, part)
     row, column = register(head, normals, np.isin(part, ("face", "head_neck")) & ~inside)
     _settle_lids(head, part, row, column)
     _settle_lips(head, row, column)
@@ -191,7 +191,7 @@ def _settle_lips(head: Head, row: Array, column: Array) -> None:
     row[loop], column[loop] = face_rings(x, hs.MOUTH_ROW + np.where(place < 64, -0.3, 0.3))
 
 
-def _mouth_inside(head: Head, part: NDArray[np.str_]) -> Mask:
+def mouth_lining(head: Head, part: NDArray[np.str_]) -> Mask:
     """The lips' inner sides and the mouth socket. [N]."""
     loop, _ = head.chain(60, 67)
     return head.enclosed(part == "mouth_socket", loop)

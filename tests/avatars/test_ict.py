@@ -190,6 +190,25 @@ def test_lips_do_not_pass_through_each_other(ict, au):
 
 
 @needs_ict
+def test_the_lining_of_a_wide_open_mouth_stays_inside_the_face(ict):
+    mesh = ict(crowd(ict, 24), ict.activations({27: 1.0}).expand(24, -1, -1))
+    lining = ict.triangles[ict.parts == MOUTH].unique()
+    skin = ict.triangles[ict.parts == SKIN].unique()
+    skin = skin[~torch.isin(skin, lining)]
+    clearance = []
+    for vertices, marks in zip(mesh.vertices, mesh.landmarks, strict=True):
+        # Below the lower lip, where the chin is in front.
+        inner = vertices[lining]
+        inner = inner[(inner[:, Y] > marks[57, Y]) & (inner[:, X].abs() < 15)]
+        chin = vertices[skin]
+        chin = chin[chin[:, Z] > marks[57, Z] - 30]
+        beside = torch.cdist(inner[:, :2], chin[:, :2]) < 2.5
+        front = torch.where(beside, chin[:, Z], -torch.inf).amax(1)
+        clearance.append((front - inner[:, Z])[torch.isfinite(front)])
+    assert torch.cat(clearance).min() > 0.5
+
+
+@needs_ict
 def test_faces_are_rendered_with_eyes_lips_and_hair(ict):
     avatar = Avatar.sample("tests", "someone", 3, gender="female", age=27, basis="ict")
     assert avatar.basis == "ict"
