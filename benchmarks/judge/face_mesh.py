@@ -11,6 +11,10 @@ own:
 Errors are distances in the image between the judge's 51 inner points and ours, over our distance of the outer
 eye corners in the image. No offset is fitted to the judge, although the two mark-ups agree only
 roughly about what they mean.
+
+The mesh has a second stage that refines eyes and lips (`refine_landmarks`); it judges by default, and
+``--coarse`` leaves it out: without it the mesh damps what eyes and lips do, in photographs too
+(`stretched.py`).
 """
 
 import argparse
@@ -32,11 +36,14 @@ MESH = [
 GROUPS = {"brows": slice(0, 10), "nose": slice(10, 19), "eyes": slice(19, 31), "lips": slice(31, 51)}
 
 
-def detect(folder: Path, numbers: list[int]) -> np.ndarray:
+def detect(folder: Path, numbers: list[int], coarse: bool = False) -> np.ndarray:
     """The judge's 51 points [N, 51, 2] in pixels, NaN where it finds no face."""
     found = np.full((len(numbers), len(MESH), 2), np.nan)
     with mediapipe.solutions.face_mesh.FaceMesh(
-        static_image_mode=True, max_num_faces=1, min_detection_confidence=0.3
+        static_image_mode=True,
+        max_num_faces=1,
+        refine_landmarks=not coarse,
+        min_detection_confidence=0.3,
     ) as mesh:
         for k, number in enumerate(numbers):
             image = cv2.cvtColor(cv2.imread(str(folder / f"{number:06d}.png")), cv2.COLOR_BGR2RGB)
@@ -69,13 +76,13 @@ def distances(points: np.ndarray, eyes: np.ndarray) -> dict[str, np.ndarray]:
     }
 
 
-def judge(folder: Path) -> dict[str, float]:
+def judge(folder: Path, coarse: bool = False) -> dict[str, float]:
     """All figures of a folder of renders."""
     table = pd.read_parquet(folder / "samples.parquet")
     numbers = [n for n in range(len(table)) if (folder / f"{n:06d}.png").exists()]
     yaw = table["yaw"].to_numpy()[numbers]
     own = np.stack([np.load(folder / f"{n:06d}.npy", allow_pickle=False) for n in numbers])[:, 17:, :2]
-    theirs = detect(folder, numbers)
+    theirs = detect(folder, numbers, coarse)
     eyes = np.linalg.norm(own[:, 45 - 17] - own[:, 36 - 17], axis=-1)
     found = np.isfinite(theirs[:, 0, 0])
     wide, frontal = np.abs(yaw) <= 40, np.abs(yaw) <= 30
@@ -102,9 +109,10 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("folders", type=Path, nargs="+")
+    parser.add_argument("--coarse", action="store_true", help="without the stage that refines eyes and lips")
     parser.add_argument("--json", type=Path, help="also write the figures there")
     words = parser.parse_args()
-    figures = {str(folder): judge(folder) for folder in words.folders}
+    figures = {str(folder): judge(folder, words.coarse) for folder in words.folders}
     for folder, values in figures.items():
         print(folder)
         for name, value in values.items():

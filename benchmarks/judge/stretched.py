@@ -85,12 +85,12 @@ def stretch(image: np.ndarray, field: Field) -> np.ndarray:
     return cv2.remap(image, x, y, cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT)
 
 
-def judged(pictures: list[np.ndarray]) -> np.ndarray:
+def judged(pictures: list[np.ndarray], coarse: bool) -> np.ndarray:
     """The judge's 51 points of pictures in memory [N, 51, 2]."""
     with tempfile.TemporaryDirectory() as folder:
         for number, picture in enumerate(pictures):
             cv2.imwrite(f"{folder}/{number:06d}.png", picture)
-        return detect(Path(folder), list(range(len(pictures))))
+        return detect(Path(folder), list(range(len(pictures))), coarse)
 
 
 def change(what: str, before: np.ndarray, after: np.ndarray, eyes_apart: np.ndarray) -> np.ndarray:
@@ -104,12 +104,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("pictures", nargs="+")
-    files = parser.parse_args().pictures
+    parser.add_argument("--coarse", action="store_true")
+    words = parser.parse_args()
+    files = words.pictures
     pictures = [cv2.imread(file) for file in files]
     unread = [file for file, picture in zip(files, pictures, strict=True) if picture is None]
     if unread:
         raise SystemExit(f"{unread[0]}: no picture that OpenCV reads ({len(unread)} of {len(files)})")
-    rest = judged(pictures)
+    rest = judged(pictures, words.coarse)
     found = np.isfinite(rest[:, 0, 0])
     if not found.any():
         raise SystemExit("the judge finds no face in any of the pictures")
@@ -123,7 +125,8 @@ def main() -> None:
             shares = []
             for signed in (amount, -amount):
                 fields = [make(points, signed, reach) for points in own]
-                seen = judged([stretch(p, f) for p, f in zip(pictures, fields, strict=True)])
+                stretched = [stretch(p, f) for p, f in zip(pictures, fields, strict=True)]
+                seen = judged(stretched, words.coarse)
                 moved = np.stack([points + f(points) for points, f in zip(own, fields, strict=True)])[:, 17:]
                 shares.append(np.nanmean(change(what, rest, seen, apart) / change(what, rest, moved, apart)))
             print(f"{what:12} reach {reach:3.1f}: more {shares[0]:.2f}, less {shares[1]:.2f}")
