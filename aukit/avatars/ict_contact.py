@@ -1,4 +1,4 @@
-"""Where the ICT head's skin is stopped: lids lie on the eyeballs, lips on each other, the mouth inside the face.
+"""Where the ICT head stops: lids lie on the eyeballs, lips on each other, the mouth inside the face.
 
 ICT-FaceKit's shapes are straight paths, so that a half closed lid would cut through the bulging cornea,
 lips that are raised or pressed together would pass through each other, and the lining of a wide open mouth
