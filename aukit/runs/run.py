@@ -273,6 +273,8 @@ def _quieten() -> None:
     # Loading in the training process is a choice, and the samplers do go on in the middle of an epoch.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
+    # Nobody is held out where nothing is selected.
+    warnings.filterwarnings("ignore", message=".*Total length of `list` across ranks is zero.*")
 
 
 def _trainer(
