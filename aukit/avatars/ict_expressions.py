@@ -14,9 +14,9 @@ for an AU we mostly take it; the differences, all ours:
 - **15** draws the corners inwards where ``mouthFrown`` draws them outwards; **17** and **28** keep nothing of
   their shapes' sideways part, which widens the mouth, and **17** puckers a little.
 - **20** is ``mouthStretch``, which draws the corners down as well, with some ``mouthSmile``: straight aside.
+- **22** draws the corners in further than ``mouthFunnel``.
 - **23** has no shape: both lips rolled in a little (the lower less, since it draws the chin along) and
   drawn together.
-- **22** draws the corners in further than ``mouthFunnel``.
 - **25** has no shape: lower lip down, upper lip slightly up, jaw at rest.
 - **26** is a third of ``jawOpen``, **27** most of it; the upper lip rises a little, so that teeth show, and
   the corners of **27** come in by half as much, so that the mouth stays an oval.
