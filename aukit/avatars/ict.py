@@ -114,8 +114,8 @@ class ICTFaceModel(FaceModel):
         self.seam = s.seam
         self.casters = torch.from_numpy(s.triangles[s.outside])
         self._gender = basis.gender
-        lining = mouth_lining(s.head, basis.part)
-        position[:, 2] -= withdrawn_mouth(s.head, position, lining)
+        back = withdrawn_mouth(s.head, mouth_lining(s.head, basis.part))
+        position = position - back[:, None] * [0.0, 0.0, 1.0]
         self._mean = _real(position[s.source])
         fields = au_fields(self.aus, shapes, position[:, 0])[:, :, s.source]
         reach = au_reach(self.aus, position[s.source], face_regions(self).numpy())

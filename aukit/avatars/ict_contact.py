@@ -82,23 +82,22 @@ class LidContact:
         vertices.index_add_(1, self._lids, away * out)
 
 
-def withdrawn_mouth(head: Head, position: Array, lining: Mask) -> Array:
+def withdrawn_mouth(head: Head, lining: Mask) -> Array:
     """How far the mouth's lining is taken back behind the lips and the chin in mm, so that it stays inside.
 
     The lining lies 1 to 3 mm under the skin; with a jaw wide open, some identities would show it outside.
 
     Args:
         head: The mean head.
-        position: [N, 3] mean head in mm.
-        lining: [N] the lips' inner sides and the mouth socket.
+        lining: bool [N], the lips' inner sides and the mouth socket.
 
     Returns:
-        [N], 0 from the lips' edges to 1 mm behind them and where no skin is near.
+        [N] in mm, 0 from the lips' edges to 1 mm behind them and where no skin is near.
     """
     loop, _ = head.chain(60, 67)
     behind, _ = head.nearest(loop)
     skin = ~lining & np.isfinite(behind)
-    near, _ = cKDTree(position[skin]).query(position)
+    near, _ = cKDTree(head.open[skin]).query(head.open)
     back = _WITHDRAWAL * smoothstep(1.0, 5.0, behind) * smoothstep(12.0, 7.0, near)
     return np.where(lining, back, 0.0)
 
