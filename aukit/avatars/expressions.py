@@ -16,7 +16,7 @@ Array = NDArray[np.float64]
 
 JAW_HINGE = (14.0, -84.0)
 """y and z of the axis about which the jaw turns, in mm."""
-JAW_ANGLE: dict[int, float] = {26: 11.0, 27: 20.5}
+JAW_ANGLE: dict[int, float] = {26: 11.0, 27: 19.5}
 """Turn of the jaw at full activation, in degrees."""
 LID_UPPER: dict[int, float] = {
     43: 0.90, 7: 0.14, 6: 0.04, 5: -0.42, 9: 0.06, 4: 0.06, 12: 0.03, 1: -0.05, 2: -0.10,
@@ -130,8 +130,11 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
         ),
         7: (0.0, -0.8 * m.at(31, 11, 18, 8), 0.7 * m.at(31, 8.5, 15, 4.5)),
         9: (
-            -1.2 * m.sg * m.at(9, 4, 14, 14),
-            -5.5 * m.at(13, 34, 17, 26) + 3.6 * frown - 3.5 * m.upper_lip * hs.hill(m.ax - 9, m.y * 0, 9, 1),
+            -1.2 * m.sg * m.at(9, 4, 14, 14) - 1.5 * m.sg * pull,
+            -5.5 * m.at(13, 34, 17, 26)
+            + 3.6 * frown
+            - 3.5 * m.upper_lip * hs.hill(m.ax - 9, m.y * 0, 9, 1)
+            + 0.6 * lift,
             1.9 * m.at(8, 2, 11, 13) + 1.2 * m.at(19, 16, 10, 12),
         ),
         10: (
@@ -147,12 +150,12 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
             1.5 * m.at(26, 45, 9, 14) - 1.0 * m.at(20, 54, 4, 12),
         ),
         12: (
-            8.2 * m.sg * smile,
+            7.8 * m.sg * smile,
             -7.6 * rise - 3.0 * cheek + 1.2 * border_up - 1.6 * border_low,
             -5.0 * smile * m.t**2 * outside + 4.0 * m.at(42, 34, 20, 22) - 1.3 * m.ring * m.open,
         ),
         13: (
-            3.0 * m.sg * pull,
+            3.6 * m.sg * pull,
             -6.4 * lift - 2.0 * cheek,
             4.2 * m.at(38, 52, 15, 16) - 1.0 * m.at(29, 64, 7, 8),
         ),
@@ -167,7 +170,7 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
         ),
         15: (
             # A line of lips that bends down spans less.
-            -3.6 * m.sg * depressed,
+            -4.2 * m.sg * depressed,
             6.4 * fall + 1.5 * m.at(28, 80, 16, 14),
             -1.0 * pull + 1.6 * m.at(28, 82, 9, 8),
         ),
@@ -186,25 +189,25 @@ def _fields(m: _Muscles) -> dict[int, tuple[Array | float, Array | float, Array 
             6.5 * pucker,
         ),
         20: (
-            6.4 * m.sg * drawn,
-            1.2 * lift + 2.0 * border_up - 2.6 * border_low,
+            6.2 * m.sg * drawn,
+            -0.5 * rise + 0.7 * border_up - 0.9 * border_low,
             -4.0 * drawn * m.t * outside - 0.8 * m.ring,
         ),
-        22: (-3.2 * m.sg * pull, -3.0 * m.upper_lip + 3.2 * m.lower_lip, 6.0 * pucker),
+        22: (-2.4 * m.sg * pull, -3.0 * m.upper_lip + 3.2 * m.lower_lip, 6.0 * pucker),
         23: (
             -2.0 * m.sg * pull,
-            2.5 * border_up - 3.2 * border_low,
+            3.2 * border_up - 2.6 * border_low,
             -1.2 * m.ring * thin + 0.9 * m.ring * (1 - thin),
         ),
         24: (
-            -0.6 * m.sg * pull,
-            4.0 * border_up - 5.2 * border_low,
+            -1.2 * m.sg * pull,
+            4.9 * border_up - 3.9 * border_low,
             -2.2 * m.ring * thin + 1.5 * (border_up + border_low),
         ),
-        25: (0.0, -2.0 * m.upper_lip + 4.6 * m.lower_lip, 0.0),
-        26: (0.0, -1.2 * m.upper_lip, 0.0),
-        27: (0.0, -2.6 * m.upper_lip, 0.0),
-        28: (-1.0 * m.sg * pull, 6.0 * border_up - 7.5 * border_low, -5.0 * m.ring * thin),
+        25: (0.6 * m.sg * pull, -2.0 * m.upper_lip + 4.6 * m.lower_lip, 0.0),
+        26: (0.6 * m.sg * pull, -1.2 * m.upper_lip, 0.0),
+        27: (1.2 * m.sg * pull, -2.6 * m.upper_lip, 0.0),
+        28: (-1.0 * m.sg * pull, 7.4 * border_up - 6.2 * border_low, -5.0 * m.ring * thin),
         43: (0.0, 0.5 * m.at(32, -17, 18, 8) + 0.7 * m.brow(31, 18, 18), 0.0),
     }
 

@@ -4,22 +4,23 @@ ICT-FaceKit's shapes follow ARKit's blend shapes, which are no action units.  Wh
 for an AU we mostly take it; the differences, all ours:
 
 - **6** is ``cheekRaiser`` (beside ICT-FaceKit's own list) rather than ``cheekSquint``, which moves less.
-- **10** is ``mouthUpperUp``, so that the upper lip rises; ICT-FaceKit has ``mouthShrugUpper``.
+- **10** is ``mouthUpperUp``, so that the upper lip rises, with a trace of ``mouthStretch``; ICT-FaceKit has
+  ``mouthShrugUpper``.
 - **11** has no shape. The zygomaticus minor lifts the middle of the nasolabial furrow: a cheek's part
   (``cheekSquint``) and a little of the upper lip's outer part.
 - **13** has no shape. The levator anguli oris draws the corners up, hardly outwards, and the cheeks bulge:
   ``mouthSmile`` with little of its sideways part, and a trace of ``cheekPuff``.
-- **12** and **18** go a little beyond their shapes (``mouthSmile``, ``mouthPucker``), which are no extremes.
-- **14** stretches the mouth a little (``mouthStretch``), where ``mouthDimple`` draws the corners in alone.
+- **12** goes a little beyond its shape (``mouthSmile``), which is no extreme.
+- **14** stretches the mouth (``mouthStretch``), where ``mouthDimple`` draws the corners in alone.
 - **15** draws the corners inwards where ``mouthFrown`` draws them outwards; **17** and **28** keep nothing of
   their shapes' sideways part, which widens the mouth, and **17** puckers a little.
 - **20** is ``mouthStretch``, which draws the corners down as well, with some ``mouthSmile``: straight aside.
-- **22** draws the corners in further than ``mouthFunnel``.
+- **22** is three quarters of ``mouthFunnel``, but draws the corners in as far.
 - **23** has no shape: both lips rolled in a little (the lower less, since it draws the chin along) and
   drawn together.
 - **25** has no shape: lower lip down, upper lip slightly up, jaw at rest.
 - **26** is a third of ``jawOpen``, **27** most of it; the upper lip rises a little, so that teeth show, and
-  the corners of **27** come in by half as much, so that the mouth stays an oval.
+  the corners of **27** come in by a fifth as much, so that the mouth stays an oval.
 
 The shapes come from whole faces in motion and bring neighbours along: ``noseSneer`` bares the teeth,
 ``cheekRaiser`` moves the jaw.  What lies beside the regions of an AU (`aukit.facs.AU_REGIONS`) therefore
@@ -60,22 +61,22 @@ AU_SHAPES: dict[int, tuple[Share, ...]] = {
     6: (Share("cheekRaiser"),),
     7: (Share("eyeSquint"),),
     9: (Share("noseSneer"),),
-    10: (Share("mouthUpperUp"),),
+    10: (Share("mouthUpperUp"), Share("mouthStretch", 0.32)),
     11: (Share("cheekSquint", 0.5), Share("mouthUpperUp", 0.3)),
     12: (Share("mouthSmile", 1.1),),
-    13: (Share("mouthSmile", 0.65, sideways=0.25), Share("cheekPuff", 0.12)),
-    14: (Share("mouthDimple"), Share("mouthStretch", 0.3)),
-    15: (Share("mouthFrown", sideways=-0.5),),
+    13: (Share("mouthSmile", 0.65, sideways=0.6), Share("cheekPuff", 0.12)),
+    14: (Share("mouthDimple", 0.7), Share("mouthStretch", 0.6)),
+    15: (Share("mouthFrown", sideways=-1.0),),
     16: (Share("mouthLowerDown"),),
     17: (Share("mouthShrugLower", sideways=0.0), Share("mouthPucker", 0.15)),
-    18: (Share("mouthPucker", 1.3),),
-    20: (Share("mouthStretch", 0.72), Share("mouthSmile", 0.17)),
-    22: (Share("mouthFunnel", sideways=1.5),),
+    18: (Share("mouthPucker"),),
+    20: (Share("mouthStretch", 0.62), Share("mouthSmile", 0.17)),
+    22: (Share("mouthFunnel", 0.75, sideways=1.8),),
     23: (Share("mouthRollUpper", 0.4), Share("mouthRollLower", 0.3), Share("mouthPucker", 0.3)),
     24: (Share("mouthPress"),),
     25: (Share("mouthLowerDown", 0.6), Share("mouthUpperUp", 0.2)),
     26: (Share("jawOpen", 0.35), Share("mouthUpperUp", 0.1)),
-    27: (Share("jawOpen", 0.85, sideways=0.5), Share("mouthUpperUp", 0.3)),
+    27: (Share("jawOpen", 0.82, sideways=0.2), Share("mouthUpperUp", 0.3)),
     28: (Share("mouthRollUpper", sideways=0.0), Share("mouthRollLower", sideways=0.0)),
     43: (Share("eyeBlink"),),
 }

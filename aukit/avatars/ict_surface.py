@@ -202,7 +202,7 @@ def _mouth_uv(head: Head, part: NDArray[np.str_], inside: Mask) -> Array:
     u0, v0, u1, v1 = MOUTH_UV
     loop, _ = head.chain(60, 67)
     depth, _ = head.nearest(loop)
-    depth = np.interp(np.where(np.isfinite(depth), depth, 40.0), [0, 4, 10, 22, 45], [0, 0.1, 0.3, 0.7, 1])
+    depth = np.interp(np.where(np.isfinite(depth), depth, 40.0), [0, 1, 4, 10, 30], [0, 0.1, 0.3, 0.7, 1])
     soft, teeth = part == "gums_tongue", head.open[part == "teeth"]
     if len(teeth):
         # Gums are lit like the lips' inside, the tongue darkens to its back.

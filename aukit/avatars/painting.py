@@ -208,13 +208,19 @@ def _beard(
     side = _gauss(ax - 30, a.y - 70, 4.5, 9)
     area = np.clip(np.maximum(np.maximum(area, lip), side), 0, 1.5)
     area *= 1 - 0.85 * _gauss(ax, a.y - 80.5, 4, 2) * (p.moustache < 0.4)
+    # No hair grows at the lips' edge, and little beside the corners.
+    up, down = hs.lip_borders(a.x.astype(np.float64))
+    dy = a.y - hs.MOUTH_ROW
+    above, beside = np.where(dy <= 0, -dy - up, dy - down), 0.6 * (ax - hs.MOUTH_HALF_WIDTH)
+    away = np.hypot(np.maximum(above, 0), np.maximum(beside, 0))
+    area *= _step(0.3, 2.5, away.astype(np.float32))
     soft = noise(rng, (40, 48), shape) * (0.3 + 0.7 * _step(52, 36, ax))
     if p.stubble < 0.25:
         fine = noise(rng, (shape[0], shape[1]), shape) * (0.2 + 0.8 * _step(56, 40, ax))
         weight = area * p.stubble * (0.9 + 0.25 * fine)
     else:
         whiskers = _whiskers(p, rng, shape)
-        weight = area * p.stubble * (0.34 * (1 + 0.35 * soft) + 0.85 * whiskers)
+        weight = area * p.stubble * (0.46 * (1 + 0.18 * soft) + 0.3 * whiskers)
     dark = 0.7 * np.asarray(p.brow_colour, np.float32) + 0.008
     _mix(skin, np.clip(weight, 0, 0.94).astype(np.float32), dark)
     sheen *= 1 - 0.5 * np.clip(area * p.stubble, 0, 1)
@@ -254,7 +260,7 @@ def _lips(
     base = np.asarray(p.skin, np.float32)
     # Lips of dark skin are browner, and the upper lip is darker than the lower.
     tone = np.asarray(p.lip_colour, np.float32) * (0.25 + 1.1 * float(base.mean()) ** 0.5)
-    own = p.lips * (0.4 + 0.6 * min(float(base.mean()) / 0.25, 1.0))
+    own = p.lips * (0.85 + 0.15 * min(float(base.mean()) / 0.25, 1.0))
     lips = base * (1 - own) * 0.85 + own * tone
     lines = noise(rng, (5, 330), shape) * 0.09 + noise(rng, (10, 70), shape) * 0.06
     # The red deepens towards the mouth line.

@@ -37,7 +37,7 @@ IMAGES = "images.npy"
 FACES = "faces.parquet"
 PARTS = "parts"
 POOL = "pretrain"
-VERSION = 2
+VERSION = 3
 CHUNK = 8
 """Identities that are made, and made again after a kill, together."""
 TOGETHER = 4

@@ -26,7 +26,7 @@ from aukit.corpora.resumable import remove_leftovers
 from aukit.corpora.video import encode_video
 from aukit.files import atomic_path
 
-VERSION = 3
+VERSION = 4
 FPS = 25
 QUALITY = 12
 """Of H.264 (crf): 41 to 42 dB at 256², better than JPEG of quality 90 in half its bytes."""

@@ -49,7 +49,7 @@ from aukit.files import atomic_path, write_atomic
 MARKER = "RENDERS.json"
 SAMPLES = "samples.parquet"
 PARTS = "parts"
-VERSION = 3
+VERSION = 4
 POOL = "renders"
 PLAIN = "plain"
 CHUNK = 16

@@ -17,7 +17,7 @@ import numpy as np
 
 from aukit.facs import CORPUS_AUS, VISIBLE_AUS
 
-VERSION = 5
+VERSION = 6
 
 # Occurrence rates. BP4D: positives of the FG-Net frame lists over their 146,423 frames.
 _BP4D_POSITIVES = {
