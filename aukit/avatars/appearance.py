@@ -211,7 +211,7 @@ class Appearance:
             tone=tone,
             skin=_colour(skin),
             redness=float(np.clip(rng.normal(1.0, 0.35), 0.2, 2)),
-            lips=float(np.clip(rng.normal(1.0 if made_up else 0.74, 0.12), 0.4, 1.2)),
+            lips=float(np.clip(rng.normal(1.0 if made_up else 0.74 - 0.04 * male, 0.12), 0.4, 1.2)),
             lip_colour=_colour(lip_hue * (0.8 if made_up else 1.0)),
             freckles=float(max(0.0, rng.normal(0.0, 0.4))) if tone < 0.4 else 0.0,
             blemishes=int(rng.poisson(5)),

@@ -260,7 +260,7 @@ def _lips(
     base = np.asarray(p.skin, np.float32)
     # Lips of dark skin are browner, and the upper lip is darker than the lower.
     tone = np.asarray(p.lip_colour, np.float32) * (0.25 + 1.1 * float(base.mean()) ** 0.5)
-    own = p.lips * (0.85 + 0.15 * min(float(base.mean()) / 0.25, 1.0))
+    own = p.lips * (0.5 + 0.5 * min(float(base.mean()) / 0.25, 1.0))
     lips = base * (1 - own) * 0.85 + own * tone
     lines = noise(rng, (5, 330), shape) * 0.09 + noise(rng, (10, 70), shape) * 0.06
     # The red deepens towards the mouth line.
