@@ -9,8 +9,9 @@ for an AU we mostly take it; the differences, all ours:
 - **11** has no shape. The zygomaticus minor lifts the middle of the nasolabial furrow: a cheek's part
   (``cheekSquint``) and a little of the upper lip's outer part.
 - **13** has no shape. The levator anguli oris draws the corners up, hardly outwards, and the cheeks bulge:
-  ``mouthSmile`` with little of its sideways part, and a trace of ``cheekPuff``.
-- **12** goes a little beyond its shape (``mouthSmile``), which is no extreme.
+  ``mouthSmile`` with half of its sideways part, and a trace of ``cheekPuff``.
+- **12**, **15** and **17** go beyond their shapes, which are no extremes (``mouthSmile``, ``mouthFrown``,
+  ``mouthShrugLower``).
 - **14** stretches the mouth (``mouthStretch``), where ``mouthDimple`` draws the corners in alone.
 - **15** draws the corners inwards where ``mouthFrown`` draws them outwards; **17** and **28** keep nothing of
   their shapes' sideways part, which widens the mouth, and **17** puckers a little.
