@@ -213,7 +213,7 @@ def _group(
 
 
 def _fit(words: argparse.Namespace) -> None:
-    from aukit.runs import execute, is_rank_zero, load_config
+    from aukit.training import execute, is_rank_zero, load_config
 
     record = execute(load_config(words.config, words.profile, words.overrides), words.runs)
     if is_rank_zero():
@@ -221,21 +221,21 @@ def _fit(words: argparse.Namespace) -> None:
 
 
 def _test(words: argparse.Namespace) -> None:
-    from aukit.runs import evaluate, load_config
+    from aukit.training import evaluate, load_config
 
     config = load_config(words.config, words.profile, words.overrides)
     print(evaluate(config, words.runs, "test", words.checkpoint))
 
 
 def _predict(words: argparse.Namespace) -> None:
-    from aukit.runs import evaluate, load_config
+    from aukit.training import evaluate, load_config
 
     config = load_config(words.config, words.profile, words.overrides)
     print(evaluate(config, words.runs, "predict", words.checkpoint))
 
 
 def _check(words: argparse.Namespace) -> int:
-    from aukit.corpora import check_bp4d, check_disfa, check_fera2017, check_gft
+    from aukit.datasets import check_bp4d, check_disfa, check_fera2017, check_gft
 
     if words.corpus == "disfa":
         report = check_disfa(words.root, words.camera, words.threshold)
@@ -250,7 +250,7 @@ def _check(words: argparse.Namespace) -> int:
 def _standin(words: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from aukit import corpora
+    from aukit import datasets as corpora
 
     truth = words.truth or words.root.with_name(f"{words.root.name}-truth")
     if words.corpus == "bp4d":
@@ -270,8 +270,8 @@ def _standin(words: argparse.Namespace) -> None:
 
 
 def _prepare(words: argparse.Namespace) -> None:
-    from aukit.corpora import BP4D, DISFA, FERA2017, GFT, AvatarPairs
-    from aukit.data import prepare_release
+    from aukit.datasets import BP4D, DISFA, FERA2017, GFT, AvatarPairs
+    from aukit.store import prepare_release
 
     corpus: BP4D | DISFA | FERA2017 | GFT | AvatarPairs
     if words.corpus == "fera2017":
@@ -289,22 +289,22 @@ def _prepare(words: argparse.Namespace) -> None:
 
 
 def _sheet(words: argparse.Namespace) -> None:
-    from aukit.corpora.contact_sheet import contact_sheet
+    from aukit.simulation.images.contact_sheet import contact_sheet
 
     contact_sheet(words.out, words.basis)
 
 
 def _import_ict(words: argparse.Namespace) -> None:
-    from aukit.avatars.face_model import ICT_VARIABLE
-    from aukit.avatars.ict_import import import_ict
+    from aukit.simulation.face.face_model import ICT_VARIABLE
+    from aukit.simulation.ict.convert import import_ict
 
     import_ict(words.clone, words.out, words.modes, words.gender_direction)
     print(f"{words.out} written; {ICT_VARIABLE}={words.out} makes it the face basis 'ict'")
 
 
 def _render(words: argparse.Namespace) -> None:
-    from aukit.corpora.random_renders import RenderRecipe, write_random_renders
-    from aukit.corpora.resumable import Shard
+    from aukit.simulation.images.random_renders import RenderRecipe, write_random_renders
+    from aukit.utils.jobs import Shard
 
     recipe = RenderRecipe(
         words.maker, words.count, words.size, words.max_yaw, words.seed, words.basis, words.look
@@ -313,8 +313,8 @@ def _render(words: argparse.Namespace) -> None:
 
 
 def _faces(words: argparse.Namespace) -> None:
-    from aukit.corpora.avatar_faces import FacesRecipe, write_avatar_faces
-    from aukit.corpora.resumable import Shard
+    from aukit.simulation.images.pretraining_faces import FacesRecipe, write_avatar_faces
+    from aukit.utils.jobs import Shard
 
     recipe = FacesRecipe(
         words.identities,
@@ -328,8 +328,8 @@ def _faces(words: argparse.Namespace) -> None:
 
 
 def _pairs(words: argparse.Namespace) -> None:
-    from aukit.corpora.avatar_pairs_writer import write_avatar_pairs
-    from aukit.corpora.resumable import Shard
+    from aukit.simulation.pairs.writer import write_avatar_pairs
+    from aukit.utils.jobs import Shard
 
     summary = write_avatar_pairs(
         words.out,
@@ -349,11 +349,11 @@ def _pairs(words: argparse.Namespace) -> None:
 
 def _import_weights(words: argparse.Namespace) -> None:
     if words.kind == "backbone":
-        from aukit.backbones import pack_backbone
+        from aukit.models.components.backbones import pack_backbone
 
         print(f"{words.out} written: {pack_backbone(words.source, words.out):,} values")
         return
-    from aukit.fgnet.weights import import_weights
+    from aukit.models.fgnet.weights import import_weights
 
     metadata = import_weights(
         words.kind,

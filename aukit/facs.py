@@ -131,7 +131,7 @@ FaceRegion = Literal[
 ]  # fmt: skip
 
 FACE_REGIONS: tuple[FaceRegion, ...] = get_args(FaceRegion)
-"""A partition of the face from hairline to jaw edge, both sides alike; `aukit.avatars.face_regions` draws it.
+"""A partition of the face from hairline to jaw edge, both sides alike; `aukit.simulation.face_regions` draws it.
 
 ``eye`` is the lids with their folds, ``infraorbital`` the triangle between lower lid, nose and cheekbone,
 ``cheek`` what lies beside and below it, ``jaw`` the lower cheek down to the edge of the jaw.

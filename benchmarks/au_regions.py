@@ -5,8 +5,9 @@ import os
 import numpy as np
 import torch
 
-from aukit.avatars import FaceModel, face_model, face_regions
 from aukit.facs import AU_REGIONS, FACE_REGIONS
+from aukit.simulation import FaceModel, face_regions
+from aukit.simulation.face import face_model
 
 
 def table(model: FaceModel) -> list[tuple[int, float, float, str]]:

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from aukit.fgnet import FGNet
-from aukit.fgnet.stylegan2 import Blur, ModulatedConv, StyledConv, ToRGB
+from aukit.models.fgnet import FGNet
+from aukit.models.fgnet.stylegan2 import Blur, ModulatedConv, StyledConv, ToRGB
 
 
 def filtered(x: Tensor, blur: Blur, before: int, after: int) -> Tensor:

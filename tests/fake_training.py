@@ -9,7 +9,7 @@ from lightning.pytorch import LightningModule
 from torch import nn
 from torchmetrics import MeanSquaredError
 
-from aukit.data import CorpusDataModule, held_out_people
+from aukit.datamodules import CorpusDataModule, held_out_people
 from tests.fakes import AUS, FakeCorpus, fake_store
 
 

@@ -9,10 +9,10 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 
-from aukit.corpora.frame_table import FrameTable
-from aukit.data import PreparedStore, prepare
+from aukit.datasets.frame_table import FrameTable
 from aukit.errors import CorpusError
 from aukit.registration import Registered
+from aukit.store import PreparedStore, prepare
 
 AUS = (1, 4, 12)
 

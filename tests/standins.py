@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from aukit.corpora import StandinRecipe, write_fera2017_standin
+from aukit.simulation import StandinRecipe, write_fera2017_standin
 
 
 class Standin(NamedTuple):

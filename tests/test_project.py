@@ -74,7 +74,7 @@ def test_import_is_fast_and_light():
 
 def test_mesh_avatars_registration_and_metrics_do_not_pull_in_the_heavy_ones():
     program = (
-        "import sys, aukit.mesh, aukit.avatars, aukit.registration, aukit.corpora, aukit.facs\n"
+        "import sys, aukit.mesh, aukit.simulation, aukit.registration, aukit.datasets, aukit.facs\n"
         "heavy = [m for m in ('face_alignment', 'wandb', 'lightning', 'timm') if m in sys.modules]\n"
         "assert not heavy, heavy"
     )

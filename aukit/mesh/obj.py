@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aukit.errors import AukitError
-from aukit.files import write_atomic
+from aukit.utils.files import write_atomic
 
 #: Largest file and longest vertex or face list that ``read_obj`` accepts: an OBJ comes from outside.
 MAX_BYTES = 256 * 2**20

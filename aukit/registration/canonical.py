@@ -93,7 +93,7 @@ def eye_centres(landmarks: NDArray[np.floating]) -> tuple[NDArray[np.float64], N
 @lru_cache(maxsize=1)
 def canonical_face() -> CanonicalFace:
     """The project's own: the facial mask of the mean procedural face, neutral. Built once, in < 2 s."""
-    from aukit.avatars.face_model import face_model  # building it takes a moment; only this needs it
+    from aukit.simulation.face.face_model import face_model  # building it takes a moment; only this needs it
 
     model = face_model()
     mesh = model.mean_mesh()

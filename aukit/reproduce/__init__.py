@@ -10,15 +10,15 @@ from typing import TYPE_CHECKING
 from aukit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from aukit.reproduce.reproduction import Reproduction
+    from aukit.reproduce.base import Reproduction
 
 LOGS = Path("lightning_logs")
 
 #: Word of the command line → module and class; imported when asked for.
 TABLES = {
-    "table3": ("aukit.reproduce.table3", "Table3"),
-    "fgnet": ("aukit.reproduce.fgnet", "FGNetTables"),
-    "pm2": ("aukit.reproduce.pm2", "PM2Tables"),
+    "table3": ("aukit.reproduce.niinuma2021.tables", "Table3"),
+    "fgnet": ("aukit.reproduce.fgnet.tables", "FGNetTables"),
+    "pm2": ("aukit.reproduce.pm2.tables", "PM2Tables"),
 }
 
 
@@ -28,7 +28,7 @@ def main(words: argparse.Namespace) -> None:
     Raises:
         ConfigError: The table, the profile or a named folder does not exist.
     """
-    from aukit.reproduce.setting import check_affordable, choose_setting
+    from aukit.reproduce.options import check_affordable, choose_setting
 
     kind = table_class(words.table).for_target(words.target)
     setting = choose_setting(kind.corpora, words.profile, LOGS, words.seed, words.jobs)

@@ -19,7 +19,7 @@ from aukit.metrics import (
     icc_sums,
 )
 from aukit.metrics.bootstrap import Interval
-from aukit.reproduce.table import Column
+from aukit.reproduce.render.table import Column
 
 Sums = npt.NDArray[np.float64]
 

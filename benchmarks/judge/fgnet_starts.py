@@ -11,11 +11,11 @@ again. About 4 minutes of one core per training.
 import argparse
 from pathlib import Path
 
-from aukit.reproduce import sources
-from aukit.reproduce.fgnet import FGNetTables
-from aukit.reproduce.pm2_scores import SeedScores, span
-from aukit.reproduce.pool import run_all
-from aukit.reproduce.setting import choose_setting
+from aukit.reproduce import data_origin as sources
+from aukit.reproduce.fairness_scores import SeedScores, span
+from aukit.reproduce.fgnet.tables import FGNetTables
+from aukit.reproduce.options import choose_setting
+from aukit.reproduce.parallel_runs import run_all
 
 STARTS = {
     "random weights": "[]",

@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from aukit.avatars import Avatar, Camera, render
-from aukit.corpora.looks import LOOKS
 from aukit.facs import VISIBLE_AUS
 from aukit.metrics import intraclass_correlation
-from aukit.processes import worker_pool
+from aukit.simulation import Avatar, Camera, render
+from aukit.simulation.corpora.acquisition import LOOKS
+from aukit.utils.processes import worker_pool
 
 SIZE = 96
 LOOK = LOOKS["bp4d"]

@@ -2,8 +2,8 @@ import pandas as pd
 import pytest
 
 from aukit.cli import main
-from aukit.corpora import AvatarPairs
-from aukit.corpora.avatar_faces import open_avatar_faces
+from aukit.datasets import AvatarPairs
+from aukit.simulation.images.pretraining_faces import open_avatar_faces
 from tests.standins import smoke_fera2017
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from aukit.cli import main
-from aukit.corpora.companions import SIDECAR_FOLDER
-from aukit.data import FERA2017DataModule
+from aukit.datamodules import FERA2017DataModule
+from aukit.datasets.sidecars import SIDECAR_FOLDER
 from aukit.errors import CorpusError
 
 

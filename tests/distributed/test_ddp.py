@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from aukit.runs import Record, evaluate, load_config
+from aukit.training import Record, evaluate, load_config
 from tests.fakes import AUS
 
 EXPERIMENT = {

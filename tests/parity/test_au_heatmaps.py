@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from aukit.fgnet import au_heatmaps, heatmap_scores
+from aukit.models.fgnet import au_heatmaps, heatmap_scores
 from tests.parity import loader
 
 ARRAYS = loader.load_npz("au_heatmaps")

@@ -6,9 +6,15 @@ import numpy as np
 import pytest
 import torch
 
-from aukit.fgnet import FGNet, GradualStyleEncoder, PyramidInterpreter, StyleGAN2Generator, heatmap_scores
-from aukit.fgnet.grid import resize
-from tests.fgnet.baseline import published
+from aukit.models.fgnet import (
+    FGNet,
+    GradualStyleEncoder,
+    PyramidInterpreter,
+    StyleGAN2Generator,
+    heatmap_scores,
+)
+from aukit.models.fgnet.grid import resize
+from tests.models.fgnet.baseline import published
 from tests.parity import loader
 
 NAMES = {"g_all": "generator_1024", "pspencoder": "psp_encoder", "interpreter": "interpreter"}

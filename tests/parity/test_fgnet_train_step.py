@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from aukit.fgnet import FGNetModule, au_heatmaps
-from aukit.fgnet.losses import heatmap_loss
+from aukit.models.fgnet import FGNetModule, au_heatmaps
+from aukit.models.fgnet.losses import heatmap_loss
 from tests.parity import loader
 
 FREE = 10  # GB; the step takes 6.8

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from aukit.synthesis import losses
-from aukit.synthesis.networks import ExpressionDiscriminator, ExpressionGenerator, compose
+from aukit.models.niinuma2021.synthesis import losses
+from aukit.models.niinuma2021.synthesis.networks import ExpressionDiscriminator, ExpressionGenerator, compose
 from tests.parity import loader
 
 SIZES = (128, 224)

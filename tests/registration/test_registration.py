@@ -4,7 +4,6 @@ import numpy as np
 import pytest
 import torch
 
-from aukit.avatars import Avatar, Camera, face_model, render
 from aukit.errors import ConfigError
 from aukit.registration import (
     DenseFitter,
@@ -16,6 +15,8 @@ from aukit.registration import (
     frontal_template,
     similarity_align,
 )
+from aukit.simulation import Avatar, Camera, render
+from aukit.simulation.face import face_model
 
 FRAME = 160
 NAMES = ("ffhq", "similarity", "frontal3d")

@@ -1,5 +1,0 @@
-"""Baselines of action unit detection: an image network with a linear head, on the systems' own data."""
-
-from aukit.baselines.module import MultilabelModule
-
-__all__ = ["MultilabelModule"]

@@ -1,0 +1,25 @@
+# What the package exports, each from where it is defined; read by type checkers and by its lazy loader.
+from .avatar_pairs import AvatarPairsDataModule as AvatarPairsDataModule
+from .base import BatchDataset as BatchDataset
+from .base import StepDataModule as StepDataModule
+from .corpus import CorpusDataModule as CorpusDataModule
+from .corpus import held_out_people as held_out_people
+from .cross_corpus import CrossCorpusDataModule as CrossCorpusDataModule
+from .dataset import StoreDataset as StoreDataset
+from .dataset import images_to_tensor as images_to_tensor
+from .faces import AvatarFacesDataModule as AvatarFacesDataModule
+from .fera2017 import FERA2017DataModule as FERA2017DataModule
+from .folds import BP4DDataModule as BP4DDataModule
+from .folds import DISFADataModule as DISFADataModule
+from .folds import FGNetListsDataModule as FGNetListsDataModule
+from .gft import GFTDataModule as GFTDataModule
+from .paired import PairedDataModule as PairedDataModule
+from .samplers import BalancedBatches as BalancedBatches
+from .samplers import BatchSpec as BatchSpec
+from .samplers import EvaluationBatches as EvaluationBatches
+from .samplers import ShuffledBatches as ShuffledBatches
+from .samplers import StepSampler as StepSampler
+from .transforms import FLIP_68 as FLIP_68
+from .transforms import Augmentation as Augmentation
+from .transforms import flip_images as flip_images
+from .transforms import flip_landmarks as flip_landmarks

@@ -1,0 +1,151 @@
+"""What every datamodule shares: loaders over whole-batch samplers and going on in the middle of an epoch."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import Any, ClassVar, Protocol
+
+import torch
+from lightning import LightningDataModule
+from torch import Tensor
+from torch.utils.data import DataLoader, Sampler
+
+from aukit.datamodules.samplers import BatchSpec, StepSampler
+
+Batch = dict[str, Any]
+
+
+class BatchDataset(Protocol):
+    """A map from a batch specification to a ready batch (a dict of tensors)."""
+
+    def __getitem__(self, spec: BatchSpec) -> Batch:
+        """Build the batch."""
+        ...
+
+
+class StepDataModule(LightningDataModule):
+    """Base of all datamodules: subclasses say which dataset and which sampler, this class does the rest.
+
+    Subclasses implement `train_batches`, `val_batches`, `test_batches` (and `predict_batches` where wanted),
+    each returning a dataset that builds whole batches and a sampler of `BatchSpec`, or None for no such
+    stage. They provide `fingerprint`, `aus` and `store` after `prepare_data()` and `setup()`.
+
+    Datasets return images as uint8 [B,3,H,W]; every uint8 4-D tensor of a batch becomes float32 in [0,1] on
+    the device, so that a quarter of the bytes travel between processes and to the device.
+
+    Args:
+        batch_size: frames per training batch and process.
+        eval_batch_size: frames per evaluation batch and process; None for `batch_size`.
+        num_workers: loader processes; 0 loads in the training process.
+        seed: seed of data order, augmentation and every other draw of the data side.
+    """
+
+    #: Constructor arguments that say where or how fast, not what: they are no part of a run's identity.
+    location_arguments: ClassVar[tuple[str, ...]] = ("num_workers",)
+
+    def __init__(
+        self, batch_size: int = 16, eval_batch_size: int | None = None, num_workers: int = 0, seed: int = 0
+    ) -> None:
+        super().__init__()
+        self.batch_size = batch_size
+        self.eval_batch_size = eval_batch_size or batch_size
+        self.num_workers = num_workers
+        self.seed = seed
+        self._resume = (0, 0)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the data that went in; valid after `prepare_data()` and `setup()`."""
+        raise NotImplementedError(f"{type(self).__name__} has no fingerprint")
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """What a run's record should say about the data, as plain types; after `setup()`."""
+        return {}
+
+    @property
+    def rank(self) -> int:
+        """This process' rank (0 without a trainer)."""
+        return self.trainer.global_rank if self.trainer is not None else 0
+
+    @property
+    def world_size(self) -> int:
+        """Number of processes (1 without a trainer)."""
+        return self.trainer.world_size if self.trainer is not None else 1
+
+    @abstractmethod
+    def train_batches(self) -> tuple[BatchDataset, StepSampler]:
+        """Training dataset and sampler for `self.rank` of `self.world_size`."""
+
+    def val_batches(self) -> tuple[BatchDataset, Sampler[BatchSpec]] | None:
+        """Validation dataset and sampler; None for no validation."""
+        return None
+
+    def test_batches(self) -> tuple[BatchDataset, Sampler[BatchSpec]] | None:
+        """Test dataset and sampler; None for no test."""
+        return None
+
+    def predict_batches(self) -> tuple[BatchDataset, Sampler[BatchSpec]] | None:
+        """Dataset and sampler of `aukit predict`; the test ones unless a subclass says otherwise."""
+        return self.test_batches()
+
+    def train_dataloader(self) -> DataLoader[Any]:
+        """Loader that begins where a resumed run stopped."""
+        dataset, sampler = self.train_batches()
+        sampler.resume(*self._resume)
+        return self._loader(dataset, sampler)
+
+    def val_dataloader(self) -> Any:
+        """Loader of `val_batches`, or an empty list."""
+        return self._evaluation_loader(self.val_batches())
+
+    def test_dataloader(self) -> Any:
+        """Loader of `test_batches`, or an empty list."""
+        return self._evaluation_loader(self.test_batches())
+
+    def predict_dataloader(self) -> Any:
+        """Loader of `predict_batches`, or an empty list."""
+        return self._evaluation_loader(self.predict_batches())
+
+    def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
+        """Turn uint8 [B,3,H,W] images into float32 in [0,1], on the device."""
+        if not isinstance(batch, dict):
+            return batch
+        return {key: _as_float_image(value) for key, value in batch.items()}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Epoch and batch at which a run loaded from this checkpoint goes on."""
+        if self.trainer is None:
+            return {}
+        loop = self.trainer.fit_loop
+        batches: Any = loop.epoch_loop.batch_progress.current
+        epochs: Any = loop.epoch_progress.current
+        if batches.processed < self.trainer.num_training_batches:
+            return {"epoch": epochs.processed, "step": batches.processed}
+        # `processed` counts this epoch only after its end hooks; `started` counts it in either case.
+        return {"epoch": epochs.started, "step": 0}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up the position of `state_dict()`."""
+        if state_dict:
+            self._resume = (int(state_dict["epoch"]), int(state_dict["step"]))
+
+    def _evaluation_loader(self, batches: tuple[BatchDataset, Sampler[BatchSpec]] | None) -> Any:
+        return [] if batches is None else self._loader(*batches)
+
+    def _loader(self, dataset: BatchDataset, sampler: Sampler[BatchSpec]) -> DataLoader[Any]:
+        return DataLoader(
+            dataset,  # type: ignore[arg-type]  # a map from specifications, not from integers
+            sampler=sampler,
+            batch_size=None,
+            num_workers=self.num_workers,
+            persistent_workers=self.num_workers > 0,
+            pin_memory=torch.cuda.is_available(),
+            generator=torch.Generator().manual_seed(self.seed),  # else the loader draws from the global state
+        )
+
+
+def _as_float_image(value: Any) -> Any:
+    if isinstance(value, Tensor) and value.dtype == torch.uint8 and value.ndim == 4:
+        return value.float() / 255
+    return value

@@ -1,0 +1,191 @@
+"""Unlabelled faces: the pool of avatars that backbones are pre-trained on."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from aukit.datamodules.base import StepDataModule
+from aukit.datamodules.corpus import held_out_people
+from aukit.datamodules.dataset import images_to_tensor
+from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches
+
+_SHIFT = 2  # pixels of a crop of 64
+_COLOUR, _OFFSET = 0.15, 0.08
+_NOISE = 0.03
+
+Images = npt.NDArray[np.uint8]
+
+
+class FacesDataset(Dataset[dict[str, Any]]):
+    """Faces as a map from batch specifications to ``image`` and ``target`` uint8 [B,3,S,S].
+
+    With augmentation both are mirrored at random, moved by up to 2 of 64 pixels and changed in colour alike;
+    ``image`` alone is blurred and noisy besides, so that a network must not rely on how sharp renderings are.
+    All of it is a function of the batch's specification.
+
+    Args:
+        images: uint8 [N,S,S,3].
+        augment: Whether to.
+    """
+
+    def __init__(self, images: Images, augment: bool) -> None:
+        self.images = images
+        self.augment = augment
+
+    def __len__(self) -> int:
+        return len(self.images)
+
+    def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
+        images = np.asarray(self.images[spec.rows])
+        target = images_to_tensor(images)
+        if not self.augment:
+            return {"image": target, "target": target}
+        rng = spec.rng(2)
+        target = _change(target, rng)
+        return {"image": _blur(target, rng), "target": target}
+
+
+def _change(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Mirror, move and tint uint8 [B,3,S,S]."""
+    count, _, size, _ = images.shape
+    reach = max(1, round(_SHIFT * size / 64))
+    padded = torch.nn.functional.pad(images.float(), (reach,) * 4, mode="replicate")
+    moved = torch.empty(images.shape)
+    for index, (x, y, mirror) in enumerate(
+        zip(
+            rng.integers(0, 2 * reach + 1, count),
+            rng.integers(0, 2 * reach + 1, count),
+            rng.random(count) < 0.5,
+            strict=True,
+        )
+    ):
+        face = padded[index, :, y : y + size, x : x + size]
+        moved[index] = face.flip(-1) if mirror else face
+    gain = np.exp(rng.normal(0, _COLOUR, (count, 1, 1, 1)) + rng.normal(0, _COLOUR / 3, (count, 3, 1, 1)))
+    offset = 255 * rng.normal(0, _OFFSET, (count, 1, 1, 1))
+    changed = (moved - 128) * torch.from_numpy(gain).float() + 128 + torch.from_numpy(offset).float()
+    return changed.round().clamp(0, 255).byte()
+
+
+def _blur(images: Tensor, rng: np.random.Generator) -> Tensor:
+    """Blur every face a little or not at all and add noise: uint8 [B,3,S,S]."""
+    count, channels, size, _ = images.shape
+    x = images.float()
+    # Three taps along each axis, mixed with the picture itself.
+    taps = torch.tensor([0.25, 0.5, 0.25]).expand(channels, 1, 1, 3)
+    soft = torch.nn.functional.conv2d(x, taps, padding=(0, 1), groups=channels)
+    soft = torch.nn.functional.conv2d(soft, taps.transpose(2, 3), padding=(1, 0), groups=channels)
+    share = torch.from_numpy(rng.uniform(-0.5, 1, (count, 1, 1, 1)).clip(0)).float()
+    strength = 255 * rng.uniform(0, _NOISE, (count, 1, 1, 1))
+    noise = torch.from_numpy(rng.standard_normal((count, channels, size, size)) * strength).float()
+    return (x + share * (soft - x) + noise).round().clamp(0, 255).byte()
+
+
+class AvatarFacesDataModule(StepDataModule):
+    """The pool of unlabelled avatar faces (`aukit.simulation.images.pretraining_faces`); renders what is missing.
+
+    Batches: ``image``, what a network sees, and ``target``, the same face without blur and noise, float32
+    [B,3,S,S] in [0,1] on the device. No label is read. Validation faces are of held-out avatars.
+
+    Args:
+        root: Folder of the pool; it is rendered there when it is missing or incomplete.
+        identities: Avatars in the pool.
+        frames: Images of each.
+        size: Side of the crops in pixels.
+        basis: Face basis of the avatars.
+        registration: How they are cropped: "ffhq" or "similarity".
+        holdout_fraction: Share of the avatars held out.
+        augment: Whether training faces are changed at random.
+        batch_size: Faces per training batch and process.
+        eval_batch_size: Faces per evaluation batch; None for `batch_size`.
+        steps_per_epoch: Batches per epoch; None for one pass over the training faces.
+        num_workers: Loader processes.
+        prepare_workers: Processes that render.
+        seed: Seed of order and augmentation; the pool does not depend on it.
+    """
+
+    location_arguments: ClassVar[tuple[str, ...]] = ("root", "num_workers", "prepare_workers")
+
+    images: Images
+    identities_of: npt.NDArray[np.str_]
+    train_rows: Rows
+    val_rows: Rows
+
+    def __init__(
+        self,
+        root: str = "lightning_logs/faces",
+        identities: int = 600,
+        frames: int = 16,
+        size: int = 64,
+        basis: Literal["procedural", "ict"] = "procedural",
+        registration: Literal["ffhq", "similarity"] = "ffhq",
+        holdout_fraction: float = 0.1,
+        augment: bool = True,
+        batch_size: int = 16,
+        eval_batch_size: int | None = None,
+        steps_per_epoch: int | None = None,
+        num_workers: int = 0,
+        prepare_workers: int = 2,
+        seed: int = 0,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, num_workers, seed)
+        self.root = Path(root)
+        self.identities = identities
+        self.frames = frames
+        self.size = size
+        self.basis = basis
+        self.registration: Literal["ffhq", "similarity"] = registration
+        self.holdout_fraction = holdout_fraction
+        self.augment = augment
+        self.steps_per_epoch = steps_per_epoch
+        self.prepare_workers = prepare_workers
+
+    def prepare_data(self) -> None:
+        """Render the faces that are missing; see `write_avatar_faces` for the cost."""
+        from aukit.simulation.images.pretraining_faces import FacesRecipe, write_avatar_faces
+
+        recipe = FacesRecipe(
+            self.identities, self.frames, self.size, basis=self.basis, registration=self.registration
+        )
+        write_avatar_faces(self.root, recipe, workers=self.prepare_workers)
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the pool and hold out avatars."""
+        if hasattr(self, "images"):
+            return
+        from aukit.simulation.images.pretraining_faces import open_avatar_faces
+
+        self.images, self.identities_of, recipe = open_avatar_faces(self.root)
+        self._fingerprint = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        held = np.isin(
+            self.identities_of, held_out_people(self.identities_of.tolist(), self.holdout_fraction)
+        )
+        self.train_rows, self.val_rows = np.flatnonzero(~held), np.flatnonzero(held)
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the recipe."""
+        return self._fingerprint
+
+    def train_batches(self) -> tuple[FacesDataset, ShuffledBatches]:
+        """Faces of the training avatars, in a new order each pass."""
+        sampler = ShuffledBatches(
+            self.train_rows, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch
+        )
+        return FacesDataset(self.images, self.augment), sampler
+
+    def val_batches(self) -> tuple[FacesDataset, EvaluationBatches] | None:
+        """Faces of the held-out avatars as they are."""
+        if len(self.val_rows) == 0:
+            return None
+        batches = EvaluationBatches(self.val_rows, self.eval_batch_size, self.rank, self.world_size)
+        return FacesDataset(self.images, False), batches

@@ -1,0 +1,189 @@
+"""Avatar pairs: for each frame of a driving corpus a woman and a man with the same expression.
+
+They mirror the synthetic half of *Leveraging Synthetic Data for Generalizable and Fair Facial Action Unit
+Detection* (arXiv 2403.10737): 60 avatars, two renders for each real frame, labels taken over from it. Written
+by `aukit avatars pairs` (`aukit.simulation.write_avatar_pairs`); the layout is our own:
+
+============================================ ==============================================================
+``AVATAR_PAIRS.json``                        what was written: recipe, driving corpus, version, seed
+``avatars.csv``                              the cast: subject, gender, tone, tone_group, age, age_group
+``frames.parquet``                           a `FrameTable` of all renders; appears when all videos are there
+``videos/F07/FERA17_TR_F001_T1_6.mp4``       renders of avatar F07, driven by that video
+``landmarks/F07/FERA17_TR_F001_T1_6.npy``    float32 [T, 68, 3], pixels, from the avatar's mesh
+``recordings/FERA17_TR_F001_T1_6.parquet``   the rows of ``frames.parquet`` that come from that video
+``recordings/FERA17_TR_F001_T1_6.json``      frames without avatars and why; written last, so it means done
+============================================ ==============================================================
+
+One video for each driving video and avatar, and not one file per image: 107,073 pairs of 328 videos are
+656 files instead of 214,146, any player shows them, and the readers and stores of the other corpora take
+them as they are. H.264 at a high quality (crf 12).
+
+In the table ``person`` is ``AvatarPairs/F07``, ``task`` is the driving subject, task and view, ``frame`` the
+driving frame, and ``pair_id`` the same for the driving frame (`with_pair_ids`) and its two renders.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aukit.datasets.files import inside
+from aukit.datasets.frame_table import GENDERS, FrameTable
+from aukit.datasets.media import Image, decode_video
+from aukit.datasets.release import Exclusion
+from aukit.datasets.sidecars import read_description, read_landmarks
+from aukit.errors import CorpusError
+
+MARKER = "AVATAR_PAIRS.json"
+CAST = "avatars.csv"
+FRAMES = "frames.parquet"
+RECORDINGS = "recordings"
+NAMESPACE = "AvatarPairs"
+CAST_COLUMNS = ("subject", "gender", "tone", "tone_group", "age", "age_group")
+_PAIR_COLUMNS = ("corpus", "partition", "subject", "task", "view", "frame")
+
+
+def with_pair_ids(table: FrameTable) -> FrameTable:
+    """The table with the `pair_id` of each frame, e.g. ``fera2017/train/F001/T1/6/17``.
+
+    Made of the corpus' own names, so that it does not depend on where its files lie.
+    """
+    columns = (table.frame[name] for name in _PAIR_COLUMNS)
+    names = ["/".join(map(str, row)) for row in zip(*columns, strict=True)]
+    return FrameTable(table.frame.assign(pair_id=names))
+
+
+class AvatarPairs:
+    """The corpus of avatar pairs (see the module's text for its layout); read like any other corpus.
+
+    *Splits.* ``partition`` is that of the driving frame. Avatars serve several driving people: who holds out
+    people must hold out driving people, by `pair_id` or `task`.
+
+    The reader writes nothing and opens no file outside `root`.
+
+    Args:
+        root: Folder that `write_avatar_pairs` filled.
+
+    Raises:
+        CorpusError: The root is missing, or its writing was not finished.
+    """
+
+    name = "avatar_pairs"
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+        if not (self.root / MARKER).is_file():
+            raise CorpusError(
+                f"{self.root}: holds no {MARKER}; name a folder written by `aukit avatars pairs`"
+            )
+        if not (self.root / FRAMES).is_file():
+            raise CorpusError(
+                f"{self.root}: {FRAMES} is missing, since not all videos are there; repeat the command that "
+                "writes them (all shards of it): it goes on with what is missing"
+            )
+
+    @cached_property
+    def table(self) -> FrameTable:
+        """All renders with the labels of their driving frames.
+
+        Raises:
+            CorpusError: A pair without exactly one woman and one man, or a damaged table.
+        """
+        table = FrameTable.read_parquet(inside(self.root, FRAMES))
+        counts = table.frame.groupby(["pair_id", "gender"], sort=False).size().unstack(fill_value=0)
+        odd = counts.reindex(columns=list(GENDERS), fill_value=0).ne(1).any(axis=1)
+        if odd.any() or counts.to_numpy().sum() != len(table):
+            example = odd.index[odd.to_numpy()][0] if odd.any() else "(no id)"
+            raise CorpusError(
+                f"{self.root / FRAMES}: pair {example} has not exactly one female and one male render; "
+                "write the pairs again"
+            )
+        return table
+
+    @cached_property
+    def avatars(self) -> pd.DataFrame:
+        """The cast: subject, gender, tone, tone_group, age, age_group; to be joined on ``subject``."""
+        path = inside(self.root, CAST)
+        try:
+            cast = pd.read_csv(path, dtype={"subject": str, "gender": str, "age_group": str})
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"{path}: cannot be read ({error}); write the pairs again") from error
+        if list(cast.columns) != list(CAST_COLUMNS):
+            raise CorpusError(f"{path}: has the columns {list(cast.columns)}; write the pairs again")
+        return cast
+
+    @property
+    def exclusions(self) -> list[Exclusion]:
+        """Driving frames (or, with position None, videos) that have no avatars, and why."""
+        return [e for path in self._notes() for e in read_exclusions(path)]
+
+    @property
+    def standin(self) -> dict[str, Any]:
+        """Recipe, driving corpus, version and seed; never None, since no render is a photograph."""
+        return read_description(inside(self.root, MARKER))
+
+    @property
+    def settings(self) -> list[str]:
+        """What drives the avatars, in words."""
+        recipe = self.standin["recipe"]
+        return [f"driven by {recipe['drive']} through {recipe['expression']}"]
+
+    @property
+    def has_sidecar(self) -> bool:
+        """Whether there are landmarks: always, those of the avatars' meshes."""
+        return True
+
+    def decode(self, source: str) -> Iterator[tuple[int, Image]]:
+        """Stream (position, RGB uint8 [S, S, 3]) of a video.
+
+        Raises:
+            CorpusError: The name leads out of the root, or the file cannot be opened as a video.
+        """
+        yield from decode_video(inside(self.root, source))
+
+    def sidecar_landmarks(self, source: str) -> npt.NDArray[np.float32]:
+        """Landmarks [T, 68, 3] of a video in pixels.
+
+        Raises:
+            CorpusError: They are missing or damaged.
+        """
+        path = PurePosixPath(source)
+        return read_landmarks(inside(self.root, f"landmarks/{path.parent.name}/{path.stem}.npy"))
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the description, the table and the sizes of videos and landmarks."""
+        digest = hashlib.sha256(b"aukit.avatar_pairs/1")
+        digest.update(json.dumps(self.standin, sort_keys=True).encode())
+        digest.update(self.table.fingerprint().encode())
+        for source in self.table.sources:
+            path = PurePosixPath(source)
+            for name in (source, f"landmarks/{path.parent.name}/{path.stem}.npy"):
+                try:
+                    digest.update(f"|{name}|{inside(self.root, name).stat().st_size}".encode())
+                except OSError as error:
+                    raise CorpusError(
+                        f"{self.root / name}: is missing; repeat the command that wrote the pairs"
+                    ) from error
+        return digest.hexdigest()
+
+    def _notes(self) -> list[Path]:
+        return sorted((self.root / RECORDINGS).glob("[!.]*.json"))
+
+
+def read_exclusions(path: Path) -> list[Exclusion]:
+    """Driving frames without avatars, from the note of one recording."""
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return [Exclusion(note["source"], position, reason) for position, reason in note["exclusions"]]
+    except (OSError, ValueError, LookupError, TypeError) as error:
+        raise CorpusError(
+            f"{path}: cannot be read ({error}); remove it and repeat the command that wrote it"
+        ) from error

@@ -1,0 +1,302 @@
+"""FG-Net's own lists: crops and landmarks of its preprocessing, in the frames and order of its CSV files.
+
+Layout below the root (``data`` in the official code):
+
+==================================================== ====================================================
+``BP4D/labels/0/train.csv``, ``test.csv``            fold 0: ``image_path,au1,au2,…``, one row per frame
+``BP4D/labels/0/train_100.csv``                      a subset; an unnamed first column counts rows
+``BP4D/aligned_images/F001/T1/02440.jpg``            FFHQ crop, 256 × 256, at the ``image_path`` of the row
+``BP4D/aligned_landmarks/F001/T1/02440.npy``         its 68 landmarks [68, 2] in pixels of the crop
+``DISFA/aligned_images/SN001/00001.jpg`` …           likewise; DISFA's numbers begin at 1
+==================================================== ====================================================
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aukit.datasets.disfa import TASK
+from aukit.datasets.files import inside, require_folder
+from aukit.datasets.folds import fold_parts, part_of
+from aukit.datasets.images import folder_stamp, image_number, read_image
+from aukit.datasets.label_files import NOT_CODED, au_number, csv_lines, to_labels
+from aukit.datasets.media import Image
+from aukit.datasets.release import Exclusion, Release
+from aukit.errors import CorpusError
+from aukit.facs import CORPUS_AUS, occurrence_column
+
+IMAGES, LANDMARKS = "aligned_images", "aligned_landmarks"
+_NAMESPACES = {"bp4d": "BP4D", "disfa": "DISFA"}
+_PATH = {
+    "bp4d": re.compile(rf".*{IMAGES}/(?P<subject>[FM]\d{{3}})/(?P<task>T\d{{1,2}})/[^/]+"),
+    "disfa": re.compile(rf".*{IMAGES}/(?P<subject>SN\d{{3}})/[^/]+"),
+}
+_LABELS = {"0": 0, "0.0": 0, "1": 1, "1.0": 1, "9": NOT_CODED, "9.0": NOT_CODED}
+_MAX_NPY_BYTES = 64 * 2**10
+
+
+@dataclass(frozen=True)
+class Row:
+    """One row of a list.
+
+    Attributes:
+        source: Folder of the image, relative to the root.
+        position: Frame number, from the image's name.
+        image: Name of the image.
+        subject: Person.
+        task: Task.
+        codes: One per action unit, in the order of `FGNetLists.aus`; 9 = not coded.
+    """
+
+    source: str
+    position: int
+    image: str
+    subject: str
+    task: str
+    codes: tuple[int, ...]
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """What finds the frame in the table."""
+        return self.source, self.position
+
+
+class FGNetLists(Release):
+    """The frames of FG-Net's lists, as its preprocessing left them (see the module's text).
+
+    The table holds the frames of all lists ``train.csv`` and ``test.csv`` that are there, so that one
+    prepared store serves all folds; `frames` gives those of one list, in its order. Images are crops already:
+    prepare them with the registration ``none``. Where ``aligned_landmarks`` is there, a frame without
+    landmarks is a counted exclusion, and so is one without image; code 9 becomes NaN.
+
+    *Citation.* Yin et al., "FG-Net: Facial Action Unit Detection with Generalizable Pyramidal Features", WACV
+    2024. The lists derive from licensed corpora and are not part of aukit.
+
+    Args:
+        root: The ``data`` folder.
+        corpus: ``bp4d`` or ``disfa``.
+
+    Raises:
+        CorpusError: There is no list, or one is damaged, names a frame twice, an image outside the root or a
+            person of another part, or contradicts another list.
+    """
+
+    def __init__(self, root: str | Path, corpus: Literal["bp4d", "disfa"]) -> None:
+        self.name, self.namespace = corpus, _NAMESPACES[corpus]
+        super().__init__(root)
+        require_folder(self.root, corpus)
+        self.aus: tuple[int, ...] = ()
+        self.files = [
+            relative
+            for fold in range(3)
+            for name in ("test.csv", "train.csv")
+            if inside(self.root, relative := self._list(fold, name)).is_file()
+        ]
+        if not self.files:
+            raise CorpusError(
+                f"{self.root}: holds no {self._list(0, 'train.csv')}; name the folder `data` of FG-Net's code"
+            )
+        rows: dict[tuple[str, int], Row] = {}
+        for relative in self.files:
+            for key, row in self._read_list(relative).items():
+                if rows.setdefault(key, row) != row:
+                    raise CorpusError(
+                        f"{relative}: {row.image} in {row.source} is labelled otherwise elsewhere"
+                    )
+        self._by_source: dict[str, list[Row]] = {}
+        for row in sorted(rows.values(), key=lambda r: (r.subject, int(r.task[1:]), r.position)):
+            self._by_source.setdefault(row.source, []).append(row)
+        for source in self._by_source:
+            inside(self.root, source)
+
+    @property
+    def sources(self) -> list[str]:
+        """Folders of images, relative to the root, by person and task."""
+        return list(self._by_source)
+
+    @property
+    def people(self) -> dict[str, list[str]]:
+        """Folders of each global person id."""
+        folders: dict[str, list[str]] = {}
+        for source, rows in self._by_source.items():
+            folders.setdefault(f"{self.namespace}/{rows[0].subject}", []).append(source)
+        return folders
+
+    def frames(self, fold: int, name: str) -> list[tuple[str, int]]:
+        """Source and position of the frames of one list, in its order.
+
+        Args:
+            fold: 0, 1 or 2.
+            name: ``train.csv``, ``test.csv`` or a subset such as ``train_100.csv``.
+
+        Raises:
+            CorpusError: The list is missing or damaged.
+        """
+        return list(self._read_list(self._list(fold, name)))
+
+    @property
+    def has_sidecar(self) -> bool:
+        """Whether the landmarks of FG-Net's preprocessing are there."""
+        return (self.root / f"{self.namespace}" / LANDMARKS).is_dir()
+
+    def decode(self, source: str) -> Iterator[tuple[int, Image | None]]:
+        """Stream (frame number, RGB uint8 [H, W, 3]) of the listed images; None for a damaged one."""
+        present = self._names(source)
+        for row in self._listed(source):
+            if row.image in present:
+                try:
+                    image = read_image(inside(self.root, f"{source}/{row.image}"))
+                except CorpusError:
+                    image = None
+                yield row.position, image
+
+    def sidecar_landmarks(self, source: str) -> npt.NDArray[np.float32]:
+        """Landmarks by frame number: [last + 1, 68, 3], depth NaN; NaN where there is no file.
+
+        Raises:
+            CorpusError: A file is damaged.
+        """
+        rows, folder = self._listed(source), _landmark_folder(source)
+        present = self._names(folder)
+        result = np.full((rows[-1].position + 1, 68, 3), np.nan, np.float32)
+        for row in rows:
+            if name := _landmark_file(row.image, present):
+                result[row.position, :, :2] = _read_points(inside(self.root, f"{folder}/{name}"))
+        return result
+
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of the lists, the images' names, and the sizes of each folder's first and last."""
+        stamps = ((source, self._stamp(source)) for source in self._by_source)
+        return self._digest("aukit.fgnet_lists/1", stamps, self.files)
+
+    def _stamp(self, source: str) -> str:
+        images = folder_stamp(self.root, source) if self._names(source) else ""
+        return f"{images} {len(self._names(_landmark_folder(source)))}"
+
+    def _sidecar(self, source: str) -> None:
+        return None  # a file per image
+
+    def _listed(self, source: str) -> list[Row]:
+        if source not in self._by_source:
+            raise CorpusError(f"{self.root}: {source} is in none of the lists {', '.join(self.files)}")
+        return self._by_source[source]
+
+    def _names(self, folder: str) -> set[str]:
+        path = inside(self.root, folder)
+        return set(os.listdir(path)) if path.is_dir() else set()
+
+    def _rows(self, source: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        images, landmarks = self._names(source), self._names(_landmark_folder(source))
+        rows = []
+        for row in self._listed(source):
+            if row.image not in images:
+                excluded.append(Exclusion(source, row.position, "listed, but there is no such image"))
+            elif self.has_sidecar and not _landmark_file(row.image, landmarks):
+                excluded.append(Exclusion(source, row.position, "listed, but there are no landmarks"))
+            else:
+                rows.append(row)
+        if not rows:
+            return None
+        first = rows[0]
+        person = f"{self.namespace}/{first.subject}"
+        own = {"F": "female", "M": "male"}.get(first.subject[0])
+        position = np.array([row.position for row in rows])
+        columns: dict[str, Any] = {
+            "corpus": self.name,
+            "partition": part_of(self.name, first.subject),
+            "person": person,
+            "subject": first.subject,
+            "gender": self._gender(person, own),
+            "task": first.task,
+            "view": 0,
+            "frame": position,
+            "source": source,
+            "position": position,
+            "pair_id": None,
+        }
+        labels = to_labels(np.array([row.codes for row in rows], dtype=np.int64))
+        for i, au in enumerate(self.aus):
+            columns[occurrence_column(au)] = labels[:, i]
+        return pd.DataFrame(columns)
+
+    def _list(self, fold: int, name: str) -> str:
+        return f"{self.namespace}/labels/{fold}/{name}"
+
+    def _read_list(self, relative: str) -> dict[tuple[str, int], Row]:
+        path = inside(self.root, relative)
+        trained, tested = fold_parts(int(path.parent.name))
+        parts = (tested,) if path.name == "test.csv" else trained
+        (_, header), *lines = csv_lines(path)
+        names = [cell.strip() for cell in header]
+        if "image_path" not in names or not lines:
+            raise CorpusError(f"{path}, line 1: no column image_path, or no row; copy the list again")
+        path_column = names.index("image_path")
+        columns = {au: i for i, name in enumerate(names) if i > path_column and (au := au_number(name))}
+        aus = tuple(columns)
+        known = {*CORPUS_AUS[self.name].occurrence, *CORPUS_AUS[self.name].intensity}
+        if not aus or not set(aus) <= known or self.aus not in ((), aus):
+            raise CorpusError(
+                f"{path}, line 1: the action units are {aus}; expected {self.aus or sorted(known)}"
+            )
+        self.aus = aus
+        rows: dict[tuple[str, int], Row] = {}
+        for number, cells in lines:
+            if len(cells) != len(header):
+                raise CorpusError(f"{path}, line {number}: {len(cells)} columns, expected {len(header)}")
+            row = self._row(path, number, cells[path_column].strip(), [cells[i] for i in columns.values()])
+            if part_of(self.name, row.subject) not in parts:
+                raise CorpusError(
+                    f"{path}, line {number}: {row.subject} is not of {' or '.join(parts)}, whose people this "
+                    "list has; is it of another fold?"
+                )
+            if rows.setdefault(row.key, row) is not row:
+                raise CorpusError(f"{path}, line {number}: {cells[path_column]} is listed twice")
+        return rows
+
+    def _row(self, path: Path, number: int, image: str, cells: list[str]) -> Row:
+        match = _PATH[self.name].fullmatch(image)
+        folder, _, name = image.rpartition("/")
+        position = image_number(name)
+        if match is None or position is None or ".." in folder.split("/"):
+            raise CorpusError(
+                f"{path}, line {number}: image_path {image!r}; expected e.g. "
+                f"{self.namespace}/{IMAGES}/{'F001/T1' if self.name == 'bp4d' else 'SN001'}/02440.jpg"
+            )
+        codes = tuple(_LABELS.get(cell.strip(), -1) for cell in cells)
+        if -1 in codes:
+            wrong = cells[codes.index(-1)].strip()
+            raise CorpusError(
+                f"{path}, line {number}: label {wrong!r}; known are 0, 1, {NOT_CODED} (not coded)"
+            )
+        task = match["task"] if self.name == "bp4d" else TASK
+        return Row(folder, position, name, match["subject"], task, codes)
+
+
+def _landmark_folder(source: str) -> str:
+    return source.replace(IMAGES, LANDMARKS)
+
+
+def _landmark_file(image: str, names: set[str]) -> str | None:
+    """Name of an image's landmarks: its own with ``.npy`` in place of its ending, or after it."""
+    return next((name for name in (f"{Path(image).stem}.npy", f"{image}.npy") if name in names), None)
+
+
+def _read_points(path: Path) -> npt.NDArray[np.float32]:
+    try:
+        if path.stat().st_size > _MAX_NPY_BYTES:
+            raise ValueError(f"larger than {_MAX_NPY_BYTES} bytes")
+        points = np.load(path, allow_pickle=False)
+    except (OSError, ValueError, EOFError) as error:
+        raise CorpusError(f"{path}: cannot be read as landmarks ({error}); make it again") from error
+    if points.shape != (68, 2) or not np.issubdtype(points.dtype, np.number):
+        raise CorpusError(f"{path}: {points.dtype} {points.shape}, expected numbers [68, 2]; make it again")
+    return np.asarray(points, dtype=np.float32)

@@ -1,0 +1,1 @@
+"""The published systems, their rivals, and the parts that they share."""

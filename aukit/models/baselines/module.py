@@ -1,0 +1,102 @@
+"""An image network with a linear head: one decision per action unit."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aukit.models.components.backbones import Backbone
+from aukit.models.components.detection_module import OccurrenceModule
+from aukit.models.components.lr_schedule import Schedule
+
+__all__ = ["MultilabelModule", "occurrence_loss"]
+
+
+def occurrence_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Binary cross-entropy, mean over what is coded.
+
+    Args:
+        logits: ``[B,A]``.
+        labels: ``[B,A]``; 1 present, 0 absent, NaN not coded.
+        weights: ``[B,A]`` of each label; None for 1. Their own sum does not divide.
+
+    Returns:
+        A scalar; 0 where nothing is coded.
+    """
+    coded = ~labels.isnan()
+    loss = F.binary_cross_entropy_with_logits(
+        logits.float(), labels.nan_to_num(0.0), weights, reduction="none"
+    )
+    return torch.where(coded, loss, 0.0).sum() / coded.sum().clamp(min=1)
+
+
+class MultilabelModule(OccurrenceModule):
+    """timm backbone, global features, a linear layer; every part trained with AdamW.
+
+    The score is the logit: above 0, that is from a probability of one half on, the action unit is present.
+    Logged and written is what every `OccurrenceModule` logs and writes.
+
+    Args:
+        aus: Action units, in the order of the label columns.
+        backbone: timm's name of the image network.
+        options: Further arguments of the timm model.
+        weights: File of the backbone's weights with timm's keys, e.g. of ImageNet; None for random weights.
+        lr: Learning rate.
+        backbone_lr: That of the backbone; None for ``lr``.
+        weight_decay: AdamW's.
+        schedule: "constant", or "cosine" down to 3 % over the run.
+        warmup_steps: Steps in which the learning rate rises linearly.
+        class_weights: "none", or "f1": labels of frames with the AU weigh 1/√π, those without √π, π being the
+            AU's rate in the training frames; see `aukit.models.components.detection_module.class_weights`.
+    """
+
+    def __init__(
+        self,
+        aus: Sequence[int] = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24),
+        backbone: str = "resnet50",
+        options: Mapping[str, Any] | None = None,
+        weights: str | None = None,
+        lr: float = 1e-4,
+        backbone_lr: float | None = None,
+        weight_decay: float = 5e-4,
+        schedule: Schedule = "cosine",
+        warmup_steps: int = 50,
+        class_weights: Literal["none", "f1"] = "none",
+    ) -> None:
+        super().__init__(aus)
+        # The weights file is needed to begin a training, not to load a checkpoint.
+        self.save_hyperparameters(ignore=["weights"])
+        self.backbone = Backbone(backbone, weights, options)
+        self.head = nn.Linear(self.backbone.features, len(aus))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``[B,A]`` of crops ``[B,3,S,S]`` in [0,1]."""
+        logits: Tensor = self.head(self.backbone(images))
+        return logits
+
+    def scores(self, batch: dict[str, Any]) -> Tensor:
+        """Logits ``[B,A]``."""
+        logits: Tensor = self(batch["image"])
+        return logits.float()
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW with a group for the backbone and one for the head."""
+        hp = self.hparams
+        backbone_lr = hp["lr"] if hp["backbone_lr"] is None else hp["backbone_lr"]
+        groups = [
+            {"params": list(part.parameters()), "lr": lr, "full_lr": lr}
+            for part, lr in ((self.backbone, backbone_lr), (self.head, hp["lr"]))
+        ]
+        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"])
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Binary cross-entropy of what is coded."""
+        self.set_learning_rates()
+        labels = batch["occurrences"]
+        loss = occurrence_loss(self(batch["image"]), labels, self.frame_weights(labels))
+        self.log_loss(loss)
+        return loss

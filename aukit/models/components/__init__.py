@@ -1,0 +1,1 @@
+"""What several systems are built of: backbones, detection modules, learning-rate schedules, pre-training."""

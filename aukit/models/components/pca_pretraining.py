@@ -1,0 +1,172 @@
+"""Self-supervised pre-training of any image network: predict the principal components of the faces.
+
+A plain autoencoder learns the tone of a face first, since that is most of its error, and expression last. The
+whitened principal components of registered faces weigh a component that carries a smile as much as one that
+carries brightness, so a network that predicts them must see both. No label takes part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aukit.errors import ConfigError
+from aukit.models.components.lr_schedule import set_learning_rates
+
+__all__ = ["HEAD_RATE", "PCAModule", "PCATargets"]
+
+HEAD_RATE = 0.25
+"""Learning rate of the head that reads the components, as a share of the network's."""
+
+_SIDE = 32  # of the picture whose components are taken
+_FITTED = 4000  # faces
+_LUMA = (0.299, 0.587, 0.114)
+#: Centre and half axes of the face in the FFHQ square, as shares of its side, below the hair.
+_FACE = (0.5, 0.6, 0.24, 0.3)
+
+
+class PCATargets(nn.Module):
+    """Whitened principal components of the luminance inside the face, light and contrast taken out.
+
+    A picture is reduced to 32², weighted by a soft ellipse around brows to chin (the FFHQ square puts them in
+    one place) and standardised under it.
+
+    Args:
+        components: Number of components.
+    """
+
+    mean: Tensor
+    basis: Tensor
+    window: Tensor
+
+    def __init__(self, components: int = 64) -> None:
+        super().__init__()
+        self.components = components
+        x0, y0, a, b = _FACE
+        place = (torch.arange(_SIDE) + 0.5) / _SIDE
+        radius = torch.hypot((place[None] - x0) / a, (place[:, None] - y0) / b)
+        self.register_buffer("window", torch.sigmoid((1 - radius) * 8))
+        self.register_buffer("mean", torch.zeros(_SIDE**2))
+        self.register_buffer("basis", torch.zeros(components, _SIDE**2))
+
+    def fit(self, batches: Iterable[Tensor]) -> None:
+        """Take mean and components of faces ``[B,3,S,S]`` in [0,1]; 2 s for 4,000.
+
+        They must be changed at random as those that will be asked for: a face that is moved by a pixel lies
+        far outside the components of faces that never are.
+
+        Raises:
+            ConfigError: There are no more faces than components.
+        """
+        pixels = torch.cat([self._pixels(images) for images in batches])
+        if len(pixels) <= self.components:
+            raise ConfigError(f"{len(pixels)} faces have fewer than {self.components} principal components")
+        self.mean.copy_(pixels.mean(0))
+        values, vectors = torch.linalg.eigh((pixels - self.mean).T.double().cov())
+        scale = values.flip(0)[: self.components].clamp(min=1e-8).rsqrt()
+        self.basis.copy_(vectors.flip(1).T[: self.components] * scale[:, None])
+
+    @torch.no_grad()
+    def forward(self, images: Tensor) -> Tensor:
+        """Components ``[B,K]`` of faces ``[B,3,S,S]`` in [0,1], of unit variance over the fitted faces."""
+        return (self._pixels(images) - self.mean) @ self.basis.T
+
+    def _pixels(self, images: Tensor) -> Tensor:
+        luma = torch.einsum("bchw,c->bhw", images.float(), images.new_tensor(_LUMA))
+        luma = F.interpolate(luma[:, None], size=(_SIDE, _SIDE), mode="area")[:, 0]
+        share = self.window / self.window.sum()
+        luma = luma - (luma * share).sum((1, 2), keepdim=True)
+        spread = (luma.square() * share).sum((1, 2), keepdim=True).sqrt() + 0.02
+        return (luma / spread * self.window).flatten(1)
+
+
+class PCAModule(LightningModule):
+    """Pre-train a network to predict a face's principal components from a blurred, noisy view of it.
+
+    Trains on batches with ``image`` and ``target`` ``[B,3,S,S]`` in [0,1] of an
+    `aukit.datamodules.AvatarFacesDataModule`. Logged: ``train/loss``, and
+    ``val/explained``, the share of the components' variance that is predicted on held-out avatars (1 is all,
+    0 is none).
+
+    Args:
+        network: Images ``[B,3,S,S]`` in [0,1] → ``[B,F]``, with F as ``features``; e.g. `Backbone`.
+        components: Number of components.
+        lr: AdamW's learning rate, with cosine decay to 3 % over the run.
+        weight_decay: AdamW's.
+        warmup_steps: Steps in which the rate rises.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        components: int = 64,
+        lr: float = 2e-3,
+        weight_decay: float = 1e-4,
+        warmup_steps: int = 50,
+    ) -> None:
+        super().__init__()
+        self.save_hyperparameters(ignore=["network"])
+        self.network = network
+        self.targets = PCATargets(components)
+        self.head = nn.Linear(int(network.features), components)  # type: ignore[arg-type]
+        # Begins with the mean face and learns slowly, since every one of its many inputs moves its outputs.
+        nn.init.zeros_(self.head.weight)
+        self._sums: list[Tensor] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Predicted components ``[B,K]`` of images ``[B,3,S,S]`` in [0,1]."""
+        components: Tensor = self.head(self.network(images))
+        return components
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW."""
+        hp = self.hparams
+        groups = [
+            {"params": list(self.network.parameters()), "full_lr": hp["lr"]},
+            {"params": list(self.head.parameters()), "full_lr": HEAD_RATE * hp["lr"]},
+        ]
+        groups = [{**group, "lr": group["full_lr"]} for group in groups]
+        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"])
+
+    def on_fit_start(self) -> None:
+        """Take the components of the training faces, unless a checkpoint has them."""
+        if not bool(self.targets.basis.any()):
+            self.targets.fit(faces.to(self.device) for faces in self.training_faces(_FITTED))
+
+    def training_faces(self, count: int) -> Iterator[Tensor]:
+        """About `count` faces ``[B,3,S,S]`` in [0,1] as training shows them, from its first batches on."""
+        dataset, sampler = self.trainer.datamodule.train_batches()  # type: ignore[attr-defined]
+        step = 0
+        while count > 0:
+            faces = dataset[sampler.batch(*divmod(step, len(sampler)))]["target"].float() / 255
+            yield faces
+            count -= len(faces)
+            step += 1
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Squared error of the components."""
+        self.set_rates()
+        loss = F.mse_loss(self(batch["image"]), self.targets(batch["target"]))
+        self.log("train/loss", loss.detach(), prog_bar=True)
+        return loss
+
+    def set_rates(self) -> None:
+        """Give every group of parameters its share of its full rate."""
+        set_learning_rates(self, self.hparams["warmup_steps"])
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Sums of squares."""
+        target = self.targets(batch["target"])
+        error = (self(batch["image"]) - target).square().sum()
+        self._sums.append(torch.stack([error, target.square().sum()]))
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the share that is explained."""
+        error, whole = self.all_gather(torch.stack(self._sums).sum(0)).reshape(-1, 2).sum(0)  # type: ignore[union-attr]
+        self._sums = []
+        self.log("val/explained", 1 - error / whole, prog_bar=True)

@@ -1,0 +1,307 @@
+"""Inversion: an encoder and a generator that draw the face that the encoder saw (pSp, arXiv 2008.00951).
+
+`Inverter` is FG-Net without its interpreter. `InversionModule` trains it on unlabelled faces: the encoder for
+a generator that stands still, as published, or both together, which needs no adversarial training before and
+is how the small weights that come with the project were made.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aukit.errors import TrainingError
+from aukit.models.components.pca_pretraining import HEAD_RATE, PCAModule
+from aukit.models.fgnet.encoder import GradualStyleEncoder, StyleHead
+from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
+from aukit.models.fgnet.weights import load_weights
+from aukit.utils.files import atomic_path
+
+__all__ = ["InversionModule", "Inverter", "effective_dimensions", "gradient_distance", "mouth"]
+
+_SCALES = 3
+#: Rows and columns of the mouth in the FFHQ square, as shares of its side.
+_MOUTH = (0.66, 0.86, 0.34, 0.66)
+_SHOWN = 8
+
+
+class Inverter(nn.Module):
+    """Encoder, mapping and synthesis of an `FGNet`; state-dict groups as there.
+
+    Args:
+        image_size: Side of the images that go in.
+        size: Side of the image that comes out.
+        style_dim: Width of a code.
+        n_mlp: Layers of the mapping network.
+        channel_multiplier: Width of the generator's maps.
+        max_channels: Upper bound of their channels.
+        encoder_widths: Channels of the encoder's stem and stages.
+        encoder_units: Its residual units per stage; None for the 24 of IR-SE-50.
+        weights: Files of weights to start from, as in `FGNetModule`.
+    """
+
+    latent_avg: Tensor
+
+    def __init__(
+        self,
+        image_size: int = 256,
+        size: int = 1024,
+        style_dim: int = 512,
+        n_mlp: int = 8,
+        channel_multiplier: float = 2.0,
+        max_channels: int = 512,
+        encoder_widths: tuple[int, int, int, int, int] = (64, 64, 128, 256, 512),
+        encoder_units: tuple[int, int, int, int] | None = None,
+        weights: Sequence[str] = (),
+    ) -> None:
+        super().__init__()
+        self.g_all = StyleGAN2Generator(size, style_dim, n_mlp, channel_multiplier, max_channels)
+        self.pspencoder = GradualStyleEncoder(
+            n_styles=self.g_all.n_latent,
+            style_dim=style_dim,
+            image_size=image_size,
+            widths=encoder_widths,
+            units=encoder_units,
+        )
+        self.register_buffer("latent_avg", torch.zeros(self.g_all.n_latent, style_dim))
+        self.features = self.g_all.n_latent * style_dim
+        load_weights(self, *weights)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Codes as the mapping network sees them, each of unit mean square: ``[B,n_latent·style_dim]``.
+
+        Args:
+            images: ``[B,3,S,S]`` in [0,1].
+        """
+        normalised: Tensor = self.g_all.style[0](self.codes(images))
+        return normalised.flatten(1)
+
+    def codes(self, images: Tensor) -> Tensor:
+        """W+ codes ``[B,n_latent,style_dim]`` of images ``[B,3,S,S]`` in [0,1], mean code added."""
+        codes: Tensor = self.pspencoder(2 * images - 1)
+        return codes + self.latent_avg
+
+    @torch.no_grad()
+    def standardise(self, images: Tensor) -> None:
+        """Scale and move the encoder's last layers so that these images' codes have mean 0 and variance 1.
+
+        A random encoder's codes hardly differ: without this a training begins with all of them in one place.
+
+        Args:
+            images: ``[B,3,S,S]`` in [0,1].
+        """
+        codes = self.codes(images)
+        mean, spread = codes.mean(0), codes.std(dim=0) + 1e-6
+        for head, centre, scale in zip(self.pspencoder.styles, mean, spread, strict=True):
+            linear = cast(StyleHead, head).linear
+            linear.bias.sub_(centre).div_(scale)
+            linear.weight.div_(scale[:, None])
+
+    def draw(self, codes: Tensor) -> Tensor:
+        """Images ``[B,3,size,size]``, about [0,1], of codes; the mapping network takes them row by row."""
+        image: Tensor = self.g_all(self.g_all.mapping(codes))
+        return (image + 1) / 2
+
+
+class InversionModule(PCAModule):
+    """Train an `Inverter` on unlabelled faces.
+
+    Loss: pixel L1, L1 of the differences between neighbouring pixels at three scales (they hold contours,
+    which a tone does not explain), codes of unit mean square, and the principal components of `PCAModule`,
+    read from the codes. Batches as there.
+
+    Logged on held-out avatars: ``val/l1``, ``val/gradient`` and ``val/mouth`` (L1 inside the mouth's
+    rectangle), each as a share of the error of the training faces' mean; ``val/explained``;
+    ``val/code_norm`` (root mean square of the codes) and ``val/code_dimensions`` (`effective_dimensions`). A
+    picture of faces and their reconstructions goes to ``reconstructions/`` in the run's folder.
+
+    Args:
+        network: An `Inverter`.
+        components: Principal components that the codes are to tell.
+        encoder_lr: Adam's rate of the encoder; cosine decay to 3 % over the run.
+        generator_lr: That of the generator; 0 leaves it as it is, as published.
+        lambda_pixel: Weight of the pixels.
+        lambda_gradient: Weight of the differences.
+        lambda_latent: Weight of (mean square of a code − 1)².
+        lambda_pca: Weight of the components.
+        focus: Errors inside the ellipse around brows to chin, a fixed place of the FFHQ square, count 1 plus
+            this times as much as those outside.
+        standardise: Whether training begins with `Inverter.standardise`; for encoders that start at random.
+        warmup_steps: Steps in which the rates rise.
+        least_dimensions: Fewer effective dimensions of the codes than this are a collapse.
+
+    Raises:
+        TrainingError: The codes collapsed (at a validation).
+    """
+
+    mean_face: Tensor
+
+    def __init__(
+        self,
+        network: Inverter,
+        components: int = 64,
+        encoder_lr: float = 3e-3,
+        generator_lr: float = 1e-2,
+        lambda_pixel: float = 1.0,
+        lambda_gradient: float = 2.0,
+        lambda_latent: float = 0.01,
+        lambda_pca: float = 0.3,
+        focus: float = 3.0,
+        standardise: bool = True,
+        warmup_steps: int = 50,
+        least_dimensions: float = 4.0,
+    ) -> None:
+        super().__init__(network, components, encoder_lr, warmup_steps=warmup_steps)
+        self.save_hyperparameters(ignore=["network"])
+        self.network: Inverter = network
+        size = network.g_all.size
+        self.register_buffer("mean_face", torch.zeros(3, size, size))
+        self._codes: list[Tensor] = []
+        self._faces: list[Tensor] = []
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam, groups for the encoder, the head and the generator."""
+        hp, network = self.hparams, self.network
+        groups: list[dict[str, Any]] = [
+            {"params": list(network.pspencoder.parameters()), "full_lr": hp["encoder_lr"]},
+            {"params": list(self.head.parameters()), "full_lr": HEAD_RATE * hp["encoder_lr"]},
+        ]
+        network.g_all.requires_grad_(hp["generator_lr"] > 0)
+        if hp["generator_lr"] > 0:
+            groups.append({"params": list(network.g_all.parameters()), "full_lr": hp["generator_lr"]})
+        return torch.optim.Adam([{**group, "lr": group["full_lr"]} for group in groups], betas=(0.9, 0.99))
+
+    def on_fit_start(self) -> None:
+        """Take components and mean of the training faces, unless a checkpoint has them."""
+        super().on_fit_start()
+        if not bool(self.mean_face.any()):
+            faces = torch.cat(list(self.training_faces(1000))).to(self.device)
+            self.mean_face.copy_(self._reduced(faces.mean(0, keepdim=True))[0])
+            if self.hparams["standardise"]:
+                self.network.standardise(faces[:128])
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """The weighted sum of the losses."""
+        hp = self.hparams
+        self.set_rates()
+        codes = self.network.codes(batch["image"])
+        difference = (self.network.draw(codes) - self._reduced(batch["target"])) * self._weights()
+        losses = {
+            "pixel": difference.abs().mean(),
+            "gradient": gradient_distance(difference, torch.zeros_like(difference)).mean(),
+            "latent": (codes.square().mean(-1) - 1).square().mean(),
+            "pca": F.mse_loss(
+                self.head(self.network.g_all.style[0](codes).flatten(1)), self.targets(batch["target"])
+            ),
+        }
+        self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
+        return torch.stack([hp[f"lambda_{name}"] * loss for name, loss in losses.items()]).sum()
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Sums of errors of the network and of the mean face."""
+        codes = self.network.codes(batch["image"])
+        normalised = self.network.g_all.style[0](codes).flatten(1)
+        target, drawn = self._reduced(batch["target"]), self.network.draw(codes).clamp(0, 1)
+        components = self.targets(batch["target"])
+        sums = [(self.head(normalised) - components).square().sum(), components.square().sum()]
+        for face in (drawn, self.mean_face.expand_as(target)):
+            sums += [
+                (face - target).abs().sum(),
+                gradient_distance(face, target).sum(),
+                (mouth(face) - mouth(target)).abs().sum(),
+            ]
+        self._sums.append(torch.stack(sums))
+        self._codes.append(torch.stack([normalised, codes.flatten(1)]))
+        if batch_idx == 0:
+            self._faces = [target[:_SHOWN], drawn[:_SHOWN]]
+
+    def on_validation_epoch_end(self) -> None:
+        """Log shares, codes and the picture.
+
+        Raises:
+            TrainingError: The codes have fewer effective dimensions than allowed.
+        """
+        sums = self.all_gather(torch.stack(self._sums).sum(0)).reshape(-1, 8).sum(0)  # type: ignore[union-attr]
+        normalised, codes = torch.cat(self._codes, dim=1)
+        self._sums, self._codes = [], []
+        dimensions = effective_dimensions(normalised)
+        self.log_dict(
+            {
+                "val/explained": 1 - sums[0] / sums[1],
+                "val/l1": sums[2] / sums[5],
+                "val/gradient": sums[3] / sums[6],
+                "val/mouth": sums[4] / sums[7],
+                "val/code_norm": codes.square().mean().sqrt(),
+                "val/code_dimensions": dimensions,
+            },
+            prog_bar=True,
+            sync_dist=True,
+        )
+        if self.trainer.is_global_zero:
+            self._show()
+        if dimensions < self.hparams["least_dimensions"]:
+            raise TrainingError(
+                f"step {self.trainer.global_step}: the codes have collapsed to {dimensions:.1f} effective"
+                f" dimensions (at least {self.hparams['least_dimensions']:g} are asked for); lower"
+                " model.generator_lr, or raise model.lambda_pca or model.lambda_latent"
+            )
+
+    def _weights(self) -> Tensor:
+        """Weights of the pixels ``[size,size]``, 1 on average."""
+        size = self.network.g_all.size
+        window = F.interpolate(self.targets.window[None, None], size=(size, size), mode="area")[0, 0]
+        weights = 1 + self.hparams["focus"] * window
+        normalised: Tensor = weights / weights.mean()
+        return normalised
+
+    def _reduced(self, images: Tensor) -> Tensor:
+        """Images at the generator's size."""
+        size = self.network.g_all.size
+        return images if images.shape[-1] == size else F.interpolate(images, size=(size, size), mode="area")
+
+    def _show(self) -> None:
+        rows = [torch.cat(list(row), dim=-1) for row in self._faces]
+        picture = (torch.cat(rows, dim=-2) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+        folder = Path(self.trainer.default_root_dir) / "reconstructions"
+        with atomic_path(folder / f"step{self.trainer.global_step:07d}.png") as temporary:
+            Image.fromarray(picture).save(temporary, format="PNG")
+
+
+def gradient_distance(x: Tensor, y: Tensor) -> Tensor:
+    """L1 distance of neighbour differences, mean over pixels, both directions and three scales, ``[B]``.
+
+    Args:
+        x: ``[B,C,S,S]``, S ≥ 8.
+        y: As `x`.
+    """
+    difference = x - y
+    sums = []
+    for scale in range(_SCALES):
+        if scale:
+            difference = F.avg_pool2d(difference, 2)
+        sums.append((difference[..., 1:] - difference[..., :-1]).abs().mean((1, 2, 3)))
+        sums.append((difference[..., 1:, :] - difference[..., :-1, :]).abs().mean((1, 2, 3)))
+    return torch.stack(sums).mean(0)
+
+
+def mouth(images: Tensor) -> Tensor:
+    """The rectangle ``[B,3,h,w]`` of FFHQ-aligned faces ``[B,3,S,S]`` that the mouth lies in."""
+    top, bottom, left, right = (round(share * images.shape[-1]) for share in _MOUTH)
+    return images[..., top:bottom, left:right]
+
+
+def effective_dimensions(codes: Tensor) -> Tensor:
+    """(Σλ)² / Σλ² of the eigenvalues of the covariance of codes ``[N,D]``; between 1 and D.
+
+    1 when all codes lie on a line, D when they spread evenly over all directions.
+    """
+    centred = (codes - codes.mean(0)).double()
+    gram = centred @ centred.T if len(centred) < centred.shape[1] else centred.T @ centred
+    # The trace is the sum of the eigenvalues, the squared norm the sum of their squares.
+    return (gram.trace().square() / gram.square().sum().clamp(min=1e-30)).float()

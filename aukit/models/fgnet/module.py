@@ -1,0 +1,231 @@
+"""Training of FG-Net (Yin et al., WACV 2024)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from aukit.errors import ConfigError
+from aukit.models.components.detection_module import OccurrenceModule
+from aukit.models.components.lr_schedule import Schedule
+from aukit.models.fgnet.heatmaps import au_heatmaps
+from aukit.models.fgnet.losses import heatmap_loss
+from aukit.models.fgnet.networks import FGNet, Head, heatmap_scores
+from aukit.models.fgnet.overlay import heatmap_overlay
+from aukit.models.fgnet.weights import load_weights
+from aukit.utils.files import atomic_path
+
+__all__ = ["FGNetModule"]
+
+
+class FGNetModule(OccurrenceModule):
+    """Heat-map regression; the defaults are the published network and recipe.
+
+    That is AdamW at 5e−5 with weight decay 5e−4 on encoder, generator and interpreter alike, gradients
+    clipped to norm 0.1 over all of them; with batches of 16 (``data.batch_size``) for 15 epochs
+    (``trainer.max_epochs``) of 500 steps (``data.steps_per_epoch``).
+
+    Training needs ``image`` in [0,1], ``landmarks`` in crop pixels and ``occurrences`` (NaN = not coded).
+    Validation and test: score = mean of the clamped heat map, in [−1,1]. Beside what every `OccurrenceModule`
+    logs, validation shows heat maps over faces.
+
+    Moving averages of the weights: ``trainer.callbacks`` with Lightning's ``EMAWeightAveraging``; half
+    precision: ``trainer.precision=bf16-mixed``; augmentation and held-out people: the datamodule.
+
+    Args:
+        aus: Action units, in the order of the label columns and of the first heat maps.
+        image_size: Side of the crops.
+        size: Side of the image that the generator could draw.
+        style_dim: Width of a code.
+        n_mlp: Layers of the mapping network.
+        channel_multiplier: Width of the generator's maps.
+        max_channels: Upper bound of their channels.
+        encoder_widths: Channels of the encoder's stem and stages.
+        encoder_units: Its residual units per stage; None for the 24 of IR-SE-50.
+        points: Heat maps that come out, at least as many as AUs; the first are supervised.
+        heatmap_size: Their side.
+        kernel_size: Side of the interpreter's kernels.
+        dropout: Its dropout rate.
+        sigma: σ of the target Gaussians, in pixels of the heat map.
+        weights: Files of `aukit weights import` to start from, e.g. stylegan2 and psp, or names of shipped
+            ones; ``mini#pspencoder``: one part of them. Empty for random weights.
+        lr: Learning rate.
+        encoder_lr: That of the encoder; None for ``lr``.
+        generator_lr: That of the generator with its mapping network; None for ``lr``.
+        weight_decay: AdamW's.
+        clip: Largest norm of all gradients together; None: none. ``trainer.gradient_clip_val`` wins.
+        schedule: "constant", or "cosine" down to 3 % over the run.
+        warmup_steps: Steps in which the learning rate rises linearly.
+        frozen: Parts that are not trained, by how their names begin: "pspencoder", "g_all.style",
+            "pspencoder.body.0." …; their batch norms keep their statistics.
+        class_weights: "none", or "f1": maps of frames with the AU weigh 1/√π, those without √π, π being the
+            AU's rate in the training frames; see `aukit.models.components.detection_module.class_weights`.
+        recompute: Compute the generator's large maps again in the backward pass, for less memory.
+        head: "pyramid" as published; "pixel" (MLP) or "plain" (CNN) for the heads of the paper's ablation.
+        head_widths: Channels within the latter two; None for the published ones.
+        overlays: Validation faces in the overlay; 0 = none.
+    """
+
+    def __init__(
+        self,
+        aus: Sequence[int] = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24),
+        image_size: int = 256,
+        size: int = 1024,
+        style_dim: int = 512,
+        n_mlp: int = 8,
+        channel_multiplier: float = 2.0,
+        max_channels: int = 512,
+        encoder_widths: tuple[int, int, int, int, int] = (64, 64, 128, 256, 512),
+        encoder_units: tuple[int, int, int, int] | None = None,
+        points: int = 32,
+        heatmap_size: int = 128,
+        kernel_size: int = 5,
+        dropout: float = 0.1,
+        sigma: float = 20.0,
+        weights: Sequence[str] = (),
+        lr: float = 5e-5,
+        encoder_lr: float | None = None,
+        generator_lr: float | None = None,
+        weight_decay: float = 5e-4,
+        clip: float | None = 0.1,
+        schedule: Schedule = "constant",
+        warmup_steps: int = 0,
+        frozen: Sequence[str] = (),
+        class_weights: Literal["none", "f1"] = "none",
+        recompute: bool = False,
+        head: Head = "pyramid",
+        head_widths: Sequence[int] | None = None,
+        overlays: int = 4,
+    ) -> None:
+        super().__init__(aus)
+        # The weights file is needed to begin a training, not to load a checkpoint.
+        self.save_hyperparameters(ignore=["weights"])
+        if len(aus) > points:
+            raise ConfigError(f"{len(aus)} action units need as many heat maps; model.points is {points}")
+        self.network = FGNet(
+            image_size,
+            size,
+            style_dim,
+            n_mlp,
+            channel_multiplier,
+            max_channels,
+            encoder_widths,
+            encoder_units,
+            points,
+            heatmap_size,
+            kernel_size,
+            dropout,
+            recompute,
+            head,
+            head_widths,
+        )
+        load_weights(self.network, *(Path(path) for path in weights))
+        # Nothing that is trained reaches the RGB branch; processes that train together must know.
+        self.network.g_all.to_rgb1.requires_grad_(False)
+        self.network.g_all.to_rgbs.requires_grad_(False)
+        for part in frozen:
+            found = [p for name, p in self.network.named_parameters() if name.startswith(part)]
+            if not found:
+                raise ConfigError(f"model.frozen: no parameter's name begins with {part!r}")
+            for parameter in found:
+                parameter.requires_grad_(False)
+        self.train()  # Lightning leaves the modes of the parts as they are
+        self._faces: list[tuple[Tensor, Tensor]] = []
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Heat maps ``[B,A,s,s]`` of crops ``[B,3,S,S]`` in [−1,1]; `heatmap_scores` reads them."""
+        heatmaps: Tensor = self.network(images)
+        return heatmaps[:, : len(self.hparams["aus"])]
+
+    def train(self, mode: bool = True) -> FGNetModule:
+        """As usual, but frozen parts stay in evaluation mode."""
+        super().train(mode)
+        for name, module in self.network.named_modules():
+            if any(f"{name}.".startswith(part) for part in self.hparams["frozen"]):
+                module.eval()
+        return self
+
+    # ------------------------------------------------------------------ training
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW with a group per part of the network."""
+        hp = self.hparams
+        groups = []
+        for part, lr in (
+            (self.network.pspencoder, hp["encoder_lr"]),
+            (self.network.g_all, hp["generator_lr"]),
+            (self.network.interpreter, None),
+        ):
+            lr = hp["lr"] if lr is None else lr
+            if parameters := [p for p in part.parameters() if p.requires_grad]:
+                groups.append({"params": parameters, "lr": lr, "full_lr": lr})
+        # One pass over all weights; Lightning does not clip what mixed precision scales inside the optimizer.
+        fused = self._trainer is not None and str(self.trainer.precision).startswith("32")
+        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"], fused=fused)
+
+    def configure_gradient_clipping(
+        self,
+        optimizer: Any,
+        gradient_clip_val: float | None = None,
+        gradient_clip_algorithm: str | None = None,
+    ) -> None:
+        """Clip to the recipe's norm unless the trainer has one of its own."""
+        if gradient_clip_val is None and self.hparams["clip"] is not None:
+            gradient_clip_val, gradient_clip_algorithm = self.hparams["clip"], "norm"
+        self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
+
+    def on_train_start(self) -> None:
+        """Check that data and model mean the same; take the AU rates of the training frames."""
+        super().on_train_start()
+        hp, data = self.hparams, self.trainer.datamodule  # type: ignore[attr-defined]
+        if data.store.size != hp["image_size"]:
+            raise ConfigError(f"the data are crops of {data.store.size} px, the model's {hp['image_size']}")
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Squared error of the heat maps, mean over the AUs."""
+        hp = self.hparams
+        self.set_learning_rates()
+        labels = batch["occurrences"]
+        target = au_heatmaps(
+            batch["landmarks"], labels, hp["aus"], hp["heatmap_size"], hp["image_size"], hp["sigma"]
+        )
+        per_au = heatmap_loss(self(2 * batch["image"] - 1), target, self.frame_weights(labels))
+        coded = ~per_au.isnan()
+        loss = per_au[coded].mean() if bool(coded.any()) else torch.nan_to_num(per_au).sum()
+        self.log_loss(loss)
+        return loss
+
+    # ------------------------------------------------------------------ validation and test
+
+    def scores(self, batch: dict[str, Any]) -> Tensor:
+        """Mean of the clamped heat maps ``[B,A]``, in [−1,1]."""
+        return heatmap_scores(self(2 * batch["image"] - 1))
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Count the frames' decisions."""
+        heatmaps = self(2 * batch["image"] - 1)
+        self.f1.update(heatmap_scores(heatmaps), batch)
+        if batch_idx == 0 and self.hparams["overlays"] and self.trainer.is_global_zero:
+            some = slice(self.hparams["overlays"])
+            self._faces = [(batch["image"][some], heatmaps[some])]
+
+    def on_validation_epoch_end(self) -> None:
+        """Log F1 and the overlay."""
+        super().on_validation_epoch_end()
+        faces, self._faces = self._faces, []
+        if faces and not self.trainer.sanity_checking:
+            self._show(heatmap_overlay(*faces[0]))
+
+    def _show(self, picture: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
+        path = Path(self.trainer.default_root_dir) / "overlays" / f"step{self.trainer.global_step:07d}.png"
+        with atomic_path(path) as temporary:
+            Image.fromarray(picture).save(temporary, format="PNG")
+        for logger in self.loggers:
+            if hasattr(logger, "log_image"):
+                logger.log_image(key="val/heatmaps", images=[picture])

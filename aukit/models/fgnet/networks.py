@@ -1,0 +1,137 @@
+"""FG-Net (Yin et al., WACV 2024, arXiv 2308.12380): pSp encoder → StyleGAN2 → pyramid interpreter."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from aukit.models.fgnet.encoder import GradualStyleEncoder
+from aukit.models.fgnet.interpreter import PyramidInterpreter
+from aukit.models.fgnet.plain_interpreter import PlainInterpreter
+from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
+
+__all__ = [
+    "FGNet",
+    "GradualStyleEncoder",
+    "Head",
+    "PlainInterpreter",
+    "PyramidInterpreter",
+    "StyleGAN2Generator",
+    "heatmap_scores",
+]
+
+#: What reads the generator's maps: FG-Net's pyramid, or one of the heads of its ablation.
+Head = Literal["pyramid", "pixel", "plain"]
+
+_WIDTHS = {"pixel": (128, 32), "plain": (512, 128, 32)}  # of the ablation's heads
+
+
+def heatmap_scores(heatmaps: Tensor) -> Tensor:
+    """Score of each heat map: the mean over its pixels clamped to [−1,1]. Above 0 the AU is present.
+
+    Args:
+        heatmaps: ``[…,H,W]``.
+
+    Returns:
+        ``[…]`` in [−1,1], float32.
+    """
+    return heatmaps.float().clamp(-1, 1).mean(dim=(-2, -1))
+
+
+class FGNet(nn.Module):
+    """Images → heat maps of action units; the defaults are the published network.
+
+    The encoder's codes plus the mean code go through the generator's *mapping* network row by row, as if they
+    were drawn from Z, and only then style the synthesis. The released weights were trained so.
+
+    State-dict groups are those of the released checkpoints: ``pspencoder``, ``g_all``, ``interpreter``; and
+    ``latent_avg``, a constant that the released files lack (`aukit.models.fgnet.weights`).
+
+    Args:
+        image_size: Side of the images.
+        size: Side of the image that the generator could draw; sets the number of maps and codes.
+        style_dim: Width of a code.
+        n_mlp: Layers of the mapping network.
+        channel_multiplier: Width of the generator's maps.
+        max_channels: Upper bound of their channels.
+        encoder_widths: Channels of the encoder's stem and stages.
+        encoder_units: Its residual units per stage; None for the 24 of IR-SE-50.
+        points: Heat maps that come out.
+        heatmap_size: Their side.
+        kernel_size: Side of the interpreter's kernels.
+        dropout: Its dropout rate.
+        recompute: Compute the generator's maps above ``heatmap_size`` again in the backward pass, for less
+            memory.
+        head: "pyramid" as published; "pixel" or "plain" for the ablation's `PlainInterpreter`, a pixel MLP or
+            a CNN.
+        head_widths: Channels within the latter two; None for the published (128, 32) and (512, 128, 32).
+
+    Cost: 324 M parameters. Forward 183 GMAC per image (255 with every published operation); see
+    ``benchmarks/fgnet.py``.
+    """
+
+    latent_avg: Tensor
+
+    def __init__(
+        self,
+        image_size: int = 256,
+        size: int = 1024,
+        style_dim: int = 512,
+        n_mlp: int = 8,
+        channel_multiplier: float = 2,
+        max_channels: int = 512,
+        encoder_widths: tuple[int, int, int, int, int] = (64, 64, 128, 256, 512),
+        encoder_units: tuple[int, int, int, int] | None = None,
+        points: int = 32,
+        heatmap_size: int = 128,
+        kernel_size: int = 5,
+        dropout: float = 0.1,
+        recompute: bool = False,
+        head: Head = "pyramid",
+        head_widths: Sequence[int] | None = None,
+    ) -> None:
+        super().__init__()
+        self.g_all = StyleGAN2Generator(size, style_dim, n_mlp, channel_multiplier, max_channels)
+        self.pspencoder = GradualStyleEncoder(
+            n_styles=self.g_all.n_latent,
+            style_dim=style_dim,
+            image_size=image_size,
+            widths=encoder_widths,
+            units=encoder_units,
+        )
+        channels = self.g_all.channels
+        self.interpreter: nn.Module
+        if head == "pyramid":
+            self.interpreter = PyramidInterpreter(points, dropout, channels, heatmap_size, kernel_size)
+        else:
+            kernel, widths = 1 if head == "pixel" else kernel_size, head_widths or _WIDTHS[head]
+            self.interpreter = PlainInterpreter(points, channels, heatmap_size, kernel, widths)
+        self.heatmap_size = heatmap_size
+        self.recompute = recompute
+        self.register_buffer("latent_avg", torch.zeros(self.g_all.n_latent, style_dim))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Heat maps of face crops.
+
+        Args:
+            images: ``[B,3,S,S]`` RGB in [−1,1], FFHQ-aligned, S = ``image_size``.
+
+        Returns:
+            ``[B,points,heatmap_size,heatmap_size]``, unbounded; `heatmap_scores` reads them.
+        """
+        heatmaps: Tensor = self.interpreter(self.features(images))
+        return heatmaps
+
+    def features(self, images: Tensor) -> list[Tensor]:
+        """The generator's maps ``[B,C,s,s]``, s = 4, 8, … up to ``heatmap_size``; images as in `forward`."""
+        return self.g_all.pyramid(self.styles(images), self.heatmap_size, self.recompute)
+
+    def styles(self, images: Tensor) -> Tensor:
+        """The W+ code ``[B,n_latent,style_dim]`` that styles the synthesis."""
+        # The last code styles nothing but the RGB image. Only a training computes it, for its zero gradient.
+        needed = None if torch.is_grad_enabled() else self.g_all.n_latent - 1
+        codes: Tensor = self.pspencoder(images, needed)
+        return self.g_all.mapping(codes + self.latent_avg[: codes.shape[1]])

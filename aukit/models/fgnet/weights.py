@@ -1,0 +1,309 @@
+"""Published checkpoints, and our own → safetensors: checked by keys, shapes and hash, with licence terms.
+
+| kind | file | state dicts in it | groups of `FGNet` that it gives |
+|---|---|---|---|
+| fgnet | ``model.pth`` | ``pspencoder``, ``g_all``, ``interpreter`` | these |
+| stylegan2 | ``stylegan2-ffhq-config-f.pt`` | ``g_ema`` | ``g_all`` |
+| psp | ``psp_ffhq_encode.pt`` | ``state_dict`` (``encoder.…``) | ``pspencoder``, ``latent_avg`` |
+| inversion | a checkpoint of `InversionModule` | ``state_dict`` (``network.…``) | all but ``interpreter`` |
+
+The mean code that the encoder's output is added to is not in the released FG-Net files; it comes from the pSp
+checkpoint. A ``latent_avg`` beside ``g_ema`` is another thing, the generator's own mean, and is not read.
+
+Nothing but tensors and plain values is ever unpickled.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor, nn
+
+from aukit import __version__
+from aukit.errors import WeightsError
+from aukit.facs import CORPUS_AUS
+from aukit.models.fgnet.networks import FGNet
+from aukit.models.weights import weights_path
+from aukit.utils.files import atomic_path
+
+__all__ = ["LICENCES", "RELEASED_AUS", "WeightsKind", "import_weights", "load_weights", "published_shapes"]
+
+WeightsKind = Literal["fgnet", "stylegan2", "psp", "inversion"]
+
+_FFHQ = (
+    "derived from StyleGAN2 FFHQ weights (NVIDIA Source Code License, non-commercial) and FFHQ images"
+    " (non-commercial terms)"
+)
+
+LICENCES: Mapping[WeightsKind, str] = {
+    "fgnet": f"FG-Net repository: MIT (2023). Weights {_FFHQ}; trained on BP4D or DISFA (signed agreements,"
+    " research use). The authors' and owners' own terms decide.",
+    "stylegan2": f"Weights {_FFHQ}. The owners' own terms decide.",
+    "psp": f"pixel2style2pixel repository: MIT. Weights {_FFHQ}. The authors' and owners' own terms decide.",
+    "inversion": "MIT, as aukit; trained on faces that aukit rendered.",
+}
+"""Licence terms that go into the metadata of an imported file."""
+
+RELEASED_AUS: Mapping[str, tuple[int, ...]] = {
+    "bp4d": CORPUS_AUS["bp4d"].occurrence,
+    "disfa": (1, 2, 4, 6, 9, 12, 25, 26),
+}
+"""Action units of the first heat maps of the released models, by corpus."""
+
+_FORMAT = "aukit-weights-1"
+_LARGEST = 4 << 30  # bytes; the pSp checkpoint, the largest of them, has 1.2e9
+_CONTAINER: Mapping[WeightsKind, tuple[str, ...]] = {
+    "fgnet": ("pspencoder", "g_all", "interpreter"),
+    "stylegan2": ("g_ema",),
+    "psp": ("state_dict", "latent_avg"),
+    "inversion": ("state_dict",),
+}
+
+
+def published_shapes(network: nn.Module | None = None) -> dict[str, tuple[int, ...]]:
+    """Key → shape of every entry of a network; by default of the published one, without its memory."""
+    if network is None:
+        with torch.device("meta"):
+            network = FGNet()
+    return {key: tuple(value.shape) for key, value in network.state_dict().items()}
+
+
+def import_weights(
+    kind: WeightsKind,
+    source: Path,
+    out: Path,
+    *,
+    corpus: str | None = None,
+    latent_avg: Path | None = None,
+    sha256: str | None = None,
+    network: FGNet | None = None,
+) -> dict[str, str]:
+    """Turn a published checkpoint into a safetensors file with metadata.
+
+    Args:
+        kind: What the file is; see the module's table.
+        source: The checkpoint.
+        out: The file to write, in one step.
+        corpus: For "fgnet": "bp4d" or "disfa", what the model was trained on.
+        latent_avg: For "fgnet": the pSp checkpoint, or what "psp" was imported to.
+        sha256: Refuse a file with another hash.
+        network: A network of another size than the published one, for its shapes.
+
+    Returns:
+        The metadata: ``format``, ``kind``, ``licence``, ``source``, ``source_sha256``, ``sha256`` (of the
+        content) and, for "fgnet", ``corpus`` and ``aus``.
+
+    Raises:
+        WeightsError: The file is missing, truncated, holds something else than tensors, or its keys, shapes,
+            types or hash are not those expected; the message says which and what to do.
+
+    Cost for ``model.pth``: about 20 s and 3.1 GB.
+    """
+    if kind == "fgnet" and (corpus not in RELEASED_AUS or latent_avg is None):
+        raise WeightsError(
+            f"{source}: an FG-Net checkpoint says neither what it was trained on nor its mean code; name the"
+            " corpus (bp4d or disfa) and the pSp checkpoint (psp_ffhq_encode.pt), whose latent_avg it needs"
+        )
+    content, digest = _read_pickle(source, sha256)
+    for name in _CONTAINER[kind]:
+        if name not in content:
+            raise WeightsError(_lacks(source, name, kind, content))
+    tensors: dict[str, Tensor] = {}
+    if kind == "fgnet":
+        for group in _CONTAINER[kind]:
+            tensors |= _with_prefix(f"{group}.", content[group], source)
+        assert latent_avg is not None
+        tensors["latent_avg"] = _mean_code(latent_avg)
+    elif kind == "stylegan2":
+        tensors |= _with_prefix("g_all.", content["g_ema"], source)
+    elif kind == "inversion":
+        state = _with_prefix("", content["state_dict"], source)
+        parts = ("network.pspencoder.", "network.g_all.", "network.latent_avg")
+        tensors = {k.removeprefix("network."): v for k, v in state.items() if k.startswith(parts)}
+        if not tensors:
+            raise WeightsError(f"{source}: no checkpoint of InversionModule: it has no entry {parts[0]}…")
+    else:
+        state = content["state_dict"]
+        if not isinstance(state, Mapping):
+            raise WeightsError(f"{source}: state_dict is no dictionary of tensors; download the file again")
+        encoder = {k.removeprefix("encoder."): v for k, v in state.items() if str(k).startswith("encoder.")}
+        tensors |= _with_prefix("pspencoder.", encoder, source)
+        tensors["latent_avg"] = _checked_mean_code(content["latent_avg"], source)
+    # Inversion is trained here at any size; a network says when it is loaded whether it fits.
+    own = {key: tuple(value.shape) for key, value in tensors.items()}
+    _check(tensors, own if kind == "inversion" else published_shapes(network), source)
+    metadata = {
+        "format": _FORMAT,
+        "aukit": __version__,
+        "kind": kind,
+        "licence": LICENCES[kind],
+        "source": source.name,
+        "source_sha256": digest,
+        "sha256": _content_hash(tensors),
+    }
+    if corpus is not None and kind == "fgnet":
+        metadata |= {"corpus": corpus, "aus": json.dumps(RELEASED_AUS[corpus])}
+    with atomic_path(out) as temporary:
+        save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata)
+    return metadata
+
+
+def load_weights(network: nn.Module, *paths: str | Path) -> list[dict[str, str]]:
+    """Load imported files into a network, each strictly: whole groups, same shapes, content as hashed.
+
+    Args:
+        network: An `FGNet` or the part of one that the files are for; groups that no file gives stay as they
+            are.
+        paths: Files that `import_weights` wrote, or names of shipped ones (`aukit.models.weights`); ``FILE#GROUP``
+            takes one group of a file, such as ``mini#pspencoder``. A later one wins where two give the same
+            group.
+
+    Returns:
+        The files' metadata.
+
+    Raises:
+        WeightsError: A file is missing, damaged or not ours, does not fit the network or lacks the group.
+    """
+    read = []
+    for name in paths:
+        file, _, group = str(name).partition("#")
+        path = weights_path("fgnet", file)
+        tensors, metadata = _read_safetensors(path)
+        _check(tensors, published_shapes(network), path)
+        if _content_hash(tensors) != metadata["sha256"]:
+            raise WeightsError(f"{path}: the content is not what was written (hash differs); import it again")
+        if group:
+            groups = sorted({key.split(".")[0] for key in tensors})
+            tensors = {key: value for key, value in tensors.items() if key.split(".")[0] == group}
+            if not tensors:
+                raise WeightsError(f"{path}: has no group {group!r}, but {', '.join(groups)}")
+        network.load_state_dict(tensors, strict=False)  # strict by groups: _check has seen to it
+        read.append(metadata)
+    return read
+
+
+def _read_pickle(path: Path, sha256: str | None) -> tuple[Mapping[str, Any], str]:
+    """The top-level dictionary of a checkpoint and the file's hash."""
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; the links to the published checkpoints are in the README")
+    if (size := path.stat().st_size) > _LARGEST:
+        raise WeightsError(f"{path}: {size:,} bytes are more than any of the published checkpoints has")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    if sha256 is not None and digest != sha256.lower():
+        raise WeightsError(f"{path}: SHA-256 is {digest}, expected is {sha256.lower()}; download it again")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:
+        if "weights_only" in str(error) or "Unsupported" in str(error):
+            first = str(error).strip().splitlines()[0]
+            raise WeightsError(
+                f"{path}: refused, since it holds other things than tensors and plain values, which could run"
+                f" code when read ({first}); take the file from its authors"
+            ) from error
+        raise WeightsError(
+            f"{path}: truncated or no PyTorch checkpoint ({size:,} bytes); download it again"
+        ) from error
+    if not isinstance(content, Mapping):
+        raise WeightsError(f"{path}: holds a {type(content).__name__}, not a dictionary of state dicts")
+    return content, digest
+
+
+def _lacks(path: Path, name: str, kind: str, content: Mapping[str, Any]) -> str:
+    if name == "latent_avg":
+        return (
+            f"{path}: has no latent_avg, the mean code that its output must be added to; take the released"
+            " psp_ffhq_encode.pt, which has it, not a state dict saved without"
+        )
+    found = ", ".join(sorted(map(str, content))[:6])
+    return f"{path}: is no {kind} checkpoint: it has no {name!r}, but {found}"
+
+
+def _mean_code(path: Path) -> Tensor:
+    if path.suffix == ".safetensors":
+        tensors, _ = _read_safetensors(path)
+        content: Mapping[str, Any] = tensors
+    else:
+        content, _ = _read_pickle(path, None)
+    if "latent_avg" not in content:
+        raise WeightsError(_lacks(path, "latent_avg", "psp", content))
+    return _checked_mean_code(content["latent_avg"], path)
+
+
+def _checked_mean_code(value: Any, path: Path) -> Tensor:
+    if not isinstance(value, Tensor) or value.ndim != 2:
+        what = list(value.shape) if isinstance(value, Tensor) else type(value).__name__
+        raise WeightsError(f"{path}: latent_avg is {what}; needed is one code per style, as pSp has it")
+    return value
+
+
+def _with_prefix(prefix: str, state: Any, path: Path) -> dict[str, Tensor]:
+    if not isinstance(state, Mapping):
+        raise WeightsError(f"{path}: {prefix.rstrip('.')} is no state dict; download the file again")
+    for key, value in state.items():
+        if not isinstance(value, Tensor):
+            raise WeightsError(f"{path}: {prefix}{key} is a {type(value).__name__}, not a tensor")
+    return {f"{prefix}{key}": value.detach() for key, value in state.items()}
+
+
+def _check(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
+    """Every group that is there must be whole, of the right shapes, float32 (counters int64) and finite."""
+    groups = {key.split(".")[0] for key in tensors}
+    wanted = {key: shape for key, shape in shapes.items() if key.split(".")[0] in groups}
+    missing, unknown = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
+    if missing or unknown:
+        lacks = f"lacks {len(missing)} entries, the first is {missing[0]}" if missing else ""
+        more = f"has {len(unknown)} unknown entries, the first is {unknown[0]}" if unknown else ""
+        raise WeightsError(
+            f"{path}: {' and '.join(filter(None, (lacks, more)))}; it belongs to a network of another size"
+            f" or kind{_size_hint(tensors)}"
+        )
+    for key, value in tensors.items():
+        if tuple(value.shape) != wanted[key]:
+            raise WeightsError(
+                f"{path}: {key} is {list(value.shape)}, needed is {list(wanted[key])}; it belongs to a"
+                f" network of another size{_size_hint(tensors)}"
+            )
+        expected = torch.int64 if key.endswith("num_batches_tracked") else torch.float32
+        if value.dtype != expected:
+            raise WeightsError(
+                f"{path}: {key} is {value.dtype}, needed is {expected}; take the published file, not a copy"
+                " in reduced precision"
+            )
+        if not bool(value.isfinite().all()):
+            raise WeightsError(f"{path}: {key} has values that are not finite; download the file again")
+
+
+def _size_hint(tensors: Mapping[str, Tensor]) -> str:
+    blocks = {key.split(".")[2] for key in tensors if key.startswith("g_all.to_rgbs.")}
+    return f" (its generator draws {4 * 2 ** len(blocks)} px)" if blocks else ""
+
+
+def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    if not path.is_file():
+        raise WeightsError(f"{path}: no such file; make it with aukit weights import")
+    try:
+        with safe_open(path, "pt") as file:
+            metadata = dict(file.metadata() or {})
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, OSError) as error:
+        raise WeightsError(f"{path}: truncated or no safetensors file ({error}); import it again") from error
+    if metadata.get("format") != _FORMAT or metadata.get("kind") not in get_args(WeightsKind):
+        raise WeightsError(f"{path}: was not made by aukit weights import; import the published checkpoint")
+    return tensors, metadata
+
+
+def _content_hash(tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256()
+    for key in sorted(tensors):
+        value = tensors[key].contiguous()
+        digest.update(f"{key} {value.dtype} {list(value.shape)}\n".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

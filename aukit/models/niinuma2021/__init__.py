@@ -1,0 +1,1 @@
+"""Niinuma et al. (WACV 2021): expressions synthesised after 3D registration, intensities estimated."""

@@ -1,0 +1,316 @@
+"""Balanced training batches and evaluation frames for the intensity estimators, normalised."""
+
+from __future__ import annotations
+
+import hashlib
+import warnings
+from typing import Any, ClassVar, Literal
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import Dataset
+
+from aukit.datamodules.base import StepDataModule
+from aukit.datamodules.corpus import CorpusDataModule
+from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
+from aukit.errors import ConfigError
+from aukit.models.niinuma2021.intensity.augment import relight, shake
+from aukit.models.niinuma2021.intensity.normalize import (
+    IMAGENET_MEAN,
+    IMAGENET_STD,
+    Floats,
+    Images,
+    au0_normalize,
+    lacking_neutral,
+    mean_texture_normalize,
+    person_means,
+    person_neutrals,
+)
+from aukit.store.balanced_set import BalancedSet
+from aukit.store.store import PreparedStore
+
+__all__ = ["IntensityDataModule", "Normalizer"]
+
+Normalization = Literal["none", "au0", "mean"]
+
+
+class Normalizer:
+    """Images of known people → network input.
+
+    Without normalisation (I/255 − mean) / std of ImageNet; with it (I − M_p)/255 / std.
+
+    Args:
+        kind: "none", "au0" (neutral frame) or "mean" (mean texture).
+        references: Person → float32 ``[S,S,3]``; empty for "none".
+    """
+
+    def __init__(self, kind: Normalization, references: dict[str, Floats]) -> None:
+        self.kind = kind
+        self.references = references
+
+    @classmethod
+    def build(cls, kind: Normalization, store: PreparedStore, aus: tuple[int, ...]) -> Normalizer:
+        """Take the references from all real frames of each person in the store.
+
+        "au0" reads labels of all people, "mean" looks at all frames of all people: name them so in results.
+        """
+        persons = store.table.frame["person"].to_numpy()
+        if kind == "mean":
+            return cls(kind, person_means(store.images, persons))
+        if kind == "au0":
+            with warnings.catch_warnings():
+                # `IntensityDataModule.notes` counts them.
+                warnings.filterwarnings("ignore", message=".*people lack a neutral frame")
+                return cls(kind, person_neutrals(store.images, persons, store.table.intensities(aus)))
+        return cls(kind, {})
+
+    def __call__(self, images: Images | Floats, persons: npt.NDArray[np.object_]) -> Floats:
+        """Network input float32 ``[B,S,S,3]`` of images 0 … 255; unknown people raise `ConfigError`."""
+        if self.kind == "none":
+            x = images.astype(np.float32)
+            x *= 1 / (255 * IMAGENET_STD)
+            x -= IMAGENET_MEAN / IMAGENET_STD
+            return x
+        try:
+            reference = np.stack([self.references[str(person)] for person in persons])
+        except KeyError as error:
+            raise ConfigError(f"normalization={self.kind}: no reference picture of {error}") from error
+        normalize = au0_normalize if self.kind == "au0" else mean_texture_normalize
+        x = normalize(images, reference)
+        x /= IMAGENET_STD
+        return x
+
+
+class BalancedBatches(StepSampler):
+    """Batches of a balanced set: mixed, or of one action unit each (for one network per action unit).
+
+    Args:
+        heads: ``[M]`` index of the action unit that each image was drawn for.
+        batch_size: Images per batch and process.
+        seed: Seed of the orders.
+        rank: Rank of this process.
+        world_size: Number of processes.
+        steps_per_epoch: Batches per epoch; None for one pass.
+        by_head: One action unit per batch, in turn.
+    """
+
+    def __init__(
+        self,
+        heads: npt.NDArray[np.int64],
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        steps_per_epoch: int | None = None,
+        by_head: bool = False,
+    ) -> None:
+        groups = (
+            [np.flatnonzero(heads == head) for head in np.unique(heads)]
+            if by_head
+            else [np.arange(len(heads))]
+        )
+        self._parts = [
+            ShuffledBatches(rows, batch_size, seed + 7919 * number, rank, world_size)
+            for number, rows in enumerate(groups)
+        ]
+        steps = steps_per_epoch or sum(part.steps_per_pass for part in self._parts)
+        super().__init__(steps, seed, rank, world_size)
+
+    def batch(self, epoch: int, step: int) -> BatchSpec:
+        """Rows of the set; flips and dropout of the step hang on (seed, epoch, step, rank)."""
+        now = epoch * self.steps_per_epoch + step
+        turn, part = divmod(now, len(self._parts))
+        run, position = divmod(turn, self._parts[part].steps_per_pass)
+        rows = self._parts[part].batch(run, position).rows
+        return BatchSpec(rows, self.seed, epoch, step, self.rank, {"step": now})
+
+
+class BalancedDataset(Dataset[dict[str, Any]]):
+    """Normalised images of a balanced set.
+
+    Batches: ``image`` ``[B,3,S,S]``; ``head`` ``[B]``, index of the action unit that an image was drawn for,
+    and its ``level`` 0 … 5; ``levels`` ``[B,A]``, all that the image wears (NaN = not coded); ``step``.
+    """
+
+    def __init__(
+        self,
+        balanced: BalancedSet,
+        aus: tuple[int, ...],
+        wears: Rows,
+        normalizer: Normalizer,
+        flip: bool,
+        jitter: float,
+    ) -> None:
+        self.balanced = balanced
+        self.heads = _heads(balanced, aus)
+        self.levels = balanced.store.table.intensities(aus)[wears]
+        self.persons = balanced.store.table.frame["person"].to_numpy()[balanced.plan["source"].to_numpy()]
+        self.normalizer = normalizer
+        self.flip = flip
+        self.jitter = jitter
+
+    def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
+        raw, rng = self.balanced.images_at(spec.rows), spec.rng(2)
+        flips = rng.random(len(raw)) < 0.5
+        lit = relight(raw, rng, self.jitter) if self.jitter else raw
+        images = self.normalizer(lit, self.persons[spec.rows])
+        if self.flip:
+            images[flips] = images[flips, :, ::-1]
+        image = _channels_first(images)
+        heads, levels = self.heads[spec.rows], self.levels[spec.rows]
+        return {
+            "image": shake(image, rng, self.jitter) if self.jitter else image,
+            "head": torch.from_numpy(heads),
+            "level": torch.from_numpy(levels[np.arange(len(levels)), heads].astype(np.int64)),
+            "levels": torch.from_numpy(levels),
+            "step": spec.extra["step"],
+        }
+
+
+class FrameDataset(Dataset[dict[str, Any]]):
+    """Normalised real frames: ``image``, ``labels`` ``[B,A]`` (NaN = not coded) and ``rows`` of the store."""
+
+    def __init__(self, store: PreparedStore, aus: tuple[int, ...], normalizer: Normalizer) -> None:
+        self.store = store
+        self.labels = store.table.intensities(aus)
+        self.persons = store.table.frame["person"].to_numpy()
+        self.normalizer = normalizer
+
+    def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
+        images = self.normalizer(np.asarray(self.store.images[spec.rows]), self.persons[spec.rows])
+        return {
+            "image": _channels_first(images),
+            "labels": torch.from_numpy(self.labels[spec.rows]),
+            "rows": torch.from_numpy(np.asarray(spec.rows, dtype=np.int64)),
+        }
+
+
+class IntensityDataModule(StepDataModule):
+    """Trains on a balanced set, evaluates on the corpus's real frames.
+
+    Args:
+        corpus: Datamodule of the corpus; gives store, split and action units.
+        training_set: Folder of the `BalancedSet`, synthetic or real. Its source people must be training
+            people.
+        normalization: "none", "au0" (subtract a neutral frame: needs labels of test people, an oracle) or
+            "mean" (subtract the personal mean texture: looks at all frames of test people, transductive).
+        shuffle_labels: Control: permute the label vectors over the images of each action unit.
+        by_head: Batches of one action unit each, for networks that are not shared.
+        flip: Random horizontal flips in training; off in the paper, as far as it says.
+        jitter: Strength of random changes of light and place in training; 0 = off, as in the paper.
+        batch_size: Images per training batch and process.
+        steps_per_epoch: Batches per epoch; None for one pass over the set.
+        val_frames: At most this many frames per validation, spread evenly; None for all.
+        eval_batch_size: Frames per evaluation batch.
+        num_workers: Loader processes.
+
+    The seed of all draws is the corpus's.
+    """
+
+    location_arguments: ClassVar[tuple[str, ...]] = ("training_set", "num_workers")
+
+    def __init__(
+        self,
+        corpus: CorpusDataModule,
+        training_set: str,
+        normalization: Normalization = "none",
+        shuffle_labels: bool = False,
+        by_head: bool = False,
+        flip: bool = False,
+        jitter: float = 0.0,
+        batch_size: int = 64,
+        steps_per_epoch: int | None = None,
+        val_frames: int | None = None,
+        eval_batch_size: int = 128,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, num_workers, corpus.seed)
+        self.corpus = corpus
+        self.aus = corpus.aus
+        self.training_set = training_set
+        self.normalization: Normalization = normalization
+        self.shuffle_labels = shuffle_labels
+        self.by_head = by_head
+        self.flip = flip
+        self.jitter = jitter
+        self.steps_per_epoch = steps_per_epoch
+        self.val_frames = val_frames
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the corpus's and the training set's fingerprints."""
+        return hashlib.sha256(f"{self.corpus.fingerprint}/{self.balanced.fingerprint}".encode()).hexdigest()
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """For "au0": how many people there are references of, and how many of these are not neutral."""
+        if self.normalization != "au0":
+            return {}
+        persons = self.store.table.frame["person"].to_numpy()
+        lacking = lacking_neutral(persons, self.store.table.intensities(self.aus))
+        return {"references": len(self.normalizer.references), "references_not_neutral": len(lacking)}
+
+    def prepare_data(self) -> None:
+        """Prepare the corpus. The training set must be there."""
+        self.corpus.prepare_data()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open store and set; compute the reference pictures."""
+        self.corpus.trainer = self.trainer
+        self.corpus.setup(stage)
+        if hasattr(self, "balanced"):
+            return
+        self.store = self.corpus.store
+        self.balanced = BalancedSet.open(self.training_set, self.store)
+        persons = self.store.table.frame["person"].to_numpy()
+        sources = self.balanced.plan[["source", "target"]].to_numpy().ravel()
+        if strangers := set(persons[sources]) & set(persons[self.corpus.test_rows]):
+            raise ConfigError(
+                f"{self.training_set}: was made of test people, such as {sorted(strangers)[:5]}"
+            )
+        self.normalizer = Normalizer.build(self.normalization, self.store, self.aus)
+
+    def train_batches(self) -> tuple[BalancedDataset, BalancedBatches]:
+        """The balanced set in a new order each pass."""
+        heads = _heads(self.balanced, self.aus)
+        wears = self.balanced.plan["target"].to_numpy(np.int64, copy=True)
+        if self.shuffle_labels:
+            for head in np.unique(heads):
+                mine = np.flatnonzero(heads == head)
+                wears[mine] = np.random.default_rng([self.seed, int(head), 3]).permutation(wears[mine])
+        sampler = BalancedBatches(
+            heads, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch, self.by_head
+        )
+        return BalancedDataset(
+            self.balanced, self.aus, wears, self.normalizer, self.flip, self.jitter
+        ), sampler
+
+    def val_batches(self) -> tuple[FrameDataset, EvaluationBatches] | None:
+        """Real frames of validation people."""
+        rows = self.corpus.val_rows
+        if self.val_frames is not None and len(rows) > self.val_frames:
+            rows = rows[np.linspace(0, len(rows) - 1, self.val_frames).round().astype(np.int64)]
+        return self._frames(rows)
+
+    def test_batches(self) -> tuple[FrameDataset, EvaluationBatches] | None:
+        """Real frames of test people, each once."""
+        return self._frames(self.corpus.test_rows)
+
+    def _frames(self, rows: Rows) -> tuple[FrameDataset, EvaluationBatches] | None:
+        if not len(rows):
+            return None
+        batches = EvaluationBatches(rows, self.eval_batch_size, self.rank, self.world_size)
+        return FrameDataset(self.store, self.aus, self.normalizer), batches
+
+
+def _heads(balanced: BalancedSet, aus: tuple[int, ...]) -> npt.NDArray[np.int64]:
+    numbers = balanced.plan["au"].to_numpy()
+    if unknown := sorted(set(numbers.tolist()) - set(aus)):
+        raise ConfigError(f"{balanced.path}: has images for AU {unknown}, the corpus is read for {list(aus)}")
+    index = {au: head for head, au in enumerate(aus)}
+    return np.array([index[int(number)] for number in numbers], dtype=np.int64)
+
+
+def _channels_first(images: Floats) -> torch.Tensor:
+    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))

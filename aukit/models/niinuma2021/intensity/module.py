@@ -1,0 +1,177 @@
+"""Training of the intensity estimators (Niinuma et al., WACV 2021, §3.3 and §4.2.2)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.nn import functional as F
+
+from aukit.errors import ConfigError
+from aukit.metrics import IntraclassCorrelation
+from aukit.models.niinuma2021.intensity.networks import EstimatorBank, IntensityTrunk, decode
+
+__all__ = ["NOT_FITTED", "IntensityModule"]
+
+#: Training cross-entropy from which an estimator counts as not fitted; chance over six classes is 1.79.
+NOT_FITTED = 1.7
+
+_MEMORY = 0.98  # of the running mean of the training cross-entropy: about the last fifty steps
+
+
+class IntensityModule(LightningModule):
+    """Six-way classification of intensity levels; defaults are the paper's.
+
+    Each image trains the head (or the network) of the action unit that it was drawn for, with cross-entropy.
+    Validation: ICC(3,1) per action unit on validation people, ``val/icc`` their mean, by which a checkpoint
+    is selected. Test step: ``rows``, ``scores``, ``level`` and ``expectation`` for the prediction writer.
+    Logged with the test: ``final_cross_entropy`` of the training and ``fitted`` (1, or 0 when it is not below
+    1.7).
+
+    Args:
+        aus: Action units, in the order of the label columns.
+        network: "vgg16", "vgg16_bn" (one network per action unit) or "trunk" (one small trunk, a head each).
+        weights: ImageNet weights for VGG16; None starts from random weights.
+        frozen_convs: First convolutions of VGG16 that are not trained; the paper's wording is read as 2.
+        trunk_widths: Channels of the trunk.
+        dropout: Dropout rate; 0.5 in the paper.
+        lr: Adam's learning rate; 5e−5 in the paper.
+        schedule: "constant", or "cosine" from a short rise to 0 over the run.
+        weight_decay: Decoupled weight decay; 0 in the paper.
+        other_heads: Weight of the mean cross-entropy of all action units that an image is coded for, beside
+            that of its own; needs the trunk. 0 in the paper, whose networks see one action unit each.
+        decoding: What ``scores`` are: "argmax" (the paper's one-hot wording) or "expectation"; both are
+            recorded.
+    """
+
+    def __init__(
+        self,
+        aus: Sequence[int] = (1, 4, 6, 10, 12, 14, 17),
+        network: Literal["vgg16", "vgg16_bn", "trunk"] = "vgg16",
+        weights: str | None = None,
+        frozen_convs: int = 0,
+        trunk_widths: tuple[int, int, int, int] = (16, 32, 64, 96),
+        dropout: float = 0.5,
+        lr: float = 5e-5,
+        schedule: Literal["constant", "cosine"] = "constant",
+        weight_decay: float = 0.0,
+        other_heads: float = 0.0,
+        decoding: Literal["argmax", "expectation"] = "argmax",
+    ) -> None:
+        super().__init__()
+        # The weights file is needed to begin a training, not to load a checkpoint.
+        self.save_hyperparameters(ignore=["weights"])
+        if other_heads and network != "trunk":
+            raise ConfigError("model.other_heads trains all heads of a shared trunk: set model.network=trunk")
+        self._from_scratch = weights is None
+        self.network: IntensityTrunk | EstimatorBank = (
+            IntensityTrunk(aus, trunk_widths, dropout)
+            if network == "trunk"
+            else EstimatorBank(aus, network, weights, dropout, frozen_convs)
+        )
+        self.val_icc = IntraclassCorrelation(len(aus))
+        # Per head: a bank's networks are fitted or not each on its own.
+        self.register_buffer("cross_entropy", torch.zeros(len(aus)))
+        self.register_buffer("cross_entropy_weight", torch.zeros(len(aus)))
+        self.cross_entropy: Tensor
+        self.cross_entropy_weight: Tensor
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``[B,A,6]`` of normalised images ``[B,3,S,S]``."""
+        logits: Tensor = self.network(images)
+        return logits
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """Adam; with weight decay AdamW."""
+        parameters = [p for p in self.parameters() if p.requires_grad]
+        return torch.optim.AdamW(parameters, lr=self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
+
+    def on_train_start(self) -> None:
+        """Check that data and model mean the same action units and that nothing random is frozen."""
+        if self._from_scratch and self.hparams["frozen_convs"]:
+            raise ConfigError(
+                f"frozen_convs={self.hparams['frozen_convs']} without weights freezes random filters: "
+                "name a file of ImageNet weights (model.weights=FILE) or set model.frozen_convs=0"
+            )
+        aus = getattr(getattr(self.trainer, "datamodule", None), "aus", None)
+        if aus is not None and list(aus) != list(self.hparams["aus"]):
+            raise ConfigError(f"the data have AUs {list(aus)}, the model {list(self.hparams['aus'])}")
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """Cross-entropy on the head that each image was drawn for, perhaps also on all others."""
+        step = int(batch["step"])
+        for group in self.trainer.optimizers[0].param_groups:
+            group["lr"] = self.hparams["lr"] * self._learning_rate_factor(step)
+        if isinstance(self.network, EstimatorBank):
+            every, logits = None, self.network.head_logits(batch["image"], batch["head"]).float()
+        else:
+            every = self.network(batch["image"]).float()
+            logits = every[torch.arange(len(every), device=every.device), batch["head"]]
+        per_image = F.cross_entropy(logits, batch["level"], reduction="none")
+        self._remember(per_image.detach(), batch["head"])
+        loss = per_image.mean()
+        if (step + 1) % int(getattr(self.trainer, "log_every_n_steps", 50)) == 0:
+            hits = (logits.argmax(dim=1) == batch["level"]).float().mean()
+            self.log_dict({"train/cross_entropy": loss.detach(), "train/accuracy": hits})
+        if every is not None and (other := self.hparams["other_heads"]):
+            coded = batch["levels"].isfinite()
+            loss = loss + other * F.cross_entropy(every[coded], batch["levels"][coded].long())
+        return loss
+
+    def _learning_rate_factor(self, step: int) -> float:
+        if self.hparams["schedule"] == "constant":
+            return 1.0
+        total = int(self.trainer.max_epochs or 1) * int(self.trainer.num_training_batches)
+        rise = min(1.0, (step + 1) / max(1, round(0.05 * total)))
+        return rise * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * step / total))))
+
+    @torch.no_grad()
+    def _remember(self, per_image: Tensor, heads: Tensor) -> None:
+        """Running mean of the cross-entropy per head, over that head's own steps."""
+        count = torch.zeros_like(self.cross_entropy).index_add_(0, heads, torch.ones_like(per_image))
+        mean = torch.zeros_like(self.cross_entropy).index_add_(0, heads, per_image) / count.clamp(min=1)
+        memory = torch.where(count > 0, _MEMORY, 1.0)
+        self.cross_entropy.mul_(memory).add_((1 - memory) * mean)
+        self.cross_entropy_weight.mul_(memory).add_(1 - memory)
+
+    @property
+    def final_cross_entropy(self) -> Tensor:
+        """``[A]`` running mean of the training cross-entropy per action unit; NaN before its first step."""
+        return self.cross_entropy / self.cross_entropy_weight
+
+    @property
+    def fitted(self) -> bool:
+        """Whether the mean training cross-entropy is below 1.7; chance is 1.79. False before training."""
+        return bool(self.final_cross_entropy.nanmean() < NOT_FITTED)
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Add the frames to the ICC."""
+        level, expectation = decode(self(batch["image"]))
+        self.val_icc.update(self._score(level, expectation), batch["labels"])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log the ICC per action unit and their mean."""
+        if not self.trainer.sanity_checking:
+            icc = self.val_icc.compute()
+            self.log("val/icc", icc.nanmean().nan_to_num(0.0).float(), prog_bar=True)
+            self.log_dict(
+                {f"val/icc_AU{au}": v for au, v in zip(self.hparams["aus"], icc.float(), strict=True)}
+            )
+        self.val_icc.reset()
+
+    def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
+        """``rows`` ``[B]``; ``scores``, likeliest ``level`` and ``expectation`` ``[B,A]`` in 0 … 5."""
+        level, expectation = decode(self(batch["image"]))
+        scores = self._score(level, expectation)
+        return {"rows": batch["rows"], "scores": scores, "level": level, "expectation": expectation}
+
+    def on_test_epoch_end(self) -> None:
+        """Log whether the tested weights had fitted their training set."""
+        final = self.final_cross_entropy.nanmean().nan_to_num(float("inf"))
+        self.log_dict({"final_cross_entropy": final, "fitted": torch.tensor(float(self.fitted))})
+
+    def _score(self, level: Tensor, expectation: Tensor) -> Tensor:
+        return level if self.hparams["decoding"] == "argmax" else expectation

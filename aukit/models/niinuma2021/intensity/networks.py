@@ -1,0 +1,146 @@
+"""Intensity estimators: VGG16 with a six-way head per action unit, and a small trunk for short runs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal, cast
+
+import timm
+import torch
+from torch import Tensor, nn
+
+from aukit.models.components.backbones import load_backbone
+
+__all__ = ["LEVELS", "EstimatorBank", "IntensityEstimator", "IntensityTrunk", "decode"]
+
+#: Classes of every head: absent and the levels A … E.
+LEVELS = 6
+
+
+class IntensityEstimator(nn.Module):
+    """VGG16 whose last layer has six outputs, one per intensity level of one action unit (paper, §4.2.2).
+
+    Args:
+        architecture: "vgg16", or "vgg16_bn", which also learns from scratch.
+        weights: File with ImageNet weights (timm's or torchvision's keys, .safetensors or a plain state
+            dict); None starts from random weights.
+        dropout: Dropout after both hidden layers; 0.5 in the paper.
+        frozen_convs: Convolutions from the input on that are not trained. "Fine-tuned from the third
+            convolutional layer" is read as 2; sensible only with weights.
+
+    Raises:
+        WeightsError: The file is missing, unreadable or does not fit.
+
+    Cost: 134 M parameters; 15.5 GMAC per 224² image.
+    """
+
+    def __init__(
+        self,
+        architecture: Literal["vgg16", "vgg16_bn"] = "vgg16",
+        weights: str | None = None,
+        dropout: float = 0.5,
+        frozen_convs: int = 0,
+    ) -> None:
+        super().__init__()
+        self.network: nn.Module = timm.create_model(architecture, num_classes=LEVELS, drop_rate=dropout)
+        if weights is not None:
+            load_backbone(self.network, Path(weights))
+        convolutions = [m for m in self.network.modules() if isinstance(m, nn.Conv2d)]
+        for convolution in convolutions[:frozen_convs]:
+            convolution.requires_grad_(False)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``[B,6]`` of normalised images ``[B,3,S,S]``."""
+        return cast(Tensor, self.network(images))
+
+
+class EstimatorBank(nn.Module):
+    """One `IntensityEstimator` per action unit, side by side; each learns only from its own batches.
+
+    Args:
+        aus: Action units.
+        architecture: As in `IntensityEstimator`.
+        weights: As there.
+        dropout: As there.
+        frozen_convs: As there.
+    """
+
+    def __init__(
+        self,
+        aus: Sequence[int],
+        architecture: Literal["vgg16", "vgg16_bn"] = "vgg16",
+        weights: str | None = None,
+        dropout: float = 0.5,
+        frozen_convs: int = 0,
+    ) -> None:
+        super().__init__()
+        self.estimators = nn.ModuleList(
+            [IntensityEstimator(architecture, weights, dropout, frozen_convs) for _ in aus]
+        )
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``[B,A,6]`` of every estimator for every image."""
+        return torch.stack([estimator(images) for estimator in self.estimators], dim=1)
+
+    def head_logits(self, images: Tensor, head: Tensor) -> Tensor:
+        """Logits ``[B,6]`` of the estimator that each image belongs to (``head`` ``[B]`` int64)."""
+        logits = images.new_zeros(len(images), LEVELS)
+        for index in sorted(set(head.tolist())):
+            mine = head == index
+            logits = logits.index_put((mine,), self.estimators[index](images[mine]).to(logits.dtype))
+        return logits
+
+
+class IntensityTrunk(nn.Module):
+    """A small convolutional network with batch norm, shared by six-way heads for all action units.
+
+    A strided 5×5 stem, then 3×3 convolutions at 1/4, 1/8 and 1/16 of the resolution. The last map is not
+    pooled away but brought to 4×4, since in registered faces each action unit has its place.
+
+    Args:
+        aus: Action units.
+        widths: Channels at 1/2, 1/4, 1/8 and 1/16 of the resolution.
+        dropout: Dropout before the heads.
+
+    Cost: 9.3 M multiply-adds per 64² image; a training step of 64 images takes 70 to 80 ms on one thread.
+    """
+
+    def __init__(
+        self,
+        aus: Sequence[int],
+        widths: tuple[int, int, int, int] = (16, 32, 64, 96),
+        dropout: float = 0.5,
+    ) -> None:
+        super().__init__()
+        stem, first, second, third = widths
+        self.stages = nn.Sequential(
+            *_convolution(3, stem, 5, stride=2),
+            *_convolution(stem, first, 3, stride=2),
+            *_convolution(first, first, 3, stride=1),
+            *_convolution(first, second, 3, stride=2),
+            *_convolution(second, second, 3, stride=1),
+            *_convolution(second, third, 3, stride=2),
+        )
+        self.pool = nn.AdaptiveAvgPool2d(4)
+        self.dropout = nn.Dropout(dropout)
+        self.heads = nn.Linear(third * 16, len(aus) * LEVELS)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster on a CPU
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits ``[B,A,6]`` of normalised images ``[B,3,S,S]``."""
+        features = self.pool(self.stages(images.contiguous(memory_format=torch.channels_last)))
+        logits: Tensor = self.heads(self.dropout(features.flatten(1)))
+        return logits.reshape(len(images), -1, LEVELS)
+
+
+def decode(logits: Tensor) -> tuple[Tensor, Tensor]:
+    """Turn logits ``[…,6]`` into the likeliest level and the expected level Σ l·p_l, both float in 0 … 5."""
+    logits = logits.float()
+    levels = torch.arange(LEVELS, dtype=torch.float32, device=logits.device)
+    return logits.argmax(dim=-1).float(), (logits.softmax(dim=-1) * levels).sum(dim=-1)
+
+
+def _convolution(before: int, after: int, kernel: int, stride: int) -> list[nn.Module]:
+    convolution = nn.Conv2d(before, after, kernel, stride=stride, padding=kernel // 2, bias=False)
+    return [convolution, nn.BatchNorm2d(after), nn.ReLU(inplace=True)]

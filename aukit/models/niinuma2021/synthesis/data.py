@@ -1,0 +1,296 @@
+"""Pairs of frames for expression synthesis: a source face and the expression that it shall wear."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch.utils.data import Dataset, Sampler
+
+from aukit.datamodules.base import StepDataModule
+from aukit.datamodules.corpus import CorpusDataModule
+from aukit.datamodules.dataset import StoreDataset, images_to_tensor
+from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
+from aukit.errors import ConfigError
+from aukit.models.niinuma2021.synthesis.schedule import steps_of
+from aukit.store.store import PreparedStore
+
+__all__ = ["PairBatches", "PairDataset", "SynthesisDataModule"]
+
+Vectors = npt.NDArray[np.float32]
+
+
+class PairBatches(StepSampler):
+    """Batches of (source, target) pairs as a pure function of (seed, step, rank).
+
+    Sources run through all frames in a new order each pass. Targets of a configured share of each batch show
+    the source's person; the others are drawn from everybody (also, by chance, from that person).
+
+    Args:
+        rows: ``[N]`` rows of the store, all coded for every action unit.
+        vectors: ``[N,A]`` their intensities / 5.
+        persons: ``[N]`` their people.
+        recordings: ``[N]`` their recordings, for same-person pairs within one recording; None to pair all
+            frames of a person.
+        batch_size: Pairs per batch and process.
+        seed: Seed of all draws.
+        rank: Rank of this process.
+        world_size: Number of processes.
+        steps_per_epoch: Batches per epoch; None for one pass over the rows.
+        same_person_share: Share of each batch that is paired within the person; 0 in the paper's settings.
+        warmup_steps: First steps of the run in which every pair is of the same person.
+        target_weight: w in the probability of a target, proportional to 1 + w·Σ y/5; 0 = uniform, as in the
+            paper.
+        target_noise: Half width of the uniform noise on target vectors of other people.
+        candidates: Targets drawn for each pair of one person, of which the one whose labels differ most from
+            the source's is taken; 1 in the paper.
+    """
+
+    def __init__(
+        self,
+        rows: Rows,
+        vectors: Vectors,
+        persons: npt.NDArray[np.object_],
+        batch_size: int,
+        seed: int,
+        rank: int = 0,
+        world_size: int = 1,
+        steps_per_epoch: int | None = None,
+        same_person_share: float = 0.0,
+        warmup_steps: int = 0,
+        target_weight: float = 0.0,
+        target_noise: float = 0.1,
+        candidates: int = 1,
+        recordings: npt.NDArray[np.object_] | None = None,
+    ) -> None:
+        people = np.unique(persons.astype(str), return_inverse=True)[1]
+        pools = people if recordings is None else np.unique(recordings.astype(str), return_inverse=True)[1]
+        # Ordered by pool, so that the frames that pair with each other are a run of the cumulated weights.
+        order = np.argsort(pools, kind="stable")
+        self.rows, self.vectors, self.codes = np.asarray(rows)[order], vectors[order], people[order]
+        self._pools = pools[order]
+        self._bounds = np.searchsorted(self._pools, np.arange(pools.max(initial=-1) + 2))
+        weights = 1 + target_weight * self.vectors.sum(axis=1, dtype=np.float64)
+        self._cumulated = np.concatenate([[0.0], np.cumsum(weights)])
+        self.same_person_share = same_person_share
+        self.warmup_steps = warmup_steps
+        self.target_noise = target_noise
+        self.candidates = candidates
+        self._sources = ShuffledBatches(
+            np.arange(len(self.rows)), batch_size, seed, rank, world_size, steps_per_epoch
+        )
+        super().__init__(self._sources.steps_per_epoch, seed, rank, world_size)
+
+    def batch(self, epoch: int, step: int) -> BatchSpec:
+        """One batch: ``rows`` are the sources' store rows.
+
+        ``extra`` has ``target`` (store rows), ``source_aus`` and ``target_aus`` ``[B,A]``, ``same_person``
+        and the two horizontal flips ``[B]``: one flip for a pair of the same person, independent flips
+        otherwise.
+        """
+        spec = self._sources.batch(epoch, step)
+        rng, count = spec.rng(1), len(spec.rows)
+        now = epoch * self.steps_per_epoch + step
+        share = 1.0 if now < self.warmup_steps else self.same_person_share
+        paired = np.arange(count) < round(share * count)
+        pool = self._pools[spec.rows]
+        first = np.where(paired, self._bounds[pool], 0)
+        end = np.where(paired, self._bounds[pool + 1], len(self.rows))
+        low, high = self._cumulated[first], self._cumulated[end]
+        places = low + rng.random((self.candidates, count)) * (high - low)
+        drawn = np.minimum(np.searchsorted(self._cumulated, places, side="right") - 1, end - 1)
+        change = np.abs(self.vectors[drawn] - self.vectors[spec.rows]).sum(axis=2)
+        best = np.where(paired, change.argmax(axis=0), 0)
+        target = drawn[best, np.arange(count)]
+        same = self.codes[target] == self.codes[spec.rows]
+        noise = rng.uniform(-self.target_noise, self.target_noise, (count, self.vectors.shape[1]))
+        flips = rng.random((2, count)) < 0.5
+        extra = {
+            "target": self.rows[target],
+            "source_aus": self.vectors[spec.rows],
+            "target_aus": (self.vectors[target] + np.where(same[:, None], 0, noise)).astype(np.float32),
+            "same_person": same,
+            "source_flip": flips[0],
+            "target_flip": np.where(same, flips[0], flips[1]),
+            "step": now,
+        }
+        return BatchSpec(self.rows[spec.rows], spec.seed, epoch, step, self.rank, extra)
+
+
+class PairDataset(Dataset[dict[str, Any]]):
+    """Reads the images of the pairs that `PairBatches` drew: ``dataset[spec]`` is a ready batch."""
+
+    def __init__(self, store: PreparedStore) -> None:
+        self.store = store
+
+    def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
+        pair = spec.extra
+        return {
+            "source": images_to_tensor(self._read(spec.rows, pair["source_flip"])),
+            "target": images_to_tensor(self._read(pair["target"], pair["target_flip"])),
+            "source_aus": torch.from_numpy(pair["source_aus"]),
+            "target_aus": torch.from_numpy(pair["target_aus"]),
+            "same_person": torch.from_numpy(pair["same_person"]),
+            "step": pair["step"],
+        }
+
+    def _read(self, rows: Rows, flips: npt.NDArray[np.bool_]) -> npt.NDArray[np.uint8]:
+        images = np.array(self.store.images[rows])
+        images[flips] = images[flips, :, ::-1]
+        return images
+
+
+class FixedBatches(Sampler[BatchSpec]):
+    """The first batches of a `PairBatches`, the same ones at each validation and on each process."""
+
+    def __init__(self, pairs: PairBatches, steps: int) -> None:
+        self.pairs = pairs
+        self.steps = steps
+
+    def __iter__(self) -> Iterator[BatchSpec]:
+        return (self.pairs.batch(0, step) for step in range(self.steps))
+
+    def __len__(self) -> int:
+        return self.steps
+
+
+class SynthesisDataModule(StepDataModule):
+    """Pairs of frames of one corpus; defaults are those of the code the paper builds on.
+
+    Batches: ``source``, ``target`` float32 ``[B,3,S,S]`` in [0,1] once on the device; ``source_aus``,
+    ``target_aus`` ``[B,A]`` = level / 5; ``same_person`` ``[B]`` bool; ``step``, the 0-based step of the run.
+    Frames that are not coded for every action unit are left out. Test batches are the corpus's own.
+
+    Args:
+        corpus: Datamodule of the corpus; gives store, split and action units.
+        batch_size: Pairs per batch and process.
+        steps_per_epoch: Batches per epoch; None for one pass over the training frames.
+        same_person_share: Share of each batch paired within the person; 0 = by chance only, as in the paper.
+        same_recording: Pair within one recording of the person, with the same light and camera; off in the
+            paper.
+        warmup_share: First share of the run with same-person pairs only; must equal the module's.
+        target_weight: w in the targets' probability, proportional to 1 + w·Σ y/5.
+        target_noise: Half width of the noise on target vectors of other people.
+        candidates: Targets drawn for each pair of one person, of which the one whose labels differ most from
+            the source's is taken; 1 in the paper.
+        val_pairs: Fixed pairs per validation, half of them of the same person.
+        eval_batch_size: Frames per test batch; None for `batch_size`.
+        num_workers: Loader processes.
+
+    The seed of all draws is the corpus's.
+    """
+
+    location_arguments: ClassVar[tuple[str, ...]] = ("num_workers",)
+
+    def __init__(
+        self,
+        corpus: CorpusDataModule,
+        batch_size: int = 25,
+        steps_per_epoch: int | None = None,
+        same_person_share: float = 0.0,
+        warmup_share: float = 0.0,
+        target_weight: float = 0.0,
+        target_noise: float = 0.1,
+        val_pairs: int = 256,
+        same_recording: bool = False,
+        candidates: int = 1,
+        eval_batch_size: int | None = None,
+        num_workers: int = 0,
+    ) -> None:
+        super().__init__(batch_size, eval_batch_size, num_workers, corpus.seed)
+        self.corpus = corpus
+        self.aus = corpus.aus
+        self.steps_per_epoch = steps_per_epoch
+        self.same_person_share = same_person_share
+        self.warmup_share = warmup_share
+        self.target_weight = target_weight
+        self.target_noise = target_noise
+        self.val_pairs = val_pairs
+        self.same_recording = same_recording
+        self.candidates = candidates
+
+    @property
+    def fingerprint(self) -> str:
+        """The corpus's fingerprint."""
+        return self.corpus.fingerprint
+
+    def prepare_data(self) -> None:
+        """Prepare the corpus."""
+        self.corpus.prepare_data()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the corpus's store."""
+        self.corpus.trainer = self.trainer
+        self.corpus.setup(stage)
+        self.store = self.corpus.store
+
+    def train_batches(self) -> tuple[PairDataset, PairBatches]:
+        """Pairs of training people."""
+        pairs = self._pairs(
+            self.corpus.train_rows,
+            self.seed,
+            rank=self.rank,
+            world_size=self.world_size,
+            steps_per_epoch=self.steps_per_epoch,
+            same_person_share=self.same_person_share,
+            target_noise=self.target_noise,
+        )
+        if self.trainer is not None and self.warmup_share:
+            if not self.trainer.max_epochs or self.trainer.max_epochs < 0:
+                raise ConfigError("a warm-up is a share of the run: set trainer.max_epochs")
+            pairs.warmup_steps = steps_of(self.warmup_share, self.trainer.max_epochs * pairs.steps_per_epoch)
+        return PairDataset(self.store), pairs
+
+    def val_batches(self) -> tuple[PairDataset, FixedBatches] | None:
+        """The fixed pairs of validation people, without noise."""
+        if not len(self._complete(self.corpus.val_rows)) or not self.val_pairs:
+            return None
+        pairs = self._pairs(self.corpus.val_rows, self.seed + 1, same_person_share=0.5, target_noise=0.0)
+        return PairDataset(self.store), FixedBatches(pairs, -(-self.val_pairs // pairs._sources.batch_size))
+
+    def test_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
+        """The corpus's test frames, for the discriminator as a reader of real frames."""
+        rows = self.corpus.test_rows
+        if not len(rows):
+            return None
+        batches = EvaluationBatches(rows, self.eval_batch_size, self.rank, self.world_size)
+        return self.corpus.dataset(), batches
+
+    def sample_frames(self, count: int) -> tuple[npt.NDArray[np.uint8], Vectors]:
+        """Draw real training frames and their vectors, expressive ones more often (weight 1 + 3·Σ y/5).
+
+        Returns:
+            Images uint8 ``[M,S,S,3]`` and intensities / 5 ``[M,A]``, M the smaller of `count` and all frames.
+        """
+        rows = self._complete(self.corpus.train_rows)
+        vectors = (self.store.table.intensities(self.aus)[rows] / 5).astype(np.float32)
+        weights = 1 + 3 * vectors.sum(axis=1, dtype=np.float64)
+        rng = np.random.default_rng([self.seed, 11])
+        drawn = np.sort(
+            rng.choice(len(rows), min(count, len(rows)), replace=False, p=weights / weights.sum())
+        )
+        return np.asarray(self.store.images[rows[drawn]]), vectors[drawn]
+
+    def _complete(self, rows: Rows) -> Rows:
+        return rows[np.isfinite(self.store.table.intensities(self.aus)[rows]).all(axis=1)]
+
+    def _pairs(self, rows: Rows, seed: int, **options: Any) -> PairBatches:
+        rows = self._complete(rows)
+        if not len(rows):
+            raise ConfigError(f"no frame is coded for every action unit of {tuple(self.aus)}")
+        vectors = (self.store.table.intensities(self.aus)[rows] / 5).astype(np.float32)
+        frame = self.store.table.frame.iloc[rows]
+        return PairBatches(
+            rows,
+            vectors,
+            frame["person"].to_numpy(),
+            self.batch_size,
+            seed,
+            target_weight=self.target_weight,
+            candidates=self.candidates,
+            recordings=frame["source"].to_numpy() if self.same_recording else None,
+            **options,
+        )

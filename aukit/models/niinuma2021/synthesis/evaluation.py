@@ -1,0 +1,108 @@
+"""Independent looks at a generator while it trains: a reader of its own, an image grid."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from aukit.models.niinuma2021.synthesis.networks import ExpressionGenerator, compose, initialize
+from aukit.models.niinuma2021.synthesis.synthetic_set import to_images, to_tensor
+from aukit.utils.files import atomic_path
+
+__all__ = ["FrameReader", "expression_grid", "save_grid", "train_reader"]
+
+
+class FrameReader(nn.Module):
+    """A small network that reads AU intensities / 5 off a face, trained on real faces only."""
+
+    def __init__(self, n_aus: int) -> None:
+        super().__init__()
+        self.features = nn.Sequential()
+        for before, after, stride in ((3, 16, 2), (16, 32, 2), (32, 32, 1), (32, 64, 2), (64, 96, 2)):
+            convolution = nn.Conv2d(before, after, 3, stride=stride, padding=1)
+            self.features.extend([convolution, nn.ReLU(inplace=True)])
+        initialize(self.features, std=None)
+        self.head = nn.Sequential(nn.Flatten(), nn.Dropout(0.3), nn.Linear(96 * 16, n_aus))
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Intensities / 5 ``[B,A]`` of images ``[B,3,S,S]`` in [−1,1]; resized to 64² first."""
+        if images.shape[-1] != 64:
+            images = F.interpolate(images, (64, 64), mode="bilinear", antialias=True, align_corners=False)
+        out: Tensor = self.head(self.features(images))
+        return out
+
+
+def train_reader(
+    images: npt.NDArray[np.uint8],
+    vectors: npt.NDArray[np.float32],
+    steps: int,
+    device: str | torch.device = "cpu",
+    batch_size: int = 32,
+) -> FrameReader:
+    """Train a `FrameReader` on real frames and freeze it: a function of its arguments alone.
+
+    Args:
+        images: uint8 ``[N,S,S,3]`` real training frames.
+        vectors: ``[N,A]`` their intensities / 5.
+        steps: Adam steps with a falling learning rate; mean squared error.
+        device: Where to train.
+        batch_size: Frames per step.
+
+    Cost: about 35 ms per step of 32 frames at 64² on one thread.
+    """
+    device = torch.device(device)
+    rng = np.random.default_rng(77)
+    forked = torch.random.fork_rng(devices=[device] if device.type == "cuda" else [])
+    with forked, torch.inference_mode(False), torch.enable_grad():
+        torch.manual_seed(77)
+        reader = FrameReader(vectors.shape[1]).to(device).train()
+        optimizer = torch.optim.Adam(reader.parameters(), lr=1.5e-3)
+        for step in range(steps):
+            optimizer.param_groups[0]["lr"] = 1.5e-3 * (1 - step / steps)
+            rows = rng.integers(len(images), size=batch_size)
+            batch = to_tensor(images[rows] if rng.random() < 0.5 else images[rows][:, :, ::-1]).to(device)
+            loss = F.mse_loss(reader(batch), torch.from_numpy(vectors[rows]).to(device))
+            optimizer.zero_grad()
+            loss.backward()  # type: ignore[no-untyped-call]
+            optimizer.step()
+    return reader.eval().requires_grad_(False)
+
+
+def expression_grid(generator: ExpressionGenerator, faces: Tensor, n_aus: int) -> npt.NDArray[np.uint8]:
+    """Faces as rows; columns: the face itself, then each action unit alone at full intensity.
+
+    Args:
+        generator: The generator, in the mode it shall be looked at.
+        faces: ``[N,3,S,S]`` in [−1,1].
+        n_aus: Length of the target vector.
+
+    Returns:
+        uint8 ``[2·N·S, (1+n_aus)·S, 3]``: for each face a row of images and a row of attention maps (white =
+        kept).
+    """
+    count, size = len(faces), faces.shape[-1]
+    targets = torch.eye(n_aus, device=faces.device).repeat(count, 1)
+    sources = faces.repeat_interleave(n_aus, dim=0)
+    with torch.no_grad():
+        colour, attention = generator(sources, targets)
+        fakes = compose(sources, colour, attention)
+    masks = (2 * attention - 1).expand(-1, 3, -1, -1)
+    rows = []
+    for left, tiles in ((faces, fakes), (torch.ones_like(faces), masks)):
+        tiles = tiles.unflatten(0, (count, n_aus))
+        rows.append(torch.cat([left[:, None], tiles], dim=1))
+    grid = torch.stack(rows, dim=1)  # [N, image or mask, 1 + A, 3, S, S]
+    flat = to_images(grid.flatten(0, 2)).reshape(count * 2, 1 + n_aus, size, size, 3)
+    return flat.transpose(0, 2, 1, 3, 4).reshape(count * 2 * size, (1 + n_aus) * size, 3)
+
+
+def save_grid(grid: npt.NDArray[np.uint8], path: Path) -> None:
+    """Write a PNG atomically."""
+    with atomic_path(path) as temporary:
+        Image.fromarray(grid).save(temporary, format="PNG")

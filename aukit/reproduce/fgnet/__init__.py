@@ -1,0 +1,1 @@
+"""FG-Net's tables."""

@@ -1,0 +1,1 @@
+"""Tables of Niinuma et al. (WACV 2021)."""

@@ -1,0 +1,122 @@
+"""What a table runs on (source) and how large (size): stand-ins or licensed corpora, smoke to paper."""
+
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from aukit.datasets.sidecars import STANDIN_FILE
+from aukit.errors import ConfigError
+
+PROFILES = ("smoke", "mini", "standin", "paper")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Source and size of a table.
+
+    Attributes:
+        profile: Size: ``smoke``, ``mini``, ``standin`` or ``paper``.
+        roots: Corpus → root that the user names; empty for stand-ins of our own.
+        logs: Folder that everything is written into.
+        seed: Seed of the whole chain: the stand-ins' people, the data order, every training.
+        jobs: Trainings run side by side.
+    """
+
+    profile: str
+    roots: Mapping[str, Path]
+    logs: Path
+    seed: int
+    jobs: int
+
+    @property
+    def source(self) -> str:
+        """``standin`` or ``licensed``; a stand-in stays one where it is given as the release."""
+        return "licensed" if any(not is_standin(root) for root in self.roots.values()) else "standin"
+
+    @property
+    def name(self) -> str:
+        """Folder name of the table: ``<source>-<size>``, with the seed where it is not 0."""
+        return f"{self.source}-{self.profile}" + (f"-seed{self.seed}" if self.seed else "")
+
+
+def is_standin(root: Path) -> bool:
+    """Whether a corpus root is one that we rendered."""
+    return (root / STANDIN_FILE).exists()
+
+
+def root_variable(corpus: str) -> str:
+    """Environment variable that names the root of a licensed release, e.g. ``AUKIT_BP4D_ROOT``."""
+    return f"AUKIT_{corpus.upper()}_ROOT"
+
+
+def choose_setting(
+    corpora: Sequence[str], profile: str | None, logs: Path, seed: int = 0, jobs: int | None = None
+) -> Setting:
+    """Decide source and size from the environment and the words of the command.
+
+    Args:
+        corpora: What the table is made of, such as ``("bp4d", "disfa")``; see `root_variable`.
+        profile: Size, or None for the default: ``paper`` for licensed releases, else ``mini``.
+        logs: Output folder.
+        seed: Seed of the whole chain.
+        jobs: Trainings side by side; None for one on a GPU and up to four on a CPU.
+
+    Raises:
+        ConfigError: A root does not exist, only some of the roots are given, some are licensed and some
+            stand-ins, or the profile is unknown.
+    """
+    roots = _named_roots(corpora)
+    profile = profile or ("paper" if roots else "mini")
+    if profile not in PROFILES:
+        raise ConfigError(f"--profile {profile}: unknown; choose one of {', '.join(PROFILES)}")
+    if jobs is None:
+        jobs = 1 if has_gpu() else max(1, min(4, os.cpu_count() or 1))
+    return Setting(profile, roots, logs, seed, jobs)
+
+
+def _named_roots(corpora: Sequence[str]) -> dict[str, Path]:
+    values = {corpus: os.environ.get(root_variable(corpus)) for corpus in corpora}
+    roots = {corpus: Path(value) for corpus, value in values.items() if value}
+    for corpus, root in roots.items():
+        if not root.is_dir():
+            raise ConfigError(
+                f"{root_variable(corpus)}={root}: no such folder; name the root of the licensed release or"
+                " unset it"
+            )
+    if roots and (missing := [corpus for corpus in corpora if corpus not in roots]):
+        raise ConfigError(
+            f"{root_variable(next(iter(roots)))} is set and {root_variable(missing[0])} is not: a table never"
+            " mixes licensed corpora and stand-ins; set all of them or none"
+        )
+    if len({is_standin(root) for root in roots.values()}) > 1:
+        which = [root_variable(corpus) for corpus, root in roots.items() if is_standin(root)]
+        raise ConfigError(f"{which[0]} names a stand-in beside licensed releases: a table never mixes them")
+    return roots
+
+
+def check_affordable(setting: Setting, yes: bool) -> None:
+    """Refuse the paper's size without a GPU unless the user insists.
+
+    Raises:
+        ConfigError: There is no GPU and `yes` is False.
+    """
+    if setting.profile == "paper" and not yes and not has_gpu():
+        raise ConfigError(
+            "the paper's size without a GPU takes weeks: look at --plan, choose --profile mini, or add --yes"
+        )
+
+
+def has_gpu() -> bool:
+    """Whether torch sees a GPU."""
+    import torch
+
+    return torch.cuda.is_available()
+
+
+def free_bytes(folder: Path) -> int:
+    """Free disk space where `folder` is, or will be."""
+    while not folder.exists():
+        folder = folder.parent
+    return shutil.disk_usage(folder).free

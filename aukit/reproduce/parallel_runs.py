@@ -1,0 +1,101 @@
+"""Run configurations side by side, with one progress bar for all of them."""
+
+import multiprocessing
+import threading
+from collections.abc import Callable, Mapping
+from concurrent.futures import as_completed
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from aukit.training import Record, execute
+from aukit.utils.processes import worker_pool
+
+_BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
+
+
+#: What is still to be done with a finished run, in the process that ran it.
+After = Callable[[Record], object]
+
+
+def run_all(
+    configs: dict[str, dict[str, Any]],
+    runs: Path,
+    jobs: int,
+    desc: str,
+    after: Mapping[str, After] | None = None,
+) -> dict[str, Record]:
+    """Execute every configuration; finished runs are reused, interrupted ones go on.
+
+    Args:
+        configs: Name → configuration of `load_config`.
+        runs: Folder of all run folders.
+        jobs: Processes side by side, each with its share of the cores; 1 runs everything in this process.
+        desc: Text of the progress bar.
+        after: Name → what to do with the finished run, in the same process; it must be picklable.
+
+    Returns:
+        Name → record, in the order of `configs`.
+
+    Raises:
+        Exception: The first error of any run; what had begun goes on with the next call.
+    """
+    shares = dict.fromkeys(configs, 0.0)
+    with tqdm(total=len(configs), desc=desc, bar_format=_BAR) as bar:
+
+        def report(name: str, share: float) -> None:
+            shares[name] = max(share, shares[name])
+            bar.n = sum(shares.values())
+            bar.refresh()
+
+        if min(jobs, len(configs)) > 1:
+            return _side_by_side(configs, runs, min(jobs, len(configs)), report, after or {})
+        then = after or {}
+        return {name: _work(name, config, runs, report, then.get(name)) for name, config in configs.items()}
+
+
+def _side_by_side(
+    configs: dict[str, dict[str, Any]],
+    runs: Path,
+    jobs: int,
+    report: Callable[[str, float], None],
+    after: Mapping[str, After],
+) -> dict[str, Record]:
+    records: dict[str, Record] = {}
+    with multiprocessing.get_context("spawn").Manager() as manager, worker_pool(jobs) as pool:
+        events = manager.Queue()
+
+        def follow() -> None:
+            while (event := events.get()) is not None:
+                report(*event)
+
+        follower = threading.Thread(target=follow, daemon=True)
+        follower.start()
+        futures = {
+            pool.submit(_work_and_tell, name, config, runs, events, after.get(name)): name
+            for name, config in configs.items()
+        }
+        for future in as_completed(futures):
+            records[futures[future]] = future.result()
+        events.put(None)
+        follower.join()
+    return {name: records[name] for name in configs}
+
+
+def _work_and_tell(name: str, config: dict[str, Any], runs: Path, events: Any, after: After | None) -> Record:
+    return _work(name, config, runs, lambda *event: events.put(event), after)
+
+
+def _work(
+    name: str,
+    config: dict[str, Any],
+    runs: Path,
+    report: Callable[[str, float], None],
+    after: After | None,
+) -> Record:
+    record = execute(config, runs, progress=lambda step, steps: report(name, step / max(steps, 1)))
+    if after is not None:
+        after(record)
+    report(name, 1.0)
+    return record

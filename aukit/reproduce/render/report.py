@@ -1,0 +1,62 @@
+"""Several tables that belong together, written like one."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from aukit.reproduce.render.table import CSV_HEADING, Table, csv_text, draw_below, json_text, write_formats
+
+_WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Report:
+    """Tables with a title and a caption of all of them.
+
+    Attributes:
+        title: Heading.
+        tables: Id → table, in printing order; the captions of the tables say what is special about each.
+        caption: Sentences below the last table.
+        provenance: As of a `Table`.
+    """
+
+    title: str
+    tables: Mapping[str, Table]
+    caption: list[str]
+    provenance: dict[str, Any]
+
+    def to_text(self) -> str:
+        """Fixed-width text for a terminal."""
+        caption = [textwrap.fill(sentence, _WIDTH) for sentence in self.caption]
+        return "\n".join([self.title, "", *(t.to_text() for t in self.tables.values()), *caption, ""])
+
+    def to_markdown(self) -> str:
+        """Markdown, a heading per table."""
+        tables = [table.to_markdown().replace("## ", "### ", 1) for table in self.tables.values()]
+        return "\n".join([f"## {self.title}", "", *tables, *self.caption, ""])
+
+    def to_latex(self) -> str:
+        """A LaTeX table environment per table, with the caption of all as comments before them."""
+        comment = [f"% {sentence}" for sentence in [self.title, *self.caption]]
+        return "\n".join([*comment, *(table.to_latex() for table in self.tables.values())])
+
+    def to_csv(self) -> str:
+        """One row per table, column and action unit."""
+        rows = [[name, *row] for name, table in self.tables.items() for row in table.csv_rows()]
+        return csv_text([["table", *CSV_HEADING], *rows])
+
+    def to_json(self) -> str:
+        """Everything, for programs; no NaN inside."""
+        return json_text(asdict(self))
+
+    def to_png(self) -> bytes:
+        """The tables, one below the other."""
+        return draw_below(list(self.tables.values()), self.title)
+
+    def write(self, folder: Path) -> None:
+        """Write ``table.{txt,md,tex,csv,json,png}`` into `folder`, each atomically."""
+        write_formats(self, folder)

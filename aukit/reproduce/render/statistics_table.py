@@ -1,0 +1,85 @@
+"""A table whose rows are statistics and whose cells show intervals; for fairness and for differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from aukit.reproduce.render.table import Column, Table
+
+NOT_SIGNIFICANT = "n.s."
+
+
+@dataclass(frozen=True)
+class StatisticsTable(Table):
+    """Rows are statistics of different kinds, so there is no mean over them.
+
+    Attributes:
+        signed: The values are differences: printed with their sign, and called not significant (n.s.) where
+            the interval holds 0.
+    """
+
+    signed: bool = False
+
+    @property
+    def shown(self) -> list[Column]:
+        """All columns: what was not run says so in its cells."""
+        return self.columns
+
+    def missing(self) -> list[str]:
+        """Nothing: the cells say it."""
+        return []
+
+    def cells(self) -> list[list[str]]:
+        """A heading, then one row per statistic with value and interval in each cell."""
+        headings = ["", *(column.short for column in self.columns)]
+        return [
+            headings,
+            *([row, *(self._cell(column, row) for column in self.columns)] for row in self.rows),
+        ]
+
+    def footer(self) -> list[list[str]]:
+        """Nothing: the rows have no common mean."""
+        return []
+
+    def csv_rows(self) -> list[list[Any]]:
+        """As of any table, without the rows of a mean."""
+        return [row for row in super().csv_rows() if row[2] in self.rows]
+
+    def draw(self, axes: Any, colors: Mapping[str, str]) -> None:
+        """Points with intervals, a group per statistic."""
+        shown = [column for column in self.columns if column.kind != "missing"]
+        step = 0.7 / max(len(shown), 6)
+        for k, column in enumerate(shown):
+            for i, row in enumerate(self.rows):
+                x, value = i + (k - (len(shown) - 1) / 2) * step, column.values.get(row)
+                if value is None or value != value:
+                    continue
+                if span := column.au_intervals.get(row):
+                    axes.plot([x, x], list(span), color=colors[column.id], lw=1.2)
+                label = column.label if i == 0 else None
+                axes.plot(x, value, "o", color=colors[column.id], ms=5, label=label)
+        axes.axhline(0, color="0.8", lw=0.8, zorder=0)
+        axes.set_xticks(range(len(self.rows)), self.rows, rotation=25, ha="right", fontsize=8)
+        axes.set_title(self.title, fontsize=11)
+        axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+
+    def _cell(self, column: Column, row: str) -> str:
+        if column.kind == "missing":
+            return column.note
+        value, span = column.values.get(row), column.au_intervals.get(row)
+        if value is None or value != value:
+            return "–"
+        form = "{:+.3f}" if self.signed else "{:.3f}"
+        text = form.format(value)
+        if span is not None and span[0] == span[0]:
+            text += f" [{form.format(span[0])}, {form.format(span[1])}]"
+            if self.signed:
+                text += "" if is_significant(span) else f" {NOT_SIGNIFICANT}"
+        return text
+
+
+def is_significant(span: tuple[float, float]) -> bool:
+    """Whether an interval of a difference leaves out 0."""
+    return span[0] > 0 or span[1] < 0

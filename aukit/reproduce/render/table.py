@@ -1,0 +1,344 @@
+"""A table of results: scores per action unit as text, CSV, Markdown, LaTeX, JSON and a picture."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import textwrap
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from aukit.utils.files import write_atomic
+
+CSV_HEADING = ["id", "kind", "row", "value", "low", "high", "frames"]
+
+_STYLES = {"ours": "o", "comparison": "s", "control": "x"}  # of what we train
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: a published method, one of ours, a comparison or a control.
+
+    Attributes:
+        id: Stable name, used by programs.
+        short: Heading of the text table, at most 8 characters.
+        label: Full name, printed in the legend.
+        kind: ``published``, ``ours``, ``comparison``, ``control``, ``floor`` (a rule that sees no image) or
+            ``missing`` (not run; named below the grid, with the reason as its note).
+        values: Score per action unit, ``"AU1"`` → value; None where not scored.
+        mean: Mean over the action units that have a value; None without any.
+        interval: 95 % interval of the mean over people; None for published columns.
+        au_intervals: The same per action unit.
+        support: Frames that each score rests on; empty for published columns.
+        note: Why a column has no score, or what to know when reading it.
+        extra: Figures that explain the column (final training loss, other decoding, seconds, run identities).
+        margin: Mean minus the floor's, and its 95 % interval, on the same people; None without a floor.
+    """
+
+    id: str
+    short: str
+    label: str
+    kind: str
+    values: dict[str, float | None]
+    mean: float | None
+    interval: tuple[float, float] | None = None
+    au_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
+    support: dict[str, int] = field(default_factory=dict)
+    note: str = ""
+    extra: dict[str, Any] = field(default_factory=dict)
+    margin: tuple[float, float, float] | None = None
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and everything that must stand beside it.
+
+    Attributes:
+        title: Heading.
+        rows: Action units in printing order, ``"AU1"`` …
+        columns: In printing order.
+        ceiling: Agreement of two simulated coders per row and ``"mean"``; None on a licensed corpus.
+        caption: Sentences below the table.
+        provenance: Commit, configuration hashes, recipe, seeds, versions, seconds per stage.
+        score: Name of the score, for the picture.
+        support: What the scores of a row rest on, e.g. ``"312/1,720"`` frames; None to leave that to CSV and
+            JSON.
+    """
+
+    title: str
+    rows: list[str]
+    columns: list[Column]
+    ceiling: dict[str, float] | None
+    caption: list[str]
+    provenance: dict[str, Any]
+    score: str = "ICC(3,1)"
+    support: dict[str, str] | None = None
+
+    @property
+    def shown(self) -> list[Column]:
+        """Columns of the grid."""
+        return [column for column in self.columns if column.kind != "missing"]
+
+    def missing(self) -> list[str]:
+        """A sentence per reason why columns are not there, naming them."""
+        notes = dict.fromkeys(column.note for column in self.columns if column.kind == "missing")
+        return [
+            f"{note[0].upper()}{note[1:]}: {', '.join(c.label for c in self.columns if c.note == note)}."
+            for note in notes
+        ]
+
+    def cells(self) -> list[list[str]]:
+        """The table as strings: a heading, one row per action unit, then the rows of `footer`."""
+        headings = ["", *(column.short for column in self.shown)]
+        body = [[row, *(_number(column.values.get(row)) for column in self.shown)] for row in self.rows]
+        if self.ceiling is not None:
+            headings.append("ceiling")
+            for row in body:
+                row.append(_number(self.ceiling.get(row[0])))
+        if self.support is not None:
+            headings.append("present")
+            for row in body:
+                row.append(self.support[row[0]])
+        return [headings, *body, *self.footer()]
+
+    def footer(self) -> list[list[str]]:
+        """Rows of the mean and its interval; where there is a floor, of what the mean has above it."""
+        rows = [
+            ["mean", *(_number(column.mean) for column in self.shown)],
+            ["95 % from", *(_end(column.interval, 0) for column in self.shown)],
+            ["to", *(_end(column.interval, 1) for column in self.shown)],
+        ]
+        if any(column.margin for column in self.shown):
+            rows += [
+                [name, *(_end(column.margin, i) for column in self.shown)]
+                for i, name in enumerate(("over floor", "95 % from", "to"))
+            ]
+        if self.ceiling is not None:
+            for row in rows:
+                row.append(_number(self.ceiling.get("mean")) if row[0] == "mean" else "")
+        return [[*row, ""] for row in rows] if self.support is not None else rows
+
+    def to_text(self) -> str:
+        """Fixed-width text for a terminal, with legend and caption."""
+        cells = self.cells()
+        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
+        kinds = [column.kind for column in self.shown]
+        breaks = {i for i in range(1, len(kinds)) if kinds[i] != kinds[i - 1]}
+
+        def line(row: list[str]) -> str:
+            parts = [row[0].ljust(widths[0])]
+            for i, cell in enumerate(row[1:], start=1):
+                parts.append(("| " if i - 1 in breaks or i > len(kinds) else "") + cell.rjust(widths[i]))
+            return "  ".join(parts).rstrip()
+
+        rule = "-" * len(line(["x" * w for w in widths]))
+        foot = 1 + len(self.rows)
+        lines = [self.title, rule, line(cells[0]), rule, *(line(row) for row in cells[1:foot]), rule]
+        if foot < len(cells):
+            lines += [line(row) for row in cells[foot:]] + [rule]
+        lines += [f"{c.short:>8}  {c.label}" + (f" [{c.note}]" if c.note else "") for c in self.shown]
+        if self.ceiling is not None:
+            lines.append(f"{'ceiling':>8}  agreement of two simulated coders of the same frames")
+        if self.support is not None:
+            lines.append(f"{'present':>8}  frames in which it is present, of all that are coded")
+        sentences = [*self.missing(), *self.caption]
+        caption = [textwrap.fill(sentence, max(len(rule), 100)) for sentence in sentences]
+        return "\n".join([*lines, "", *caption, ""])
+
+    def to_markdown(self) -> str:
+        """Markdown with legend and caption."""
+        cells = self.cells()
+        rows = ["| " + " | ".join(row) + " |" for row in cells]
+        rows.insert(1, "|---|" + "---:|" * (len(cells[0]) - 1))
+        legend = [f"- **{c.short}**: {c.label}" + (f" ({c.note})" if c.note else "") for c in self.shown]
+        sentences = [*self.missing(), *self.caption]
+        return "\n".join([f"## {self.title}", "", *rows, "", *legend, "", *sentences, ""])
+
+    def to_latex(self) -> str:
+        """A LaTeX ``tabular`` in a table environment, with the caption."""
+        cells = [[_tex(cell) for cell in row] for row in self.cells()]
+        body = [" & ".join(row) + r" \\" for row in cells]
+        foot = 1 + len(self.rows)
+        lines = [
+            r"\begin{table}",
+            r"\centering",
+            rf"\begin{{tabular}}{{l{'r' * (len(cells[0]) - 1)}}}",
+            r"\hline",
+            body[0],
+            r"\hline",
+            *body[1:foot],
+            r"\hline",
+            *([*body[foot:], r"\hline"] if foot < len(body) else []),
+            r"\end{tabular}",
+            r"\caption{" + _tex(" ".join([f"{self.title}.", *self.missing(), *self.caption])) + "}",
+            r"\end{table}",
+        ]
+        return "\n".join(lines) + "\n"
+
+    def to_csv(self) -> str:
+        """One row per column and action unit: id, kind, row, value, low, high, frames."""
+        return csv_text([CSV_HEADING, *self.csv_rows()])
+
+    def csv_rows(self) -> list[list[Any]]:
+        """Rows of `CSV_HEADING`, undefined values blank."""
+        rows: list[list[Any]] = []
+        for c in self.columns:
+            for row in self.rows:
+                span = c.au_intervals.get(row) or (None, None)
+                rows.append([c.id, c.kind, row, _blank(c.values.get(row)), *map(_blank, span)])
+                rows[-1].append(c.support.get(row, ""))
+            rows.append([c.id, c.kind, "mean", _blank(c.mean), *map(_blank, c.interval or (None, None)), ""])
+            if c.margin:
+                rows.append([c.id, c.kind, "over floor", *map(_blank, c.margin), ""])
+        return rows
+
+    def to_json(self) -> str:
+        """Everything, for programs; no NaN inside."""
+        return json_text(asdict(self))
+
+    def write(self, folder: Path) -> None:
+        """Write ``table.{txt,md,tex,csv,json,png}`` into `folder`, each atomically."""
+        write_formats(self, folder)
+
+    def to_png(self) -> bytes:
+        """The table as `draw` shows it."""
+        return draw_below([self])
+
+    def draw(self, axes: Any, colors: Mapping[str, str]) -> None:
+        """Ours as points with intervals, published scores and the floor as ticks, the ceiling as a line.
+
+        Args:
+            axes: Where to.
+            colors: Column → colour.
+        """
+        rows = [*self.rows, "mean"]
+        trained = [c for c in self.columns if c.kind in _STYLES]
+        step = 0.7 / max(len(trained), 6)
+        for k, column in enumerate(trained):
+            shift = (k - (len(trained) - 1) / 2) * step
+            color = colors[column.id]
+            for i, row in enumerate(rows):
+                value = column.mean if row == "mean" else column.values.get(row)
+                if value is None:
+                    continue
+                span = column.interval if row == "mean" else column.au_intervals.get(row)
+                if span:
+                    axes.plot([i + shift] * 2, list(span), color=color, lw=1.2)
+                label = column.label if row == "mean" else None
+                axes.plot(i + shift, value, _STYLES[column.kind], color=color, ms=5, label=label)
+        for kind, shade in (("published", "0.55"), ("floor", "tab:red")):
+            columns = [c for c in self.columns if c.kind == kind]
+            for i, row in enumerate(rows):
+                values = [c.mean if row == "mean" else c.values.get(row) for c in columns]
+                known = [v for v in values if v is not None]
+                label = (columns[0].label if kind == "floor" else kind) if columns and i == 0 else None
+                axes.plot([i - 0.42] * len(known), known, "_", color=shade, ms=8, label=label)
+        for i, row in enumerate(rows):
+            if self.ceiling and row in self.ceiling:
+                label = "coder ceiling" if i == 0 else None
+                axes.plot([i - 0.4, i + 0.4], [self.ceiling[row]] * 2, color="k", lw=1, ls=":", label=label)
+        axes.axhline(0, color="0.8", lw=0.8, zorder=0)
+        axes.set_xticks(range(len(rows)), rows)
+        axes.set_ylabel(self.score)
+        axes.set_title(self.title, fontsize=11)
+        axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+
+
+class _Printable(Protocol):
+    """What `write_formats` writes."""
+
+    def to_text(self) -> str: ...
+    def to_markdown(self) -> str: ...
+    def to_latex(self) -> str: ...
+    def to_csv(self) -> str: ...
+    def to_json(self) -> str: ...
+    def to_png(self) -> bytes: ...
+
+
+def write_formats(table: _Printable, folder: Path) -> None:
+    """Write ``table.{txt,md,tex,csv,json,png}`` into `folder`, each atomically; the JSON last."""
+    folder.mkdir(parents=True, exist_ok=True)
+    writers: dict[str, Callable[[], str]] = {
+        "txt": table.to_text,
+        "md": table.to_markdown,
+        "tex": table.to_latex,
+        "csv": table.to_csv,
+    }
+    for suffix, make in writers.items():
+        write_atomic(folder / f"table.{suffix}", make().encode())
+    write_atomic(folder / "table.png", table.to_png())
+    write_atomic(folder / "table.json", table.to_json().encode())  # says that the table is complete
+
+
+def draw_below(tables: Sequence[Table], title: str | None = None) -> bytes:
+    """PNG of tables, one below the other, perhaps under a title."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(11, 5.2 * len(tables)), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(textwrap.fill(title, 100, break_on_hyphens=False), fontsize=11)
+    drawn = dict.fromkeys(column.id for table in tables for column in table.columns if column.kind in _STYLES)
+    colors = {id: f"C{k}" for k, id in enumerate(drawn)}
+    for place, table in enumerate(tables, start=1):
+        table.draw(figure.add_subplot(len(tables), 1, place), colors)
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()
+
+
+def csv_text(rows: list[list[Any]]) -> str:
+    """Rows as CSV."""
+    out = io.StringIO()
+    csv.writer(out, lineterminator="\n").writerows(rows)
+    return out.getvalue()
+
+
+def json_text(content: dict[str, Any]) -> str:
+    """JSON without NaN: what is not finite becomes null."""
+    return json.dumps(_plain(content), indent=1) + "\n"
+
+
+def _end(span: tuple[float, ...] | None, index: int) -> str:
+    return _number(span[index]) if span else ""
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+
+
+def _blank(value: float | None) -> float | str:
+    return "" if value is None or math.isnan(value) else value
+
+
+def _tex(text: str) -> str:
+    for sign, tex in (
+        ("\\", r"\textbackslash{}"),
+        ("&", r"\&"),
+        ("%", r"\%"),
+        ("_", r"\_"),
+        ("#", r"\#"),
+        ("λ", r"$\lambda$"),
+        ("≤", r"$\leq$"),
+        ("→", r"$\rightarrow$"),
+        ("×", r"$\times$"),
+        ("±", r"$\pm$"),
+        ("–", "--"),
+    ):
+        text = text.replace(sign, tex)
+    return text
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(v) for v in value]
+    if isinstance(value, float) and not math.isfinite(value):
+        return None
+    return value

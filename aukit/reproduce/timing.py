@@ -1,0 +1,49 @@
+"""Stages of a table: named, timed, and remembered over interruptions."""
+
+import json
+import resource
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from aukit.utils.files import write_atomic
+
+
+class Stages:
+    """Print each stage's name and time; the sums are kept in a file, so that a resumed table reports all.
+
+    Args:
+        path: JSON file of stage name → seconds spent so far.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Time what runs inside; the time counts also when it fails or is interrupted."""
+        print(f"· {name}", flush=True)
+        began = time.perf_counter()
+        try:
+            yield
+        finally:
+            spent = time.perf_counter() - began
+            self.seconds[name] = round(self.seconds.get(name, 0.0) + spent, 1)
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomic(self.path, json.dumps(self.seconds, indent=1).encode())
+            print(f"  {name}: {spent:.1f} s", flush=True)
+
+    def summary(self) -> str:
+        """One line: every stage's seconds, their sum and the largest memory of a process."""
+        parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
+        together = f"together {sum(self.seconds.values()) / 60:.1f} min"
+        return f"{parts}; {together}; largest process {peak_memory_gb():.1f} GB"
+
+
+def peak_memory_gb() -> float:
+    """Largest resident memory of this process or of any finished child, in GB."""
+    own = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    children = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss
+    return max(own, children) * 1024 / 1e9

@@ -1,0 +1,1 @@
+"""Skin, hair, headwear and glasses: what a head looks like."""

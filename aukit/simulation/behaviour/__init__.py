@@ -1,0 +1,1 @@
+"""How people move, how annotators code them, how landmark trackers err."""

@@ -1,0 +1,1 @@
+"""Stand-ins of corpora: rendered people in the official layouts."""

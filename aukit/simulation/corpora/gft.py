@@ -1,0 +1,220 @@
+"""Writer of the stand-in of GFT: rendered people, three to a conversation; see `aukit.simulation.corpora.writer`.
+
+The release's file names are not public: these are our choice, and ``gft_columns.yaml`` beside them says what
+they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import yaml
+
+from aukit.datasets.genders import FILE as GENDERS
+from aukit.datasets.gft import TASK
+from aukit.datasets.gft_columns import FILE as COLUMNS
+from aukit.datasets.gft_layout import GROUPS, LISTED_FRAMES, LISTED_RATES, NAMESPACE, SEATS, partition_of
+from aukit.datasets.label_files import NOT_CODED
+from aukit.datasets.media import Image, encode_video
+from aukit.facs import CORPUS_AUS
+from aukit.simulation.behaviour.annotators import occurrence
+from aukit.simulation.corpora.config import RATES, VERSION, Mishaps, Recipe, track_aus
+from aukit.simulation.corpora.config import Recording as AnyRecording
+from aukit.simulation.corpora.writer import StandinLayout, write_csv, write_standin
+from aukit.utils.files import write_atomic
+
+AUS = CORPUS_AUS["gft"].occurrence
+GFT_RATES: dict[int, float] = {
+    **RATES,
+    **{
+        au: sum(LISTED_RATES[p][au] * n for p, n in LISTED_FRAMES.items()) / sum(LISTED_FRAMES.values())
+        for au in AUS
+    },
+}
+"""Share of frames in which each AU is present: Patch-MCD's lists; what they lack, as in BP4D."""
+
+TRACKED = track_aus(GFT_RATES)
+
+
+@dataclass(frozen=True)
+class GFTRecipe(Recipe):
+    """Sizes of one stand-in of GFT; all else is fixed by `version`.
+
+    Attributes:
+        profile: Name of the size.
+        groups: Number of groups of three; train, valid, test and train in turn, until one has no more.
+        frames: Frames per person.
+        fps: Frames per second.
+        size: Width and height of the videos in pixels.
+        supersampling: Samples per pixel along each axis when rendering.
+        seed: Seed of people, expressions, scenes, coders and tracker.
+        version: Version of the recipe.
+    """
+
+    corpus = "gft"
+    look = "gft"
+    rates = GFT_RATES
+    coded_aus = AUS
+    recording_share = 0.0  # one recording per person: what differs between people is the person's share
+    view_poses = {0: (0.0, 0.0)}  # noqa: RUF012  (a constant, like the others)
+
+    profile: str
+    groups: int
+    frames: int
+    fps: int
+    size: int
+    supersampling: int = 1
+    seed: int = 0
+    version: int = VERSION
+
+    @classmethod
+    def smoke(cls, seed: int = 0) -> GFTRecipe:
+        """Four groups, seconds; its numbers mean nothing."""
+        return cls("smoke", 4, 10, 5, 96, seed=seed)
+
+    @classmethod
+    def mini(cls, seed: int = 0) -> GFTRecipe:
+        """All 96 people, about 3,500 frames of 128×128."""
+        return cls("mini", 32, 36, 3, 128, seed=seed)
+
+    @classmethod
+    def standin(cls, seed: int = 0) -> GFTRecipe:
+        """All 96 people, about 11,500 frames of 512×512."""
+        return cls("standin", 32, 120, 4, 512, 2, seed=seed)
+
+    def subjects(self) -> list[str]:
+        """Ids of the people, sorted."""
+        queues = [list(GROUPS[name]) for name in ("train", "valid", "test")]
+        order: list[int] = []
+        while any(queues):
+            order += [queue.pop(0) for queue in (*queues, queues[0]) if queue]
+        return sorted(f"{group:03d}{seat}" for group in order[: self.groups] for seat in SEATS)
+
+    def light_rng(self, recording: AnyRecording, scene: np.random.Generator) -> np.random.Generator:
+        """The three of a group sit in one room's light, each before a wall and a camera of their own."""
+        return self.own_rng("room", recording.person.split("/")[1][:3])
+
+
+@dataclass(frozen=True)
+class Recording:
+    """One person in a conversation of three."""
+
+    subject: str
+    task: str = TASK
+
+    @property
+    def partition(self) -> str:
+        """That of the public lists."""
+        partition = partition_of(self.subject)
+        assert partition is not None
+        return partition
+
+    @property
+    def person(self) -> str:
+        """Global person id."""
+        return f"{NAMESPACE}/{self.subject}"
+
+    @property
+    def gender(self) -> str:
+        """Our choice: 39 women, 57 men, both in every group; the real ones are in metadata that we lack."""
+        place = 3 * (int(self.subject[:3]) - 1) + SEATS.index(self.subject[3])
+        return "female" if place % 5 in (0, 2) else "male"
+
+
+def write_gft_standin(
+    root: str | Path,
+    recipe: GFTRecipe,
+    truth_root: str | Path,
+    workers: int | None = None,
+    progress: bool = True,
+) -> None:
+    """Render a stand-in of GFT, or complete one that was interrupted; see `write_standin`.
+
+    Cost of `GFTRecipe.mini` (3,456 frames of 128²): 64 s on two cores at 2.5 GHz, 1.1 GB of memory
+    per worker.
+
+    Args:
+        root: Folder of the corpus; made if missing.
+        recipe: What to render.
+        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
+        workers: Processes; None for one per core, 0 to work in this process.
+        progress: Whether to show a progress bar.
+
+    Raises:
+        CorpusError: `root` holds another recipe or a licensed release, or the folders contain each other.
+    """
+    write_standin(GFTLayout(Path(root), Path(truth_root), recipe), workers, progress)
+
+
+@dataclass(frozen=True)
+class GFTLayout(StandinLayout):
+    """A video and a file of codes per person, the column map, and our table of genders."""
+
+    recipe: GFTRecipe
+
+    leftovers = (".[0-9]*-*", f".{Path(GENDERS).stem}-*", f".{Path(COLUMNS).stem}-*")
+    intensity_aus = AUS  # levels of the simulated coders: the files hold occurrence alone
+    occurrence_aus = AUS
+    partitions = tuple(GROUPS)
+    views = (0,)
+
+    def recordings(self) -> list[Recording]:
+        """Recordings, sorted by person."""
+        return [Recording(subject) for subject in self.recipe.subjects()]
+
+    def stem(self, recording: Recording, view: int) -> str:
+        """Name of the video and the file of codes."""
+        return recording.subject
+
+    def video(self, recording: Recording) -> Path:
+        """The mp4 of a person."""
+        return self.root / "videos" / f"{recording.subject}.mp4"
+
+    def write_labels(self, recording: Recording, codes: npt.NDArray[np.int64]) -> None:
+        """Write the codes; of one person many frames are invalid, and another's rows end early."""
+        present = occurrence(codes)[:, [TRACKED.index(au) for au in AUS]]
+        frames = len(present)
+        if self._is(recording, 1):
+            present[frames // 3 : frames // 3 + frames // 2] = NOT_CODED
+        rows = np.hstack([np.arange(1, frames + 1)[:, None], present])
+        header = ",".join(["frame", *(f"AU{au:02d}" for au in AUS)])
+        coded = slice(0, frames - 1 if self._is(recording, 2) else None)
+        write_csv(self.root / "codes" / f"{recording.subject}.csv", rows[coded], header)
+
+    def write_more(self) -> None:
+        """Write the column map, and who is a woman and who is a man."""
+        people = [f"{recording.person},{recording.gender}" for recording in self.recordings()]
+        write_atomic(self.root / GENDERS, ("\n".join(["person,gender", *people]) + "\n").encode())
+        columns = {
+            "videos": "{person}.mp4",
+            "labels": "{person}.csv",
+            "frame": "frame",
+            "first_frame": 1,
+            "occurrence": {au: f"AU{au:02d}" for au in AUS},
+            "missing": [NOT_CODED],
+        }
+        write_atomic(self.root / COLUMNS, yaml.safe_dump(columns, sort_keys=False).encode())
+
+    def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
+        """Write the mp4."""
+        encode_video(self.video(recording), frames, self.recipe.fps)
+
+    def is_saved(self, recording: Recording, view: int) -> bool:
+        """Whether the mp4 is there."""
+        return self.video(recording).exists()
+
+    def mishaps(self, recording: Recording) -> Mishaps:
+        """One person's video ends a frame before the codes; in another's one frame has no face."""
+        frames = self.recipe.frames
+        return Mishaps(
+            frozenset({frames - 1} if self._is(recording, 3) else ()),
+            frames // 2 if self._is(recording, 0) else None,
+        )
+
+    def _is(self, recording: Recording, index: int) -> bool:
+        subjects = self.recipe.subjects()
+        return recording.subject == subjects[min(index, len(subjects) - 1)]

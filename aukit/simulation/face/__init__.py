@@ -1,0 +1,1 @@
+"""The procedural face basis: mean head, identity and action units."""

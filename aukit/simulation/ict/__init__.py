@@ -1,0 +1,1 @@
+"""A second face basis, made from ICT-FaceKit."""

@@ -1,0 +1,1 @@
+"""Single images: random renders, faces to pre-train on, the contact sheet."""

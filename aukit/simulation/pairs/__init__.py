@@ -1,0 +1,1 @@
+"""Avatar pairs: a woman and a man with the expression of each driving frame."""

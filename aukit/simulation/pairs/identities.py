@@ -1,0 +1,101 @@
+"""The sixty avatars of the pairs: who they are, and who of them stands for which driving person.
+
+Thirty women and thirty men. Each gender has one avatar for every combination of six skin tones and five ages,
+so gender, tone and age are independent of each other, exactly. Number i of a gender has tone i mod 6 and age
+i mod 5 (6 and 5 share no divisor, so 30 numbers meet all 30 combinations): wherever the numbers of a gender
+are used up in turn, tones and ages are used evenly as well. Within its stratum an avatar's tone and age are
+drawn.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import pandas as pd
+
+from aukit.datasets.frame_table import GENDERS
+from aukit.simulation.appearance.appearance import Avatar
+
+POOL = "pairs"
+TONE_GROUPS = 6
+"""Equal parts of the range of `Appearance.tone`; 1 is the lightest."""
+AGE_GROUPS: tuple[tuple[int, int], ...] = ((18, 26), (26, 35), (35, 45), (45, 57), (57, 70))
+"""Years, from (inclusive) to (exclusive)."""
+PER_GENDER = TONE_GROUPS * len(AGE_GROUPS)
+
+
+class Member(NamedTuple):
+    """One avatar of the cast.
+
+    Attributes:
+        subject: ``F01`` to ``F30`` and ``M01`` to ``M30``.
+        gender: ``female`` or ``male``.
+        tone: Depth of the skin's colour in [0, 1].
+        tone_group: 1 (lightest) to `TONE_GROUPS`.
+        age: Years.
+        age_group: E.g. ``18-25``.
+    """
+
+    subject: str
+    gender: str
+    tone: float
+    tone_group: int
+    age: float
+    age_group: str
+
+    def avatar(self, seed: int, basis: str = "procedural") -> Avatar:
+        """The face of this member on a face basis."""
+        return Avatar.sample(POOL, self.subject, seed, self.gender, self.age, basis=basis, tone=self.tone)
+
+
+def cast(seed: int) -> list[Member]:
+    """The sixty avatars, women first; a pure function of the seed."""
+    return [_member(gender, number, seed) for gender in GENDERS for number in range(PER_GENDER)]
+
+
+def _member(gender: str, number: int, seed: int) -> Member:
+    subject = f"{gender[0].upper()}{number + 1:02d}"
+    rng = np.random.default_rng([seed, zlib.crc32(b"cast"), zlib.crc32(subject.encode())])
+    group = number % TONE_GROUPS
+    youngest, oldest = AGE_GROUPS[number % len(AGE_GROUPS)]
+    return Member(
+        subject=subject,
+        gender=gender,
+        tone=float((group + rng.random()) / TONE_GROUPS),
+        tone_group=group + 1,
+        age=float(rng.uniform(youngest, oldest)),
+        age_group=f"{youngest}-{oldest - 1}",
+    )
+
+
+def assign(persons: Sequence[str], seed: int) -> dict[str, tuple[Member, Member]]:
+    """A woman and a man of the cast for each driving person.
+
+    People are numbered in the order of their sorted ids. The women of the cast serve them in turn from the
+    first on, the men from the last on, so that a woman and a man of the same tone and age rarely meet. Each
+    avatar serves ⌊N/30⌋ or ⌈N/30⌉ people.
+
+    Args:
+        persons: Global ids of all people of the driving corpus.
+        seed: Seed of the cast.
+    """
+    members = cast(seed)
+    women, men = members[:PER_GENDER], members[PER_GENDER:]
+    return {
+        person: (women[k % PER_GENDER], men[-1 - k % PER_GENDER])
+        for k, person in enumerate(sorted(set(persons)))
+    }
+
+
+def cast_table(members: Sequence[Member]) -> pd.DataFrame:
+    """One row per avatar, with the fields of `Member`."""
+    return pd.DataFrame(members, columns=list(Member._fields))
+
+
+def distribution(members: Sequence[Member]) -> pd.DataFrame:
+    """Number of avatars by gender and tone (rows) and age (columns)."""
+    table = cast_table(members)
+    return pd.crosstab([table["gender"], table["tone_group"]], table["age_group"], margins=True)

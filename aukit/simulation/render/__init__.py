@@ -1,0 +1,1 @@
+"""Camera to pixels: light, background, shading kernels."""

@@ -1,0 +1,169 @@
+"""Training sets balanced over intensity levels: a plan (which frame, which target), perhaps images."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aukit.errors import StoreError
+from aukit.store.store import PreparedStore
+
+_PLAN = "set.parquet"
+_IMAGES = "images.npy"
+_MANIFEST = "set.json"
+_COLUMNS = ("au", "level", "source", "target")
+
+
+class BalancedSet:
+    """A balanced training set in a folder.
+
+    `set.parquet` has one row per training image: `au` (the action unit it was drawn for), `level` (0..5),
+    `source` (row of the prepared store that gives the face) and `target` (row whose labels it wears). With
+    `images.npy` (uint8 [M,S,S,3]) the images are synthesised; without it they are the store's rows `source`.
+
+    Args:
+        path: the folder.
+        plan: the table described above, index 0..M-1.
+        images: memory map of the synthetic images, or None.
+        store: the prepared store that `source` and `target` index.
+        fingerprint: hash of plan, store and images.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        plan: pd.DataFrame,
+        images: npt.NDArray[np.uint8] | None,
+        store: PreparedStore,
+        fingerprint: str,
+    ) -> None:
+        self.path = path
+        self.plan = plan
+        self.images = images
+        self.store = store
+        self.fingerprint = fingerprint
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {"path": self.path, "store": self.store}  # never the pixels: a loader process maps them anew
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        path, store = state["path"], state["store"]
+        assert isinstance(path, Path)
+        assert isinstance(store, PreparedStore)
+        self.__dict__.update(BalancedSet.open(path, store).__dict__)
+
+    @classmethod
+    def open(cls, path: str | Path, store: PreparedStore) -> BalancedSet:
+        """Open a set that `write` made.
+
+        Args:
+            path: its folder.
+            store: the store it was made from.
+
+        Raises:
+            StoreError: the folder is incomplete or was made from another store.
+        """
+        path = Path(path)
+        if not (path / _MANIFEST).is_file():
+            raise StoreError(f"{path}: no complete balanced set here ({_MANIFEST} is missing); make it again")
+        manifest = json.loads((path / _MANIFEST).read_text())
+        if manifest["store"] != store.fingerprint:
+            raise StoreError(
+                f"{path}: made from the prepared store {manifest['store'][:12]}, not from the open"
+                f" {store.fingerprint[:12]}; make it again or point to the store it came from"
+            )
+        plan = pd.read_parquet(path / _PLAN)
+        images = np.load(path / _IMAGES, mmap_mode="r", allow_pickle=False) if manifest["images"] else None
+        if images is not None and len(images) != len(plan):
+            raise StoreError(
+                f"{path}: {len(images)} images for {len(plan)} rows; delete the folder and make it again"
+            )
+        return cls(path, plan, images, store, manifest["fingerprint"])
+
+    @classmethod
+    def write(
+        cls,
+        path: str | Path,
+        plan: pd.DataFrame,
+        store: PreparedStore,
+        images: Iterable[npt.NDArray[np.uint8]] | None = None,
+    ) -> BalancedSet:
+        """Write a set: the folder appears only when it is complete.
+
+        Args:
+            path: the folder to make; an existing complete set there is replaced.
+            plan: columns au, level, source, target.
+            store: the store that `source` and `target` index.
+            images: batches uint8 [b,S,S,3] in plan order, written as they come; None for real frames.
+
+        Returns:
+            The opened set.
+
+        Raises:
+            StoreError: columns are missing, rows lie outside the store or the images do not fit the plan.
+        """
+        path = Path(path)
+        _check_plan(plan, store, path)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+        shutil.rmtree(temporary, ignore_errors=True)
+        temporary.mkdir(parents=True)
+        try:
+            plan = plan.reset_index(drop=True)
+            plan.to_parquet(temporary / _PLAN)
+            digest = hashlib.sha256(store.fingerprint.encode())
+            digest.update(np.ascontiguousarray(plan[list(_COLUMNS)].to_numpy(dtype=np.int64)).tobytes())
+            if images is not None:
+                _write_images(temporary / _IMAGES, images, len(plan), store.size, digest)
+            fingerprint = digest.hexdigest()
+            manifest = {"fingerprint": fingerprint, "store": store.fingerprint, "images": images is not None}
+            (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+            shutil.rmtree(path, ignore_errors=True)
+            os.replace(temporary, path)
+        finally:
+            shutil.rmtree(temporary, ignore_errors=True)
+        return cls.open(path, store)
+
+    def images_at(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
+        """Images uint8 [B,S,S,3] of the set's rows: synthetic ones, or the store's source frames."""
+        if self.images is not None:
+            return np.asarray(self.images[rows])
+        return np.asarray(self.store.images[self.plan["source"].to_numpy()[rows]])
+
+
+def _check_plan(plan: pd.DataFrame, store: PreparedStore, path: Path) -> None:
+    missing = [column for column in _COLUMNS if column not in plan]
+    if missing:
+        raise StoreError(f"{path}: the plan lacks the columns {', '.join(missing)}")
+    for column in ("source", "target"):
+        if len(plan) and not plan[column].between(0, len(store) - 1).all():
+            raise StoreError(f"{path}: column {column!r} points outside the store's {len(store)} rows")
+
+
+def _write_images(
+    path: Path, batches: Iterable[npt.NDArray[np.uint8]], count: int, size: int, digest: hashlib._Hash
+) -> None:
+    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
+    at = 0
+    for batch in batches:
+        if batch.dtype != np.uint8 or batch.shape[1:] != (size, size, 3) or at + len(batch) > count:
+            raise StoreError(
+                f"{path}: a batch {batch.dtype} {batch.shape} at image {at} does not fit {count} images"
+                f" uint8 [{size},{size},3]"
+            )
+        images[at : at + len(batch)] = batch
+        digest.update(np.ascontiguousarray(batch).tobytes())
+        at += len(batch)
+    if at != count:
+        raise StoreError(f"{path}: {at} images for {count} rows of the plan")
+    images.flush()

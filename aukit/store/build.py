@@ -1,0 +1,231 @@
+"""Corpus → prepared store: decode, find landmarks, register; killed at any moment, it goes on where it was.
+
+Each source video becomes a *part* (its crops as raw bytes, then a small file of landmarks and exclusions
+whose appearance marks the part as done). When all parts are there they are moved into one array, part by
+part, so that the disk never holds the crops twice. The folder takes its final name, which contains the
+fingerprint, as the very last step: what has that name is complete.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from filelock import FileLock, Timeout
+
+from aukit.datasets.frame_table import FrameTable
+from aukit.errors import StoreError
+from aukit.registration import LandmarkSource, Registration
+from aukit.store.shards import Corpus, Job, Recipe, make_parts, notes_path, pixels_path, split_jobs
+from aukit.store.store import EXCLUSIONS, IMAGES, LANDMARKS, MANIFEST, SCHEMA, TABLE, PreparedStore
+from aukit.utils.files import atomic_path, write_atomic
+
+
+def store_fingerprint(
+    corpus: Corpus,
+    registration: Registration,
+    landmark_source: LandmarkSource,
+    selection: npt.NDArray[np.int64] | None = None,
+) -> str:
+    """Hash (64 hex digits) of everything that decides a store's content; cheap, no frame is read."""
+    parts = {
+        "schema": SCHEMA,
+        "corpus": corpus.fingerprint(),
+        "registration": [registration.name, registration.size, registration.settings],
+        "landmarks": landmark_source.name,
+        "selection": None if selection is None else np.asarray(selection, dtype=np.int64).tolist(),
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def prepare(
+    corpus: Corpus,
+    registration: Registration,
+    landmark_source: LandmarkSource,
+    out: str | Path,
+    selection: npt.NDArray[np.int64] | None = None,
+    workers: int = 2,
+    progress: bool = True,
+) -> PreparedStore:
+    """Build the prepared store of a corpus below `out`, or open it when it is complete.
+
+    Repeating the call after a kill goes on with the sources that are missing and ends in the same bytes.
+    Other settings lead to another folder. Two processes that ask for the same store do not build it twice:
+    the second waits. Frames without label are left out where other frames of their partition have labels.
+
+    Cost: a few milliseconds per frame and worker (face-alignment landmarks: far more); `S * S * 3` bytes of
+    disk per frame, and memory for 32 frames per worker.
+
+    Args:
+        corpus: reader of a release.
+        registration: frames and landmarks → crops.
+        landmark_source: frames → 68 points; its `check()` runs before any work.
+        out: folder of all prepared stores.
+        selection: rows of `corpus.table` to use; None for all.
+        workers: processes; 0 works in this process.
+        progress: whether to show a progress bar.
+
+    Returns:
+        The opened store; `store.summary()` and `store.exclusions` tell what was left out and why.
+
+    Raises:
+        StoreError: not a single frame could be used.
+        WeightsError: the landmark source lacks its weights.
+    """
+    fingerprint = store_fingerprint(corpus, registration, landmark_source, selection)
+    out = Path(out)
+    name = f"{_corpus_name(corpus)}-{registration.name}-{registration.size}-{fingerprint[:12]}"
+    final = out / name
+    if (final / MANIFEST).is_file():
+        return PreparedStore.open(final)
+    landmark_source.check()
+    out.mkdir(parents=True, exist_ok=True)
+    with _only_builder(out / f".{name}.lock"):
+        if not (final / MANIFEST).is_file():
+            building = out / f".{name}.building"
+            recipe = Recipe(corpus, registration, landmark_source, building)
+            rows, unlabelled = _usable_rows(corpus.table, selection)
+            jobs = split_jobs(corpus.table, rows)
+            if not (building / MANIFEST).is_file():
+                make_parts(recipe, jobs, workers, progress)
+                _merge(recipe, jobs, unlabelled, fingerprint)
+            _clean(building)
+            os.replace(building, final)
+    return PreparedStore.open(final)
+
+
+def _corpus_name(corpus: Corpus) -> str:
+    return str(getattr(corpus, "name", type(corpus).__name__)).lower()
+
+
+@contextmanager
+def _only_builder(path: Path) -> Iterator[None]:
+    """Hold a lock that the operating system gives back when its holder is killed."""
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=0)
+    except Timeout:
+        print(f"waiting for another process that builds this store ({path})", flush=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _usable_rows(
+    table: FrameTable, selection: npt.NDArray[np.int64] | None
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
+    """Rows to decode, and rows left out because nothing is coded although their partition has labels."""
+    frame = table.frame
+    rows = np.arange(len(frame)) if selection is None else np.unique(np.asarray(selection, dtype=np.int64))
+    labels = frame.filter(regex=r"^AU\d\d_[cr]$")
+    coded = labels.notna().to_numpy().any(axis=1)
+    has_labels = pd.Series(coded).groupby(frame["partition"].to_numpy()).transform("any").to_numpy(dtype=bool)
+    keep = (coded | ~has_labels)[rows]
+    return rows[keep], rows[~keep]
+
+
+def _merge(recipe: Recipe, jobs: list[Job], unlabelled: npt.NDArray[np.int64], fingerprint: str) -> None:
+    """Move the parts into one array and write the small files; a killed merge goes on where it was."""
+    folder, size = recipe.folder, recipe.registration.size
+    notes = []
+    for job in jobs:
+        with np.load(notes_path(folder, job), allow_pickle=False) as part:
+            notes.append({key: part[key] for key in part.files})
+    frames = sum(len(part["rows"]) for part in notes)
+    if frames == 0:
+        reasons = sorted({str(reason) for part in notes for reason in part["reasons"]}) or [
+            "no frame is labelled"
+        ]
+        shutil.rmtree(folder)
+        raise StoreError(
+            f"no frame of the corpus can be used ({'; '.join(reasons[:3])});"
+            " check it with: aukit corpora check"
+        )
+    _move_pixels(folder, jobs, [len(part["rows"]) for part in notes], size)
+    with atomic_path(folder / LANDMARKS) as temporary:
+        np.save(temporary, np.concatenate([part["landmarks"] for part in notes]))
+    table = recipe.corpus.table.frame
+    rows = np.concatenate([part["rows"] for part in notes])
+    FrameTable(table.iloc[rows].reset_index(drop=True)).write_parquet(folder / TABLE)
+    exclusions = _exclusion_table(recipe.corpus, notes, unlabelled)
+    with atomic_path(folder / EXCLUSIONS) as temporary:
+        exclusions.to_parquet(temporary)
+    manifest = {
+        "schema": SCHEMA,
+        "fingerprint": fingerprint,
+        "frames": frames,
+        "corpus": _corpus_name(recipe.corpus),
+        "standin": recipe.corpus.standin,
+        "registration": {
+            "name": recipe.registration.name,
+            "size": size,
+            "settings": recipe.registration.settings,
+        },
+        "landmarks": recipe.landmark_source.name,
+    }
+    write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, default=str).encode())
+
+
+def _move_pixels(folder: Path, jobs: list[Job], counts: list[int], size: int) -> None:
+    shape = (sum(counts), size, size, 3)
+    untouched = all(pixels_path(folder, job).is_file() for job in jobs)
+    # As long as no part is gone an array that is there may be half-made: start it anew.
+    mode: Any = "w+" if untouched else "r+"
+    images = np.lib.format.open_memmap(folder / IMAGES, mode=mode, dtype=np.uint8, shape=shape)
+    at = 0
+    for job, count in zip(jobs, counts, strict=True):
+        path = pixels_path(folder, job)
+        if path.is_file():
+            if count:
+                part = np.memmap(path, np.uint8, mode="r", shape=(count, size, size, 3))
+                for first in range(0, count, 256):
+                    images[at + first : at + min(first + 256, count)] = part[first : first + 256]
+                images.flush()
+            path.unlink()
+        at += count
+
+
+def _clean(folder: Path) -> None:
+    """Leave nothing but the store: no parts, no half-written files of a killed run."""
+    for path in folder.iterdir():
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name not in (IMAGES, LANDMARKS, TABLE, EXCLUSIONS, MANIFEST):
+            path.unlink()
+
+
+def _exclusion_table(
+    corpus: Corpus, notes: list[dict[str, Any]], unlabelled: npt.NDArray[np.int64]
+) -> pd.DataFrame:
+    table = corpus.table.frame
+    excluded = {
+        int(row): str(why)
+        for part in notes
+        for row, why in zip(part["excluded"], part["reasons"], strict=True)
+    }
+    excluded.update(dict.fromkeys(unlabelled.tolist(), "no action unit is coded"))
+    rows = sorted(excluded)
+    own = pd.DataFrame(
+        {
+            "source": table["source"].iloc[rows].astype(str).to_numpy(),
+            "position": table["position"].iloc[rows].to_numpy(),
+            "reason": [excluded[row] for row in rows],
+        }
+    )
+    found = pd.DataFrame(
+        [(str(e.source), e.position, str(e.reason)) for e in corpus.exclusions],
+        columns=["source", "position", "reason"],
+    )
+    both = pd.concat([found, own], ignore_index=True) if len(found) else own
+    return both.astype({"source": str, "position": "Int64", "reason": str})

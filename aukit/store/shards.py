@@ -1,0 +1,202 @@
+"""Parts of a prepared store: one per source video, each appearing whole or not at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import as_completed
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import numpy.typing as npt
+from tqdm import tqdm
+
+from aukit.datasets.frame_table import FrameTable
+from aukit.errors import CorpusError
+from aukit.registration import LandmarkSource, Registration
+from aukit.store.store import IMAGES
+from aukit.utils.files import atomic_path
+from aukit.utils.processes import worker_pool
+
+_BATCH = 32  # frames in memory at once, per worker
+
+
+class Corpus(Protocol):
+    """What `prepare` needs of a corpus reader."""
+
+    @property
+    def table(self) -> FrameTable:
+        """Every labelled frame."""
+        ...
+
+    @property
+    def exclusions(self) -> Sequence[Any]:
+        """What the reader left out: objects with source, position (or None) and reason."""
+        ...
+
+    @property
+    def standin(self) -> dict[str, Any] | None:
+        """Recipe of a stand-in; None for a real release."""
+        ...
+
+    def decode(self, source: str) -> Iterable[tuple[int, npt.NDArray[np.uint8] | None]]:
+        """Stream (position, frame uint8 [H,W,3]) of a source; None for a frame that cannot be decoded."""
+        ...
+
+    def fingerprint(self) -> str:
+        """Hash of the release's files that are read: cheap, since every opening of a store asks for it."""
+        ...
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """All that a worker needs; pickled once per worker."""
+
+    corpus: Corpus
+    registration: Registration
+    landmark_source: LandmarkSource
+    folder: Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One source: its number, its name, rows of the table and positions in the video."""
+
+    part: int
+    source: str
+    rows: npt.NDArray[np.int64]
+    positions: npt.NDArray[np.int64]
+
+
+def split_jobs(table: FrameTable, rows: npt.NDArray[np.int64]) -> list[Job]:
+    """One job per source, in the order in which the sources first appear; positions ascending."""
+    frame = table.frame.iloc[rows][["source", "position"]].assign(row=rows)
+    jobs = []
+    for part, (source, group) in enumerate(frame.groupby("source", sort=False)):
+        group = group.sort_values("position", kind="stable")
+        positions = group["position"].to_numpy(dtype=np.int64)
+        jobs.append(Job(part, str(source), group["row"].to_numpy(dtype=np.int64), positions))
+    return jobs
+
+
+def make_parts(recipe: Recipe, jobs: list[Job], workers: int, progress: bool) -> None:
+    """Make the parts that are missing, in `workers` processes (0: in this one)."""
+    parts = recipe.folder / "parts"
+    parts.mkdir(parents=True, exist_ok=True)
+    for leftover in parts.glob(".*"):  # half-written files of a killed run
+        leftover.unlink()
+    todo = [job for job in jobs if not _is_done(recipe.folder, job)]
+    bar = tqdm(
+        total=sum(len(job.rows) for job in jobs),
+        initial=sum(len(job.rows) for job in jobs) - sum(len(job.rows) for job in todo),
+        desc="registering",
+        unit="frame",
+        disable=None if progress else True,
+    )
+    with bar:
+        if workers <= 0 or len(todo) <= 1:
+            for job in todo:
+                _make_part(recipe, job)
+                bar.update(len(job.rows))
+            return
+        with worker_pool(min(workers, len(todo)), _start_worker, (recipe,)) as pool:
+            futures = {pool.submit(_work, job): job for job in todo}
+            for future in as_completed(futures):
+                future.result()
+                bar.update(len(futures[future].rows))
+
+
+_worker_recipe: Recipe | None = None
+
+
+def _start_worker(recipe: Recipe) -> None:
+    global _worker_recipe
+    _worker_recipe = recipe
+
+
+def _work(job: Job) -> None:
+    assert _worker_recipe is not None
+    _make_part(_worker_recipe, job)
+
+
+def pixels_path(folder: Path, job: Job) -> Path:
+    """Crops of a part: raw uint8 [n,S,S,3]."""
+    return folder / "parts" / f"{job.part:06d}.u8"
+
+
+def notes_path(folder: Path, job: Job) -> Path:
+    """Rows, landmarks and exclusions of a part; written last."""
+    return folder / "parts" / f"{job.part:06d}.npz"
+
+
+def _is_done(folder: Path, job: Job) -> bool:
+    if not notes_path(folder, job).is_file():
+        return False
+    # Pixels that were moved into the array already are there no more.
+    return pixels_path(folder, job).is_file() or (folder / IMAGES).is_file()
+
+
+def _make_part(recipe: Recipe, job: Job) -> None:
+    """Register one source: memory for one batch, whatever the length of the video."""
+    rows: list[npt.NDArray[np.int64]] = []
+    landmarks: list[npt.NDArray[np.float32]] = []
+    excluded: dict[int, str] = {}
+    with atomic_path(pixels_path(recipe.folder, job)) as temporary, temporary.open("wb") as pixels:
+        for index, frames in _batches(recipe, job, excluded):
+            found = np.asarray(
+                recipe.landmark_source.landmarks(job.source, frames, job.positions[index]), dtype=np.float32
+            )
+            seen = np.isfinite(found[..., :2]).all(
+                axis=(1, 2)
+            )  # a missing depth is for the registration to judge
+            excluded.update(dict.fromkeys(job.rows[index[~seen]].tolist(), "no face landmarks"))
+            index, frames, found = index[seen], frames[seen], found[seen]
+            if len(index) == 0:
+                continue
+            registered = recipe.registration(frames, found)
+            ok = np.asarray(registered.ok, dtype=bool)
+            excluded.update(dict.fromkeys(job.rows[index[~ok]].tolist(), "registration failed"))
+            pixels.write(np.ascontiguousarray(np.asarray(registered.crops)[ok], dtype=np.uint8).tobytes())
+            landmarks.append(np.asarray(registered.landmarks, dtype=np.float32)[ok])
+            rows.append(job.rows[index[ok]])
+    with atomic_path(notes_path(recipe.folder, job)) as temporary:
+        np.savez(
+            temporary,
+            rows=np.concatenate([np.zeros(0, np.int64), *rows]),
+            landmarks=np.concatenate([np.zeros((0, 68, 3), np.float32), *landmarks]),
+            excluded=np.array(sorted(excluded), dtype=np.int64),
+            reasons=np.array([excluded[row] for row in sorted(excluded)], dtype=np.str_),
+        )
+
+
+def _batches(
+    recipe: Recipe, job: Job, excluded: dict[int, str]
+) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]]:
+    """Yield (indices into the job, frames of one size) of wanted positions; note those that never came."""
+    wanted = {int(position): index for index, position in enumerate(job.positions)}
+    index: list[int] = []
+    frames: list[npt.NDArray[np.uint8]] = []
+    reason = "the source ends before this frame"
+    decoder = iter(recipe.corpus.decode(job.source))
+    while wanted:
+        try:
+            position, frame = next(decoder)
+        except StopIteration:
+            break
+        except CorpusError as error:
+            reason = f"the source cannot be decoded: {error}"
+            break
+        if (found := wanted.pop(position, None)) is None:
+            continue
+        if frame is None:
+            excluded[int(job.rows[found])] = "the frame cannot be decoded"
+            continue
+        if len(frames) == _BATCH or (frames and frame.shape != frames[0].shape):
+            yield np.array(index), np.stack(frames)
+            index, frames = [], []
+        index.append(found)
+        frames.append(frame)
+    if frames:
+        yield np.array(index), np.stack(frames)
+    excluded.update(dict.fromkeys(job.rows[list(wanted.values())].tolist(), reason))

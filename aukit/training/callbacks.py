@@ -1,0 +1,272 @@
+"""Callbacks of every run: random numbers per step, checkpoints to go on from, time and memory, progress."""
+
+from __future__ import annotations
+
+import math
+import resource
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
+
+from aukit.errors import AukitError, ConfigError
+from aukit.training.config import RunOptions
+
+
+class RunInterrupted(AukitError):  # noqa: N818 - not an error of anybody's
+    """Training stopped at its time limit; the same command goes on with it."""
+
+
+class StepSeed(Callback):
+    """Set torch's generators at the start of every batch as a function of (seed, stage, epoch, batch, rank).
+
+    Dropout, noise and penalties of a batch then do not depend on how the run came to it: a resumed run draws
+    what the uninterrupted one did.
+
+    Args:
+        seed: the run's seed.
+    """
+
+    def __init__(self, seed: int) -> None:
+        self.seed = seed
+
+    def on_train_epoch_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Seed what a module draws before the first batch."""
+        self._set(trainer, 0, 0)
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Seed a training batch."""
+        self._set(trainer, 1, batch_idx)
+
+    def on_validation_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Seed a validation batch."""
+        self._set(trainer, 2, batch_idx)
+
+    def on_test_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Seed a test batch."""
+        self._set(trainer, 3, batch_idx)
+
+    def on_predict_batch_start(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Seed a prediction batch."""
+        self._set(trainer, 4, batch_idx)
+
+    def _set(self, trainer: Trainer, stage: int, batch: int) -> None:
+        # Test numbers must not depend on the epoch at which training ended.
+        epoch = trainer.current_epoch if stage < 3 else 0
+        numbers = np.random.SeedSequence([self.seed, stage, epoch, batch, trainer.global_rank])
+        torch.manual_seed(int(numbers.generate_state(1, np.uint64)[0] >> 1))
+
+
+class RunCheckpoints(Checkpoint):
+    """Write `last.ckpt`, to go on from, and `best.ckpt`, the weights with the best monitored metric.
+
+    `last.ckpt` is written before the first batch of an epoch, with `save_every` also before later ones, and
+    at the end of training. Before a batch all that belongs to the one before has happened: its validation,
+    its log lines, its schedulers. Files are replaced in one step. At the time limit the state is written and
+    training stops.
+
+    Args:
+        folder: folder of the checkpoints.
+        options: section `run` of the configuration.
+    """
+
+    def __init__(self, folder: Path, options: RunOptions) -> None:
+        self.folder = folder
+        self.options = options
+        self.best_score: float | None = None
+        self.best_epoch: int | None = None
+        self._since_save = 0
+        self._batches = 0
+        self._began = time.monotonic()
+
+    @property
+    def last(self) -> Path:
+        """The checkpoint to go on from."""
+        return self.folder / "last.ckpt"
+
+    @property
+    def best(self) -> Path:
+        """The best weights."""
+        return self.folder / "best.ckpt"
+
+    def state_dict(self) -> dict[str, Any]:
+        """Score and epoch of the best weights."""
+        return {"best_score": self.best_score, "best_epoch": self.best_epoch}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Take up `state_dict()`."""
+        self.best_score = state_dict["best_score"]
+        self.best_epoch = state_dict["best_epoch"]
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Save if it is due, and stop if it is late."""
+        if self._batches > 0 and batch_idx % trainer.accumulate_grad_batches == 0:
+            late = self._is_late(trainer)
+            due = self.options.save_every is not None and self._since_save >= self.options.save_every
+            if late or due or batch_idx == 0:
+                self._save(trainer)
+            if late:
+                raise RunInterrupted(
+                    f"stopped at the time limit of {self.options.time_limit:g} s in epoch"
+                    f" {trainer.current_epoch}; repeat the command to go on"
+                )
+        self._batches += 1
+        self._since_save += 1
+
+    def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the final state."""
+        self._save(trainer)
+
+    def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Save the weights if the monitored metric is better than ever."""
+        if trainer.sanity_checking or trainer.state.fn != "fit" or self.options.monitor is None:
+            return
+        metrics = trainer.callback_metrics
+        if self.options.monitor not in metrics:
+            raise ConfigError(
+                f"run.monitor={self.options.monitor!r} is not logged in validation; logged:"
+                f" {', '.join(sorted(metrics))}"
+            )
+        score = float(metrics[self.options.monitor])
+        sign = 1 if self.options.mode == "max" else -1
+        better = math.isfinite(score) and (self.best_score is None or sign * score > sign * self.best_score)
+        if trainer.strategy.broadcast(better):  # one decision for all processes: saving is collective
+            self.best_score, self.best_epoch = score, trainer.current_epoch
+            # What was validated are the averages, which Lightning writes with a whole state only.
+            callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+            averaged = any(isinstance(callback, WeightAveraging) for callback in callbacks)
+            trainer.save_checkpoint(self.best, weights_only=not averaged)
+
+    def on_save_checkpoint(
+        self, trainer: Trainer, pl_module: LightningModule, checkpoint: dict[str, Any]
+    ) -> None:
+        """Refuse hyper-parameters that a checkpoint loaded with `weights_only=True` could not hold."""
+        for section in ("hyper_parameters", "datamodule_hyper_parameters"):
+            _check_plain(checkpoint.get(section), section)
+        loop = checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"] if "loops" in checkpoint else {}
+        if trainer.training and trainer.accumulate_grad_batches == 1 and "_batches_that_stepped" in loop:
+            loop["_batches_that_stepped"] -= 1  # Lightning adds one on load, for states saved after a batch
+
+    def _save(self, trainer: Trainer) -> None:
+        for logger in trainer.loggers:
+            logger.save()  # what is logged up to here will not be logged again
+        trainer.save_checkpoint(self.last)
+        self._since_save = 0
+
+    def _is_late(self, trainer: Trainer) -> bool:
+        if self.options.time_limit is None:
+            return False
+        return bool(trainer.strategy.broadcast(time.monotonic() - self._began > self.options.time_limit))
+
+
+def _check_plain(value: Any, at: str) -> None:
+    if isinstance(value, Mapping):
+        if type(value).__module__.startswith("omegaconf"):
+            raise ConfigError(f"checkpoint: {at} is a {type(value).__name__}; save plain dictionaries")
+        for key, inner in value.items():
+            _check_plain(inner, f"{at}.{key}")
+    elif isinstance(value, list | tuple):
+        for index, inner in enumerate(value):
+            _check_plain(inner, f"{at}[{index}]")
+    elif not isinstance(value, str | int | float | bool | None | torch.Tensor):
+        raise ConfigError(
+            f"checkpoint: {at} is a {type(value).__name__};"
+            " hyper-parameters must be dicts, lists, strings and numbers"
+        )
+
+
+class TimeAndMemory(Callback):
+    """Wall-clock time over all attempts, and peak memory of this process."""
+
+    def __init__(self) -> None:
+        self._before = 0.0
+        self._began = time.monotonic()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent on the run so far, those before a resume included."""
+        return self._before + time.monotonic() - self._began
+
+    def state_dict(self) -> dict[str, Any]:
+        """Seconds so far."""
+        return {"seconds": self.seconds}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Count on from `state_dict()`, unless this very attempt wrote it and now loads it for its test."""
+        if (saved := float(state_dict["seconds"])) > self.seconds:
+            self._before = saved
+
+    @staticmethod
+    def peak_memory_bytes() -> int:
+        """Largest resident memory of this process so far."""
+        unit = 1 if sys.platform == "darwin" else 1024
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+
+    @staticmethod
+    def peak_device_memory_bytes() -> int | None:
+        """Largest memory allocated on the GPU so far; None without one."""
+        return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+
+
+class ProgressReport(Callback):
+    """Call `report(done, total)` in training batches, at most about three times a second.
+
+    Args:
+        report: the function.
+    """
+
+    def __init__(self, report: Callable[[int, int], None]) -> None:
+        self.report = report
+        self._last = 0.0
+
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Report if it is time."""
+        now = time.monotonic()
+        if now - self._last < 0.3:
+            return
+        self._last = now
+        done = trainer.fit_loop.total_batch_idx + 1
+        self.report(done, max(done, total_batches(trainer, done)))
+
+
+def total_batches(trainer: Trainer, done: int) -> int:
+    """Training batches of the whole run, as far as they are known after `done` of them."""
+    limits = []
+    if trainer.max_epochs is not None and trainer.max_epochs > 0:
+        limits.append(int(trainer.max_epochs * trainer.num_training_batches))
+    if trainer.max_steps > 0:  # counts optimiser steps, of which a batch may have none or several
+        limits.append(round(trainer.max_steps * done / max(trainer.global_step, 1)))
+    return min(limits, default=done)

@@ -1,0 +1,184 @@
+"""What a test says of groups of people, from its table of predictions: one place for every system."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+from lightning.pytorch.loggers import Logger
+
+from aukit.datasets.frame_table import GENDERS
+from aukit.errors import ConfigError, StoreError
+from aukit.metrics import (
+    Interval,
+    bootstrap_fairness,
+    bootstrap_group_icc,
+    grouped_confusion_counts,
+    grouped_icc_sums,
+)
+from aukit.utils.files import write_atomic
+
+#: Least intensity that counts as present where intensities are predicted; the field's convention for DISFA.
+PRESENT_FROM = 2
+
+EVERYBODY, BETWEEN = "everybody", "between"
+
+#: Statistics whose values per AU are logged as scalars too; of all others the mean over AUs.
+_PER_AU = ("f1", "f1_gap", "icc", "icc_gap")
+
+Floats = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class GroupScores:
+    """Scores by group of people, each with its interval and its support.
+
+    Attributes:
+        by: Column that the groups come from.
+        groups: Their names, in order.
+        people: People per group, and of unknown group under ``"unknown"``.
+        rule: How scores became decisions, in words.
+        table: One row per statistic, AU (``"mean"`` over those with a value) and group (``"everybody"``, a
+            group, or ``"between"`` for gaps): ``value``, ``low``, ``high`` (95 %, people resampled within
+            their group), ``undefined`` (share of replicates without a value), ``frames`` coded and
+            ``positives`` among them. NaN where there is no support.
+    """
+
+    by: str
+    groups: tuple[str, ...]
+    people: dict[str, int]
+    rule: str
+    table: pd.DataFrame
+
+    def scalars(self, stage: str = "test") -> dict[str, float]:
+        """Names such as ``test/f1``, ``test/f1_AU12_female``, ``test/f1_gap`` → values, for loggers."""
+        found = {}
+        for row in self.table.itertuples():
+            if row.au != "mean" and row.statistic not in _PER_AU:
+                continue
+            au = "" if row.au == "mean" else f"_{row.au}"
+            group = "" if row.group in (EVERYBODY, BETWEEN) else f"_{row.group}"
+            found[f"{stage}/{row.statistic}{au}{group}"] = float(row.value)  # type: ignore[arg-type]
+        return found
+
+    def write(self, folder: Path, name: str = "fairness") -> None:
+        """Write ``<name>.json`` and ``<name>.csv`` into `folder`, each in one step."""
+        rows = [
+            {k: None if isinstance(v, float) and math.isnan(v) else v for k, v in row.items()}
+            for row in self.table.to_dict("records")
+        ]
+        content = {"by": self.by, "groups": self.groups, "people": self.people, "rule": self.rule}
+        write_atomic(folder / f"{name}.json", json.dumps({**content, "rows": rows}, indent=1).encode())
+        write_atomic(folder / f"{name}.csv", self.table.to_csv(index=False).encode())
+
+    def log(self, logger: Logger, position: Mapping[str, int]) -> None:
+        """Send the scalars, and to Weights & Biases the table as well.
+
+        Args:
+            logger: Any of Lightning's.
+            position: ``epoch`` and ``step`` of the tested weights.
+        """
+        logger.log_metrics({**self.scalars(), "epoch": position["epoch"]}, step=position["step"])
+        if hasattr(logger, "log_table"):
+            rows = self.table.astype(object).where(self.table.notna(), None).to_numpy().tolist()
+            logger.log_table(
+                "test/fairness", columns=list(self.table.columns), data=rows, step=position["step"]
+            )
+
+
+def score_groups(path: str | Path, by: str = "gender", n_boot: int = 2000) -> GroupScores:
+    """Score a table of predictions by group.
+
+    Occurrences: F1 and the fairness statistics of :func:`aukit.metrics.bootstrap_fairness`. Intensities:
+    ICC(3,1) by group, and the same statistics of the occurrence "intensity 2 and more", for which a score
+    counts from 1.5 on.
+
+    Args:
+        path: Parquet file of predictions.
+        by: Its column that names the groups: ``gender`` (female, male), or any other, whose values are then
+            the groups; missing values are people of unknown group.
+        n_boot: Bootstrap samples of people.
+
+    Raises:
+        ConfigError: The file has no column `by`.
+        StoreError: The file does not say what its labels are.
+    """
+    frame = pd.read_parquet(path)
+    if by not in frame.columns:
+        known = ", ".join(c for c in frame.columns if not c.startswith("AU"))
+        raise ConfigError(f"logging.group_by={by}: {path} has no such column; it has {known}")
+    if "label" not in frame.attrs:
+        raise StoreError(
+            f"{path}: does not say whether its labels are occurrences or intensities; an earlier version"
+            " wrote it: repeat the run, or aukit test"
+        )
+    column = frame[by].astype("string")
+    groups = GENDERS if by == "gender" else tuple(sorted(column.dropna().unique()))
+    members = column.where(column.isin(groups))
+    names = [None if pd.isna(value) else str(value) for value in members]
+    codes = [c.removesuffix("_label") for c in frame.columns if c.endswith("_label")]
+    labels, scores = (
+        frame[[f"{code}_{kind}" for code in codes]].to_numpy(np.float64) for kind in ("label", "score")
+    )
+    aus, persons = [f"AU{int(code[2:])}" for code in codes], frame["person"].to_numpy(dtype=str)
+    intensity = frame.attrs["label"] == "intensity"
+    threshold = PRESENT_FROM - 0.5 if intensity else float(frame.attrs["threshold"])
+    rule = f"present: score above {threshold:g}"
+    present = labels
+    if intensity:
+        rule += f", label {PRESENT_FROM} and more"
+        present = np.where(np.isnan(labels), np.nan, labels >= PRESENT_FROM)
+    counts = grouped_confusion_counts(scores, present, persons, names, groups, threshold)
+    per_group = counts.sums.sum(0)
+    support = dict(zip(groups, per_group[:-1], strict=True)) | {EVERYBODY: per_group.sum(0)}
+    intervals = bootstrap_fairness(counts, n_boot)
+    if intensity:
+        sums = grouped_icc_sums(scores, labels, persons, names, groups)
+        intervals = bootstrap_group_icc(sums, n_boot) | intervals
+    each = pd.DataFrame({"person": persons, "group": members.fillna("unknown")}).drop_duplicates()
+    people = each["group"].value_counts()
+    return GroupScores(
+        by=by,
+        groups=groups,
+        people={name: int(people.get(name, 0)) for name in (*groups, "unknown")},
+        rule=rule,
+        table=_rows(intervals, aus, groups, support),
+    )
+
+
+def _rows(
+    intervals: Mapping[str, Interval], aus: list[str], groups: tuple[str, ...], support: Mapping[str, Any]
+) -> pd.DataFrame:
+    """Named intervals [A + 1] or [G, A + 1] as rows."""
+    rows = []
+    for name, interval in intervals.items():
+        statistic = name.removeprefix("overall_")
+        whole = EVERYBODY if name.startswith("overall_") else BETWEEN
+        members = (whole,) if interval.estimate.ndim == 1 else groups
+        fields = [field.reshape(len(members), len(aus) + 1) for field in interval[:4]]
+        for g, group in enumerate(members):
+            for a, au in enumerate([*aus, "mean"]):
+                value, low, high, undefined = (float(field[g, a]) for field in fields)
+                counts = None if group == BETWEEN or au == "mean" else support[group][a]
+                rows.append(
+                    {
+                        "statistic": statistic,
+                        "au": au,
+                        "group": group,
+                        "value": value,
+                        "low": low,
+                        "high": high,
+                        "undefined": undefined,
+                        "frames": None if counts is None else int(counts.sum()),
+                        "positives": None if counts is None else int(counts[0] + counts[2]),
+                    }
+                )
+    frame = pd.DataFrame(rows)
+    return frame.astype({"frames": "Int64", "positives": "Int64"})

@@ -1,0 +1,85 @@
+"""Identity of a run: a hash of what decides its result."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from aukit.models.weights import shipped_files
+from aukit.training.config import import_class, is_class
+
+#: Raised when the meaning of a run changes without its configuration changing.
+SCHEMA = 1
+
+#: Sections and keys that say where to, how fast or under which name, not what.
+_SECTIONS = ("experiment", "profile", "logging")
+_RUN = ("save_every", "time_limit")
+_TRAINER = (
+    "barebones",
+    "default_root_dir",
+    "detect_anomaly",
+    "enable_autolog_hparams",
+    "enable_checkpointing",
+    "enable_model_summary",
+    "enable_progress_bar",
+    "log_every_n_steps",
+    "logger",
+    "max_time",
+    "num_sanity_val_steps",
+    "profiler",
+)
+
+
+def identity(config: Mapping[str, Any], data_fingerprint: str) -> str:
+    """Hash (64 hex digits) of the resolved configuration, the data and the schema version.
+
+    Left out: `logging`, names, the trainer's display options, and of each class the arguments that its
+    `location_arguments` lists; values of None, so that a new optional argument does not orphan older runs.
+    Of an argument `weights`, which names files to start from, the content of these counts, not their place.
+    The git commit is no part of it.
+
+    Args:
+        config: what `load_config` or `resolve` returns; defaults are filled in here.
+        data_fingerprint: the datamodule's fingerprint.
+    """
+    from aukit.training.instantiate import resolve
+
+    resolved = {key: value for key, value in resolve(config).items() if key not in _SECTIONS}
+    resolved["run"] = {key: value for key, value in (resolved.get("run") or {}).items() if key not in _RUN}
+    resolved["trainer"] = {key: value for key, value in resolved["trainer"].items() if key not in _TRAINER}
+    payload = {"schema": SCHEMA, "data": data_fingerprint, "config": _strip(resolved)}
+    return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+
+
+def _strip(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        dropped: tuple[str, ...] = ()
+        if is_class(value):
+            dropped = tuple(getattr(import_class(value["class_path"]), "location_arguments", ()))
+        kept = {key: _strip(inner) for key, inner in value.items() if inner is not None}
+        if "init_args" in kept:
+            kept["init_args"] = {
+                key: _content(inner) if key == "weights" else inner
+                for key, inner in kept["init_args"].items()
+                if key not in dropped
+            }
+        return kept
+    return [_strip(item) for item in value] if isinstance(value, list | tuple) else value
+
+
+def _content(weights: Any) -> Any:
+    """Hashes in place of names of weights; a name without a file stays, for whoever reads it to complain."""
+    if isinstance(weights, list):
+        return [_content(name) for name in weights]
+    file, _, group = str(weights).partition("#")
+    files = [Path(file)] if Path(file).is_file() else shipped_files(file)
+    if not files:
+        return weights
+    digests = []
+    for path in files:
+        with path.open("rb") as opened:
+            digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
+    return "#".join([*digests, group])

@@ -1,0 +1,183 @@
+"""A table of predictions: one row per frame with ids, labels, scores. Metrics are functions of this table."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+import torch
+from lightning.pytorch import LightningModule, Trainer
+from lightning.pytorch.callbacks import Callback
+from torch import Tensor
+
+from aukit.datamodules.dataset import label_columns
+from aukit.errors import StoreError
+from aukit.utils.files import atomic_path
+
+#: Columns that are copied from the store's table.
+IDS = ("person", "subject", "gender", "partition", "task", "view", "frame")
+
+#: Threshold of scores that are probabilities.
+DECISION = 0.5
+
+
+class PredictionWriter(Callback):
+    """Write what `test_step` (or `predict_step`) returns to a Parquet file, every frame once.
+
+    A step returns a mapping with `rows` int [B] (rows of the datamodule's store) and any number of [B,A]
+    tensors over the datamodule's `aus`: `scores` becomes the columns `AUxx_score`, another name such as
+    `expectation` becomes `AUxx_expectation`; [B] tensors become columns of their own name. `AUxx_label` comes
+    from the store: the occurrence where the module has a `decision_threshold` (scores above it are present)
+    or the datamodule says `label = "occurrence"`, else the intensity; NaN where it is not coded. The file
+    remembers which of them and the threshold (`pandas.DataFrame.attrs`). Steps that return anything else are
+    ignored.
+
+    Under several processes each writes its own frames and rank 0 puts them together (on a file system that
+    all of them see).
+
+    Args:
+        path: the file.
+        stage: "test" or "predict".
+    """
+
+    def __init__(self, path: str | Path, stage: Literal["test", "predict"] = "test") -> None:
+        self.path = Path(path)
+        self.stage = stage
+        self.written = False
+        self.frames_per_second: float | None = None
+        """Frames of the whole stage over its time, loading and writing included; None before its end."""
+        self._began = 0.0
+        self._parts: list[dict[str, np.ndarray[Any, Any]]] = []
+
+    def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    def on_predict_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Start the clock."""
+        self._began = time.monotonic()
+
+    def on_test_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a batch's predictions."""
+        self._keep(outputs, "test")
+
+    def on_predict_batch_end(
+        self,
+        trainer: Trainer,
+        pl_module: LightningModule,
+        outputs: Any,
+        batch: Any,
+        batch_idx: int,
+        dataloader_idx: int = 0,
+    ) -> None:
+        """Keep a batch's predictions."""
+        self._keep(outputs, "predict")
+
+    def on_test_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the table."""
+        self._write(trainer, pl_module, "test")
+
+    def on_predict_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Write the table."""
+        self._write(trainer, pl_module, "predict")
+
+    def _keep(self, outputs: Any, stage: str) -> None:
+        if stage != self.stage or not isinstance(outputs, Mapping) or "rows" not in outputs:
+            return
+        self._parts.append(
+            {k: _to_numpy(v) for k, v in outputs.items() if isinstance(v, Tensor) and v.ndim in (1, 2)}
+        )
+
+    def _write(self, trainer: Trainer, pl_module: LightningModule, stage: str) -> None:
+        if stage != self.stage:
+            return
+        data = trainer.datamodule  # type: ignore[attr-defined]
+        if self._parts:
+            table = prediction_table(self._parts, data, getattr(pl_module, "decision_threshold", None))
+            with atomic_path(self._rank_path(trainer.global_rank)) as temporary:
+                table.to_parquet(temporary, index=False)
+        self._parts = []
+        trainer.strategy.barrier("predictions")
+        if trainer.is_global_zero:
+            files = [self._rank_path(rank) for rank in range(trainer.world_size)]
+            found = [file for file in files if file.is_file()]
+            if found:
+                frames = _combine(found, self.path)
+                self.frames_per_second = round(frames / max(time.monotonic() - self._began, 1e-9), 1)
+        trainer.strategy.barrier("predictions")
+        self.written = self.path.is_file()
+
+    def _rank_path(self, rank: int) -> Path:
+        return self.path.with_name(f"{self.path.stem}.rank{rank}.parquet")
+
+
+def prediction_table(
+    parts: list[dict[str, np.ndarray[Any, Any]]], data: Any, threshold: float | None = None
+) -> pd.DataFrame:
+    """Join predictions with ids and labels.
+
+    Args:
+        parts: per batch, name → array; `rows` [B], others [B,A] or [B].
+        data: a datamodule with `store` and `aus`.
+        threshold: scores above it are decided present; None for a model that decides nothing by itself.
+
+    Returns:
+        The table, with `attrs` that say what `AUxx_label` is (`label`) and the threshold of occurrences.
+    """
+    merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    rows = merged.pop("rows").astype(np.int64)
+    aus = tuple(data.aus)
+    table = data.store.table
+    columns: dict[str, Any] = {"row": rows}
+    columns |= {name: table.frame[name].to_numpy()[rows] for name in IDS}
+    occurrence = threshold is not None or getattr(data, "label", "intensity") == "occurrence"
+    labels = label_columns(table, aus, "occurrence" if occurrence else "intensity")
+    columns |= {f"AU{au:02d}_label": labels[rows, index] for index, au in enumerate(aus)}
+    for name, values in merged.items():
+        suffix = "score" if name == "scores" else name
+        if values.ndim == 1:
+            columns[name] = values
+        elif values.shape[1] != len(aus):
+            raise StoreError(
+                f"predictions {name!r} have {values.shape[1]} columns for the {len(aus)} action units {aus}"
+            )
+        else:
+            columns |= {f"AU{au:02d}_{suffix}": values[:, index] for index, au in enumerate(aus)}
+    predictions = pd.DataFrame(columns)
+    predictions.attrs = {"label": "intensity"}
+    if occurrence:
+        predictions.attrs = {"label": "occurrence", "threshold": DECISION if threshold is None else threshold}
+    return predictions
+
+
+def _combine(files: list[Path], path: Path) -> int:
+    """Put the processes' tables together; the number of frames."""
+    table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True).sort_values("row")
+    if table["row"].duplicated().any():
+        raise StoreError(
+            f"{path}: {int(table['row'].duplicated().sum())} frames were predicted more than once"
+        )
+    with atomic_path(path) as temporary:
+        table.reset_index(drop=True).to_parquet(temporary, index=False)
+    for file in files:
+        file.unlink()
+    return len(table)
+
+
+def _to_numpy(values: Tensor) -> np.ndarray[Any, Any]:
+    values = values.detach().cpu()
+    return (
+        values.float() if values.is_floating_point() and values.dtype != torch.float64 else values
+    ).numpy()

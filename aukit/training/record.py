@@ -1,0 +1,133 @@
+"""The record of a finished run: what it measured, what it was made of. Tables are made from records alone."""
+
+from __future__ import annotations
+
+import json
+import platform
+import subprocess
+from dataclasses import asdict, dataclass, field
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from aukit.errors import StoreError
+from aukit.utils.files import write_atomic
+
+NAME = "record.json"
+
+_PACKAGES = ("aukit", "torch", "lightning", "torchmetrics", "timm", "numpy")
+
+
+@dataclass(frozen=True)
+class Record:
+    """A finished run.
+
+    Attributes:
+        identity: hash of resolved configuration, data and schema.
+        experiment: name of the experiment file, without suffix.
+        config: resolved configuration.
+        metrics: the last value of everything that was logged, test metrics included; not finite values as
+            None in the file, NaN in memory.
+        data_fingerprint: hash of the data that went in.
+        git_commit: commit of the code, "-dirty" appended if files differed; None outside a repository.
+        seconds: wall-clock time of training and test, over all attempts.
+        peak_memory_bytes: largest resident memory of the process.
+        peak_device_memory_bytes: largest memory allocated on the GPU; None without one.
+        versions: Python and packages.
+        checkpoint: path of the tested checkpoint.
+        predictions: path of the Parquet file with one row per test frame; None if the module writes none.
+        test_frames_per_second: test frames over the time of the test, loading included; None without one.
+        notes: whatever a reader of the numbers must know: the stand-in's recipe, the selection rule.
+    """
+
+    identity: str
+    experiment: str
+    config: dict[str, Any]
+    metrics: dict[str, float]
+    data_fingerprint: str
+    git_commit: str | None
+    seconds: float
+    peak_memory_bytes: int
+    peak_device_memory_bytes: int | None
+    versions: dict[str, str]
+    checkpoint: str
+    predictions: str | None
+    test_frames_per_second: float | None = None
+    notes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def folder(self) -> Path:
+        """The run's folder."""
+        return Path(self.checkpoint).parents[1]
+
+    def summary(self) -> str:
+        """Folder, time and test metrics in a few lines."""
+        shown = {k: v for k, v in self.metrics.items() if k.startswith("test")} or self.metrics
+        lines = [f"{self.folder} ({self.seconds:.0f} s)", f"selection: {self.notes.get('selection')}"]
+        if self.test_frames_per_second is not None:
+            lines.append(f"tested at {self.test_frames_per_second:.0f} frames/s")
+        return "\n".join(lines + [f"  {name} = {value:.4f}" for name, value in sorted(shown.items())])
+
+    def write(self, folder: Path) -> None:
+        """Write `record.json` into the run's folder, in one step; paths in it are relative to the folder."""
+        content = asdict(self)
+        content["metrics"] = {key: value if value == value else None for key, value in self.metrics.items()}
+        for key in ("checkpoint", "predictions"):
+            if content[key] is not None:
+                content[key] = Path(content[key]).relative_to(folder).as_posix()
+        write_atomic(folder / NAME, json.dumps(content, indent=1).encode())
+
+    @classmethod
+    def read(cls, folder: str | Path) -> Record:
+        """Read the record of the run in `folder`.
+
+        Raises:
+            StoreError: there is none, or it is not readable.
+        """
+        folder = Path(folder)
+        try:
+            content = json.loads((folder / NAME).read_text())
+            content["metrics"] = {
+                key: float("nan") if value is None else float(value)
+                for key, value in content["metrics"].items()
+            }
+            for key in ("checkpoint", "predictions"):
+                if content[key] is not None:
+                    content[key] = str(folder / content[key])
+            return cls(**content)
+        except FileNotFoundError as error:
+            raise StoreError(f"{folder}: no finished run here ({NAME} is missing); run aukit fit") from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{folder / NAME}: not readable ({error}); delete it and run the command again"
+            ) from error
+
+
+def git_commit() -> str | None:
+    """Commit of the repository that this package lies in; None if it lies in none."""
+    here = Path(__file__).parents[2]
+    if not (here / ".git").exists():
+        return None
+    try:
+        commit = _git(here, "rev-parse", "HEAD")
+        return f"{commit}-dirty" if _git(here, "status", "--porcelain", "--untracked-files=no") else commit
+    except (OSError, subprocess.SubprocessError):
+        return None
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python, the platform and the packages that decide numbers."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(folder), *arguments], capture_output=True, text=True, check=True, timeout=10
+    )
+    return done.stdout.strip()

@@ -1,0 +1,158 @@
+"""Long writers: claim a folder, share the work, go on after a kill, and say so when the disk is full."""
+
+from __future__ import annotations
+
+import glob
+import json
+import os
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import as_completed
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from filelock import FileLock
+from tqdm import tqdm
+
+from aukit.errors import ConfigError, CorpusError
+from aukit.utils.files import atomic_path, write_atomic
+from aukit.utils.processes import worker_pool
+
+Job = TypeVar("Job")
+
+
+@dataclass(frozen=True)
+class Shard:
+    """One of several processes, on any machines, that share the work of a folder.
+
+    Attributes:
+        index: Its number, from 0.
+        count: How many there are; the same for all that write to a folder.
+    """
+
+    index: int = 0
+    count: int = 1
+
+    @classmethod
+    def parse(cls, text: str | None) -> Shard:
+        """Read ``i/n`` with i from 0 to n - 1, as ``$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT`` gives it.
+
+        Raises:
+            ConfigError: The text is nothing like it.
+        """
+        if text is None:
+            return cls()
+        match = re.fullmatch(r"(\d{1,6})/(\d{1,6})", text)
+        if match is None or int(match[1]) >= int(match[2]):
+            raise ConfigError(f"--shard {text}: expected i/n with i from 0 to n-1, e.g. 0/4, 1/4, 2/4, 3/4")
+        return cls(int(match[1]), int(match[2]))
+
+    def of(self, jobs: Sequence[Job]) -> Sequence[Job]:
+        """This shard's jobs; shards are disjoint and together have all."""
+        return jobs[self.index :: self.count]
+
+
+WHOLE = Shard()
+
+
+def claim(folder: Path, marker: str, description: dict[str, Any]) -> None:
+    """Make `folder` the place of what `description` says, or check that it is.
+
+    Raises:
+        CorpusError: Something else is there already.
+    """
+    path = folder / marker
+    text = json.dumps(description, indent=2) + "\n"
+    # Looked at first: whatever another shard puts there, it puts there after the marker.
+    occupied = folder.exists() and any(not p.name.startswith(".") for p in folder.iterdir())
+    if path.exists():
+        if path.read_text(encoding="utf-8") != text:
+            raise CorpusError(
+                f"{path}: was begun with other settings, data or version; repeat them, choose another folder "
+                "or remove this one"
+            )
+        return
+    if occupied:
+        raise CorpusError(f"{folder}: is not empty and holds no {marker}; choose another folder")
+    with disk_errors(folder):
+        write_atomic(path, text.encode())
+
+
+def run_jobs(
+    work: Callable[[Job], None],
+    todo: Sequence[Job],
+    total: int,
+    title: str,
+    unit: str,
+    workers: int | None,
+    progress: bool,
+) -> None:
+    """Do all jobs of `todo`, with a progress bar that counts those done before.
+
+    Args:
+        work: Does one job; picklable.
+        todo: What is left.
+        total: Number of jobs with those that are done.
+        title: What the bar says.
+        unit: Name of a job.
+        workers: Processes; None for one per core (at most 16), 0 or 1 to work in this process.
+        progress: Whether to show the bar (on a terminal).
+    """
+    workers = min(os.cpu_count() or 1, 16) if workers is None else workers
+    hidden = None if progress else True
+    with tqdm(total=total, initial=total - len(todo), desc=title, unit=unit, disable=hidden) as bar:
+        if workers <= 1 or len(todo) <= 1:
+            for job in todo:
+                work(job)
+                bar.update()
+            return
+        with worker_pool(min(workers, len(todo))) as pool:
+            futures = [pool.submit(work, job) for job in todo]
+            for future in as_completed(futures):
+                future.result()
+                bar.update()
+
+
+@contextmanager
+def disk_errors(place: Path) -> Iterator[None]:
+    """Turn an operating system's error while writing into one that says what to do."""
+    try:
+        yield
+    except OSError as error:
+        raise CorpusError(
+            f"{place}: cannot be written ({error.strerror or error}); see to space and rights and repeat the "
+            "command: it goes on with what is missing"
+        ) from error
+
+
+def remove_leftovers(path: Path) -> None:
+    """Remove what a killed `aukit.utils.files.atomic_path` of `path` left beside it."""
+    for leftover in path.parent.glob(f".{glob.escape(path.stem)}-*"):
+        leftover.unlink(missing_ok=True)
+
+
+def concatenate_parquet(parts: Iterable[Path], path: Path) -> None:
+    """Write the rows of all parts, which share a schema, to one file; one part is in memory at a time.
+
+    Two shards that both find themselves the last do it one after the other.
+    """
+    with FileLock(path.with_name(f".{path.name}.lock")):
+        remove_leftovers(path)
+        _concatenate(parts, path)
+
+
+def _concatenate(parts: Iterable[Path], path: Path) -> None:
+    with atomic_path(path) as temporary:
+        writer: Any = None
+        try:
+            for part in parts:
+                table: pa.Table = pq.read_table(part)
+                writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
+                writer.write_table(table)
+        finally:
+            if writer is not None:
+                writer.close()

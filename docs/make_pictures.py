@@ -1,0 +1,152 @@
+"""The README's pictures: avatars; expressions synthesised with and without the idiosyncratic loss."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from PIL import Image, ImageDraw, ImageFont
+
+from aukit.datamodules.fera2017 import FERA2017DataModule
+from aukit.facs import ACTION_UNITS
+from aukit.models.niinuma2021.synthesis import SynthesizerModule, compose
+from aukit.models.niinuma2021.synthesis.synthetic_set import to_images, to_tensor
+from aukit.reproduce import LOGS
+from aukit.reproduce import data_origin as sources
+from aukit.reproduce.niinuma2021.tables import Table3
+from aukit.reproduce.options import PROFILES, choose_setting
+from aukit.simulation.face.face_model import ICT_VARIABLE
+from aukit.simulation.images.contact_sheet import contact_sheet
+from aukit.utils.files import atomic_path
+
+#: The same schedule, its first phase (the idiosyncratic loss alone) replaced by steps with all other terms.
+WITHOUT_IDIOSYNCRATIC = ("model.lambda_ids=0", "model.warmup_share=0", "data.warmup_share=0")
+COLUMNS = ("source", "target", "with", "without")
+TILE = 128
+
+Pixels = npt.NDArray[np.uint8]
+
+
+def main() -> None:
+    """Make `avatars.jpg` and `expressions.png`; generators that are not there yet are trained."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, default="docs/pictures")
+    parser.add_argument("--profile", choices=PROFILES)
+    parser.add_argument("--seed", type=int, default=0)
+    words = parser.parse_args()
+    contact_sheet(words.out / "avatars.jpg", bases())
+    table = Table3(choose_setting(Table3.corpora, words.profile, LOGS, words.seed))
+    sources.make("fera2017", table.setting)
+    corpus = table.prepare()
+    checkpoints = [
+        table.train_generator().checkpoint,
+        table.train_generator(*WITHOUT_IDIOSYNCRATIC).checkpoint,
+    ]
+    picture = expression_table(corpus, table.aus, checkpoints)
+    with atomic_path(words.out / "expressions.png") as temporary:
+        picture.save(temporary, format="PNG")
+
+
+def bases() -> list[str]:
+    """The face bases at hand."""
+    return ["procedural", *(["ict"] if os.environ.get(ICT_VARIABLE) else [])]
+
+
+class Pair(NamedTuple):
+    """Two frames of one person: rows of the store, and the level of the action unit in the second."""
+
+    au: int
+    source: int
+    target: int
+    level: int
+
+
+def choose_pairs(corpus: FERA2017DataModule, rows: npt.NDArray[np.int64], aus: list[int]) -> list[Pair]:
+    """For each action unit a frame without expression and one that shows it strongly and little else.
+
+    The person is the one for whom it is clearest; an action unit is left out if nobody has both frames.
+
+    Args:
+        corpus: Datamodule that is set up.
+        rows: Rows of the store to choose from.
+        aus: Action units.
+    """
+    levels = corpus.store.table.intensities(tuple(aus))[rows]
+    rows, levels = rows[np.isfinite(levels).all(1)], levels[np.isfinite(levels).all(1)]
+    persons = corpus.store.table.frame["person"].to_numpy()[rows]
+    found = []
+    for index, au in enumerate(aus):
+        best, pair = -np.inf, None
+        clarity = levels[:, index] - 0.25 * (levels.sum(1) - levels[:, index])
+        for person in np.unique(persons):
+            own = np.flatnonzero(persons == person)
+            source, target = own[np.argmin(levels[own].sum(1))], own[np.argmax(clarity[own])]
+            if levels[source].sum() == 0 and clarity[target] > best:
+                best, level = clarity[target], int(levels[target, index])
+                pair = Pair(au, int(rows[source]), int(rows[target]), level)
+        found += [pair] if pair else []
+    return found
+
+
+def expression_table(corpus: FERA2017DataModule, aus: list[int], checkpoints: list[str]) -> Image.Image:
+    """A row per action unit; a block of people who trained the generators beside one of people who did not.
+
+    Each block shows source, real frame with the target labels, and the syntheses of all checkpoints.
+
+    Args:
+        corpus: Datamodule that is set up.
+        aus: Action units in the order of the generators' vectors.
+        checkpoints: Generator with and generator without the idiosyncratic loss.
+    """
+    blocks = []
+    for title, rows in (("training people", corpus.train_rows), ("validation people", corpus.val_rows)):
+        pairs = choose_pairs(corpus, rows, aus)
+        blocks.append((title, pairs, _syntheses(corpus, pairs, aus, checkpoints)))
+    return _lay_out(blocks, aus)
+
+
+def _syntheses(
+    corpus: FERA2017DataModule, pairs: list[Pair], aus: list[int], checkpoints: list[str]
+) -> list[Pixels]:
+    store, source, target = corpus.store, [pair.source for pair in pairs], [pair.target for pair in pairs]
+    wanted = torch.from_numpy(store.table.intensities(tuple(aus))[target] / 5)
+    tiles = [np.asarray(store.images[source]), np.asarray(store.images[target])]
+    for checkpoint in checkpoints:
+        module = SynthesizerModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
+        generator = module.generator.eval()
+        with torch.inference_mode():
+            image = to_tensor(tiles[0])
+            fake = to_images(compose(image, *generator(image, wanted)))
+        tiles.append(np.where(tiles[0].any(-1, keepdims=True), fake, np.uint8(0)))
+    return tiles
+
+
+def _lay_out(blocks: list[tuple[str, list[Pair], list[Pixels]]], aus: list[int]) -> Image.Image:
+    left, top, gap, wide = 150, 48, 16, len(COLUMNS) * TILE
+    canvas = Image.new("RGB", (left + len(blocks) * (wide + gap) - gap, top + len(aus) * TILE), "white")
+    draw, font = ImageDraw.Draw(canvas), ImageFont.load_default(15)
+    for line, au in enumerate(aus):
+        draw.text((6, top + line * TILE + 40), f"AU{au}", "black", ImageFont.load_default(18))
+        draw.text((6, top + line * TILE + 64), ACTION_UNITS[au].name, "black", ImageFont.load_default(12))
+    for block, (title, pairs, tiles) in enumerate(blocks):
+        start = left + block * (wide + gap)
+        draw.text((start + wide // 2, 5), title, "black", ImageFont.load_default(17), anchor="ma")
+        for column, (name, images) in enumerate(zip(COLUMNS, tiles, strict=True)):
+            x = start + column * TILE
+            draw.text((x + TILE // 2, 28), name, "black", font, anchor="ma")
+            for pair, image in zip(pairs, images, strict=True):
+                y = top + aus.index(pair.au) * TILE
+                canvas.paste(Image.fromarray(image).resize((TILE, TILE), Image.Resampling.BICUBIC), (x, y))
+                if name == "target":
+                    letter = " ABCDE"[pair.level]
+                    draw.text((x + 4, y + 2), letter, "white", font, stroke_width=2, stroke_fill="black")
+    return canvas
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,107 @@
+from itertools import chain
+
+import numpy as np
+import pytest
+
+from aukit.datamodules import BalancedBatches, EvaluationBatches, ShuffledBatches
+from aukit.errors import ConfigError
+
+
+def _rows(sampler):
+    return [spec.rows.tolist() for spec in sampler]
+
+
+def test_an_epoch_shows_every_row_once_and_epochs_differ():
+    sampler = ShuffledBatches(np.arange(100, 120), 5, seed=3)
+    first = _rows(sampler)
+    sampler.set_epoch(1)
+    second = _rows(sampler)
+    assert sorted(chain(*first)) == list(range(100, 120)) == sorted(chain(*second))
+    assert first != second
+
+
+def test_a_resumed_sampler_goes_on_with_the_same_batches():
+    whole = ShuffledBatches(np.arange(20), 5, seed=3)
+    whole.set_epoch(2)
+    resumed = ShuffledBatches(np.arange(20), 5, seed=3)
+    resumed.resume(2, 1)
+    assert _rows(resumed) == _rows(whole)[1:]
+    assert len(resumed) == len(whole) == 4
+    resumed.set_epoch(3)
+    assert len(_rows(resumed)) == 4
+
+
+def test_two_processes_together_see_the_batches_of_one():
+    one = _rows(ShuffledBatches(np.arange(24), 6, seed=1))
+    parts = [_rows(ShuffledBatches(np.arange(24), 3, seed=1, rank=rank, world_size=2)) for rank in (0, 1)]
+    assert [a + b for a, b in zip(*parts, strict=True)] == one
+
+
+def test_steps_per_epoch_strings_passes_together():
+    sampler = ShuffledBatches(np.arange(6), 2, seed=0, steps_per_epoch=2)
+    seen = []
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        seen += chain(*_rows(sampler))
+    assert sorted(seen) == sorted([*range(6)] * 2)
+
+
+def test_random_numbers_of_a_batch_depend_on_its_place_alone():
+    specs = list(ShuffledBatches(np.arange(6), 2, seed=0))
+    again = list(ShuffledBatches(np.arange(6), 2, seed=0))
+    draws = [spec.rng().random() for spec in specs]
+    assert draws == [spec.rng().random() for spec in again]
+    assert len(set(draws)) == 3
+    assert specs[0].rng(1).random() != draws[0]
+
+
+@pytest.mark.parametrize(
+    ("rows", "batch", "world"), [(7, 3, 2), (5, 1, 2), (1, 4, 1), (9, 100, 4), (64, 8, 3)]
+)
+def test_evaluation_counts_every_row_once_in_equally_many_batches(rows, batch, world):
+    samplers = [EvaluationBatches(np.arange(rows) + 50, batch, rank, world) for rank in range(world)]
+    assert len({len(s) for s in samplers}) == 1
+    batches = [spec.rows for s in samplers for spec in s]
+    assert min(map(len, batches)) > 0
+    assert max(map(len, batches)) <= batch + 1
+    assert sorted(np.concatenate(batches)) == list(range(50, 50 + rows))
+
+
+def test_too_few_rows_are_refused():
+    with pytest.raises(ConfigError, match="cannot be shared by 3"):
+        EvaluationBatches(np.arange(2), 1, 0, 3)
+    with pytest.raises(ConfigError, match="not enough for 2"):
+        ShuffledBatches(np.arange(1), 1, 0, world_size=2)
+
+
+def test_balanced_batches_show_rare_action_units_as_often_as_they_lack_them():
+    labels = np.zeros((200, 3))
+    labels[:4, 0] = 1  # rare
+    labels[:150, 1] = 1
+    labels[150:, 1] = np.nan  # never seen absent: left out
+    labels[:, 2] = np.arange(200) % 2
+    sampler = BalancedBatches(np.arange(1000, 1200), labels, 50, seed=0, steps_per_epoch=40)
+    rows = np.concatenate([spec.rows for spec in sampler])
+    assert set(rows) <= set(range(1000, 1200))
+    assert len(rows) == 2000
+    rare = (rows < 1004).mean()
+    assert rare == pytest.approx(0.25 + 0.25 * 0.02 + 0.5 * 0.02, abs=0.03)
+    sampler.set_epoch(1)
+    assert [spec.rows.tolist() for spec in sampler] != [
+        spec.rows.tolist()
+        for spec in BalancedBatches(np.arange(1000, 1200), labels, 50, seed=0, steps_per_epoch=40)
+    ]
+
+
+def test_balanced_batches_are_functions_of_their_place():
+    labels = np.arange(20)[:, None] % 2
+    whole = BalancedBatches(np.arange(20), labels, 5, seed=3)
+    whole.set_epoch(2)
+    resumed = BalancedBatches(np.arange(20), labels, 5, seed=3)
+    resumed.resume(2, 1)
+    assert _rows(resumed) == _rows(whole)[1:]
+    other = BalancedBatches(np.arange(20), labels, 5, seed=3, rank=1, world_size=2)
+    assert len(other) == 2
+    assert _rows(other) != _rows(BalancedBatches(np.arange(20), labels, 5, seed=3, world_size=2))
+    with pytest.raises(ConfigError, match="some rows show and others lack"):
+        BalancedBatches(np.arange(3), np.ones((3, 1)), 2, seed=0)

@@ -1,0 +1,91 @@
+import pytest
+import torch
+from timm.models.vgg import VGG
+
+from aukit.errors import WeightsError
+from aukit.models.niinuma2021.intensity import EstimatorBank, IntensityEstimator, IntensityTrunk, decode
+
+
+def test_decoding_a_certain_and_an_undecided_head():
+    logits = torch.tensor([[0.0, 0, 0, 50, 0, 0], [0.0, 0, 0, 0, 0, 0]])
+    level, expectation = decode(logits)
+    assert level[0] == 3
+    assert expectation.tolist() == pytest.approx([3, 2.5])
+
+
+def test_trunk_reads_every_unit_in_every_image():
+    trunk = IntensityTrunk((1, 4, 12), (4, 4, 4, 8)).eval()
+    logits = trunk(torch.randn(5, 3, 64, 64))
+    assert logits.shape == (5, 3, 6)
+    logits[:, 0].sum().backward()
+    by_head = trunk.heads.weight.grad.reshape(3, 6, -1).abs().sum((1, 2))
+    assert by_head[0] > 0
+    assert by_head[1:].sum() == 0
+
+
+def small_vgg(monkeypatch):
+    """timm's VGG16 with the first block's width everywhere: the same keys, a hundredth of the parameters."""
+
+    def narrow(name, **options):
+        assert name == "vgg16"
+        stages = [8, 8, "M", 8, 8, "M", 8, 8, 8, "M", 8, 8, 8, "M", 8, 8, 8, "M"]
+        return VGG(stages, mlp_ratio=0.002, **options)
+
+    monkeypatch.setattr("aukit.models.niinuma2021.intensity.networks.timm.create_model", narrow)
+
+
+def test_a_bank_has_one_network_per_unit(monkeypatch):
+    small_vgg(monkeypatch)
+    bank = EstimatorBank((1, 4, 12)).eval()
+    images, head = torch.randn(4, 3, 32, 32), torch.tensor([2, 0, 2, 0])
+    logits = bank(images)
+    assert logits.shape == (4, 3, 6)
+    torch.testing.assert_close(bank.head_logits(images, head), logits[torch.arange(4), head])
+    bank.head_logits(images, head).sum().backward()
+    assert all(p.grad is None for p in bank.estimators[1].parameters())
+    assert all(p.grad is not None for p in bank.estimators[2].parameters())
+
+
+@pytest.mark.parametrize("convention", ["timm", "torchvision"])
+def test_weights_files_of_both_conventions_load(monkeypatch, tmp_path, convention):
+    small_vgg(monkeypatch)
+    source = IntensityEstimator()
+    state = {k.removeprefix("network."): v for k, v in source.state_dict().items()}
+    if convention == "torchvision":
+        names = {
+            "pre_logits.fc1": "classifier.0",
+            "pre_logits.fc2": "classifier.3",
+            "head.fc": "classifier.6",
+        }
+        for new, old in names.items():
+            for part in ("weight", "bias"):
+                value = state.pop(f"{new}.{part}")
+                state[f"{old}.{part}"] = value.flatten(1) if part == "weight" else value
+    torch.save(state, tmp_path / "vgg.pth")
+    loaded = IntensityEstimator(weights=str(tmp_path / "vgg.pth"), frozen_convs=2)
+    for name, value in loaded.state_dict().items():
+        assert torch.equal(value, source.state_dict()[name]) != name.startswith("network.head.fc.weight"), (
+            name
+        )
+    convolutions = [m for m in loaded.modules() if isinstance(m, torch.nn.Conv2d)]
+    assert [c.weight.requires_grad for c in convolutions[:4]] == [False, False, True, True]
+
+
+def test_bad_weights_are_told(monkeypatch, tmp_path):
+    small_vgg(monkeypatch)
+    with pytest.raises(WeightsError, match="no such weights file"):
+        IntensityEstimator(weights=str(tmp_path / "none.pth"))
+    (tmp_path / "broken.pth").write_bytes(b"not weights")
+    with pytest.raises(WeightsError, match="not a readable"):
+        IntensityEstimator(weights=str(tmp_path / "broken.pth"))
+    torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
+    with pytest.raises(WeightsError, match="lacks"):
+        IntensityEstimator(weights=str(tmp_path / "other.pth"))
+
+
+def test_the_papers_network_has_its_size():
+    with torch.device("meta"):
+        estimator = IntensityEstimator()
+    # VGG16 without its thousand-way layer, plus six outputs.
+    assert sum(p.numel() for p in estimator.parameters()) == 134_285_126
+    assert [m.p for m in estimator.modules() if isinstance(m, torch.nn.Dropout)] == [0.5, 0.5]

@@ -1,0 +1,184 @@
+import numpy as np
+import pytest
+import torch
+from lightning.pytorch import Trainer
+
+from aukit.errors import ConfigError
+from aukit.metrics.features import FixedFeatures
+from aukit.models.niinuma2021.synthesis import SynthesisDataModule, SynthesizerModule
+from aukit.models.niinuma2021.synthesis.evaluation import expression_grid
+from aukit.models.niinuma2021.synthesis.schedule import Schedule
+from aukit.training.callbacks import StepSeed
+from tests.fake_training import FakeDataModule
+from tests.fakes import AUS
+
+TINY = {
+    "aus": AUS,
+    "image_size": 16,
+    "generator_width": 4,
+    "generator_blocks": 1,
+    "critic_width": 4,
+    "critic_layers": 4,
+    "reader_steps": 3,
+    "grid_faces": 2,
+}
+MINI = {
+    "lambda_ids": 100.0,
+    "n_critic": 1,
+    "critic_every": 2,
+    "cycle_every": 2,
+    "head_start_share": 0.2,
+    "warmup_share": 0.5,
+    "ramp_share": 0.2,
+    "decay_share": 0.4,
+}
+
+
+def data(tmp_path, **options):
+    corpus = FakeDataModule(cache=str(tmp_path / "stores"))
+    return SynthesisDataModule(corpus, **{"batch_size": 4, "steps_per_epoch": 10, "val_pairs": 8, **options})
+
+
+def trainer(tmp_path, **options):
+    return Trainer(
+        **{
+            "max_epochs": 1,
+            "default_root_dir": str(tmp_path / "run"),
+            "logger": False,
+            "enable_checkpointing": False,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+            "accelerator": "cpu",
+            "log_every_n_steps": 1,
+            "callbacks": [StepSeed(0)],
+            **options,
+        }
+    )
+
+
+def test_phases_change_at_their_steps():
+    schedule = Schedule(100, 50, head_start_share=0.1, warmup_share=0.65, ramp_share=0.2, decay_share=0.4)
+    phases = [schedule.phase(step) for step in range(100)]
+    assert [phases.count(p) for p in ("head_start", "warmup", "full")] == [10, 55, 35]
+    assert phases == sorted(phases, key=["head_start", "warmup", "full"].index)
+    ramp = [schedule.ramp(step) for step in range(65, 100)]
+    assert ramp[0] == pytest.approx(0.05)
+    assert ramp[19:] == [1.0] * 16
+    rates = [schedule.learning_rate_factor(step) for step in (0, 59, 60, 80, 99)]
+    assert rates == pytest.approx([1, 1, 1, 0.5, 0.025])
+
+
+def test_paper_s_rates_fall_by_epochs():
+    schedule = Schedule(300, 10)
+    rates = [schedule.learning_rate_factor(epoch * 10 + 3) for epoch in range(30)]
+    assert rates[:19] == [1.0] * 19
+    assert rates[19] == pytest.approx(10 / 11)
+    assert rates[29] == pytest.approx(0, abs=1e-12)
+    assert {schedule.phase(step) for step in range(300)} == {"full"}
+    assert schedule.ramp(0) == 1
+
+
+class Watched(SynthesizerModule):
+    """Notes which networks change in each step."""
+
+    changed: list
+
+    def on_train_batch_start(self, batch, batch_idx):
+        self.before = [self._sum(n) for n in (self.generator, self.discriminator)]
+
+    def on_train_batch_end(self, outputs, batch, batch_idx):
+        after = [self._sum(n) for n in (self.generator, self.discriminator)]
+        self.changed.append("".join(n for n, a, b in zip("GD", self.before, after, strict=True) if a != b))
+
+    @staticmethod
+    def _sum(network):
+        return sum(float(p.detach().double().abs().sum()) for p in network.parameters())
+
+
+def test_paper_s_updates_five_to_one(tmp_path):
+    model = Watched(**TINY)
+    model.changed = []
+    trainer(tmp_path).fit(model, data(tmp_path))
+    assert model.changed == ["GD", "D", "D", "D", "D", "GD", "D", "D", "D", "D"]
+
+
+def test_mini_s_phases_update_what_they_should(tmp_path):
+    model = Watched(**TINY, **MINI)
+    model.changed = []
+    trainer(tmp_path).fit(model, data(tmp_path, warmup_share=0.5, same_person_share=0.5))
+    assert model.changed == ["D", "D", "G", "G", "G", "G", "GD", "G", "GD", "G"]
+
+
+def test_validation_logs_the_figures_and_draws_the_grid(tmp_path):
+    model, pairs = SynthesizerModule(**TINY), data(tmp_path)
+    run = trainer(tmp_path)
+    run.fit(model, pairs)
+    logged = {name: float(value) for name, value in run.callback_metrics.items()}
+    for name in (
+        "train/mask_mean",
+        "train/au_error_fake",
+        "val/mask_mean",
+        "val/au_error_fake",
+        "val/same_person_l1",
+        "val/frechet_randomconv1",
+        "val/kernel_randomconv1",
+        "val/reader_icc_fake",
+        "val/reader_error_fake",
+    ):
+        assert np.isfinite(logged[name]), name
+    (grid,) = (tmp_path / "run" / "grids").iterdir()
+    assert grid.name == "step0000010.png"
+    assert not any(key.startswith("_reader") for key in model.state_dict())
+
+
+def test_test_step_reads_real_frames(tmp_path):
+    model, pairs = SynthesizerModule(**TINY), data(tmp_path)
+    pairs.prepare_data()
+    pairs.setup()
+    dataset, sampler = pairs.test_batches()
+    outputs = []
+    for spec in sampler:
+        batch = pairs.on_after_batch_transfer(dataset[spec], 0)
+        with torch.no_grad():
+            outputs.append(model.test_step(batch, 0))
+    rows = torch.cat([o["rows"] for o in outputs])
+    scores = torch.cat([o["scores"] for o in outputs])
+    assert sorted(rows.tolist()) == pairs.corpus.test_rows.tolist()
+    assert scores.shape == (20, 3)
+    assert scores.min() >= 0
+
+
+def test_mismatches_are_told(tmp_path):
+    with pytest.raises(ConfigError, match="warmup_share"):
+        trainer(tmp_path).fit(SynthesizerModule(**TINY, **MINI), data(tmp_path))
+    with pytest.raises(ConfigError, match="AUs"):
+        trainer(tmp_path).fit(SynthesizerModule(**{**TINY, "aus": (1, 4, 6)}), data(tmp_path))
+
+
+def test_idiosyncratic_training_moves_fakes_to_their_targets(tmp_path):
+    torch.manual_seed(0)
+    options = {
+        "lambda_ids": 1.0,
+        "warmup_share": 1.0,
+        "n_critic": 1,
+        "decay_share": 0.0,
+        "generator_lr": 3e-3,
+    }
+    model = SynthesizerModule(**TINY, **options, attention_bias=-0.5)
+    pairs = data(tmp_path, warmup_share=1.0, steps_per_epoch=60, batch_size=12)
+    run = trainer(tmp_path)
+    run.fit(model, pairs)
+    copying = float(run.callback_metrics["val/same_person_l1_of_copying"])
+    assert float(run.callback_metrics["val/same_person_l1"]) < 0.8 * copying
+
+
+def test_features_and_grid_are_fixed():
+    images = torch.rand(4, 3, 16, 16, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    first = FixedFeatures()(images)
+    torch.manual_seed(99)
+    assert torch.equal(first, FixedFeatures()(images))
+    assert first.shape == (4, 256)
+    model = SynthesizerModule(**TINY)
+    grid = expression_grid(model.generator, images[:2], 3)
+    assert grid.shape == (2 * 2 * 16, 4 * 16, 3)
+    assert np.array_equal(grid[:16, :16], ((images[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy())

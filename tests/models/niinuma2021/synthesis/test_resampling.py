@@ -1,0 +1,136 @@
+import numpy as np
+import pytest
+
+from aukit.errors import StoreError
+from aukit.models.niinuma2021.synthesis import (
+    ExpressionGenerator,
+    real_resampling,
+    semantic_resampling,
+    synthesize,
+)
+from aukit.store import BalancedSet
+from tests.fakes import AUS, fake_store
+
+
+@pytest.fixture
+def levels():
+    levels = np.random.default_rng(0).integers(0, 6, (600, 3)).astype(np.float32)
+    levels[:40, 0] = np.nan
+    levels[20:60, 2] = np.nan
+    return levels
+
+
+def test_every_level_of_every_unit_has_its_share(levels):
+    plan = semantic_resampling(levels, AUS, 50, seed=3)
+    assert plan.groupby(["au", "level"]).size().tolist() == [50] * 18
+    assert list(plan.columns) == ["au", "level", "source", "target"]
+
+
+def test_sources_lack_the_unit_and_targets_wear_it(levels):
+    for au, part in semantic_resampling(levels, AUS, 50, seed=3).groupby("au"):
+        column = levels[:, AUS.index(au)]
+        assert (column[part["source"]] == 0).all()
+        assert (column[part["target"]] == part["level"]).all()
+        assert np.isfinite(levels[part["target"]]).all()
+
+
+def test_small_pools_are_drawn_with_replacement_and_large_ones_without(levels):
+    plan = semantic_resampling(levels, AUS, 60, seed=0)
+    sources = plan[(plan["au"] == 1) & (plan["level"] == 2)]["source"]
+    assert (levels[:, 0] == 0).sum() >= 60
+    assert sources.is_unique
+    few = semantic_resampling(levels, AUS, 400, seed=0)
+    assert not few[(few["au"] == 1) & (few["level"] == 2)]["source"].is_unique
+
+
+def test_plans_hang_on_the_seed_alone(levels):
+    first = semantic_resampling(levels, AUS, 20, seed=1)
+    assert first.equals(semantic_resampling(levels, AUS, 20, seed=1))
+    assert not first.equals(semantic_resampling(levels, AUS, 20, seed=2))
+    # An action unit's draws do not hang on which others are there.
+    alone = semantic_resampling(levels[:, :1], AUS[:1], 20, seed=1)
+    assert alone["source"].equals(first[first["au"] == 1]["source"].reset_index(drop=True))
+
+
+def test_rows_of_the_store_are_named(levels):
+    rows = np.arange(600) * 2 + 5
+    plan, shifted = (real_resampling(levels, AUS, 30, 0, rows=r) for r in (None, rows))
+    assert (shifted["source"] == plan["source"] * 2 + 5).all()
+    assert (plan["source"] == plan["target"]).all()
+    for au, part in plan.groupby("au"):
+        assert (levels[part["source"], AUS.index(au)] == part["level"]).all()
+
+
+def test_an_empty_level_is_told(levels):
+    levels[levels[:, 1] == 5, 1] = 4
+    with pytest.warns(UserWarning, match="AU4 level 5"):
+        plan = semantic_resampling(levels, AUS, 10, seed=0)
+    assert len(plan) == 170
+
+
+class Interrupting(ExpressionGenerator):
+    calls, fail_at = 0, -1
+
+    def forward(self, image, aus):
+        self.calls += 1
+        if self.calls == self.fail_at:
+            raise KeyboardInterrupt
+        return super().forward(image, aus)
+
+
+def make(tmp_path):
+    import torch
+
+    store = fake_store(tmp_path / "stores")
+    torch.manual_seed(0)
+    generator = Interrupting(len(AUS), width=4, blocks=1)
+    plan = semantic_resampling(store.table.intensities(AUS), AUS, 20, seed=0)
+    return store, generator, plan
+
+
+def test_synthetic_set_is_what_the_generator_makes(tmp_path):
+    import torch
+
+    from aukit.models.niinuma2021.synthesis import compose
+    from aukit.models.niinuma2021.synthesis.synthetic_set import to_images, to_tensor
+
+    store, generator, plan = make(tmp_path)
+    made = synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
+    assert made.plan.equals(plan)
+    rows = np.array([0, 7, len(plan) - 1])
+    source = to_tensor(store.images[plan["source"].to_numpy()[rows]])
+    aus = torch.from_numpy(store.table.intensities(AUS)[plan["target"].to_numpy()[rows]] / 5)
+    with torch.no_grad():
+        want = to_images(compose(source, *generator(source, aus)))
+    seen = store.images[plan["source"].to_numpy()[rows]].any(-1)
+    difference = made.images_at(rows).astype(int) - np.maximum(want, 1)
+    assert abs(difference[seen]).max() <= 1  # a batch of another size may round the other way
+    assert not made.images_at(rows)[~seen].any()
+
+
+def test_interrupted_synthesis_goes_on_where_it_was(tmp_path, monkeypatch):
+    monkeypatch.setattr("aukit.models.niinuma2021.synthesis.synthetic_set._BLOCK", 2)
+    store, generator, plan = make(tmp_path)
+    whole = synthesize(generator, store, plan, tmp_path / "whole", aus=AUS, progress=False)
+    generator.calls, generator.fail_at = 0, 8
+    with pytest.raises(KeyboardInterrupt):
+        synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
+    with pytest.raises(StoreError):
+        BalancedSet.open(tmp_path / "set", store)
+    generator.calls, generator.fail_at = 0, -1
+    resumed = synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
+    assert generator.calls == -(-len(plan) // 16) - 6
+    assert np.array_equal(resumed.images, whole.images)
+    assert resumed.fingerprint == whole.fingerprint
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["set", "stores", "whole"]
+
+
+def test_a_finished_set_is_reused_and_another_generator_s_is_not(tmp_path):
+    store, generator, plan = make(tmp_path)
+    synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
+    generator.calls = 0
+    synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
+    assert generator.calls == 0
+    generator.color_top[0].weight.data.mul_(2)
+    synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
+    assert generator.calls > 0

@@ -1,0 +1,49 @@
+"""The experiments' own words, methods and ablations, in the smallest size on a fake corpus."""
+
+from pathlib import Path
+
+import pytest
+
+from aukit.models.pm2 import METHODS
+from aukit.training import execute, load_config
+from tests.fakes import AUS
+
+EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "pm2"
+ABLATIONS = {
+    "without-pairing": ["model.paired_orders=0"],
+    "female": ["model.streams=[real,female]"],
+    "without-mcd": ["model.discrepancy=false"],
+}
+WORDS = {name: [f"model.method={name}"] for name in METHODS} | ABLATIONS
+
+
+def config(words, tmp_path, file="disfa"):
+    words = [*words, f"model.aus=[{','.join(map(str, AUS))}]"]
+    config = load_config(EXPERIMENTS / f"{file}.yaml", "smoke", words)
+    cache = str(tmp_path / "stores")
+    config["data"] = {"class_path": "tests.models.pm2.pairs.FakePairs", "init_args": {"cache": cache}}
+    return config
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("start")
+    words = ["model.method=source", "model.streams=[real]"]
+    return execute(config(words, folder), folder / "runs").checkpoint
+
+
+@pytest.mark.parametrize("words", WORDS.values(), ids=WORDS)
+def test_each_runs_from_the_shared_start(tmp_path, start, words):
+    record = execute(config([*words, f"model.start={start}"], tmp_path), tmp_path / "runs")
+    assert {"val/source_f1", "val/information", "val/snd", "test/f1", "test/f1_gap"} <= set(record.metrics)
+    assert record.notes["selection"].startswith("best val/source_f1 (max)")
+    assert Path(record.predictions).is_file()
+
+
+@pytest.mark.parametrize("profile", ["mini", "standin", "paper"])
+def test_both_targets_have_the_same_settings(profile):
+    disfa, gft = (load_config(EXPERIMENTS / f"{name}.yaml", profile) for name in ("disfa", "gft"))
+    for config in (disfa, gft):
+        del config["experiment"], config["model"]["init_args"]["aus"]
+        del config["data"]["init_args"]["target"]["class_path"]
+    assert disfa == gft

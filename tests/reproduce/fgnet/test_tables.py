@@ -1,0 +1,154 @@
+"""FG-Net's tables in `smoke`, once through the whole chain."""
+
+import json
+import os
+from contextlib import chdir
+
+import pandas as pd
+import pytest
+
+from aukit.cli import main as aukit
+from aukit.errors import ConfigError
+from aukit.reproduce import main
+from aukit.reproduce.fgnet.tables import Cell, FGNetTables
+from aukit.reproduce.options import Setting, choose_setting
+from tests.reproduce.words import smoke_words
+
+WORDS = smoke_words("fgnet")
+FOLDER = "lightning_logs/tables/fgnet/standin-smoke"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A folder in which the tables have been made."""
+    folder = tmp_path_factory.mktemp("fgnet")
+    with chdir(folder):
+        main(WORDS)
+    return folder
+
+
+def report(folder):
+    return json.loads((folder / FOLDER / "table.json").read_text())
+
+
+def test_every_part_is_there_with_floor_methods_and_support(made):
+    tables = report(made)["tables"]
+    assert list(tables) == [
+        "within_bp4d", "within_disfa", "bp4d_to_disfa", "disfa_to_bp4d", "frames_20", "heads"
+    ]  # fmt: skip
+    assert [len(table["rows"]) for table in tables.values()] == [12, 8, 5, 5, 12, 12]
+    for name, table in tables.items():
+        kinds = {column["id"]: column["kind"] for column in table["columns"]}
+        assert kinds["floor"] == "floor"
+        if name == "heads":
+            assert list(kinds) == ["floor", "pyramid", "pixel", "plain"]
+        else:
+            assert (kinds["fgnet"], kinds["resnet_small"]) == ("ours", "comparison")
+            assert kinds["resnet50"] == "missing"
+        for column in table["columns"]:
+            if column["kind"] in ("ours", "comparison"):
+                value, low, high = column["margin"]
+                floor = next(c for c in table["columns"] if c["id"] == "floor")
+                assert value == pytest.approx(column["mean"] - floor["mean"])
+                assert low <= value <= high
+                assert column["support"] == floor["support"]
+        assert table["ceiling"]["mean"] > 0
+
+
+def test_what_is_not_run_says_so(made):
+    text = (made / FOLDER / "table.txt").read_text()
+    words = " ".join(text.split())
+    assert "Not run in smoke: FG-Net, encoder and generator pre-trained on unlabelled avatar faces" in words
+    assert "Not run in smoke: fold 1, fold 2, 100 training frames" in words
+    assert "smoke does not rank methods" in words
+    heading = next(line for line in text.splitlines() if "FG-Net " in line and "floor" in line)
+    assert "RN50" not in heading
+
+
+def test_across_corpora_the_same_models_score_the_other_corpus(made):
+    content = report(made)
+    runs = {
+        name: {c["id"]: c["extra"].get("runs") for c in table["columns"] if c["kind"] == "ours"}
+        for name, table in content["tables"].items()
+    }
+    assert runs["within_bp4d"]["fgnet"] == runs["bp4d_to_disfa"]["fgnet"]
+    assert runs["within_disfa"]["fgnet"] == runs["disfa_to_bp4d"]["fgnet"]
+    assert runs["within_bp4d"]["fgnet"] != runs["frames_20"]["fgnet"]
+    folder = made / "lightning_logs/runs" / runs["within_bp4d"]["fgnet"][0]
+    (path,) = folder.glob("predictions-on-disfa-*.parquet")
+    other = pd.read_parquet(path)
+    assert other["person"].str.startswith("DISFA").all()
+    assert set(other["partition"]) == {"P1"}
+    assert other["AU07_label"].isna().all()  # DISFA does not code it
+    assert other["AU07_score"].notna().all()
+    assert set(other["AU12_label"].dropna()) <= {0, 1}
+
+
+def test_every_format_is_written(made):
+    for suffix in ("txt", "csv", "md", "tex", "json", "png"):
+        assert (made / FOLDER / f"table.{suffix}").stat().st_size > 500
+    rows = pd.read_csv(made / FOLDER / "table.csv")
+    assert set(rows["table"]) == set(report(made)["tables"])
+    assert (made / FOLDER / "table.tex").read_text().count(r"\begin{tabular}") == 6
+
+
+def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
+    monkeypatch.chdir(made)
+    monkeypatch.setattr(FGNetTables, "make", lambda self, stages: pytest.fail("worked again"))
+    main(WORDS)
+    assert (made / FOLDER / "table.txt").read_text() in capsys.readouterr().out
+
+
+def test_the_plan_runs_nothing(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert aukit(["reproduce", "fgnet", "--plan", "--profile", "mini"]) == 0
+    text = capsys.readouterr().out
+    for words in ("5,248 frames", "3,456 frames", "fgnet-bp4d-fold0", "Not run in mini", "GB of disk"):
+        assert words in text
+    assert not (tmp_path / "lightning_logs").exists()
+
+
+def test_a_cell_is_the_experiment_with_its_axes(tmp_path):
+    table = FGNetTables(Setting("paper", {}, tmp_path, 3, 1))
+    config = table.run_config(Cell("fgnet", "disfa", 2, 1000, "pixel"))
+    data, model = config["data"]["init_args"], config["model"]["init_args"]
+    assert (data["fold"], data["subset"], data["seed"], config["seed"]) == (2, 1000, 3, 3)
+    assert data["transform_size"] == 4096
+    assert (model["head"], model["lr"], model.get("size")) == ("pixel", 5e-5, None)  # the published size
+    assert config["trainer"]["max_epochs"] * data["steps_per_epoch"] == 7500
+
+
+def test_weights_that_are_not_named_leave_a_column_empty(tmp_path, monkeypatch):
+    for name in ("FGNET", "RESNET50", "SWIN", "VIT"):
+        monkeypatch.delenv(f"AUKIT_{name}_WEIGHTS", raising=False)
+    setting = Setting("paper", {}, tmp_path, 0, 1)
+    table = FGNetTables(setting)
+    assert not table.is_run("fgnet_published")
+    assert table.not_run("fgnet_published") == "not run: AUKIT_FGNET_WEIGHTS names no weights"
+    with pytest.raises(ConfigError, match="name some with AUKIT_FGNET_WEIGHTS"):
+        table.run()
+    files = [tmp_path / "g.safetensors", tmp_path / "e.safetensors"]
+    monkeypatch.setenv("AUKIT_FGNET_WEIGHTS", os.pathsep.join(map(str, files)))
+    with pytest.raises(ConfigError, match=r"g\.safetensors: no such file"):
+        FGNetTables(setting)
+    for file in files:
+        file.touch()
+    table = FGNetTables(setting)
+    assert table.first == "fgnet_published"
+    weights = table.run_config(Cell("fgnet_published", "bp4d", 0))["model"]["init_args"]["weights"]
+    assert weights == [str(file) for file in files]
+
+
+def test_licensed_corpora_and_stand_ins_do_not_mix(tmp_path, monkeypatch):
+    for corpus in ("bp4d", "disfa"):
+        (tmp_path / corpus).mkdir()
+    monkeypatch.setenv("AUKIT_BP4D_ROOT", str(tmp_path / "bp4d"))
+    monkeypatch.delenv("AUKIT_DISFA_ROOT", raising=False)
+    with pytest.raises(ConfigError, match="AUKIT_DISFA_ROOT is not"):
+        choose_setting(FGNetTables.corpora, None, tmp_path)
+    monkeypatch.setenv("AUKIT_DISFA_ROOT", str(tmp_path / "disfa"))
+    setting = choose_setting(FGNetTables.corpora, None, tmp_path)
+    assert (setting.source, setting.profile) == ("licensed", "paper")
+    (tmp_path / "disfa" / "STANDIN.json").write_text("{}")
+    with pytest.raises(ConfigError, match="AUKIT_DISFA_ROOT names a stand-in"):
+        choose_setting(FGNetTables.corpora, None, tmp_path)

@@ -1,0 +1,290 @@
+"""The stand-ins of BP4D and DISFA, tiny: official layout, quirks, people, labels, sealed truth."""
+
+import builtins
+import io
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aukit.cli import main
+from aukit.datamodules import BP4DDataModule
+from aukit.datasets import BP4D, DISFA, check_bp4d, check_disfa
+from aukit.datasets.bp4d_layout import Sequence as BP4DRecording
+from aukit.datasets.fera2017_layout import Sequence as FERARecording
+from aukit.datasets.folds import PARTS
+from aukit.errors import CorpusError
+from aukit.simulation import BP4DRecipe, DISFARecipe, StandinRecipe, write_bp4d_standin, write_disfa_standin
+from aukit.simulation.behaviour.intensity_curves import exact_levels
+from aukit.simulation.behaviour.person import INDEX, sample_motion
+from aukit.simulation.corpora.bp4d import LOWER_FACE
+from aukit.simulation.corpora.disfa import TRACKED
+from aukit.simulation.corpora.disfa import Recording as DISFARecording
+from aukit.simulation.corpora.recorder import FilmCrew
+from aukit.simulation.corpora.writer import coded, true_intensities
+from tests.standins import Standin
+
+TINY_BP4D = replace(BP4DRecipe.smoke(), profile="tiny", people=4, frames=8, size=48)
+TINY_DISFA = replace(DISFARecipe.smoke(), profile="tiny", people=4, frames=6, size=48)
+DISFA_AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
+
+
+@pytest.fixture(scope="module")
+def bp4d(tmp_path_factory: pytest.TempPathFactory) -> Standin:
+    folder = tmp_path_factory.mktemp("bp4d")
+    write_bp4d_standin(folder / "bp4d", TINY_BP4D, folder / "truth", workers=0, progress=False)
+    return Standin(folder / "bp4d", folder / "truth")
+
+
+@pytest.fixture(scope="module")
+def disfa(tmp_path_factory: pytest.TempPathFactory) -> Standin:
+    folder = tmp_path_factory.mktemp("disfa")
+    write_disfa_standin(folder / "disfa", TINY_DISFA, folder / "truth", workers=0, progress=False)
+    return Standin(folder / "disfa", folder / "truth")
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_bp4d_in_its_official_layout(bp4d: Standin) -> None:
+    names = set(files(bp4d.root))
+    numbers = sorted(p.stem for p in (bp4d.root / "Sequences(2D+3D)/F001/T1").iterdir())
+    assert len(numbers) == 8
+    assert {len(n) for n in numbers} == {4}
+    assert int(numbers[0]) > 1
+    assert "AUCoding/AU_INT/AU06/F001_T1_AU06.csv" in names
+    women, men = (
+        (bp4d.root / f"AUCoding/AU_OCC/{name}_T1.csv").read_text().splitlines()[0].split(",")
+        for name in ("F001", "M001")
+    )
+    assert women == [str(i) for i in range(100)]
+    assert men == ["1", "1", "2", "4", "6", "7", "10", "12", "14", "15", "17", "23", "24"]
+    assert check_bp4d(bp4d.root).ok
+
+
+def test_bp4d_has_the_quirks_of_the_release(bp4d: Standin) -> None:
+    corpus = BP4D(bp4d.root)
+    assert [e.reason for e in corpus.exclusions] == ["image without label row"] * 2 + [
+        "label row without image"
+    ]
+    assert "2 labelled frames are coded as occluded (column 99) and kept" in corpus.notes
+    covered = corpus.table.select(subject="F003", task="T1")
+    assert np.isnan(covered.occurrences(LOWER_FACE)[2:4]).all()
+    shown = [image for _, image in corpus.decode("Sequences(2D+3D)/F003/T1") if image is not None]
+    dark = [(image < 60).all(axis=-1).sum() for image in shown]
+    assert min(dark[2:4]) > 1.5 * max(dark[:2] + dark[4:])
+    first = corpus.sources[0]
+    landmarks = corpus.sidecar_landmarks(first)
+    rows = corpus.table.select(source=first).frame["position"].to_numpy()
+    assert np.isnan(landmarks[rows[4]]).all()  # out of the picture
+    assert len(BP4D(bp4d.root, leave_out_occluded=True).table) == len(corpus.table) - 2
+
+
+def test_bp4d_s_people_are_those_of_fera_2017_train(bp4d: Standin) -> None:
+    crew = FilmCrew(replace(StandinRecipe.smoke(), frames=8), "BP4D/F001", "female")
+    truth = np.load(bp4d.truth / "F001_T1.npz")
+    np.testing.assert_array_equal(truth["identity"], crew.person.avatar.identity)
+    ours, theirs = BP4DRecording("F001", "T1"), FERARecording("train", "F001", "T1")
+    assert ours.person == theirs.person
+    # The same performance, before another wall.
+    intensity = true_intensities(TINY_BP4D, ours)
+    np.testing.assert_array_equal(intensity, true_intensities(crew.recipe, theirs))
+    np.testing.assert_array_equal(intensity.astype(np.float32), truth["intensity"])
+    scenes = [recipe.own_rng("scene", ours.person, "T1").random() for recipe in (TINY_BP4D, crew.recipe)]
+    assert scenes[0] != scenes[1]
+
+
+def test_disfa_in_its_official_layout(disfa: Standin) -> None:
+    names = set(files(disfa.root))
+    assert {
+        "Videos_LeftCamera/LeftVideoSN001_comp.avi",
+        "Videos_RightCamera/RightVideoSN001_comp.avi",
+    } < names
+    assert (disfa.root / "ActionUnit_Labels/SN001/SN001_au1.txt").read_text().startswith("1,")
+    report = check_disfa(disfa.root)
+    assert report.ok
+    assert report.standin is not None
+    people = DISFA(disfa.root).table.frame.groupby("person")["gender"].first()
+    assert people.tolist().count("female") == 3
+    for camera in ("left", "right"):
+        corpus = DISFA(disfa.root, camera)
+        frames = {len(list(corpus.decode(source))) for source in corpus.sources}
+        assert frames == {5, 6}
+        for source in corpus.sources:
+            assert len(corpus.sidecar_landmarks(source)) == len(list(corpus.decode(source)))
+
+
+def test_disfa_has_the_quirks_of_the_release(disfa: Standin) -> None:
+    corpus = DISFA(disfa.root)
+    assert sorted(e.reason for e in corpus.exclusions) == [
+        "frame without label row",
+        "label row without frame (the video ends early)",
+    ]
+    assert any("no label file of AU 26" in note for note in corpus.notes)
+    assert np.isnan(corpus.sidecar_landmarks(corpus.sources[0])[3]).all()
+    levels = corpus.table.intensities(DISFA_AUS)
+    assert np.isfinite(levels[:, :-1]).all()  # every frame is coded
+
+
+def test_the_cameras_see_the_same_from_two_sides(disfa: Standin) -> None:
+    left, right = (np.load(disfa.truth / f"{side}VideoSN001_comp.npz") for side in ("Left", "Right"))
+    np.testing.assert_array_equal(left["activations"], right["activations"])
+    np.testing.assert_allclose(right["pose"] - left["pose"], np.tile([10.0, 0, 0], (6, 1)), atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def disfa_truth() -> np.ndarray:
+    """True intensities [R, T, A] of all people in twenty worlds."""
+    recordings = [DISFARecording(subject) for part in PARTS["disfa"].values() for subject in part]
+    worlds = [replace(DISFARecipe.mini(), frames=40, seed=seed) for seed in range(20)]
+    return np.stack([true_intensities(recipe, r) for recipe in worlds for r in recordings])
+
+
+def test_disfa_s_rates_are_those_of_the_published_lists(disfa_truth: np.ndarray) -> None:
+    present = exact_levels(disfa_truth) >= 2
+    published = {1: 0.0498, 4: 0.1503, 12: 0.1289, 25: 0.2780, 26: 0.0885}  # of 130,311 frames
+    for au, rate in published.items():
+        per_recording = present[:, :, TRACKED.index(au)].mean(axis=1)
+        error = per_recording.std() / np.sqrt(len(per_recording))
+        assert abs(per_recording.mean() - rate) < 4 * error, au
+        assert error < 0.25 * rate
+    flat = disfa_truth.reshape(-1, len(TRACKED))
+    assert np.corrcoef(flat[:, TRACKED.index(25)], flat[:, TRACKED.index(26)])[0, 1] > 0.2
+
+
+def test_nothing_but_its_own_track_moves_what_disfa_codes() -> None:
+    """Somebody who would speak keeps the lips closed: they are coded."""
+
+    def would_speak(subject: str) -> bool:
+        rng = TINY_DISFA.rng("motion", f"DISFA/{subject}", "S1")
+        return bool(sample_motion(rng, 6, TINY_DISFA.fps).activations[:, INDEX[25]].any())
+
+    recording = next(DISFARecording(s) for part in PARTS["disfa"].values() for s in part if would_speak(s))
+    crew = FilmCrew(TINY_DISFA, recording.person, recording.gender)
+    take = crew.plan(recording, 1, np.zeros((6, len(TRACKED))))
+    assert (take.activations[:, [INDEX[au] for au in DISFA_AUS]] == 0).all()
+
+
+def test_a_second_coder_differs_and_disfa_s_leave_nothing_uncoded() -> None:
+    recordings = [DISFARecording(s) for s in PARTS["disfa"]["P1"]]
+    first, second = (
+        np.concatenate([coded(DISFARecipe.mini(), r, coder) for r in recordings])
+        for coder in ("first", "other")
+    )
+    assert (first != second).any()
+    assert (first < 9).all()
+
+
+@pytest.mark.parametrize("which", ["bp4d", "disfa"])
+def test_descriptions_say_recipe_version_and_seed_and_the_ceiling_both_agreements(
+    which: str, request: pytest.FixtureRequest
+) -> None:
+    standin: Standin = request.getfixturevalue(which)
+    described = json.loads((standin.root / "STANDIN.json").read_text())
+    assert set(described) == {"recipe", "version", "seed"}
+    assert described["recipe"]["name"] == f"{which}-people"
+    ceiling = json.loads((standin.root / "standin_ceiling.json").read_text())
+    assert set(ceiling["partitions"]) == {"P1", "P2", "P3"}
+    assert set(ceiling["partitions"]["P1"]) == {"icc", "mean", "f1", "mean_f1", "frames"}
+    assert len(ceiling["partitions"]["P1"]["f1"]) == {"bp4d": 12, "disfa": 8}[which]
+
+
+@pytest.mark.parametrize("which", ["bp4d", "disfa"])
+def test_sealed_truth_lies_outside_and_is_never_opened(
+    which: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    standin: Standin = request.getfixturevalue(which)
+    assert len(list(standin.truth.glob("*.npz"))) == 8
+    opened: list[str] = []
+    original = builtins.open
+
+    def traced(file: Any, *args: Any, **kwargs: Any) -> Any:
+        opened.append(str(file))
+        return original(file, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "open", traced)
+    monkeypatch.setattr(io, "open", traced)
+    corpus = {"bp4d": BP4D, "disfa": DISFA}[which](standin.root)
+    _ = corpus.table, corpus.fingerprint(), corpus.standin
+    corpus.sidecar_landmarks(corpus.sources[0])
+    list(corpus.decode(corpus.sources[0]))
+    assert any("STANDIN.json" in name for name in opened)  # the trace works
+    assert not [name for name in opened if str(standin.truth) in name]
+
+
+def test_interrupted_writers_go_on_and_end_with_the_same_bytes(bp4d: Standin, disfa: Standin) -> None:
+    for standin, victim, again in (
+        (
+            bp4d,
+            next((bp4d.root / "Sequences(2D+3D)/M001/T2").iterdir()),
+            lambda: write_bp4d_standin(bp4d.root, TINY_BP4D, bp4d.truth, workers=0, progress=False),
+        ),
+        (
+            disfa,
+            disfa.root / "Videos_RightCamera/RightVideoSN003_comp.avi",
+            lambda: write_disfa_standin(disfa.root, TINY_DISFA, disfa.truth, workers=0, progress=False),
+        ),
+    ):
+        whole = files(standin.root)
+        victim.rename(victim.with_name(f".{victim.stem}-abc{victim.suffix}"))  # half written
+        again()
+        assert files(standin.root) == whole
+
+
+def test_another_recipe_or_a_licensed_release_is_left_alone(bp4d: Standin, tmp_path: Path) -> None:
+    with pytest.raises(CorpusError, match="another recipe"):
+        write_bp4d_standin(bp4d.root, replace(TINY_BP4D, seed=1), bp4d.truth, workers=0)
+    with pytest.raises(CorpusError, match="another recipe"):
+        write_disfa_standin(bp4d.root, TINY_DISFA, bp4d.truth, workers=0)
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "thesis.txt").write_text("mine")
+    with pytest.raises(CorpusError, match="not empty"):
+        write_disfa_standin(tmp_path / "a", TINY_DISFA, tmp_path / "t", workers=0)
+    with pytest.raises(CorpusError, match="must not contain each other"):
+        write_disfa_standin(tmp_path / "b", TINY_DISFA, tmp_path / "b" / "t", workers=0)
+
+
+@pytest.mark.parametrize("recipe", [BP4DRecipe, DISFARecipe])
+def test_sizes(recipe: type[BP4DRecipe] | type[DISFARecipe]) -> None:
+    parts = PARTS[recipe.corpus].values()
+    for made in (recipe.smoke(), recipe.mini(), recipe.standin()):
+        subjects = made.subjects()
+        assert len(subjects) == made.people
+        assert all(any(s in part for s in subjects) for part in parts)
+    assert recipe.mini().subjects() == sorted(s for part in parts for s in part)
+    assert recipe.mini().people == {"bp4d": 41, "disfa": 27}[recipe.corpus]
+
+
+def test_twelve_women_and_fifteen_men_in_disfa() -> None:
+    genders = [DISFARecording(s).gender for s in DISFARecipe.mini().subjects()]
+    assert (genders.count("female"), genders.count("male")) == (12, 15)
+    assert {DISFARecording(s).gender for s in DISFARecipe.smoke().subjects()} == {"female", "male"}
+
+
+def test_from_the_command_line_to_batches(
+    tmp_path: Path, bp4d: Standin, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    small = replace(TINY_DISFA, people=3, frames=2, size=32, cameras=("right",))
+    monkeypatch.setattr(DISFARecipe, "smoke", classmethod(lambda cls, seed=0: replace(small, seed=seed)))
+    root = str(tmp_path / "disfa")
+    assert main(["standin", "disfa", "--root", root, "--profile", "smoke", "--workers", "0"]) == 0
+    assert (tmp_path / "disfa-truth").is_dir()
+    assert main(["corpora", "check", "disfa", "--root", root, "--camera", "right", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["ok"] is True
+    words = ["prepare", "bp4d", "--root", str(bp4d.root), "--out", str(tmp_path), "--workers", "0"]
+    assert main([*words, "--registration", "ffhq", "--size", "32"]) == 0
+    assert "crops of 32 x 32 (ffhq)" in capsys.readouterr().out
+    data = BP4DDataModule(str(bp4d.root), str(tmp_path), size=32, fold=2, selection="oracle")
+    data.prepare_data()
+    data.setup()
+    assert set(data.store.table.frame["subject"].iloc[data.test_rows]) <= set(PARTS["bp4d"]["P3"])
+    batch = next(iter(data.train_dataloader()))
+    assert batch["image"].float().std() > 20
+    # The landmarks lie in the crop: eyes above the mouth, left of it what is left.
+    points = batch["landmarks"].numpy()
+    assert (points[:, 36:48, 1].mean(axis=1) < points[:, 48:68, 1].mean(axis=1)).all()
+    assert ((points[:, 27:, :2] > 0) & (points[:, 27:, :2] < 32)).mean() > 0.99

@@ -1,0 +1,186 @@
+import builtins
+import io
+import json
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aukit.datasets import FERA2017
+from aukit.datasets.fera2017_layout import Sequence as Recording
+from aukit.errors import CorpusError
+from aukit.simulation import StandinRecipe, write_fera2017_standin
+from aukit.simulation.corpora import config as r
+from aukit.simulation.corpora.fera2017 import all_recordings
+from aukit.simulation.corpora.recorder import FilmCrew
+from aukit.simulation.corpora.writer import coded, true_intensities
+from tests.standins import Standin
+
+TINY = replace(StandinRecipe.smoke(), profile="tiny", people=(1, 1, 1), tasks=(1, 1, 1), frames=4, size=48)
+
+
+def files(root: Path) -> dict[str, bytes]:
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def test_the_official_layout(standin: Standin) -> None:
+    names = set(files(standin.root))
+    assert "FERA17_Train_MV/FERA17_TR_F001_T1_6.mp4" in names
+    assert "Train_Occ/FERA17_TR_F001_T1.csv" in names
+    assert "Valid_Int/FERA17_VA_M001_T2_AU17_Int.csv" in names
+    assert "Landmarks/FERA17_TE_F001_T1_6.npy" in names
+    header = (standin.root / "Train_Occ" / "FERA17_TR_F001_T1.csv").read_text().splitlines()[0]
+    assert header.split(",")[1:] == ["1", "4", "6", "7", "10", "12", "14", "15", "17", "23"]
+
+
+def test_standin_json_says_recipe_version_and_seed_only(standin: Standin) -> None:
+    described = FERA2017(standin.root).standin
+    assert described is not None
+    assert set(described) == {"recipe", "version", "seed"}
+    assert described["version"] == r.VERSION
+    assert described["recipe"]["profile"] == "smoke"
+
+
+def test_quirks_of_real_releases_are_there(standin: Standin) -> None:
+    corpus = FERA2017(standin.root)
+    train = {p.split("/")[1] for p in corpus.table.persons if p.startswith("BP4D/")}
+    test = {p.split("/")[1] for p in corpus.table.persons if p.startswith("FERA2017-test/")}
+    assert train & test  # ids re-used across partitions
+    assert len([e for e in corpus.exclusions if e.position is not None]) == 3  # videos one frame short
+    first = corpus.sources[0]
+    assert np.isnan(corpus.sidecar_landmarks(first)[6]).all()
+    shown = [image for _, image in corpus.decode(first)]
+    # In that frame there is a wall and no face: far less contrast than with the person in the picture.
+    assert shown[6].std() < 0.6 * shown[5].std()
+    assert 6 in corpus.table.select(source=first).frame["position"].to_numpy()
+    assert np.isnan(corpus.table.intensities((1, 4, 6, 10, 12, 14, 17))).any()  # code 9
+
+
+def test_sealed_truth_lies_outside_and_is_never_opened(
+    standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert not standin.truth.resolve().is_relative_to(standin.root.resolve())
+    assert len(list(standin.truth.glob("*.npz"))) == 18
+    opened: list[str] = []
+    original = builtins.open
+
+    def traced(file: Any, *args: Any, **kwargs: Any) -> Any:
+        opened.append(str(file))
+        return original(file, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "open", traced)
+    monkeypatch.setattr(io, "open", traced)
+    corpus = FERA2017(standin.root)
+    _ = corpus.table, corpus.fingerprint(), corpus.standin
+    corpus.sidecar_landmarks(corpus.sources[0])
+    list(corpus.decode(corpus.sources[0]))
+    assert any("STANDIN.json" in name for name in opened)  # the trace works
+    assert not [name for name in opened if str(standin.truth) in name]
+
+
+def test_the_reader_does_not_need_the_truth(standin: Standin, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(standin.root, tmp_path / "alone"))
+    table = FERA2017(root).table
+    assert table.fingerprint() == FERA2017(standin.root).table.fingerprint()
+
+
+def test_labels_are_codes_not_parameters(standin: Standin) -> None:
+    corpus = FERA2017(standin.root)
+    aus = (1, 4, 6, 10, 12, 14, 17)
+    wrong = 0
+    for source in corpus.sources:
+        truth = np.load(standin.truth / f"{Path(source).stem}.npz")
+        columns = [truth["aus"].tolist().index(au) for au in aus]
+        exact = np.clip(np.floor(truth["intensity"][:, columns] + 0.5), 0, 5)
+        labels = corpus.table.select(source=source).intensities(aus)
+        wrong += int((labels != exact[: len(labels)])[np.isfinite(labels)].sum())
+    assert wrong > 30
+
+
+def test_the_sidecar_follows_the_face_but_not_exactly(standin: Standin) -> None:
+    corpus = FERA2017(standin.root)
+    errors = []
+    for source in corpus.sources:
+        clean = np.load(standin.truth / f"{Path(source).stem}.npz")["landmarks"]
+        tracked = corpus.sidecar_landmarks(source)
+        box = np.sqrt(np.prod(np.ptp(clean[..., :2], axis=1), axis=-1))[: len(tracked), None]
+        errors.append(np.linalg.norm((tracked - clean[: len(tracked)])[..., :2], axis=-1) / box)
+    assert 0.028 < np.nanmean(np.concatenate(errors)) < 0.042
+
+
+def test_the_ceiling_is_printed_beside_the_corpus(standin: Standin) -> None:
+    ceiling = json.loads((standin.root / "standin_ceiling.json").read_text())
+    assert set(ceiling["partitions"]) == {"train", "valid", "test"}
+    assert set(ceiling["partitions"]["train"]["icc"]) == {
+        "AU01",
+        "AU04",
+        "AU06",
+        "AU10",
+        "AU12",
+        "AU14",
+        "AU17",
+    }
+    assert ceiling["version"] == r.VERSION
+
+
+def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    write_fera2017_standin(tmp_path / "a", TINY, tmp_path / "at", workers=0, progress=False)
+    whole = files(tmp_path / "a")
+    victim = "FERA17_Valid_MV/FERA17_VA_F007_T1_6.mp4"
+    (tmp_path / "a" / victim).unlink()
+    (tmp_path / "a" / "FERA17_Valid_MV" / ".FERA17_VA_F007_T1_6-abc.mp4").write_bytes(b"half")
+    kept = tmp_path / "a" / "FERA17_Train_MV" / "FERA17_TR_F001_T1_6.mp4"
+    before = kept.stat().st_mtime_ns
+    write_fera2017_standin(tmp_path / "a", TINY, tmp_path / "at", workers=0, progress=False)
+    assert files(tmp_path / "a") == whole
+    assert kept.stat().st_mtime_ns == before
+
+
+def test_another_recipe_does_not_mix_into_a_corpus(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "STANDIN.json").write_text(json.dumps(TINY.description()))
+    with pytest.raises(CorpusError, match="another recipe"):
+        write_fera2017_standin(tmp_path / "a", replace(TINY, seed=1), tmp_path / "t", workers=0)
+
+
+def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    (tmp_path / "a" / "thesis.txt").write_text("mine")
+    with pytest.raises(CorpusError, match="not empty"):
+        write_fera2017_standin(tmp_path / "a", TINY, tmp_path / "t", workers=0)
+    assert [p.name for p in (tmp_path / "a").iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("truth", ["a/truth", ".", "a"])
+def test_truth_inside_or_around_the_corpus_is_refused(tmp_path: Path, truth: str) -> None:
+    with pytest.raises(CorpusError, match="must not contain each other"):
+        write_fera2017_standin(tmp_path / "a", TINY, tmp_path / truth, workers=0)
+
+
+def test_all_views_show_the_same_expression_from_the_stated_poses() -> None:
+    recording = Recording("train", "F001", "T1")
+    crew = FilmCrew(TINY, recording.person, "female")
+    intensity = true_intensities(TINY, recording)
+    takes = {view: crew.plan(recording, view, intensity) for view in range(1, 10)}
+    for view, take in takes.items():
+        np.testing.assert_array_equal(take.activations, takes[6].activations)
+        pitch, yaw = r.VIEW_POSES[view]
+        np.testing.assert_allclose(take.pose - takes[6].pose, np.tile([yaw, pitch, 0.0], (4, 1)), atol=1e-9)
+    left, right = (next(iter(crew.shoot(takes[v])))[1] for v in (5, 7))
+    # At yaw −40° the nose's tip lies left of the eyes' middle, at +40° right of it.
+    for points, sign in ((left, -1), (right, 1)):
+        middle = (points[:, 36:48].mean(axis=1) - points[:, 30])[:, 0]
+        assert (sign * middle < 0).all()
+
+
+def test_recordings_differ_and_repeat() -> None:
+    first, second, *_ = all_recordings(StandinRecipe.smoke())
+    recipe = StandinRecipe.smoke()
+    assert not np.array_equal(true_intensities(recipe, first), true_intensities(recipe, second))
+    np.testing.assert_array_equal(coded(recipe, first), coded(recipe, first))
+    assert not np.array_equal(
+        true_intensities(recipe, first), true_intensities(replace(recipe, seed=1), first)
+    )

@@ -1,0 +1,170 @@
+"""Pairs driven by BP4D: a stand-in by the simulated tracker, a release by its codes or a tracker."""
+
+import sys
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from aukit.cli import main
+from aukit.datasets import BP4D, AvatarPairs, with_pair_ids
+from aukit.datasets.images import list_images
+from aukit.errors import ConfigError
+from aukit.simulation import BP4DRecipe, write_avatar_pairs, write_bp4d_standin
+from aukit.training.instantiate import build_datamodule
+from tests.datamodules.test_folds import add_sidecar
+from tests.releases import bp4d, disfa
+from tests.simulation.pairs.test_tracker_files import openface
+
+SIZE = 48
+opened: list[str] = []
+_tracing = False
+
+
+def _trace(event: str, arguments: tuple[Any, ...]) -> None:
+    if _tracing and event == "open":
+        opened.append(str(arguments[0]))
+
+
+sys.addaudithook(_trace)
+
+
+def write(out: Path, root: Path, **options: Any) -> str:
+    return write_avatar_pairs(out, "bp4d", root, size=SIZE, workers=0, progress=False, **options)
+
+
+@pytest.fixture(scope="module")
+def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("drive")
+    recipe = replace(BP4DRecipe.smoke(), profile="drive", people=3, tasks=1, frames=6, size=48)
+    write_bp4d_standin(folder / "bp4d", recipe, folder / "bp4d-truth", workers=0, progress=False)
+    return folder / "bp4d"
+
+
+@pytest.fixture(scope="module")
+def pairs(drive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Written while every file that Python opens is noted."""
+    global _tracing
+    out = tmp_path_factory.mktemp("pairs") / "pairs"
+    _tracing = True
+    try:
+        write(out, drive)
+    finally:
+        _tracing = False
+    return out
+
+
+def test_each_frame_of_each_part_has_a_woman_and_a_man_with_its_labels(drive: Path, pairs: Path) -> None:
+    corpus, real = AvatarPairs(pairs), with_pair_ids(BP4D(drive).table).frame.set_index("pair_id")
+    assert set(corpus.table.frame["partition"]) == {"P1", "P2", "P3"}
+    assert corpus.standin["recipe"]["expression"] == "simulated tracker"
+    labels = [column for column in real.columns if column.startswith("AU")]
+    for gender in ("female", "male"):
+        own = corpus.table.select(gender=gender).frame.set_index("pair_id")
+        assert len(own) + len(corpus.exclusions) >= len(real)
+        np.testing.assert_array_equal(own[labels], real.loc[own.index, labels])
+        assert (own["frame"] == real.loc[own.index, "frame"]).all()
+
+
+def test_recordings_of_one_task_do_not_meet(pairs: Path) -> None:
+    """Folders of all people are called T1: files are named after person and task."""
+    corpus = AvatarPairs(pairs)
+    tasks = corpus.table.frame.groupby("source")["task"].unique()
+    assert all(len(found) == 1 for found in tasks)
+    assert len(tasks) == 2 * 3
+    assert corpus.table.sources[0] == "videos/F01/F001_T1.mp4"
+    for source, rows in corpus.table.frame.groupby("source"):
+        assert (
+            len(list(corpus.decode(str(source)))) == len(corpus.sidecar_landmarks(str(source))) == len(rows)
+        )
+
+
+def test_the_sealed_truth_is_never_opened(drive: Path, pairs: Path) -> None:
+    assert list(drive.with_name("bp4d-truth").glob("*.npz"))
+    assert any(name.endswith("F001_T1_AU12.csv") for name in opened)  # the trace works
+    assert not [name for name in opened if "bp4d-truth" in name or name.endswith(".npz")]
+
+
+def test_a_release_is_driven_by_its_codes_or_a_trackers_rows(tmp_path: Path) -> None:
+    """A tracker sees a folder of images as its first, second … frame, wherever their numbers begin."""
+    root = bp4d(tmp_path / "bp4d")
+    first, *_ = images = list(list_images(root, "Sequences(2D+3D)/F001/T1"))
+    assert first == 2440
+    folder = tmp_path / "openface"
+    folder.mkdir()
+    openface(folder / "F001_T1.csv", [{"AU12_r": 5}] * 3 + [{"success": 0}] * (len(images) - 3))
+    write(tmp_path / "pairs", root, tracker=folder, partitions=("P1",))
+    corpus = AvatarPairs(tmp_path / "pairs")
+    assert sorted(set(corpus.table.frame["frame"])) == images[:3]
+    assert [e.position for e in corpus.exclusions if "success" in e.reason] == images[3:]
+    assert set(corpus.table.frame["task"]) == {"F001_T1_0"}
+    words = ["--drive", "bp4d", "--drive-root", str(root), "--out", str(tmp_path / "coded"), "--workers", "0"]
+    assert main(["avatars", "pairs", *words, "--size", "32", "--partitions", "P2"]) == 0
+    coded = AvatarPairs(tmp_path / "coded")
+    assert coded.standin["recipe"]["expression"] == "codes"
+    assert set(coded.table.frame["partition"]) == {"P2"}
+
+
+@pytest.mark.parametrize("wrong", [{"partitions": ("train",)}, {"views": (6,)}])
+def test_partitions_and_views_of_another_corpus_are_refused(
+    drive: Path, tmp_path: Path, wrong: dict[str, Any]
+) -> None:
+    with pytest.raises(ConfigError, match=r"BP4D has P1, P2, P3|leave views to FERA 2017"):
+        write(tmp_path / "pairs", drive, **wrong)
+    assert not (tmp_path / "pairs").exists()
+
+
+def test_from_a_configuration_to_triplets(
+    drive: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stand-in, its pairs and another corpus as the target: prepared by command or on demand, and paired."""
+    words = ["--root", str(pairs), "--out", str(tmp_path), "--workers", "0"]
+    assert main(["prepare", "avatar_pairs", *words, "--registration", "similarity", "--size", "32"]) == 0
+    assert "driven by bp4d through simulated tracker" in capsys.readouterr().out
+    target = disfa(tmp_path / "disfa")
+    for path in target.rglob("*.avi"):
+        add_sidecar(target / "Landmarks" / f"{path.stem}.npy", 5, (32, 48))
+    crops = {"cache": str(tmp_path), "registration": "similarity", "size": 32, "prepare_workers": 0}
+
+    def corpus(name: str, root: Path, **options: Any) -> dict[str, Any]:
+        return {
+            "class_path": f"aukit.datamodules.{name}",
+            "init_args": {"root": str(root), **crops, **options},
+        }
+
+    arguments = {
+        "source": corpus("BP4DDataModule", drive, holdout_fraction=0.5),
+        "target": corpus("DISFADataModule", target, aus=[1, 2, 4, 6, 12], selection="oracle"),
+        "avatars": corpus("AvatarPairsDataModule", pairs),
+        "batch_size": 2,
+    }
+    model = {"class_path": "tests.fake_training.TinyModule"}
+    config = {
+        "data": {"class_path": "aukit.datamodules.PairedDataModule", "init_args": arguments},
+        "model": model,
+    }
+    data: Any = build_datamodule(config)
+    data.prepare_data()
+    data.setup()
+    assert data.aus == (1, 2, 4, 6, 12)
+    assert set(data.notes["standins"]) == {"bp4d", "disfa", "avatar_pairs"}
+    # One face is out of the picture: its frame cannot be registered, its two renders can.
+    assert (data.source.store.exclusions["reason"] == "no face landmarks").sum() == 1
+    assert data.notes["renders_without_their_real_frame"] == 2
+    batch = next(iter(data.train_dataloader()))
+    ids = with_pair_ids(data.source.store.table).frame["pair_id"].iloc[batch["rows"].numpy()].tolist()
+    renders = data.avatars.store
+    for gender in ("female", "male"):
+        rows = [renders.table.rows(pair_id=pair, gender=gender).item() for pair in ids]
+        np.testing.assert_array_equal(batch[gender].permute(0, 2, 3, 1).numpy(), renders.images[rows])
+        np.testing.assert_array_equal(renders.table.occurrences(data.aus)[rows], batch["occurrences"].numpy())
+    assert batch["target"].shape == (2, 3, 32, 32)
+    # Nobody who is tested, and of the target's validation people, who are the tested ones here, no frame.
+    assert set(data.unlabelled_rows) == set(data.target.train_rows)
+    arguments["avatars"]["init_args"]["size"] = 24
+    wrong: Any = build_datamodule(config)
+    wrong.prepare_data()
+    with pytest.raises(ConfigError, match="differ in registration and size"):
+        wrong.setup()

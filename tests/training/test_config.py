@@ -1,0 +1,116 @@
+import pytest
+import yaml
+
+from aukit.errors import ConfigError
+from aukit.training import load_config
+from aukit.training.config import missing_values
+
+BASE = {"seed": 0, "trainer": {"max_epochs": 1, "accelerator": "cpu"}, "run": {"save_every": None}}
+EXPERIMENT = {
+    "trainer": {"max_epochs": 5},
+    "model": {"class_path": "tests.fake_training.TinyModule", "init_args": {"lr": 0.1}},
+    "data": {"class_path": "tests.training.nested.OuterData", "init_args": {
+        "inner": {"class_path": "tests.fake_training.FakeDataModule", "init_args": {"people": 4}}}},
+    "profiles": {"smoke": {"model": {"lr": 0.2}, "data": {"inner": {"people": 3, "batch_size": 2}}}},
+}  # fmt: skip
+
+
+@pytest.fixture
+def home(tmp_path):
+    def write(name, content):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(yaml.safe_dump(content))
+        return path
+
+    write("base.yaml", BASE)
+    write("profiles/smoke.yaml", {"trainer": {"max_epochs": 2}})
+    write("profiles/paper.yaml", {"trainer": {"max_epochs": 30}})
+    write.experiment = write("fakes/tiny.yaml", EXPERIMENT)
+    return write
+
+
+def test_layers_are_merged_in_their_order(home):
+    path = home.experiment
+    assert load_config(path)["trainer"]["max_epochs"] == 5
+    config = load_config(path, "smoke")
+    assert config["trainer"] == {"max_epochs": 2, "accelerator": "cpu"}
+    assert config["model"]["init_args"] == {"lr": 0.2}
+    assert config["data"]["init_args"]["inner"]["init_args"] == {"people": 3, "batch_size": 2}
+    config = load_config(
+        path, "smoke", ["model.lr=3e-4", "data.inner.people=5", "seed=7", "trainer.max_epochs=9"]
+    )
+    assert config["model"]["init_args"]["lr"] == 3e-4
+    assert config["data"]["init_args"]["inner"]["init_args"] == {"people": 5, "batch_size": 2}
+    assert (config["seed"], config["trainer"]["max_epochs"]) == (7, 9)
+    assert (config["experiment"], config["profile"]) == ("fakes/tiny", "smoke")
+
+
+def test_the_long_form_of_an_override_means_the_same(home):
+    short = load_config(home.experiment, overrides=["data.inner.people=5"])
+    assert short == load_config(home.experiment, overrides=["data.init_args.inner.init_args.people=5"])
+
+
+def test_another_class_forgets_the_arguments_of_the_first(home):
+    config = load_config(home.experiment, overrides=["data.class_path=tests.fake_training.FakeDataModule"])
+    assert config["data"] == {"class_path": "tests.fake_training.FakeDataModule"}
+
+
+@pytest.mark.parametrize(
+    ("word", "message"),
+    [
+        (
+            "model.lrr=1",
+            r"override 'model.lrr=1'.*'model.lrr'.*TinyModule has no such argument.*did you mean 'lr'",
+        ),
+        ("data.inner.poeple=1", r"'data.inner.poeple'.*did you mean 'people'"),
+        ("trainer.max_epoch=1", r"'trainer.max_epoch'.*did you mean 'max_epochs'"),
+        ("run.monitr=x", r"'run.monitr'.*did you mean 'monitor'"),
+        ("modle.lr=1", r"'modle'.*did you mean 'model'"),
+        ("model.class_path=tests.fake_training.TinyModul", r"did you mean 'TinyModule'"),
+        ("model.lr=fast", r"Expected a <class 'float'>"),
+        ("model.lr", r"write key=value"),
+        ("model.lr=${seed}", r"interpolation is not supported"),
+        ("trainer=5", r"must be a section"),
+    ],
+)
+def test_mistakes_name_the_place_and_the_nearest_key(home, word, message):
+    with pytest.raises(ConfigError, match=message):
+        load_config(home.experiment, overrides=[word])
+
+
+def test_a_mistake_in_a_file_names_the_file_and_section(home):
+    broken = {**EXPERIMENT, "profiles": {"smoke": {"model": {"widht": 1}}}}
+    path = home("fakes/broken.yaml", broken)
+    load_config(path)
+    with pytest.raises(ConfigError, match=r"broken.yaml \(profiles.smoke\): unknown key 'model.widht'"):
+        load_config(path, "smoke")
+    home("profiles/smoke.yaml", {"trainr": {}})
+    with pytest.raises(ConfigError, match=r"profiles/smoke.yaml: unknown key 'trainr'"):
+        load_config(home.experiment, "smoke")
+
+
+def test_files_that_are_not_there_or_not_yaml(home, tmp_path):
+    with pytest.raises(ConfigError, match="no such configuration file"):
+        load_config(tmp_path / "fakes" / "none.yaml")
+    with pytest.raises(ConfigError, match="unknown profile 'smok'; did you mean 'smoke'"):
+        load_config(home.experiment, "smok")
+    (tmp_path / "fakes" / "bad.yaml").write_text("a: [1")
+    with pytest.raises(ConfigError, match=r"bad\.yaml: not readable as YAML"):
+        load_config(tmp_path / "fakes" / "bad.yaml")
+
+
+def test_values_still_to_be_given_are_named(home):
+    config = load_config(home.experiment, overrides=["data.inner.root=???"])
+    assert missing_values(config) == ["data.inner.root"]
+
+
+def test_a_short_word_stands_for_the_key_that_the_experiment_gives(home):
+    path = home("fakes/axes.yaml", {**EXPERIMENT, "axes": {"people": "data.inner.people"}})
+    inner = load_config(path, None, ["people=7"])["data"]["init_args"]["inner"]
+    assert inner["init_args"]["people"] == 7
+    assert "axes" not in load_config(path)
+    with pytest.raises(ConfigError, match="unknown key 'folds'"):
+        load_config(path, None, ["folds=1"])
+    with pytest.raises(ConfigError, match="axes must give dotted keys"):
+        load_config(home("fakes/bad.yaml", {**EXPERIMENT, "axes": ["people"]}))

@@ -1,0 +1,161 @@
+"""Scores by group: from a run's predictions into its folder, its record, the CSV log and W&B."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from aukit import metrics
+from aukit.errors import ConfigError, StoreError
+from aukit.training import execute, read_log, score_groups
+from tests import wandb_files
+from tests.fake_training import FakeDataModule, TinyModule
+from tests.fakes import AUS
+
+NAMES = ("female", "male")
+
+
+class Occurrences(FakeDataModule):
+    label = "occurrence"
+
+
+class Detector(TinyModule):
+    decision_threshold = 0.4
+
+    def test_step(self, batch, batch_idx):
+        return {"rows": batch["rows"], "scores": torch.sigmoid(self(batch["image"]) - 2)}
+
+
+def config(tmp_path, model="tests.training.test_fairness.Detector", data="Occurrences", **logging):
+    return {
+        "experiment": "fakes/groups",
+        "seed": 3,
+        "trainer": {
+            "accelerator": "cpu",
+            "max_epochs": 1,
+            "log_every_n_steps": 1,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+        },
+        "logging": logging,
+        "model": {"class_path": model},
+        "data": {
+            "class_path": f"tests.training.test_fairness.{data}",
+            "init_args": {"cache": str(tmp_path / "stores"), "people": 12, "batch_size": 10},
+        },
+    }
+
+
+@pytest.fixture(scope="module")
+def finished(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("groups")
+    return execute(config(folder, wandb=True), folder / "runs")
+
+
+def by_hand(record):
+    """F1 [G, A] of the run's predictions by gender."""
+    table = pd.read_parquet(record.predictions)
+    scores, labels = (
+        table[[f"AU{au:02d}_{kind}" for au in AUS]].to_numpy(np.float64) for kind in ("score", "label")
+    )
+    return metrics.group_fairness(scores, labels, table["gender"].tolist(), NAMES, 0.4), scores, labels
+
+
+def test_the_offline_wandb_run_holds_f1_of_each_gender_and_au(finished):
+    report, scores, labels = by_hand(finished)
+    values = wandb_files.history(finished.folder)
+    for a, au in enumerate(AUS):
+        for g, gender in enumerate(NAMES):
+            assert values[f"test/f1_AU{au}_{gender}"] == pytest.approx(float(report.f1[g, a]))
+        assert values[f"test/f1_AU{au}"] == pytest.approx(metrics.multilabel_f1(scores, labels, 0.4)[a])
+    assert values["test/f1_gap"] == pytest.approx(float(report.f1_gap.nanmean()))
+    assert values["test/equal_opportunity_difference"] == pytest.approx(
+        float(report.equal_opportunity_difference.nanmean())
+    )
+
+
+def test_the_wandb_table_shows_intervals_and_support(finished):
+    report, *_ = by_hand(finished)
+    rows = {
+        (row["statistic"], row["au"], row["group"]): row
+        for row in wandb_files.table(finished.folder, "test/fairness")
+    }
+    for a, au in enumerate(AUS):
+        for g, gender in enumerate(NAMES):
+            row = rows["f1", f"AU{au}", gender]
+            assert row["positives"] == int(report.positives[g, a])
+            assert row["frames"] == int(report.frames[g, a])
+            assert row["low"] <= row["value"] <= row["high"]
+    assert rows["worst_group_f1", "mean", "between"]["frames"] is None
+
+
+def test_folder_record_and_log_say_the_same(finished):
+    content = json.loads((finished.folder / "fairness.json").read_text())
+    assert content["by"] == "gender"
+    assert content["people"] == {"female": 2, "male": 2, "unknown": 0}
+    assert content["rule"] == "present: score above 0.4"
+    frame = pd.read_csv(finished.folder / "fairness.csv")
+    assert len(frame) == len(content["rows"])
+    log = read_log(finished.folder)
+    for row in content["rows"]:
+        if row["statistic"] == "f1" and row["group"] == "male":
+            name = "test/f1_male" if row["au"] == "mean" else f"test/f1_{row['au']}_male"
+            assert finished.metrics[name] == pytest.approx(row["value"])
+            assert log[name].dropna().iloc[-1] == pytest.approx(row["value"])
+
+
+def test_intensities_have_an_icc_by_gender_and_the_occurrence_of_level_two(tmp_path):
+    module = "tests.fake_training.TinyModule"
+    record = execute(config(tmp_path, module, "FakeDataModule", wandb=False), tmp_path / "runs")
+    table = pd.read_parquet(record.predictions)
+    men = table[table["gender"] == "male"]
+    for au in AUS:
+        label, score = (men[[f"AU{au:02d}_{kind}"]].to_numpy(np.float64) for kind in ("label", "score"))
+        icc = metrics.intraclass_correlation(score, label)[0]
+        assert record.metrics[f"test/icc_AU{au}_male"] == pytest.approx(icc)
+        f1 = metrics.multilabel_f1(score, (label >= 2).astype(float), 1.5)[0]
+        assert record.metrics[f"test/f1_AU{au}_male"] == pytest.approx(f1)
+    assert "label 2 and more" in json.loads((record.folder / "fairness.json").read_text())["rule"]
+
+
+def predictions(tmp_path, gender, **attrs):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(0, 2, len(gender)).astype(float)
+    columns = {"person": [f"P{i // 10}" for i in range(len(gender))], "gender": gender, "task": "T1"}
+    table = pd.DataFrame({**columns, "AU01_label": labels, "AU01_score": rng.random(len(gender))})
+    table.loc[::2, "task"] = "T2"
+    table.attrs = attrs or {"label": "occurrence", "threshold": 0.5}
+    table.to_parquet(tmp_path / "predictions.parquet")
+    return tmp_path / "predictions.parquet"
+
+
+def test_people_of_unknown_gender_count_for_everybody_and_are_counted(tmp_path):
+    scores = score_groups(predictions(tmp_path, ["female"] * 30 + [None] * 20), n_boot=50)
+    assert scores.people == {"female": 3, "male": 0, "unknown": 2}
+    rows = scores.table.set_index(["statistic", "au", "group"])
+    assert rows.loc[("f1", "AU1", "everybody"), "frames"] == 50
+    assert rows.loc[("f1", "AU1", "female"), "frames"] == 30
+    assert rows.loc[("f1", "AU1", "male"), "frames"] == 0
+    assert np.isnan(rows.loc[("f1", "AU1", "male"), "value"])
+    assert np.isnan(scores.scalars()["test/f1_gap"])
+
+
+def test_any_column_groups(tmp_path):
+    scores = score_groups(predictions(tmp_path, ["female"] * 40), by="task", n_boot=50)
+    assert scores.groups == ("T1", "T2")
+    assert {"test/f1_AU1_T1", "test/f1_AU1_T2"} <= set(scores.scalars())
+    with pytest.raises(ConfigError, match="no such column; it has person, gender, task"):
+        score_groups(tmp_path / "predictions.parquet", by="age")
+
+
+def test_a_column_that_no_run_has_is_refused_before_training(tmp_path):
+    with pytest.raises(ConfigError, match=r"logging\.group_by=age: choose one of person"):
+        execute(config(tmp_path, wandb=False, group_by="age"), tmp_path / "runs")
+    assert not list((tmp_path / "runs").glob("*/checkpoints/*"))
+
+
+def test_a_file_that_does_not_say_what_its_labels_are_is_refused(tmp_path):
+    with pytest.raises(StoreError, match="occurrences or intensities"):
+        score_groups(predictions(tmp_path, ["male"] * 10, other=1))

@@ -1,0 +1,250 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+import yaml
+from filelock import FileLock
+
+from aukit.errors import ConfigError, StoreError
+from aukit.training import Record, RunInterrupted, evaluate, execute, read_log
+from aukit.training.callbacks import TimeAndMemory
+from tests.fakes import AUS
+
+
+def tiny(tmp_path: Path, manual: bool = False, **run) -> dict:
+    return {
+        "experiment": "fakes/tiny",
+        "seed": 3,
+        "trainer": {
+            "accelerator": "cpu",
+            "devices": 1,
+            "max_epochs": 3,
+            "num_sanity_val_steps": 0,
+            "log_every_n_steps": 1,
+            "enable_progress_bar": False,
+            "enable_model_summary": False,
+        },
+        "run": {"monitor": "val/error", "mode": "min", "selection": "best", "save_every": 2, **run},
+        "logging": {"wandb": False},
+        "model": {"class_path": "tests.fake_training.TinyModule", "init_args": {"manual": manual}},
+        "data": {
+            "class_path": "tests.fake_training.FakeDataModule",
+            "init_args": {"cache": str(tmp_path / "stores"), "augmentation": "flip", "batch_size": 6},
+        },
+    }
+
+
+def weights(record: Record, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
+    return torch.load(record.folder / "checkpoints" / name, weights_only=True)["state_dict"]
+
+
+def assert_equal_runs(one: Record, two: Record) -> None:
+    for name in ("last.ckpt", "best.ckpt"):
+        first, second = weights(one, name), weights(two, name)
+        assert all(torch.equal(first[key], second[key]) for key in first)
+    pd.testing.assert_frame_equal(pd.read_parquet(one.predictions), pd.read_parquet(two.predictions))
+    # The log of a resumed run has the same steps with the same values, each once.
+    pd.testing.assert_frame_equal(read_log(one.folder), read_log(two.folder))
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["automatic", "manual"])
+def finished(request, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("runs")
+    return execute(tiny(folder, request.param), folder / "runs"), request.param, folder
+
+
+def test_moving_averages_are_what_is_validated_saved_and_tested(tmp_path):
+    config = tiny(tmp_path)
+    average = "lightning.pytorch.callbacks.EMAWeightAveraging"
+    config["trainer"]["callbacks"] = [{"class_path": average, "init_args": {"decay": 0.5}}]
+    record = execute(config, tmp_path / "runs")
+    saved = yaml.safe_load((record.folder / "config.yaml").read_text())
+    assert saved["trainer"]["callbacks"][0]["init_args"]["decay"] == 0.5
+    best = torch.load(record.folder / "checkpoints" / "best.ckpt", weights_only=True)
+    averaged, current = best["state_dict"], best["current_model_state"]
+    assert not torch.allclose(averaged["head.weight"], current["head.weight"])
+    table = pd.read_parquet(evaluate(config, tmp_path / "runs"))
+    pd.testing.assert_frame_equal(table, pd.read_parquet(record.predictions))
+
+
+def test_a_record_says_what_a_reader_needs(finished):
+    record, manual, _ = finished
+    assert record == Record.read(record.folder)
+    content = json.loads((record.folder / "record.json").read_text())
+    assert content["predictions"] == "predictions.parquet"  # the folder can be moved
+    assert record.notes["standin"] == {"recipe": "fake", "version": 1}
+    assert record.notes["data"] == {"people": 6}
+    assert "best val/error (min)" in record.notes["selection"]
+    assert record.metrics["test/error"] > 0
+    assert {"train/loss", "val/error"} <= set(record.metrics)
+    assert record.seconds > 0
+    assert record.peak_memory_bytes > 50e6
+    assert record.test_frames_per_second > 0
+    assert "frames/s" in record.summary()
+    assert {"torch", "lightning", "python"} <= set(record.versions)
+    saved = yaml.safe_load((record.folder / "config.yaml").read_text())
+    assert saved["model"]["init_args"]["manual"] is manual
+    assert saved["data"]["init_args"]["holdout_fraction"] == 0.25  # defaults are written out
+
+
+def test_predictions_have_one_row_per_test_frame(finished):
+    table = pd.read_parquet(finished[0].predictions)
+    assert len(table) == 20
+    assert set(table["person"]) == {"Fake/P04", "Fake/P05"}
+    assert table["row"].is_unique
+    assert set(table["gender"]) == {"male", "female"}
+    expected = [f"AU{au:02d}_{kind}" for kind in ("label", "score", "expectation") for au in AUS]
+    assert set(expected) <= set(table.columns)
+    assert table["AU12_expectation"].to_numpy() == pytest.approx(table["AU12_score"].clip(0, 5).to_numpy())
+
+
+def test_the_test_metric_can_be_recomputed_from_the_predictions(finished):
+    record = finished[0]
+    table = pd.read_parquet(record.predictions)
+    errors = [(table[f"AU{au:02d}_score"] - table[f"AU{au:02d}_label"]) ** 2 for au in AUS]
+    assert record.metrics["test/error"] == pytest.approx(np.mean(errors), rel=1e-5)
+
+
+def test_a_finished_run_is_reused(finished, monkeypatch):
+    record, manual, folder = finished
+    monkeypatch.setattr("aukit.training.run.build_model", None)
+    assert execute(tiny(folder, manual), folder / "runs") == record
+
+
+def test_a_run_stopped_at_every_batch_ends_bit_equal(finished, tmp_path):
+    record, manual, folder = finished
+    config = tiny(tmp_path, manual, time_limit=0.0)
+    config["data"]["init_args"]["cache"] = str(folder / "stores")
+    with pytest.raises(RunInterrupted, match="repeat the command to go on"):
+        execute(config, tmp_path / "runs")
+    resumed, interruptions = None, 1
+    while resumed is None:
+        try:
+            resumed = execute(config, tmp_path / "runs")
+        except RunInterrupted:
+            interruptions += 1
+    assert interruptions == 14  # three epochs of five batches, a stop before each but the first
+    assert resumed.identity == record.identity
+    assert_equal_runs(record, resumed)
+    assert len(list(resumed.folder.glob("csv/version_*"))) == interruptions + 1
+
+
+SCRIPT = """
+import json, sys
+from aukit.runs import execute
+execute(json.loads(sys.argv[1]), sys.argv[2])
+"""
+
+
+def test_a_run_killed_in_an_epoch_ends_bit_equal(tmp_path):
+    config = tiny(tmp_path, manual=True)
+    record = execute(config, tmp_path / "reference")
+    slow = json.loads(json.dumps(config))
+    slow["model"]["init_args"]["pause"] = 0.1  # no part of the identity
+    process = subprocess.Popen([sys.executable, "-c", SCRIPT, json.dumps(slow), str(tmp_path / "runs")])
+    deadline = time.monotonic() + 120
+    while not list((tmp_path / "runs").glob("*/checkpoints/best.ckpt")) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    time.sleep(0.35)  # into the second epoch
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    assert not list((tmp_path / "runs").glob("*/record.json"))
+    assert_equal_runs(record, execute(config, tmp_path / "runs"))
+
+
+def test_validation_within_epochs_is_not_lost_by_a_stop(tmp_path):
+    def run(folder, **options):
+        config = tiny(tmp_path, **options)
+        config["trainer"] |= {"val_check_interval": 2, "max_epochs": 2}
+        while True:
+            try:
+                return execute(config, folder)
+            except RunInterrupted:
+                continue
+
+    assert_equal_runs(run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0, save_every=1))
+
+
+def test_two_processes_do_not_write_the_same_run(tmp_path):
+    config = tiny(tmp_path)
+    with pytest.raises(RunInterrupted):
+        execute({**config, "run": {**config["run"], "time_limit": 0.0}}, tmp_path / "runs")
+    (folder,) = (tmp_path / "runs").iterdir()
+    with FileLock(folder / ".lock"), pytest.raises(StoreError, match="another process is working"):
+        execute(config, tmp_path / "runs")
+    execute(config, tmp_path / "runs")
+
+
+def test_the_configuration_of_a_begun_run_is_not_overwritten(tmp_path):
+    config = tiny(tmp_path)
+    with pytest.raises(RunInterrupted):
+        execute({**config, "run": {**config["run"], "time_limit": 0.0}}, tmp_path / "runs")
+    (path,) = (tmp_path / "runs").glob("*/config.yaml")
+    before = path.read_text()
+    execute(config, tmp_path / "runs")
+    assert path.read_text() == before
+
+
+def test_evaluate_repeats_the_test_and_predicts_every_frame(finished):
+    record, manual, folder = finished
+    again = pd.read_parquet(evaluate(tiny(folder, manual), folder / "runs", "test"))
+    pd.testing.assert_frame_equal(again, pd.read_parquet(record.predictions))
+    everything = pd.read_parquet(evaluate(tiny(folder, manual), folder / "runs", "predict"))
+    assert everything["row"].tolist() == list(range(60))
+    with pytest.raises(StoreError, match="no finished run here"):
+        evaluate({**tiny(folder, manual), "seed": 9}, folder / "runs")
+
+
+def test_selection_without_a_metric_and_a_metric_that_is_not_logged(tmp_path):
+    with pytest.raises(ConfigError, match=r"needs run\.monitor"):
+        execute(tiny(tmp_path, monitor=None), tmp_path / "runs")
+    with pytest.raises(ConfigError, match=r"'val/f1' is not logged.*val/error"):
+        execute(tiny(tmp_path, monitor="val/f1"), tmp_path / "runs")
+
+
+def test_values_that_were_never_given_are_asked_for(tmp_path):
+    config = tiny(tmp_path)
+    config["data"]["init_args"]["root"] = "???"
+    with pytest.raises(ConfigError, match=r"give data\.root="):
+        execute(config, tmp_path / "runs")
+
+
+def test_progress_is_reported(tmp_path):
+    seen = []
+    execute(
+        tiny(tmp_path, monitor=None, selection="last"),
+        tmp_path / "runs",
+        progress=lambda *args: seen.append(args),
+    )
+    assert seen[0] == (1, 15)
+    assert all(done <= total == 15 for done, total in seen)
+
+
+def test_an_offline_wandb_run_lies_in_the_run_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    config = tiny(tmp_path, monitor=None, selection="last")
+    config["logging"] = {"wandb": True}
+    config["trainer"]["max_epochs"] = 1
+    record = execute(config, tmp_path / "runs")
+    assert list(record.folder.glob("wandb/offline-run-*/*.wandb"))
+    assert not (tmp_path / "wandb").exists()
+    assert (record.folder / "csv" / "version_0" / "metrics.csv").is_file()
+
+
+def test_time_is_counted_once_when_a_run_tests_its_own_checkpoint():
+    clock = TimeAndMemory()
+    time.sleep(0.2)
+    saved = clock.state_dict()
+    clock.load_state_dict(saved)
+    assert clock.seconds < 0.35
+    later = TimeAndMemory()
+    later.load_state_dict({"seconds": 100.0})
+    assert 100 <= later.seconds < 101
