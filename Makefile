@@ -68,7 +68,7 @@ plan-pm2: $(READY) ## What reproduce-pm2 would run: cells, hours, disk
 	$(BIN)/aukit reproduce pm2 --plan $(if $(TARGET),--target $(TARGET)) $(WORDS)
 
 pictures: $(READY) ## The pictures of the README, from the runs of reproduce-table3
-	$(BIN)/python -m aukit.reproduce.pictures $(WORDS)
+	$(BIN)/python -m docs.make_pictures $(WORDS)
 
 benchmarks: $(READY) ## Speed, each as a ratio against a named baseline
 	@for b in benchmarks/*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done

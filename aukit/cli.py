@@ -250,7 +250,7 @@ def _check(words: argparse.Namespace) -> int:
 def _standin(words: argparse.Namespace) -> None:
     from dataclasses import replace
 
-    from aukit import datasets as corpora
+    from aukit import simulation as corpora
 
     truth = words.truth or words.root.with_name(f"{words.root.name}-truth")
     if words.corpus == "bp4d":

@@ -1,5 +1,4 @@
 # What the package exports, each from where it is defined; read by type checkers and by its lazy loader.
-from .aukit.metrics import streaming as streaming
 from .bootstrap import Interval as Interval
 from .bootstrap import SubjectSums as SubjectSums
 from .bootstrap import bootstrap_by_subject as bootstrap_by_subject

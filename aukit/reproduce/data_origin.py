@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aukit import datasets as corpora
+from aukit import datasets, simulation
 from aukit.reproduce.options import Setting
 from aukit.simulation.corpora.config import VERSION, Recipe
 
@@ -25,7 +25,7 @@ def recipe(corpus: str, setting: Setting) -> Any:
         "gft": "GFTRecipe",
     }
     profile = "standin" if setting.profile == "paper" else setting.profile
-    made: Recipe = getattr(getattr(corpora, kinds[corpus]), profile)(seed=setting.seed)
+    made: Recipe = getattr(getattr(simulation, kinds[corpus]), profile)(seed=setting.seed)
     return made
 
 
@@ -41,17 +41,17 @@ def make(corpus: str, setting: Setting) -> None:
     """Render the stand-in, or complete it; nothing to do where a release is given."""
     if corpus not in setting.roots:
         place = root(corpus, setting)
-        write = getattr(corpora, f"write_{corpus}_standin")
+        write = getattr(simulation, f"write_{corpus}_standin")
         write(place, recipe(corpus, setting), place.with_name(f"{place.name}-truth"))
 
 
 def release(corpus: str, setting: Setting) -> Release:
     """Reader of the release or of its stand-in."""
     readers: dict[str, Any] = {
-        "fera2017": corpora.FERA2017,
-        "bp4d": corpora.BP4D,
-        "disfa": corpora.DISFA,
-        "gft": corpora.GFT,
+        "fera2017": datasets.FERA2017,
+        "bp4d": datasets.BP4D,
+        "disfa": datasets.DISFA,
+        "gft": datasets.GFT,
     }
     reader: Release = readers[corpus](root(corpus, setting))
     return reader

@@ -8,7 +8,7 @@ from aukit.models.pm2 import METHODS
 from aukit.training import execute, load_config
 from tests.fakes import AUS
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments" / "pm2"
+EXPERIMENTS = Path(__file__).parents[3] / "experiments" / "pm2"
 ABLATIONS = {
     "without-pairing": ["model.paired_orders=0"],
     "female": ["model.streams=[real,female]"],

@@ -69,7 +69,7 @@ def test_every_format_is_written(made):
 def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(made, monkeypatch, tmp_path):
     from PIL import Image
 
-    from aukit.reproduce import pictures
+    from docs import make_pictures as pictures
 
     copy = shutil.copytree(made, tmp_path / "copy")
     monkeypatch.chdir(copy)
