@@ -254,16 +254,22 @@ def _standin(words: argparse.Namespace) -> None:
 
     truth = words.truth or words.root.with_name(f"{words.root.name}-truth")
     if words.corpus == "bp4d":
-        bp4d: corpora.BP4DRecipe = getattr(corpora.BP4DRecipe, words.profile)(seed=words.seed)
+        bp4d: corpora.BP4DSimulationConfig = getattr(corpora.BP4DSimulationConfig, words.profile)(
+            seed=words.seed
+        )
         corpora.write_bp4d_standin(words.root, bp4d, truth, workers=words.workers)
     elif words.corpus == "disfa":
-        disfa: corpora.DISFARecipe = getattr(corpora.DISFARecipe, words.profile)(seed=words.seed)
+        disfa: corpora.DISFASimulationConfig = getattr(corpora.DISFASimulationConfig, words.profile)(
+            seed=words.seed
+        )
         corpora.write_disfa_standin(words.root, disfa, truth, workers=words.workers)
     elif words.corpus == "gft":
-        gft: corpora.GFTRecipe = getattr(corpora.GFTRecipe, words.profile)(seed=words.seed)
+        gft: corpora.GFTSimulationConfig = getattr(corpora.GFTSimulationConfig, words.profile)(
+            seed=words.seed
+        )
         corpora.write_gft_standin(words.root, gft, truth, workers=words.workers)
     else:
-        recipe = getattr(corpora.StandinRecipe, words.profile)(seed=words.seed)
+        recipe = getattr(corpora.FERA2017SimulationConfig, words.profile)(seed=words.seed)
         if words.views:
             recipe = replace(recipe, views=tuple(sorted(set(words.views))))
         corpora.write_fera2017_standin(words.root, recipe, truth, workers=words.workers)
@@ -303,20 +309,20 @@ def _import_ict(words: argparse.Namespace) -> None:
 
 
 def _render(words: argparse.Namespace) -> None:
-    from aukit.simulation.images.random_renders import RenderRecipe, write_random_renders
+    from aukit.simulation.images.random_renders import RandomRendersConfig, write_random_renders
     from aukit.utils.jobs import Shard
 
-    recipe = RenderRecipe(
+    recipe = RandomRendersConfig(
         words.maker, words.count, words.size, words.max_yaw, words.seed, words.basis, words.look
     )
     print(write_random_renders(words.out, recipe, Shard.parse(words.shard), words.workers))
 
 
 def _faces(words: argparse.Namespace) -> None:
-    from aukit.simulation.images.pretraining_faces import FacesRecipe, write_avatar_faces
+    from aukit.simulation.images.pretraining_faces import PretrainingFacesConfig, write_avatar_faces
     from aukit.utils.jobs import Shard
 
-    recipe = FacesRecipe(
+    recipe = PretrainingFacesConfig(
         words.identities,
         words.frames,
         words.size,

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import pytest
 
-from aukit.simulation import StandinRecipe, write_fera2017_standin
+from aukit.simulation import FERA2017SimulationConfig, write_fera2017_standin
 
 
 class Standin(NamedTuple):
@@ -21,6 +21,8 @@ def smoke_fera2017(tmp_path_factory: pytest.TempPathFactory) -> Standin:
     if "fera2017" not in _written:
         folder = tmp_path_factory.mktemp("standins")
         standin = Standin(folder / "fera2017", folder / "fera2017-truth")
-        write_fera2017_standin(standin.root, StandinRecipe.smoke(), standin.truth, workers=0, progress=False)
+        write_fera2017_standin(
+            standin.root, FERA2017SimulationConfig.smoke(), standin.truth, workers=0, progress=False
+        )
         _written["fera2017"] = standin
     return _written["fera2017"]

@@ -151,9 +151,9 @@ class AvatarFacesDataModule(StepDataModule):
 
     def prepare_data(self) -> None:
         """Render the faces that are missing; see `write_avatar_faces` for the cost."""
-        from aukit.simulation.images.pretraining_faces import FacesRecipe, write_avatar_faces
+        from aukit.simulation.images.pretraining_faces import PretrainingFacesConfig, write_avatar_faces
 
-        recipe = FacesRecipe(
+        recipe = PretrainingFacesConfig(
             self.identities, self.frames, self.size, basis=self.basis, registration=self.registration
         )
         write_avatar_faces(self.root, recipe, workers=self.prepare_workers)

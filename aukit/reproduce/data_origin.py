@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from aukit import datasets, simulation
 from aukit.reproduce.options import Setting
-from aukit.simulation.corpora.config import VERSION, Recipe
+from aukit.simulation.corpora.config import VERSION, SimulationConfig
 
 if TYPE_CHECKING:
     from aukit.datasets.release import Release
@@ -19,13 +19,13 @@ CEILING_FILE = "standin_ceiling.json"
 def recipe(corpus: str, setting: Setting) -> Any:
     """Stand-in that this size uses in place of the corpus; the paper's size uses the ``standin`` one."""
     kinds = {
-        "fera2017": "StandinRecipe",
-        "bp4d": "BP4DRecipe",
-        "disfa": "DISFARecipe",
-        "gft": "GFTRecipe",
+        "fera2017": "FERA2017SimulationConfig",
+        "bp4d": "BP4DSimulationConfig",
+        "disfa": "DISFASimulationConfig",
+        "gft": "GFTSimulationConfig",
     }
     profile = "standin" if setting.profile == "paper" else setting.profile
-    made: Recipe = getattr(getattr(simulation, kinds[corpus]), profile)(seed=setting.seed)
+    made: SimulationConfig = getattr(getattr(simulation, kinds[corpus]), profile)(seed=setting.seed)
     return made
 
 

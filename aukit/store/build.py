@@ -25,7 +25,7 @@ from filelock import FileLock, Timeout
 from aukit.datasets.frame_table import FrameTable
 from aukit.errors import StoreError
 from aukit.registration import LandmarkSource, Registration
-from aukit.store.shards import Corpus, Job, Recipe, make_parts, notes_path, pixels_path, split_jobs
+from aukit.store.shards import Corpus, Job, StoreJob, make_parts, notes_path, pixels_path, split_jobs
 from aukit.store.store import EXCLUSIONS, IMAGES, LANDMARKS, MANIFEST, SCHEMA, TABLE, PreparedStore
 from aukit.utils.files import atomic_path, write_atomic
 
@@ -92,7 +92,7 @@ def prepare(
     with _only_builder(out / f".{name}.lock"):
         if not (final / MANIFEST).is_file():
             building = out / f".{name}.building"
-            recipe = Recipe(corpus, registration, landmark_source, building)
+            recipe = StoreJob(corpus, registration, landmark_source, building)
             rows, unlabelled = _usable_rows(corpus.table, selection)
             jobs = split_jobs(corpus.table, rows)
             if not (building / MANIFEST).is_file():
@@ -135,7 +135,7 @@ def _usable_rows(
     return rows[keep], rows[~keep]
 
 
-def _merge(recipe: Recipe, jobs: list[Job], unlabelled: npt.NDArray[np.int64], fingerprint: str) -> None:
+def _merge(recipe: StoreJob, jobs: list[Job], unlabelled: npt.NDArray[np.int64], fingerprint: str) -> None:
     """Move the parts into one array and write the small files; a killed merge goes on where it was."""
     folder, size = recipe.folder, recipe.registration.size
     notes = []

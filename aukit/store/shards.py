@@ -37,7 +37,7 @@ class Corpus(Protocol):
 
     @property
     def standin(self) -> dict[str, Any] | None:
-        """Recipe of a stand-in; None for a real release."""
+        """StoreJob of a stand-in; None for a real release."""
         ...
 
     def decode(self, source: str) -> Iterable[tuple[int, npt.NDArray[np.uint8] | None]]:
@@ -50,7 +50,7 @@ class Corpus(Protocol):
 
 
 @dataclass(frozen=True)
-class Recipe:
+class StoreJob:
     """All that a worker needs; pickled once per worker."""
 
     corpus: Corpus
@@ -80,7 +80,7 @@ def split_jobs(table: FrameTable, rows: npt.NDArray[np.int64]) -> list[Job]:
     return jobs
 
 
-def make_parts(recipe: Recipe, jobs: list[Job], workers: int, progress: bool) -> None:
+def make_parts(recipe: StoreJob, jobs: list[Job], workers: int, progress: bool) -> None:
     """Make the parts that are missing, in `workers` processes (0: in this one)."""
     parts = recipe.folder / "parts"
     parts.mkdir(parents=True, exist_ok=True)
@@ -107,10 +107,10 @@ def make_parts(recipe: Recipe, jobs: list[Job], workers: int, progress: bool) ->
                 bar.update(len(futures[future].rows))
 
 
-_worker_recipe: Recipe | None = None
+_worker_recipe: StoreJob | None = None
 
 
-def _start_worker(recipe: Recipe) -> None:
+def _start_worker(recipe: StoreJob) -> None:
     global _worker_recipe
     _worker_recipe = recipe
 
@@ -137,7 +137,7 @@ def _is_done(folder: Path, job: Job) -> bool:
     return pixels_path(folder, job).is_file() or (folder / IMAGES).is_file()
 
 
-def _make_part(recipe: Recipe, job: Job) -> None:
+def _make_part(recipe: StoreJob, job: Job) -> None:
     """Register one source: memory for one batch, whatever the length of the video."""
     rows: list[npt.NDArray[np.int64]] = []
     landmarks: list[npt.NDArray[np.float32]] = []
@@ -171,7 +171,7 @@ def _make_part(recipe: Recipe, job: Job) -> None:
 
 
 def _batches(
-    recipe: Recipe, job: Job, excluded: dict[int, str]
+    recipe: StoreJob, job: Job, excluded: dict[int, str]
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]]:
     """Yield (indices into the job, frames of one size) of wanted positions; note those that never came."""
     wanted = {int(position): index for index, position in enumerate(job.positions)}

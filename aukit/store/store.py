@@ -100,7 +100,7 @@ class PreparedStore:
 
     @property
     def standin(self) -> dict[str, Any] | None:
-        """Recipe of the stand-in corpus that it was made from; None for a real release."""
+        """StoreJob of the stand-in corpus that it was made from; None for a real release."""
         standin: dict[str, Any] | None = self.manifest["standin"]
         return standin
 

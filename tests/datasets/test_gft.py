@@ -18,7 +18,7 @@ from aukit.datasets import GFT, check_gft
 from aukit.datasets.gft_layout import GROUPS, LISTED_RATES, partition_of, subjects
 from aukit.datasets.media import encode_video
 from aukit.errors import CorpusError
-from aukit.simulation import GFTRecipe, write_gft_standin
+from aukit.simulation import GFTSimulationConfig, write_gft_standin
 from aukit.simulation.behaviour.intensity_curves import exact_levels
 from aukit.simulation.corpora.gft import TRACKED, Recording
 from aukit.simulation.corpora.recorder import FilmCrew
@@ -210,7 +210,7 @@ def test_the_published_partition_keeps_groups_together() -> None:
     ]  # fmt: skip
 
 
-TINY = replace(GFTRecipe.smoke(), profile="tiny", groups=3, frames=6, size=48)
+TINY = replace(GFTSimulationConfig.smoke(), profile="tiny", groups=3, frames=6, size=48)
 
 
 @pytest.fixture(scope="module")
@@ -255,7 +255,7 @@ def test_three_of_a_group_sit_in_one_light_before_walls_of_their_own(standin: St
 
 
 def test_rates_are_those_of_the_published_lists() -> None:
-    worlds = [replace(GFTRecipe.mini(), seed=seed) for seed in range(8)]
+    worlds = [replace(GFTSimulationConfig.mini(), seed=seed) for seed in range(8)]
     recordings = [Recording(subject) for name in GROUPS for subject in subjects(name)]
     truth = np.stack([true_intensities(recipe, r) for recipe in worlds for r in recordings])
     present = exact_levels(truth) >= 1
@@ -267,12 +267,12 @@ def test_rates_are_those_of_the_published_lists() -> None:
 
 
 def test_sizes() -> None:
-    for recipe in (GFTRecipe.smoke(), GFTRecipe.mini(), GFTRecipe.standin()):
+    for recipe in (GFTSimulationConfig.smoke(), GFTSimulationConfig.mini(), GFTSimulationConfig.standin()):
         chosen = recipe.subjects()
         assert len(chosen) == 3 * recipe.groups
         assert {partition_of(s) for s in chosen} == {"train", "valid", "test"}
     everybody = sorted(s for name in GROUPS for s in subjects(name))
-    assert GFTRecipe.mini().subjects() == everybody
+    assert GFTSimulationConfig.mini().subjects() == everybody
     genders = [Recording(s).gender for s in everybody]
     assert (genders.count("female"), genders.count("male")) == (39, 57)
     groups = [{Recording(f"{g:03d}{seat}").gender for seat in "ABC"} for g in range(1, 33)]
@@ -308,7 +308,9 @@ def test_the_sealed_truth_is_never_opened(standin: Standin, monkeypatch: pytest.
 def test_from_the_command_line_to_batches(
     tmp_path: Path, standin: Standin, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(GFTRecipe, "smoke", classmethod(lambda cls, seed=0: replace(TINY, seed=seed)))
+    monkeypatch.setattr(
+        GFTSimulationConfig, "smoke", classmethod(lambda cls, seed=0: replace(TINY, seed=seed))
+    )
     root = str(standin.root)
     (standin.root / "videos" / "001A.mp4").unlink()  # to see that the command does its part
     words = ["--root", root, "--truth", str(standin.truth), "--profile", "smoke", "--workers", "0"]

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aukit.models.components.backbones import Backbone
-from aukit.models.components.detection_module import OccurrenceModule
+from aukit.models.components.detection_module import DetectionModule
 from aukit.models.components.lr_schedule import Schedule
 
 __all__ = ["MultilabelModule", "occurrence_loss"]
@@ -34,11 +34,11 @@ def occurrence_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = Non
     return torch.where(coded, loss, 0.0).sum() / coded.sum().clamp(min=1)
 
 
-class MultilabelModule(OccurrenceModule):
+class MultilabelModule(DetectionModule):
     """timm backbone, global features, a linear layer; every part trained with AdamW.
 
     The score is the logit: above 0, that is from a probability of one half on, the action unit is present.
-    Logged and written is what every `OccurrenceModule` logs and writes.
+    Logged and written is what every `DetectionModule` logs and writes.
 
     Args:
         aus: Action units, in the order of the label columns.

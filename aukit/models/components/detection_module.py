@@ -16,7 +16,7 @@ from aukit.errors import ConfigError
 from aukit.metrics import GroupedMultilabelF1, MultilabelF1
 from aukit.models.components.lr_schedule import set_learning_rates
 
-__all__ = ["THRESHOLD", "F1ByGender", "OccurrenceModule", "class_weights"]
+__all__ = ["THRESHOLD", "DetectionModule", "F1ByGender", "class_weights"]
 
 #: A score above it says that the action unit is present, whatever the module.
 THRESHOLD = 0.0
@@ -57,7 +57,7 @@ class F1ByGender(nn.Module):
         self.by_gender.reset()
 
 
-class OccurrenceModule(LightningModule):
+class DetectionModule(LightningModule):
     """Base of modules that score the occurrence of action units; a score above 0 means present.
 
     Batches are those of `aukit.datamodules.CorpusDataModule`. A subclass implements `scores` and `training_step`,

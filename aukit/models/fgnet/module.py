@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 
 from aukit.errors import ConfigError
-from aukit.models.components.detection_module import OccurrenceModule
+from aukit.models.components.detection_module import DetectionModule
 from aukit.models.components.lr_schedule import Schedule
 from aukit.models.fgnet.heatmaps import au_heatmaps
 from aukit.models.fgnet.losses import heatmap_loss
@@ -24,7 +24,7 @@ from aukit.utils.files import atomic_path
 __all__ = ["FGNetModule"]
 
 
-class FGNetModule(OccurrenceModule):
+class FGNetModule(DetectionModule):
     """Heat-map regression; the defaults are the published network and recipe.
 
     That is AdamW at 5e−5 with weight decay 5e−4 on encoder, generator and interpreter alike, gradients
@@ -32,7 +32,7 @@ class FGNetModule(OccurrenceModule):
     (``trainer.max_epochs``) of 500 steps (``data.steps_per_epoch``).
 
     Training needs ``image`` in [0,1], ``landmarks`` in crop pixels and ``occurrences`` (NaN = not coded).
-    Validation and test: score = mean of the clamped heat map, in [−1,1]. Beside what every `OccurrenceModule`
+    Validation and test: score = mean of the clamped heat map, in [−1,1]. Beside what every `DetectionModule`
     logs, validation shows heat maps over faces.
 
     Moving averages of the weights: ``trainer.callbacks`` with Lightning's ``EMAWeightAveraging``; half

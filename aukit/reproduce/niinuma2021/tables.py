@@ -15,7 +15,7 @@ from aukit.reproduce.base import Reproduction
 from aukit.reproduce.options import Setting
 from aukit.reproduce.render.table import Column, Table
 from aukit.reproduce.timing import Stages
-from aukit.simulation import StandinRecipe
+from aukit.simulation import FERA2017SimulationConfig
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.datamodules.fera2017 import FERA2017DataModule
@@ -57,9 +57,9 @@ class Table3(Reproduction):
         return sources.root("fera2017", self.setting)
 
     @property
-    def recipe(self) -> StandinRecipe:
+    def recipe(self) -> FERA2017SimulationConfig:
         """The stand-in that this size uses in place of the corpus."""
-        made: StandinRecipe = sources.recipe("fera2017", self.setting)
+        made: FERA2017SimulationConfig = sources.recipe("fera2017", self.setting)
         return made
 
     @cached_property

@@ -20,7 +20,7 @@ from aukit.datasets.images import write_jpeg
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.media import Image
 from aukit.simulation.behaviour.annotators import occurrence
-from aukit.simulation.corpora.config import TRACK_AUS, VERSION, Mishaps, Recipe, alternating
+from aukit.simulation.corpora.config import TRACK_AUS, VERSION, Mishaps, SimulationConfig, alternating
 from aukit.simulation.corpora.writer import StandinLayout, write_csv, write_standin
 
 LOWER_FACE = (10, 12, 14, 15, 17, 23, 24)
@@ -28,7 +28,7 @@ LOWER_FACE = (10, 12, 14, 15, 17, 23, 24)
 
 
 @dataclass(frozen=True)
-class BP4DRecipe(Recipe):
+class BP4DSimulationConfig(SimulationConfig):
     """Sizes of one stand-in of BP4D; all else is fixed by `version`.
 
     Attributes:
@@ -59,17 +59,17 @@ class BP4DRecipe(Recipe):
     version: int = VERSION
 
     @classmethod
-    def smoke(cls, seed: int = 0) -> BP4DRecipe:
+    def smoke(cls, seed: int = 0) -> BP4DSimulationConfig:
         """Two people of each part, seconds; its numbers mean nothing."""
         return cls("smoke", 6, 2, 12, 10, 96, seed=seed)
 
     @classmethod
-    def mini(cls, seed: int = 0) -> BP4DRecipe:
+    def mini(cls, seed: int = 0) -> BP4DSimulationConfig:
         """All 41 people, about 5,200 frames of 128×128."""
         return cls("mini", 41, 4, 32, 10, 128, seed=seed)
 
     @classmethod
-    def standin(cls, seed: int = 0) -> BP4DRecipe:
+    def standin(cls, seed: int = 0) -> BP4DSimulationConfig:
         """All 41 people, 8 tasks, about 19,700 frames of 512×512."""
         return cls("standin", 41, 8, 60, 10, 512, 2, seed=seed)
 
@@ -82,14 +82,14 @@ class BP4DRecipe(Recipe):
 
 def write_bp4d_standin(
     root: str | Path,
-    recipe: BP4DRecipe,
+    recipe: BP4DSimulationConfig,
     truth_root: str | Path,
     workers: int | None = None,
     progress: bool = True,
 ) -> None:
     """Render a stand-in of BP4D, or complete one that was interrupted; see `write_standin`.
 
-    Cost of `BP4DRecipe.mini` (5,248 frames of 128²): with `DISFARecipe.mini` 152 s on two cores at 2.5 GHz,
+    Cost of `BP4DSimulationConfig.mini` (5,248 frames of 128²): with `DISFASimulationConfig.mini` 152 s on two cores at 2.5 GHz,
     alone 56 MB of disk, 1.4 GB of memory per worker.
 
     Args:
@@ -109,7 +109,7 @@ def write_bp4d_standin(
 class BP4DLayout(StandinLayout):
     """BP4D's files: one JPEG per frame, label files by frame number, in both spellings."""
 
-    recipe: BP4DRecipe
+    recipe: BP4DSimulationConfig
 
     leftovers = (".[FM][0-9]*-*", ".[0-9]*-*.jpg")
     intensity_aus = AUS.intensity

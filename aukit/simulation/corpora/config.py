@@ -163,7 +163,7 @@ class Mishaps:
 NO_MISHAPS = Mishaps()
 
 
-class Recipe:
+class SimulationConfig:
     """What the recipes of all stand-ins share; each is a frozen dataclass of sizes.
 
     Attributes:
@@ -225,7 +225,7 @@ class Recipe:
 
 
 @dataclass(frozen=True)
-class StandinRecipe(Recipe):
+class FERA2017SimulationConfig(SimulationConfig):
     """Sizes of one stand-in of FERA 2017; all else is fixed by `version`.
 
     Attributes:
@@ -258,17 +258,17 @@ class StandinRecipe(Recipe):
     version: int = VERSION
 
     @classmethod
-    def smoke(cls, seed: int = 0) -> StandinRecipe:
+    def smoke(cls, seed: int = 0) -> FERA2017SimulationConfig:
         """Nine people, seconds; its numbers mean nothing."""
         return cls("smoke", (4, 2, 3), (2, 2, 2), 12, 10, 96, seed=seed)
 
     @classmethod
-    def mini(cls, seed: int = 0) -> StandinRecipe:
+    def mini(cls, seed: int = 0) -> FERA2017SimulationConfig:
         """All 91 people, about 9,400 frames of 192×192; about two minutes on two cores."""
         return cls("mini", (41, 20, 30), (4, 2, 3), 32, 10, 192, seed=seed)
 
     @classmethod
-    def standin(cls, seed: int = 0, all_views: bool = False) -> StandinRecipe:
+    def standin(cls, seed: int = 0, all_views: bool = False) -> FERA2017SimulationConfig:
         """All 91 people, 8 tasks, about 43,700 frames of 512×512 per view."""
         views = tuple(VIEW_POSES) if all_views else (6,)
         return cls("standin", (41, 20, 30), (8, 8, 8), 60, 10, 512, 2, views=views, seed=seed)

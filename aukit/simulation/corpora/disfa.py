@@ -20,7 +20,7 @@ from aukit.simulation.corpora.config import (
     VERSION,
     CoderSettings,
     Mishaps,
-    Recipe,
+    SimulationConfig,
     alternating,
     track_aus,
 )
@@ -42,7 +42,7 @@ _WOMEN_PER_PART = 4  # 12 women and 15 men; who they are is not public, so this 
 
 
 @dataclass(frozen=True)
-class DISFARecipe(Recipe):
+class DISFASimulationConfig(SimulationConfig):
     """Sizes of one stand-in of DISFA; all else is fixed by `version`.
 
     Attributes:
@@ -76,17 +76,17 @@ class DISFARecipe(Recipe):
     version: int = VERSION
 
     @classmethod
-    def smoke(cls, seed: int = 0) -> DISFARecipe:
+    def smoke(cls, seed: int = 0) -> DISFASimulationConfig:
         """Two people of each part, both cameras, seconds; its numbers mean nothing."""
         return cls("smoke", 6, 16, 5, 96, cameras=CAMERAS, seed=seed)
 
     @classmethod
-    def mini(cls, seed: int = 0) -> DISFARecipe:
+    def mini(cls, seed: int = 0) -> DISFASimulationConfig:
         """All 27 people, about 3,500 frames of 128×128."""
         return cls("mini", 27, 128, 5, 128, seed=seed)
 
     @classmethod
-    def standin(cls, seed: int = 0) -> DISFARecipe:
+    def standin(cls, seed: int = 0) -> DISFASimulationConfig:
         """All 27 people, about 13,000 frames of 512×512."""
         return cls("standin", 27, 480, 5, 512, 2, seed=seed)
 
@@ -125,14 +125,14 @@ class Recording:
 
 def write_disfa_standin(
     root: str | Path,
-    recipe: DISFARecipe,
+    recipe: DISFASimulationConfig,
     truth_root: str | Path,
     workers: int | None = None,
     progress: bool = True,
 ) -> None:
     """Render a stand-in of DISFA, or complete one that was interrupted; see `write_standin`.
 
-    Cost of `DISFARecipe.mini` (3,456 frames of 128²): with `BP4DRecipe.mini` 152 s on two cores at 2.5 GHz,
+    Cost of `DISFASimulationConfig.mini` (3,456 frames of 128²): with `BP4DSimulationConfig.mini` 152 s on two cores at 2.5 GHz,
     alone 17 MB of disk, 1.4 GB of memory per worker.
 
     Args:
@@ -152,7 +152,7 @@ def write_disfa_standin(
 class DISFALayout(StandinLayout):
     """DISFA's files: an avi per camera, a text file per AU, and our table of genders."""
 
-    recipe: DISFARecipe
+    recipe: DISFASimulationConfig
 
     leftovers = (".SN*-*", ".*Video*-*", f".{Path(GENDERS).stem}-*")
     intensity_aus = AUS.intensity

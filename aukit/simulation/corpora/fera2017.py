@@ -14,7 +14,7 @@ from aukit.datasets.fera2017_labels import AUS
 from aukit.datasets.fera2017_layout import Sequence as Recording
 from aukit.datasets.media import Image, encode_video
 from aukit.simulation.behaviour.annotators import occurrence
-from aukit.simulation.corpora.config import TRACK_AUS, Mishaps, StandinRecipe
+from aukit.simulation.corpora.config import TRACK_AUS, FERA2017SimulationConfig, Mishaps
 from aukit.simulation.corpora.writer import StandinLayout, write_csv, write_standin
 
 _CODES = {"train": "TR", "valid": "VA", "test": "TE"}
@@ -23,14 +23,14 @@ _TITLES = {"train": "Train", "valid": "Valid", "test": "Test"}
 
 def write_fera2017_standin(
     root: str | Path,
-    recipe: StandinRecipe,
+    recipe: FERA2017SimulationConfig,
     truth_root: str | Path,
     workers: int | None = None,
     progress: bool = True,
 ) -> None:
     """Render a stand-in of FERA 2017, or complete one that was interrupted; see `write_standin`.
 
-    Cost of `StandinRecipe.mini` (9,400 frames of 192²): about two minutes on two cores, 60 MB of disk, 1.1 GB
+    Cost of `FERA2017SimulationConfig.mini` (9,400 frames of 192²): about two minutes on two cores, 60 MB of disk, 1.1 GB
     of memory per worker.
 
     Args:
@@ -50,7 +50,7 @@ def write_fera2017_standin(
 class FERA2017Layout(StandinLayout):
     """FERA 2017's files: one mp4 per view, label files that the views share."""
 
-    recipe: StandinRecipe
+    recipe: FERA2017SimulationConfig
 
     leftovers = (".FERA17_*",)
     intensity_aus = AUS.intensity
@@ -103,7 +103,7 @@ class FERA2017Layout(StandinLayout):
         return Mishaps(frozenset({frames - 1} if short else ()), frames // 2 if first else None)
 
 
-def all_recordings(recipe: StandinRecipe) -> list[Recording]:
+def all_recordings(recipe: FERA2017SimulationConfig) -> list[Recording]:
     """Recordings of a recipe, sorted by partition, person and task."""
     return [
         Recording(partition, subject, f"T{task + 1}")

@@ -22,7 +22,7 @@ from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.media import Image, encode_video
 from aukit.facs import CORPUS_AUS
 from aukit.simulation.behaviour.annotators import occurrence
-from aukit.simulation.corpora.config import RATES, VERSION, Mishaps, Recipe, track_aus
+from aukit.simulation.corpora.config import RATES, VERSION, Mishaps, SimulationConfig, track_aus
 from aukit.simulation.corpora.config import Recording as AnyRecording
 from aukit.simulation.corpora.writer import StandinLayout, write_csv, write_standin
 from aukit.utils.files import write_atomic
@@ -41,7 +41,7 @@ TRACKED = track_aus(GFT_RATES)
 
 
 @dataclass(frozen=True)
-class GFTRecipe(Recipe):
+class GFTSimulationConfig(SimulationConfig):
     """Sizes of one stand-in of GFT; all else is fixed by `version`.
 
     Attributes:
@@ -72,17 +72,17 @@ class GFTRecipe(Recipe):
     version: int = VERSION
 
     @classmethod
-    def smoke(cls, seed: int = 0) -> GFTRecipe:
+    def smoke(cls, seed: int = 0) -> GFTSimulationConfig:
         """Four groups, seconds; its numbers mean nothing."""
         return cls("smoke", 4, 10, 5, 96, seed=seed)
 
     @classmethod
-    def mini(cls, seed: int = 0) -> GFTRecipe:
+    def mini(cls, seed: int = 0) -> GFTSimulationConfig:
         """All 96 people, about 3,500 frames of 128×128."""
         return cls("mini", 32, 36, 3, 128, seed=seed)
 
     @classmethod
-    def standin(cls, seed: int = 0) -> GFTRecipe:
+    def standin(cls, seed: int = 0) -> GFTSimulationConfig:
         """All 96 people, about 11,500 frames of 512×512."""
         return cls("standin", 32, 120, 4, 512, 2, seed=seed)
 
@@ -127,14 +127,14 @@ class Recording:
 
 def write_gft_standin(
     root: str | Path,
-    recipe: GFTRecipe,
+    recipe: GFTSimulationConfig,
     truth_root: str | Path,
     workers: int | None = None,
     progress: bool = True,
 ) -> None:
     """Render a stand-in of GFT, or complete one that was interrupted; see `write_standin`.
 
-    Cost of `GFTRecipe.mini` (3,456 frames of 128²): 64 s on two cores at 2.5 GHz, 1.1 GB of memory
+    Cost of `GFTSimulationConfig.mini` (3,456 frames of 128²): 64 s on two cores at 2.5 GHz, 1.1 GB of memory
     per worker.
 
     Args:
@@ -154,7 +154,7 @@ def write_gft_standin(
 class GFTLayout(StandinLayout):
     """A video and a file of codes per person, the column map, and our table of genders."""
 
-    recipe: GFTRecipe
+    recipe: GFTSimulationConfig
 
     leftovers = (".[0-9]*-*", f".{Path(GENDERS).stem}-*", f".{Path(COLUMNS).stem}-*")
     intensity_aus = AUS  # levels of the simulated coders: the files hold occurrence alone

@@ -18,7 +18,7 @@ from aukit.simulation.behaviour.person import INDEX, Motion, Person, sample_moti
 from aukit.simulation.camera import Camera
 from aukit.simulation.corpora import config as r
 from aukit.simulation.corpora.acquisition import LOOKS
-from aukit.simulation.corpora.config import NO_MISHAPS, Mishaps, Recipe, Recording, TrackerSettings
+from aukit.simulation.corpora.config import NO_MISHAPS, Mishaps, Recording, SimulationConfig, TrackerSettings
 from aukit.simulation.render.renderer import render
 from aukit.utils.files import atomic_path
 
@@ -60,7 +60,7 @@ class FilmCrew:
         gender: ``female`` or ``male``.
     """
 
-    def __init__(self, recipe: Recipe, person: str, gender: str) -> None:
+    def __init__(self, recipe: SimulationConfig, person: str, gender: str) -> None:
         self.recipe = recipe
         self.person = Person.sample(POOL, person, gender, recipe.seed)
 

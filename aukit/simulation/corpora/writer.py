@@ -31,7 +31,7 @@ from aukit.metrics import intraclass_correlation, multilabel_f1
 from aukit.simulation.behaviour.annotators import code
 from aukit.simulation.behaviour.intensity_curves import drives, intensities
 from aukit.simulation.corpora import config as r
-from aukit.simulation.corpora.config import NO_MISHAPS, Mishaps, Recipe, Recording
+from aukit.simulation.corpora.config import NO_MISHAPS, Mishaps, Recording, SimulationConfig
 from aukit.utils.files import write_atomic
 from aukit.utils.processes import worker_pool
 
@@ -50,7 +50,7 @@ class StandinLayout(ABC):
 
     root: Path
     truth_root: Path
-    recipe: Recipe
+    recipe: SimulationConfig
 
     leftovers: ClassVar[tuple[str, ...]]
     """Patterns of what a killed writer leaves half written."""
@@ -136,7 +136,7 @@ def write_standin(layout: StandinLayout, workers: int | None = None, progress: b
         _render(layout, workers, progress)
 
 
-def true_intensities(recipe: Recipe, recording: Recording) -> npt.NDArray[np.float64]:
+def true_intensities(recipe: SimulationConfig, recording: Recording) -> npt.NDArray[np.float64]:
     """What the person's face means to do: continuous intensities [T, A] of the recipe's AUs, 0..5.5."""
     person = recording.person.split("/")
     drive = drives(
@@ -151,7 +151,7 @@ def true_intensities(recipe: Recipe, recording: Recording) -> npt.NDArray[np.flo
     return intensities(drive, recipe.rates)
 
 
-def coded(recipe: Recipe, recording: Recording, coder: str = "first") -> npt.NDArray[np.int64]:
+def coded(recipe: SimulationConfig, recording: Recording, coder: str = "first") -> npt.NDArray[np.int64]:
     """Codes [T, A] of a simulated coder for the recipe's AUs; the label files hold those of ``first``."""
     rng = recipe.rng("coder", coder, recording.person, recording.task)
     return code(true_intensities(recipe, recording), recipe.fps, rng, recipe.coder)

@@ -51,7 +51,7 @@ Images = npt.NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
-class FacesRecipe:
+class PretrainingFacesConfig:
     """All that decides what is rendered.
 
     Attributes:
@@ -81,7 +81,7 @@ class FacesRecipe:
 
 def write_avatar_faces(
     out: str | Path,
-    recipe: FacesRecipe,
+    recipe: PretrainingFacesConfig,
     shard: Shard = WHOLE,
     workers: int | None = None,
     progress: bool = True,
@@ -151,7 +151,7 @@ def open_avatar_faces(out: str | Path) -> tuple[Images, npt.NDArray[np.str_], di
     return images, identities, recipe
 
 
-def render_faces(recipe: FacesRecipe, identity: int) -> tuple[Images, pd.DataFrame]:
+def render_faces(recipe: PretrainingFacesConfig, identity: int) -> tuple[Images, pd.DataFrame]:
     """Crops uint8 [frames, S, S, 3] of one avatar and a row for each."""
     avatar = Avatar.sample(POOL, str(identity), recipe.seed, basis=recipe.basis)
     expression, scene = recipe.rng(identity, "expression"), recipe.rng(identity, "scene")
@@ -182,7 +182,7 @@ def render_faces(recipe: FacesRecipe, identity: int) -> tuple[Images, pd.DataFra
     return np.stack(crops), pd.DataFrame({"identity": f"{POOL}/{identity}", **activations})
 
 
-def _crop(image: Images, marks: npt.NDArray[np.float64], recipe: FacesRecipe) -> Images:
+def _crop(image: Images, marks: npt.NDArray[np.float64], recipe: PretrainingFacesConfig) -> Images:
     if recipe.registration == "similarity":
         return similarity_align(np.ascontiguousarray(image), marks, size=recipe.size)[0]
     return ffhq_crop(np.ascontiguousarray(image), marks, recipe.size, transform_size=len(image))
@@ -192,7 +192,7 @@ def _part(out: Path, start: int) -> Path:
     return out / PARTS / f"{start:06d}.parquet"
 
 
-def _render_chunk(out: Path, recipe: FacesRecipe, start: int) -> None:
+def _render_chunk(out: Path, recipe: PretrainingFacesConfig, start: int) -> None:
     """Avatars of one part; its table is written last."""
     part = _part(out, start)
     pixels = part.with_suffix(".npy")
@@ -207,7 +207,7 @@ def _render_chunk(out: Path, recipe: FacesRecipe, start: int) -> None:
             pd.concat([rows for _, rows in made]).to_parquet(temporary, index=False)
 
 
-def _join(out: Path, recipe: FacesRecipe, chunks: range) -> None:
+def _join(out: Path, recipe: PretrainingFacesConfig, chunks: range) -> None:
     """One array and one table of all parts; the table last."""
     parts = [_part(out, start) for start in chunks]
     shape = (recipe.identities * recipe.frames, recipe.size, recipe.size, 3)

@@ -55,7 +55,7 @@ Float = npt.NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class RenderRecipe:
+class RandomRendersConfig:
     """All that decides what is rendered.
 
     Attributes:
@@ -101,7 +101,7 @@ class _Sitter:
 
 def write_random_renders(
     out: str | Path,
-    recipe: RenderRecipe,
+    recipe: RandomRendersConfig,
     shard: Shard = WHOLE,
     workers: int | None = None,
     progress: bool = True,
@@ -161,7 +161,7 @@ def _part(out: Path, start: int) -> Path:
     return out / PARTS / f"{start:06d}.parquet"
 
 
-def _render_chunk(out: Path, recipe: RenderRecipe, start: int) -> None:
+def _render_chunk(out: Path, recipe: RandomRendersConfig, start: int) -> None:
     """Samples of one part; its table is written last."""
     part = _part(out, start)
     with disk_errors(out):
@@ -180,7 +180,9 @@ def _render_chunk(out: Path, recipe: RenderRecipe, start: int) -> None:
             pd.DataFrame(rows).to_parquet(temporary, index=False)
 
 
-def render_sample(recipe: RenderRecipe, index: int) -> tuple[npt.NDArray[np.uint8], Float, dict[str, Any]]:
+def render_sample(
+    recipe: RandomRendersConfig, index: int
+) -> tuple[npt.NDArray[np.uint8], Float, dict[str, Any]]:
     """Image uint8 [S, S, 3], landmarks float32 [68, 3] and the row of one sample."""
     drive = sample_expression(recipe.rng(index, "expression"))
     sitter = MAKERS[recipe.maker](recipe, index, drive)
@@ -219,7 +221,7 @@ def render_sample(recipe: RenderRecipe, index: int) -> tuple[npt.NDArray[np.uint
     return sitter.sensor(shot.image)[0], shot.landmarks[0].numpy().astype(np.float32), row
 
 
-def _person(recipe: RenderRecipe, index: int, drive: Float) -> _Sitter:
+def _person(recipe: RandomRendersConfig, index: int, drive: Float) -> _Sitter:
     rng = recipe.rng(index, "scene")
     gender = "female" if rng.random() < 0.5 else "male"
     look = LOOKS[recipe.look or str(rng.choice(list(LOOKS)))]
@@ -235,7 +237,7 @@ def _person(recipe: RenderRecipe, index: int, drive: Float) -> _Sitter:
     )
 
 
-def _avatar(recipe: RenderRecipe, index: int, drive: Float) -> _Sitter:
+def _avatar(recipe: RandomRendersConfig, index: int, drive: Float) -> _Sitter:
     rng = recipe.rng(index, "scene")
     grey = rng.uniform(0.2, 0.8) + rng.normal(0, 0.06, 3)
     red, green, blue = (float(c) for c in np.clip(grey, 0, 1))

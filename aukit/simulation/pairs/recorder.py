@@ -36,7 +36,7 @@ QUALITY = 12
 
 
 @dataclass(frozen=True)
-class PairRecipe:
+class AvatarPairsConfig:
     """All that decides what is written.
 
     Attributes:
@@ -73,7 +73,7 @@ class PairRecipe:
 
 
 def film(
-    recipe: PairRecipe,
+    recipe: AvatarPairsConfig,
     stem: str,
     member: Member,
     activations: npt.NDArray[np.float32],
@@ -99,7 +99,7 @@ def film(
 
 
 def _shots(
-    recipe: PairRecipe,
+    recipe: AvatarPairsConfig,
     stem: str,
     member: Member,
     activations: npt.NDArray[np.float32],

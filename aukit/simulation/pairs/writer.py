@@ -36,7 +36,7 @@ from aukit.datasets.release import Release
 from aukit.errors import ConfigError, CorpusError
 from aukit.simulation.pairs.driving import CODES, FILES, SIMULATED, check_tracker, expressions
 from aukit.simulation.pairs.identities import Member, assign, cast, cast_table, distribution
-from aukit.simulation.pairs.recorder import PairRecipe, film
+from aukit.simulation.pairs.recorder import AvatarPairsConfig, film
 from aukit.utils.files import write_atomic
 from aukit.utils.jobs import WHOLE, Shard, claim, concatenate_parquet, disk_errors, remove_leftovers, run_jobs
 
@@ -57,7 +57,7 @@ DEFAULTS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
 class _Place:
     """Where everything is, the same for all jobs."""
 
-    recipe: PairRecipe
+    recipe: AvatarPairsConfig
     drive_root: Path
     out: Path
     tracker: Path | None
@@ -154,7 +154,7 @@ def write_avatar_pairs(
     corpus = _driver(drive, drive_root, partitions, views)
     standin = corpus.standin
     how = FILES if tracker else SIMULATED if standin else CODES
-    recipe = PairRecipe(drive, partitions, views, how, size, seed, basis=basis)
+    recipe = AvatarPairsConfig(drive, partitions, views, how, size, seed, basis=basis)
     driver = {"corpus": drive, "fingerprint": corpus.fingerprint(), "standin": standin}
     if tracker:
         driver["tracker"] = check_tracker(tracker, [corpus.title(source) for source in corpus.sources])

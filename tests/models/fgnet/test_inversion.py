@@ -110,12 +110,12 @@ def test_the_shipped_weights_draw_avatars_that_they_never_saw():
     from aukit.fgnet.inversion_report import PROBED, inversion_report
 
     from aukit.models.weights import HOME, MINI_NETWORK
-    from aukit.simulation.images.pretraining_faces import FacesRecipe, render_faces
+    from aukit.simulation.images.pretraining_faces import PretrainingFacesConfig, render_faces
 
     assert (HOME / "fgnet-mini.md").is_file()
     assert (HOME / "fgnet-mini.safetensors").stat().st_size < 8 << 20
     network = Inverter(**MINI_NETWORK, weights=["mini"]).eval()
-    recipe = FacesRecipe(1, 4, registration="similarity")
+    recipe = PretrainingFacesConfig(1, 4, registration="similarity")
     made = [render_faces(recipe, identity) for identity in range(9000, 9006)]  # not in the pool
     images = [faces for faces, _ in made]
     acts = [rows[[f"AU{au:02d}" for au in PROBED]].to_numpy(np.float32) for _, rows in made]

@@ -17,7 +17,13 @@ from aukit.datasets.bp4d_layout import Sequence as BP4DRecording
 from aukit.datasets.fera2017_layout import Sequence as FERARecording
 from aukit.datasets.folds import PARTS
 from aukit.errors import CorpusError
-from aukit.simulation import BP4DRecipe, DISFARecipe, StandinRecipe, write_bp4d_standin, write_disfa_standin
+from aukit.simulation import (
+    BP4DSimulationConfig,
+    DISFASimulationConfig,
+    FERA2017SimulationConfig,
+    write_bp4d_standin,
+    write_disfa_standin,
+)
 from aukit.simulation.behaviour.intensity_curves import exact_levels
 from aukit.simulation.behaviour.person import INDEX, sample_motion
 from aukit.simulation.corpora.bp4d import LOWER_FACE
@@ -27,8 +33,8 @@ from aukit.simulation.corpora.recorder import FilmCrew
 from aukit.simulation.corpora.writer import coded, true_intensities
 from tests.standins import Standin
 
-TINY_BP4D = replace(BP4DRecipe.smoke(), profile="tiny", people=4, frames=8, size=48)
-TINY_DISFA = replace(DISFARecipe.smoke(), profile="tiny", people=4, frames=6, size=48)
+TINY_BP4D = replace(BP4DSimulationConfig.smoke(), profile="tiny", people=4, frames=8, size=48)
+TINY_DISFA = replace(DISFASimulationConfig.smoke(), profile="tiny", people=4, frames=6, size=48)
 DISFA_AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 
 
@@ -85,7 +91,7 @@ def test_bp4d_has_the_quirks_of_the_release(bp4d: Standin) -> None:
 
 
 def test_bp4d_s_people_are_those_of_fera_2017_train(bp4d: Standin) -> None:
-    crew = FilmCrew(replace(StandinRecipe.smoke(), frames=8), "BP4D/F001", "female")
+    crew = FilmCrew(replace(FERA2017SimulationConfig.smoke(), frames=8), "BP4D/F001", "female")
     truth = np.load(bp4d.truth / "F001_T1.npz")
     np.testing.assert_array_equal(truth["identity"], crew.person.avatar.identity)
     ours, theirs = BP4DRecording("F001", "T1"), FERARecording("train", "F001", "T1")
@@ -140,7 +146,7 @@ def test_the_cameras_see_the_same_from_two_sides(disfa: Standin) -> None:
 def disfa_truth() -> np.ndarray:
     """True intensities [R, T, A] of all people in twenty worlds."""
     recordings = [DISFARecording(subject) for part in PARTS["disfa"].values() for subject in part]
-    worlds = [replace(DISFARecipe.mini(), frames=40, seed=seed) for seed in range(20)]
+    worlds = [replace(DISFASimulationConfig.mini(), frames=40, seed=seed) for seed in range(20)]
     return np.stack([true_intensities(recipe, r) for recipe in worlds for r in recordings])
 
 
@@ -172,7 +178,7 @@ def test_nothing_but_its_own_track_moves_what_disfa_codes() -> None:
 def test_a_second_coder_differs_and_disfa_s_leave_nothing_uncoded() -> None:
     recordings = [DISFARecording(s) for s in PARTS["disfa"]["P1"]]
     first, second = (
-        np.concatenate([coded(DISFARecipe.mini(), r, coder) for r in recordings])
+        np.concatenate([coded(DISFASimulationConfig.mini(), r, coder) for r in recordings])
         for coder in ("first", "other")
     )
     assert (first != second).any()
@@ -248,8 +254,8 @@ def test_another_recipe_or_a_licensed_release_is_left_alone(bp4d: Standin, tmp_p
         write_disfa_standin(tmp_path / "b", TINY_DISFA, tmp_path / "b" / "t", workers=0)
 
 
-@pytest.mark.parametrize("recipe", [BP4DRecipe, DISFARecipe])
-def test_sizes(recipe: type[BP4DRecipe] | type[DISFARecipe]) -> None:
+@pytest.mark.parametrize("recipe", [BP4DSimulationConfig, DISFASimulationConfig])
+def test_sizes(recipe: type[BP4DSimulationConfig] | type[DISFASimulationConfig]) -> None:
     parts = PARTS[recipe.corpus].values()
     for made in (recipe.smoke(), recipe.mini(), recipe.standin()):
         subjects = made.subjects()
@@ -260,16 +266,18 @@ def test_sizes(recipe: type[BP4DRecipe] | type[DISFARecipe]) -> None:
 
 
 def test_twelve_women_and_fifteen_men_in_disfa() -> None:
-    genders = [DISFARecording(s).gender for s in DISFARecipe.mini().subjects()]
+    genders = [DISFARecording(s).gender for s in DISFASimulationConfig.mini().subjects()]
     assert (genders.count("female"), genders.count("male")) == (12, 15)
-    assert {DISFARecording(s).gender for s in DISFARecipe.smoke().subjects()} == {"female", "male"}
+    assert {DISFARecording(s).gender for s in DISFASimulationConfig.smoke().subjects()} == {"female", "male"}
 
 
 def test_from_the_command_line_to_batches(
     tmp_path: Path, bp4d: Standin, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     small = replace(TINY_DISFA, people=3, frames=2, size=32, cameras=("right",))
-    monkeypatch.setattr(DISFARecipe, "smoke", classmethod(lambda cls, seed=0: replace(small, seed=seed)))
+    monkeypatch.setattr(
+        DISFASimulationConfig, "smoke", classmethod(lambda cls, seed=0: replace(small, seed=seed))
+    )
     root = str(tmp_path / "disfa")
     assert main(["standin", "disfa", "--root", root, "--profile", "smoke", "--workers", "0"]) == 0
     assert (tmp_path / "disfa-truth").is_dir()

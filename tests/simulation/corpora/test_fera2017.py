@@ -12,14 +12,16 @@ import pytest
 from aukit.datasets import FERA2017
 from aukit.datasets.fera2017_layout import Sequence as Recording
 from aukit.errors import CorpusError
-from aukit.simulation import StandinRecipe, write_fera2017_standin
+from aukit.simulation import FERA2017SimulationConfig, write_fera2017_standin
 from aukit.simulation.corpora import config as r
 from aukit.simulation.corpora.fera2017 import all_recordings
 from aukit.simulation.corpora.recorder import FilmCrew
 from aukit.simulation.corpora.writer import coded, true_intensities
 from tests.standins import Standin
 
-TINY = replace(StandinRecipe.smoke(), profile="tiny", people=(1, 1, 1), tasks=(1, 1, 1), frames=4, size=48)
+TINY = replace(
+    FERA2017SimulationConfig.smoke(), profile="tiny", people=(1, 1, 1), tasks=(1, 1, 1), frames=4, size=48
+)
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -177,8 +179,8 @@ def test_all_views_show_the_same_expression_from_the_stated_poses() -> None:
 
 
 def test_recordings_differ_and_repeat() -> None:
-    first, second, *_ = all_recordings(StandinRecipe.smoke())
-    recipe = StandinRecipe.smoke()
+    first, second, *_ = all_recordings(FERA2017SimulationConfig.smoke())
+    recipe = FERA2017SimulationConfig.smoke()
     assert not np.array_equal(true_intensities(recipe, first), true_intensities(recipe, second))
     np.testing.assert_array_equal(coded(recipe, first), coded(recipe, first))
     assert not np.array_equal(

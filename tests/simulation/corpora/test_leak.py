@@ -12,7 +12,7 @@ from aukit.datasets import bp4d_layout, fera2017_layout
 from aukit.datasets.fera2017_labels import AUS
 from aukit.datasets.folds import LISTED
 from aukit.metrics import intraclass_correlation
-from aukit.simulation import BP4DRecipe, DISFARecipe, StandinRecipe
+from aukit.simulation import BP4DSimulationConfig, DISFASimulationConfig, FERA2017SimulationConfig
 from aukit.simulation.corpora import disfa as disfa_standin
 from aukit.simulation.corpora.config import Recipe, track_aus
 from aukit.simulation.corpora.recorder import FilmCrew
@@ -37,7 +37,11 @@ def small(recipe: Any) -> Any:
     return replace(recipe, profile="probe", frames=1, fps=1, size=64)
 
 
-FERA, BP4D, DISFA = small(StandinRecipe.mini()), small(BP4DRecipe.mini()), small(DISFARecipe.mini())
+FERA, BP4D, DISFA = (
+    small(FERA2017SimulationConfig.mini()),
+    small(BP4DSimulationConfig.mini()),
+    small(DISFASimulationConfig.mini()),
+)
 WORLDS = {
     "fera2017": World(
         FERA,

@@ -8,7 +8,7 @@ from aukit.simulation.behaviour.annotators import code, occurrence
 from aukit.simulation.behaviour.intensity_curves import drives, event_process, exact_levels, intensities
 from aukit.simulation.behaviour.landmark_noise import box_size, track
 from aukit.simulation.corpora import config as r
-from aukit.simulation.corpora.config import CoderSettings, StandinRecipe, TrackerSettings
+from aukit.simulation.corpora.config import CoderSettings, FERA2017SimulationConfig, TrackerSettings
 
 FPS = 10.0
 
@@ -184,12 +184,12 @@ def test_sidecar_errors_are_correlated_in_time() -> None:
 
 
 def test_sizes_and_people_of_the_recipes() -> None:
-    mini = StandinRecipe.mini()
+    mini = FERA2017SimulationConfig.mini()
     women = {p: sum("F" in s for s in mini.subjects(p)) for p in ("train", "valid", "test")}
     assert [len(mini.subjects(p)) for p in women] == [41, 20, 30]
     assert women == {"train": 23, "valid": 7, "test": 15}
     for partition in women:
-        genders = {("F" in s) for s in StandinRecipe.smoke().subjects(partition)}
+        genders = {("F" in s) for s in FERA2017SimulationConfig.smoke().subjects(partition)}
         assert genders == {True, False}
     assert set(mini.subjects("train")) & set(mini.subjects("test"))  # ids are re-used for other people
     assert r.VIEW_POSES[6] == (0.0, 0.0)

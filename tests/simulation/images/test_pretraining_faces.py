@@ -10,7 +10,7 @@ from aukit.simulation.images import pretraining_faces as avatar_faces
 from aukit.simulation.images import random_renders
 from aukit.simulation.images.pretraining_faces import (
     CHUNK,
-    FacesRecipe,
+    PretrainingFacesConfig,
     open_avatar_faces,
     render_faces,
     write_avatar_faces,
@@ -18,7 +18,7 @@ from aukit.simulation.images.pretraining_faces import (
 from aukit.simulation.pairs import identities as avatar_cast
 from aukit.utils.jobs import Shard
 
-RECIPE = FacesRecipe(CHUNK + 1, 2, 32, seed=3)
+RECIPE = PretrainingFacesConfig(CHUNK + 1, 2, 32, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -65,9 +65,9 @@ def test_shards_and_repeats_make_the_same_files(folder: Path, tmp_path: Path) ->
     for name in ("images.npy", "faces.parquet"):
         assert (out / name).read_bytes() == (folder / name).read_bytes()
     with pytest.raises(CorpusError, match="other settings"):
-        write_avatar_faces(out, FacesRecipe(2, 2, 32), workers=0, progress=False)
+        write_avatar_faces(out, PretrainingFacesConfig(2, 2, 32), workers=0, progress=False)
 
 
 def test_nonsense_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="at least 1 identity"):
-        write_avatar_faces(tmp_path, FacesRecipe(0))
+        write_avatar_faces(tmp_path, PretrainingFacesConfig(0))

@@ -10,11 +10,11 @@ from aukit.errors import ConfigError, CorpusError
 from aukit.facs import VISIBLE_AUS
 from aukit.simulation.behaviour.random_expressions import sample_expression
 from aukit.simulation.corpora.acquisition import LOOKS
-from aukit.simulation.images.random_renders import CHUNK, MAKERS, RenderRecipe, write_random_renders
+from aukit.simulation.images.random_renders import CHUNK, MAKERS, RandomRendersConfig, write_random_renders
 from aukit.utils.jobs import Shard
 
 COUNT = CHUNK + 3
-RECIPES = {maker: RenderRecipe(maker, COUNT, 32, max_yaw=30, seed=5) for maker in MAKERS}
+RECIPES = {maker: RandomRendersConfig(maker, COUNT, 32, max_yaw=30, seed=5) for maker in MAKERS}
 
 
 @pytest.fixture(scope="module")

@@ -7,7 +7,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aukit.simulation import BP4DRecipe, DISFARecipe, GFTRecipe, StandinRecipe
+from aukit.simulation import (
+    BP4DSimulationConfig,
+    DISFASimulationConfig,
+    FERA2017SimulationConfig,
+    GFTSimulationConfig,
+)
 from aukit.simulation.behaviour.person import Person
 from aukit.simulation.corpora.bp4d import BP4DLayout
 from aukit.simulation.corpora.disfa import DISFALayout
@@ -86,10 +91,10 @@ def test_pools_share_nobody() -> None:
 
 def test_corpora_share_people_only_where_the_real_ones_do() -> None:
     layouts = {
-        "fera2017": FERA2017Layout(Path("a"), Path("b"), StandinRecipe.mini()),
-        "bp4d": BP4DLayout(Path("a"), Path("b"), BP4DRecipe.mini()),
-        "disfa": DISFALayout(Path("a"), Path("b"), DISFARecipe.mini()),
-        "gft": GFTLayout(Path("a"), Path("b"), GFTRecipe.mini()),
+        "fera2017": FERA2017Layout(Path("a"), Path("b"), FERA2017SimulationConfig.mini()),
+        "bp4d": BP4DLayout(Path("a"), Path("b"), BP4DSimulationConfig.mini()),
+        "disfa": DISFALayout(Path("a"), Path("b"), DISFASimulationConfig.mini()),
+        "gft": GFTLayout(Path("a"), Path("b"), GFTSimulationConfig.mini()),
     }
     people = {name: {r.person: r.gender for r in layout.recordings()} for name, layout in layouts.items()}
     assert {name: len(found) for name, found in people.items()} == {

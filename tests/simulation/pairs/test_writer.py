@@ -18,13 +18,15 @@ import pytest
 from aukit.datasets import FERA2017, AvatarPairs, with_pair_ids
 from aukit.errors import ConfigError, CorpusError
 from aukit.registration import SidecarLandmarks, build_registration
-from aukit.simulation import StandinRecipe, write_avatar_pairs, write_fera2017_standin
+from aukit.simulation import FERA2017SimulationConfig, write_avatar_pairs, write_fera2017_standin
 from aukit.simulation.pairs import recorder as avatar_filming
 from aukit.store import prepare
 from aukit.utils.jobs import Shard
 from tests.simulation.pairs.test_tracker_files import openface
 
-RECIPE = replace(StandinRecipe.smoke(), profile="drive", people=(2, 1, 1), tasks=(2, 1, 1), frames=5, size=64)
+RECIPE = replace(
+    FERA2017SimulationConfig.smoke(), profile="drive", people=(2, 1, 1), tasks=(2, 1, 1), frames=5, size=64
+)
 SIZE = 48
 opened: list[str] = []
 _tracing = False
