@@ -6,8 +6,7 @@ import numpy as np
 import torch
 
 from aukit.facs import AU_REGIONS, FACE_REGIONS
-from aukit.simulation import FaceModel, face_regions
-from aukit.simulation.face import face_model
+from aukit.simulation import FaceModel, face_model, face_regions
 
 
 def table(model: FaceModel) -> list[tuple[int, float, float, str]]:

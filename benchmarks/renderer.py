@@ -19,12 +19,11 @@ from unittest import mock
 import numpy as np
 import torch
 
-from aukit.simulation import Avatar, Camera, Light, render
+from aukit.simulation import Avatar, Camera, Light, face_model, render
 from aukit.simulation.behaviour.person import sample_motion
 from aukit.simulation.corpora.acquisition import LOOKS
-from aukit.simulation.face import face_model
-from aukit.simulation.render import renderer as renderer_module
-from aukit.simulation.render import shading_numba as loops
+from aukit.simulation.rendering import renderer as renderer_module
+from aukit.simulation.rendering import shading_numba as loops
 
 SIZE = 256
 PEOPLE, FRAMES = 6, 8

@@ -12,12 +12,16 @@ os.environ["WANDB_SILENT"] = "true"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
 import ipaddress  # noqa: E402
+import shutil  # noqa: E402
 import socket  # noqa: E402
 from collections.abc import Iterator  # noqa: E402
+from pathlib import Path  # noqa: E402
 from typing import Any  # noqa: E402
 
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
+
+from tests.standins import Standin, smoke_fera2017  # noqa: E402
 
 # The same examples in every run, however busy the machine is.
 settings.register_profile("aukit", deadline=None, derandomize=True)
@@ -78,3 +82,14 @@ def _restored_environment() -> Iterator[None]:
     for name in set(os.environ) - set(before):
         del os.environ[name]
     os.environ.update(before)
+
+
+@pytest.fixture(scope="session")
+def standin(tmp_path_factory: pytest.TempPathFactory) -> Standin:
+    return smoke_fera2017(tmp_path_factory)
+
+
+@pytest.fixture
+def copied(standin: Standin, tmp_path: Path) -> Path:
+    """A copy of the stand-in that a test may damage."""
+    return Path(shutil.copytree(standin.root, tmp_path / "fera2017"))

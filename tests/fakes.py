@@ -37,7 +37,7 @@ class FakeCorpus:
                         "task": "T1",
                         "view": 6,
                         "frame": position + 1,
-                        "source": f"p{person:02d}.mp4",
+                        "video": f"p{person:02d}.mp4",
                         "position": position,
                         "pair_id": None,
                         **{f"AU{au:02d}_r": float(rng.integers(0, 6)) for au in AUS},
@@ -47,20 +47,20 @@ class FakeCorpus:
         for au in AUS:
             frame[f"AU{au:02d}_c"] = (frame[f"AU{au:02d}_r"] >= 2).astype(np.float32)
         self.table = FrameTable(frame)
-        self.exclusions = [SimpleNamespace(source="p99.mp4", position=None, reason="no person of that name")]
+        self.exclusions = [SimpleNamespace(video="p99.mp4", position=None, reason="no person of that name")]
         self.standin = {"recipe": "fake", "version": 1}
-        self.broken: dict[str, int] = {}  # source -> position at which decoding fails
-        self.short: dict[str, int] = {}  # source -> number of frames that are really there
+        self.broken: dict[str, int] = {}  # video -> position at which decoding fails
+        self.short: dict[str, int] = {}  # video -> number of frames that are really there
         self.faceless: set[tuple[str, int]] = set()
 
     def fingerprint(self) -> str:
         return hashlib.sha256(repr((len(self.table), self.side)).encode()).hexdigest()
 
-    def decode(self, source: str) -> Iterator[tuple[int, np.ndarray]]:
-        labels = self.table.frame[self.table.frame["source"] == source].set_index("position")
-        for position in range(self.short.get(source, self.frames)):
-            if position == self.broken.get(source):
-                raise CorpusError(f"{source}: damaged at frame {position}")
+    def decode(self, video: str) -> Iterator[tuple[int, np.ndarray]]:
+        labels = self.table.frame[self.table.frame["video"] == video].set_index("position")
+        for position in range(self.short.get(video, self.frames)):
+            if position == self.broken.get(video):
+                raise CorpusError(f"{video}: damaged at frame {position}")
             time.sleep(self.delay)
             image = np.random.default_rng(position).integers(0, 30, (self.side, self.side, 3), dtype=np.uint8)
             if position in labels.index:
@@ -80,11 +80,11 @@ class FakeLandmarks:
     def check(self) -> None:
         pass
 
-    def landmarks(self, source: str, images: np.ndarray, positions: np.ndarray) -> np.ndarray:
+    def landmarks(self, video: str, images: np.ndarray, positions: np.ndarray) -> np.ndarray:
         found = np.zeros((len(images), 68, 3), np.float32)
         found += np.asarray(positions, np.float32)[:, None, None]
         for index, position in enumerate(positions):
-            if (source, int(position)) in self.corpus.faceless:
+            if (video, int(position)) in self.corpus.faceless:
                 found[index] = np.nan
         return found
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
-from aukit.store.prepare import prepare_release
+from aukit.store.build import prepare_release
 
 
 class AvatarPairsDataModule(CorpusDataModule):

@@ -11,7 +11,7 @@ import numpy as np
 from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
 from aukit.errors import ConfigError
-from aukit.store.prepare import prepare_release
+from aukit.store.build import prepare_release
 
 
 class FERA2017DataModule(CorpusDataModule):

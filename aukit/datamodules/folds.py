@@ -14,7 +14,7 @@ from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
 from aukit.datasets.folds import fold_parts, subset
 from aukit.errors import ConfigError
-from aukit.store.prepare import prepare_release
+from aukit.store.build import prepare_release
 
 if TYPE_CHECKING:
     from aukit.datasets.fgnet_lists import FGNetLists
@@ -381,7 +381,7 @@ class FGNetListsDataModule(FoldDataModule):
 
     def _lists(self) -> tuple[Rows, Rows]:
         corpus, frame = self._corpus(), self.store.table.frame
-        keys = zip(frame["source"], frame["position"].tolist(), strict=True)
+        keys = zip(frame["video"], frame["position"].tolist(), strict=True)
         row = {key: index for index, key in enumerate(keys)}
         train, test = (
             # Frames that could not be used are no rows of the store.

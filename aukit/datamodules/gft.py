@@ -10,7 +10,7 @@ import numpy as np
 
 from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.samplers import Rows
-from aukit.store.prepare import prepare_release
+from aukit.store.build import prepare_release
 
 
 class GFTDataModule(CorpusDataModule):

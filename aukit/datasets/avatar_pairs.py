@@ -141,21 +141,21 @@ class AvatarPairs:
         """Whether there are landmarks: always, those of the avatars' meshes."""
         return True
 
-    def decode(self, source: str) -> Iterator[tuple[int, Image]]:
+    def decode(self, video: str) -> Iterator[tuple[int, Image]]:
         """Stream (position, RGB uint8 [S, S, 3]) of a video.
 
         Raises:
             CorpusError: The name leads out of the root, or the file cannot be opened as a video.
         """
-        yield from decode_video(inside(self.root, source))
+        yield from decode_video(inside(self.root, video))
 
-    def sidecar_landmarks(self, source: str) -> npt.NDArray[np.float32]:
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
         """Landmarks [T, 68, 3] of a video in pixels.
 
         Raises:
             CorpusError: They are missing or damaged.
         """
-        path = PurePosixPath(source)
+        path = PurePosixPath(video)
         return read_landmarks(inside(self.root, f"landmarks/{path.parent.name}/{path.stem}.npy"))
 
     def fingerprint(self) -> str:
@@ -163,9 +163,9 @@ class AvatarPairs:
         digest = hashlib.sha256(b"aukit.avatar_pairs/1")
         digest.update(json.dumps(self.standin, sort_keys=True).encode())
         digest.update(self.table.fingerprint().encode())
-        for source in self.table.sources:
-            path = PurePosixPath(source)
-            for name in (source, f"landmarks/{path.parent.name}/{path.stem}.npy"):
+        for video in self.table.videos:
+            path = PurePosixPath(video)
+            for name in (video, f"landmarks/{path.parent.name}/{path.stem}.npy"):
                 try:
                     digest.update(f"|{name}|{inside(self.root, name).stat().st_size}".encode())
                 except OSError as error:
@@ -182,7 +182,7 @@ def read_exclusions(path: Path) -> list[Exclusion]:
     """Driving frames without avatars, from the note of one recording."""
     try:
         note = json.loads(path.read_text(encoding="utf-8"))
-        return [Exclusion(note["source"], position, reason) for position, reason in note["exclusions"]]
+        return [Exclusion(note["video"], position, reason) for position, reason in note["exclusions"]]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise CorpusError(
             f"{path}: cannot be read ({error}); remove it and repeat the command that wrote it"

@@ -72,7 +72,7 @@ class BP4D(Release):
         self._occluded: dict[str, int] = {}
 
     @property
-    def sources(self) -> list[str]:
+    def videos(self) -> list[str]:
         """Folders of images, relative to the root, by person and task."""
         return list(self._recordings)
 
@@ -89,28 +89,28 @@ class BP4D(Release):
         """Folders in which images and label files lie, with the number of sequences or files in each."""
         return {f"{kind} files in {folder}": n for (kind, folder), n in self._index.folders.items()}
 
-    def decode(self, source: str) -> Iterator[tuple[int, Image | None]]:
+    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
         """Stream (frame number, RGB uint8 [H, W, 3]) of the labelled images; None for a damaged one."""
-        rows = self._rows(source, [])
-        images = list_images(self.root, source)
+        rows = self._rows(video, [])
+        images = list_images(self.root, video)
         for number in [] if rows is None else rows["position"].tolist():
             try:
-                image = read_image(inside(self.root, f"{source}/{images[number]}"))
+                image = read_image(inside(self.root, f"{video}/{images[number]}"))
             except CorpusError:
                 image = None
             yield number, image
 
-    def sidecar_landmarks(self, source: str) -> npt.NDArray[np.float32]:
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
         """Tracked landmarks by frame number: [last + 1, 68, 3], pixels; NaN where there is no image or face.
 
         Raises:
             CorpusError: There is no sidecar for this sequence, it is damaged or has not one row per image.
         """
-        tracked = super().sidecar_landmarks(source)
-        numbers = list(list_images(self.root, source))
+        tracked = super().sidecar_landmarks(video)
+        numbers = list(list_images(self.root, video))
         if len(tracked) != len(numbers):
             raise CorpusError(
-                f"{self._sidecar(source)}: {len(tracked)} rows for {len(numbers)} images in {source}; "
+                f"{self._sidecar(video)}: {len(tracked)} rows for {len(numbers)} images in {video}; "
                 "write it again"
             )
         result = np.full((max(numbers) + 1, 68, 3), np.nan, np.float32)
@@ -120,22 +120,22 @@ class BP4D(Release):
     def fingerprint(self) -> str:
         """SHA-256 (hex) of all images' names, the sizes of each folder's first and last, and label files."""
         files = [f for r in self._recordings.values() for f in self._index.label_files(r, AUS.intensity)]
-        stamps = ((source, folder_stamp(self.root, source)) for source in self._recordings)
+        stamps = ((video, folder_stamp(self.root, video)) for video in self._recordings)
         return self._digest(f"aukit.bp4d/1 {self.leave_out_occluded}", stamps, files)
 
-    def title(self, source: str) -> str:
+    def title(self, video: str) -> str:
         """Person and task, as the label files are called."""
-        recording = self._recording(source)
+        recording = self._recording(video)
         return f"{recording.subject}_{recording.task}"
 
-    def tracker_rows(self, source: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Place of each image among those of its folder."""
-        return np.searchsorted(list(list_images(self.root, source)), positions).astype(np.int64)
+        return np.searchsorted(list(list_images(self.root, video)), positions).astype(np.int64)
 
-    def _recording(self, source: str) -> Recording:
-        if source not in self._recordings:
-            raise CorpusError(f"{self.root}: has no sequence {source} of the chosen persons")
-        return self._recordings[source]
+    def _recording(self, video: str) -> Recording:
+        if video not in self._recordings:
+            raise CorpusError(f"{self.root}: has no sequence {video} of the chosen persons")
+        return self._recordings[video]
 
     def _closing_notes(self) -> list[str]:
         occluded = sum(self._occluded.values())
@@ -158,30 +158,30 @@ class BP4D(Release):
                 require_unique(inside(self.root, relative), intensities[au].frames)
         return occurrences, intensities
 
-    def _rows(self, source: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        recording = self._recording(source)
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        recording = self._recording(video)
         occurrences, intensities = self._read_labels(recording)
         files = [*([occurrences.file] if occurrences else []), *intensities.values()]
         if not files:
-            excluded.append(Exclusion(source, None, "no label file"))
+            excluded.append(Exclusion(video, None, "no label file"))
             return None
         self._tell(recording, occurrences, intensities)
-        names = list_images(self.root, source)
+        names = list_images(self.root, video)
         digits = sorted({len(name.partition(".")[0]) for name in names.values()})
-        self.spellings[source] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
+        self.spellings[video] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
         images = np.array(list(names))
         numbers = np.unique(np.concatenate([file.frames for file in files]))
         here = np.isin(numbers, images)
         excluded += [
-            Exclusion(source, int(n), "image without label row") for n in np.setdiff1d(images, numbers)
+            Exclusion(video, int(n), "image without label row") for n in np.setdiff1d(images, numbers)
         ]
-        excluded += [Exclusion(source, int(n), "label row without image") for n in numbers[~here]]
+        excluded += [Exclusion(video, int(n), "label row without image") for n in numbers[~here]]
         usable = numbers[here]
         if occurrences is not None:
             occluded = np.intersect1d(usable, occurrences.file.frames[occurrences.occluded])
-            self._occluded[source] = len(occluded)
+            self._occluded[video] = len(occluded)
             if self.leave_out_occluded:
-                excluded += [Exclusion(source, int(n), "the face is coded as occluded") for n in occluded]
+                excluded += [Exclusion(video, int(n), "the face is coded as occluded") for n in occluded]
                 usable = np.setdiff1d(usable, occluded)
         columns: dict[str, Any] = {
             "corpus": self.name,
@@ -192,7 +192,7 @@ class BP4D(Release):
             "task": recording.task,
             "view": 0,
             "frame": usable,
-            "source": source,
+            "video": video,
             "position": usable,
             "pair_id": None,
         }

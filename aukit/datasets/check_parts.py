@@ -95,14 +95,14 @@ def _check(
     reports = {part: PartitionReport() for part in published}
     excluded: dict[str, list[Exclusion]] = {part: [] for part in published}
     problems: list[str] = []
-    for person, sources in corpus.people.items():
+    for person, videos in corpus.people.items():
         subject = person.split("/")[1]
         part = partition_of(subject) if isinstance(corpus, GFT) else part_of(corpus.name, subject)
         assert part is not None
         report, gender = reports[part], None
-        for source in sources:
+        for video in videos:
             try:
-                table, left_out = corpus.read(source)
+                table, left_out = corpus.read(video)
             except CorpusError as error:
                 problems.append(relative_text(str(error), corpus.root))
                 continue

@@ -78,8 +78,8 @@ class DISFA(Release):
         self.camera, self.threshold = camera, threshold
         self._index: Index = scan(self.root)
         self._subjects = {
-            source: subject
-            for (subject, side), source in sorted(self._index.videos.items())
+            video: subject
+            for (subject, side), video in sorted(self._index.videos.items())
             if side == camera and (persons is None or f"{NAMESPACE}/{subject}" in persons)
         }
         if not self._subjects:
@@ -91,14 +91,14 @@ class DISFA(Release):
             )
 
     @property
-    def sources(self) -> list[str]:
+    def videos(self) -> list[str]:
         """Videos of the chosen camera, relative to the root, by person."""
         return list(self._subjects)
 
     @property
     def people(self) -> dict[str, list[str]]:
         """The video of each global person id; no label is read for it."""
-        return {f"{NAMESPACE}/{subject}": [source] for source, subject in self._subjects.items()}
+        return {f"{NAMESPACE}/{subject}": [video] for video, subject in self._subjects.items()}
 
     @property
     def folder_styles(self) -> dict[str, int]:
@@ -110,15 +110,15 @@ class DISFA(Release):
         """Camera and threshold."""
         return [f"{self.camera} camera; an AU counts as present from intensity {self.threshold} on"]
 
-    def decode(self, source: str) -> Iterator[tuple[int, Image]]:
+    def decode(self, video: str) -> Iterator[tuple[int, Image]]:
         """Stream (position, RGB uint8 [H, W, 3]) of a video; ends early where the file is damaged.
 
         Raises:
             CorpusError: The name leads out of the root, or the file cannot be opened as a video.
         """
-        yield from decode_video(inside(self.root, source))
+        yield from decode_video(inside(self.root, video))
 
-    def release_landmarks(self, source: str) -> npt.NDArray[np.float32]:
+    def release_landmarks(self, video: str) -> npt.NDArray[np.float32]:
         """The landmarks of the release, by position: [T, 66, 2] in pixels; NaN where there is no file.
 
         The release does not say which camera they belong to, nor are they used by `aukit prepare`.
@@ -126,7 +126,7 @@ class DISFA(Release):
         Raises:
             CorpusError: There are none of this person, or a file is damaged.
         """
-        subject = self._subject(source)
+        subject = self._subject(video)
         if (folder := self._index.landmarks.get(subject)) is None:
             raise CorpusError(f"{self.root}: has no landmarks (frame_lm) of {subject}")
         files = list_landmarks(self.root, folder)
@@ -137,31 +137,31 @@ class DISFA(Release):
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of camera, threshold, names and sizes of videos, and contents of label files."""
-        sizes = ((source, inside(self.root, source).stat().st_size) for source in self._subjects)
+        sizes = ((video, inside(self.root, video).stat().st_size) for video in self._subjects)
         files = [f for s in self._subjects.values() for f in self._index.label_files(s).values()]
         return self._digest(f"aukit.disfa/1 {self.camera} {self.threshold}", sizes, files)
 
-    def _subject(self, source: str) -> str:
-        if source not in self._subjects:
-            raise CorpusError(f"{self.root}: has no video {source} of the {self.camera} camera")
-        return self._subjects[source]
+    def _subject(self, video: str) -> str:
+        if video not in self._subjects:
+            raise CorpusError(f"{self.root}: has no video {video} of the {self.camera} camera")
+        return self._subjects[video]
 
-    def _rows(self, source: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        subject = self._subject(source)
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        subject = self._subject(video)
         try:
-            available = count_frames(inside(self.root, source))
+            available = count_frames(inside(self.root, video))
         except CorpusError:
-            excluded.append(Exclusion(source, None, "the video cannot be opened"))
+            excluded.append(Exclusion(video, None, "the video cannot be opened"))
             return None
         files = self._read_labels(subject)
         if not files:
-            excluded.append(Exclusion(source, None, "no label file"))
+            excluded.append(Exclusion(video, None, "no label file"))
             return None
         longest = max((file.frames for file in files.values()), key=len)
         usable = min(available, len(longest))
-        excluded += [Exclusion(source, i, "frame without label row") for i in range(usable, available)]
+        excluded += [Exclusion(video, i, "frame without label row") for i in range(usable, available)]
         excluded += [
-            Exclusion(source, i, "label row without frame (the video ends early)")
+            Exclusion(video, i, "label row without frame (the video ends early)")
             for i in range(available, len(longest))
         ]
         columns: dict[str, Any] = {
@@ -173,7 +173,7 @@ class DISFA(Release):
             "task": TASK,
             "view": 1 + CAMERAS.index(self.camera),
             "frame": longest[:usable],
-            "source": source,
+            "video": video,
             "position": np.arange(usable),
             "pair_id": None,
         }

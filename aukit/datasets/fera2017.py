@@ -82,7 +82,7 @@ class FERA2017(Release):
             )
 
     @property
-    def sources(self) -> list[str]:
+    def videos(self) -> list[str]:
         """Videos to read, relative to the root, by partition (train, valid, test), person, task, view."""
         return list(self._videos)
 
@@ -90,25 +90,25 @@ class FERA2017(Release):
     def people(self) -> dict[str, list[str]]:
         """Videos to read of each global person id; no label is read for it."""
         videos: dict[str, list[str]] = {}
-        for source, (recording, _) in self._videos.items():
-            videos.setdefault(recording.person, []).append(source)
+        for video, (recording, _) in self._videos.items():
+            videos.setdefault(recording.person, []).append(video)
         return videos
 
     def is_labelled(self, partition: str) -> bool:
         """Whether the release holds intensities of a partition; the organisers keep those of Test back."""
         return any(recording.partition == partition for recording, _ in self._index.intensity)
 
-    def decode(self, source: str) -> Iterator[tuple[int, Image]]:
+    def decode(self, video: str) -> Iterator[tuple[int, Image]]:
         """Stream (position, RGB uint8 [H, W, 3]) of a video; ends early where the file is damaged.
 
         Raises:
             CorpusError: The name leads out of the root, or the file cannot be opened as a video.
         """
-        yield from decode_video(inside(self.root, source))
+        yield from decode_video(inside(self.root, video))
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of names and sizes of videos and sidecars and of the contents of label files."""
-        sizes = ((source, inside(self.root, source).stat().st_size) for source in self._videos)
+        sizes = ((video, inside(self.root, video).stat().st_size) for video in self._videos)
         recordings = {recording for recording, _ in self._videos.values()}
         files = [file for recording in recordings for file in self._label_files(recording)]
         return self._digest("aukit.fera2017/1", sizes, files)
@@ -116,14 +116,14 @@ class FERA2017(Release):
     def _needed(self) -> dict[str, tuple[Recording, int]]:
         order = {p: i for i, p in enumerate(("train", "valid", "test"))}
         videos = [
-            (recording, view, source)
-            for (recording, view), source in self._index.videos.items()
+            (recording, view, video)
+            for (recording, view), video in self._index.videos.items()
             if recording.partition in self.partitions
             and view in self.views
             and (self.persons is None or recording.person in self.persons)
         ]
         videos.sort(key=lambda v: (order[v[0].partition], v[0].subject, int(v[0].task[1:]), v[1]))
-        return {source: (recording, view) for recording, view, source in videos}
+        return {video: (recording, view) for recording, view, video in videos}
 
     def _label_files(self, recording: Recording) -> list[str]:
         files = [self._index.occurrence.get(recording)]
@@ -140,18 +140,18 @@ class FERA2017(Release):
                 files[intensity_column(au)] = read_intensity(inside(self.root, intensity))
         return files
 
-    def _rows(self, source: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        if source not in self._videos:
-            raise CorpusError(f"{self.root}: has no video {source} in the chosen partitions and views")
-        recording, view = self._videos[source]
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        if video not in self._videos:
+            raise CorpusError(f"{self.root}: has no video {video} in the chosen partitions and views")
+        recording, view = self._videos[video]
         try:
-            available = count_frames(inside(self.root, source))
+            available = count_frames(inside(self.root, video))
         except CorpusError:
-            excluded.append(Exclusion(source, None, "the video cannot be opened"))
+            excluded.append(Exclusion(video, None, "the video cannot be opened"))
             return None
         files = self._read_labels(recording)
         if not files and recording.partition != "test":
-            excluded.append(Exclusion(source, None, "no label file"))
+            excluded.append(Exclusion(video, None, "no label file"))
             return None
         stem = f"{recording.partition} {recording.subject} {recording.task}"
         if not files:
@@ -165,9 +165,9 @@ class FERA2017(Release):
             numbers = self._frame_numbers(recording, files)
         usable = min(available, len(numbers))
         longest = max((len(f.frames) for f in files.values()), default=usable)
-        excluded += [Exclusion(source, i, "frame without label row") for i in range(usable, available)]
+        excluded += [Exclusion(video, i, "frame without label row") for i in range(usable, available)]
         excluded += [
-            Exclusion(source, i, "label row without frame (the video ends early)")
+            Exclusion(video, i, "label row without frame (the video ends early)")
             for i in range(available, longest)
         ]
         columns: dict[str, Any] = {
@@ -179,7 +179,7 @@ class FERA2017(Release):
             "task": recording.task,
             "view": view,
             "frame": numbers[:usable],
-            "source": source,
+            "video": video,
             "position": np.arange(usable),
             "pair_id": None,
         }

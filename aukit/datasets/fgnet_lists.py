@@ -49,7 +49,7 @@ class Row:
     """One row of a list.
 
     Attributes:
-        source: Folder of the image, relative to the root.
+        video: Folder of the image, relative to the root.
         position: Frame number, from the image's name.
         image: Name of the image.
         subject: Person.
@@ -57,7 +57,7 @@ class Row:
         codes: One per action unit, in the order of `FGNetLists.aus`; 9 = not coded.
     """
 
-    source: str
+    video: str
     position: int
     image: str
     subject: str
@@ -67,7 +67,7 @@ class Row:
     @property
     def key(self) -> tuple[str, int]:
         """What finds the frame in the table."""
-        return self.source, self.position
+        return self.video, self.position
 
 
 class FGNetLists(Release):
@@ -110,25 +110,25 @@ class FGNetLists(Release):
             for key, row in self._read_list(relative).items():
                 if rows.setdefault(key, row) != row:
                     raise CorpusError(
-                        f"{relative}: {row.image} in {row.source} is labelled otherwise elsewhere"
+                        f"{relative}: {row.image} in {row.video} is labelled otherwise elsewhere"
                     )
-        self._by_source: dict[str, list[Row]] = {}
+        self._by_video: dict[str, list[Row]] = {}
         for row in sorted(rows.values(), key=lambda r: (r.subject, int(r.task[1:]), r.position)):
-            self._by_source.setdefault(row.source, []).append(row)
-        for source in self._by_source:
-            inside(self.root, source)
+            self._by_video.setdefault(row.video, []).append(row)
+        for video in self._by_video:
+            inside(self.root, video)
 
     @property
-    def sources(self) -> list[str]:
+    def videos(self) -> list[str]:
         """Folders of images, relative to the root, by person and task."""
-        return list(self._by_source)
+        return list(self._by_video)
 
     @property
     def people(self) -> dict[str, list[str]]:
         """Folders of each global person id."""
         folders: dict[str, list[str]] = {}
-        for source, rows in self._by_source.items():
-            folders.setdefault(f"{self.namespace}/{rows[0].subject}", []).append(source)
+        for video, rows in self._by_video.items():
+            folders.setdefault(f"{self.namespace}/{rows[0].subject}", []).append(video)
         return folders
 
     def frames(self, fold: int, name: str) -> list[tuple[str, int]]:
@@ -148,24 +148,24 @@ class FGNetLists(Release):
         """Whether the landmarks of FG-Net's preprocessing are there."""
         return (self.root / f"{self.namespace}" / LANDMARKS).is_dir()
 
-    def decode(self, source: str) -> Iterator[tuple[int, Image | None]]:
+    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
         """Stream (frame number, RGB uint8 [H, W, 3]) of the listed images; None for a damaged one."""
-        present = self._names(source)
-        for row in self._listed(source):
+        present = self._names(video)
+        for row in self._listed(video):
             if row.image in present:
                 try:
-                    image = read_image(inside(self.root, f"{source}/{row.image}"))
+                    image = read_image(inside(self.root, f"{video}/{row.image}"))
                 except CorpusError:
                     image = None
                 yield row.position, image
 
-    def sidecar_landmarks(self, source: str) -> npt.NDArray[np.float32]:
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
         """Landmarks by frame number: [last + 1, 68, 3], depth NaN; NaN where there is no file.
 
         Raises:
             CorpusError: A file is damaged.
         """
-        rows, folder = self._listed(source), _landmark_folder(source)
+        rows, folder = self._listed(video), _landmark_folder(video)
         present = self._names(folder)
         result = np.full((rows[-1].position + 1, 68, 3), np.nan, np.float32)
         for row in rows:
@@ -175,33 +175,33 @@ class FGNetLists(Release):
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the lists, the images' names, and the sizes of each folder's first and last."""
-        stamps = ((source, self._stamp(source)) for source in self._by_source)
+        stamps = ((video, self._stamp(video)) for video in self._by_video)
         return self._digest("aukit.fgnet_lists/1", stamps, self.files)
 
-    def _stamp(self, source: str) -> str:
-        images = folder_stamp(self.root, source) if self._names(source) else ""
-        return f"{images} {len(self._names(_landmark_folder(source)))}"
+    def _stamp(self, video: str) -> str:
+        images = folder_stamp(self.root, video) if self._names(video) else ""
+        return f"{images} {len(self._names(_landmark_folder(video)))}"
 
-    def _sidecar(self, source: str) -> None:
+    def _sidecar(self, video: str) -> None:
         return None  # a file per image
 
-    def _listed(self, source: str) -> list[Row]:
-        if source not in self._by_source:
-            raise CorpusError(f"{self.root}: {source} is in none of the lists {', '.join(self.files)}")
-        return self._by_source[source]
+    def _listed(self, video: str) -> list[Row]:
+        if video not in self._by_video:
+            raise CorpusError(f"{self.root}: {video} is in none of the lists {', '.join(self.files)}")
+        return self._by_video[video]
 
     def _names(self, folder: str) -> set[str]:
         path = inside(self.root, folder)
         return set(os.listdir(path)) if path.is_dir() else set()
 
-    def _rows(self, source: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        images, landmarks = self._names(source), self._names(_landmark_folder(source))
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        images, landmarks = self._names(video), self._names(_landmark_folder(video))
         rows = []
-        for row in self._listed(source):
+        for row in self._listed(video):
             if row.image not in images:
-                excluded.append(Exclusion(source, row.position, "listed, but there is no such image"))
+                excluded.append(Exclusion(video, row.position, "listed, but there is no such image"))
             elif self.has_sidecar and not _landmark_file(row.image, landmarks):
-                excluded.append(Exclusion(source, row.position, "listed, but there are no landmarks"))
+                excluded.append(Exclusion(video, row.position, "listed, but there are no landmarks"))
             else:
                 rows.append(row)
         if not rows:
@@ -219,7 +219,7 @@ class FGNetLists(Release):
             "task": first.task,
             "view": 0,
             "frame": position,
-            "source": source,
+            "video": video,
             "position": position,
             "pair_id": None,
         }
@@ -281,8 +281,8 @@ class FGNetLists(Release):
         return Row(folder, position, name, match["subject"], task, codes)
 
 
-def _landmark_folder(source: str) -> str:
-    return source.replace(IMAGES, LANDMARKS)
+def _landmark_folder(video: str) -> str:
+    return video.replace(IMAGES, LANDMARKS)
 
 
 def _landmark_file(image: str, names: set[str]) -> str | None:

@@ -11,8 +11,8 @@ gender     string  ``female``, ``male`` or missing
 task       string  task or session, e.g. ``T1``
 view       int     camera view of the corpus, 0 where the corpus has none
 frame      int     frame number as the release writes it
-source     string  video or image, relative to the corpus root, ``/`` as separator
-position   int     0-based index of the decoded frame in ``source``
+video     string  video or image, relative to the corpus root, ``/`` as separator
+position   int     0-based index of the decoded frame in ``video``
 pair_id    string  id that pairs frames across corpora (avatars); missing where there are none
 AUxx_c     float32 occurrence 0 or 1, NaN = not coded
 AUxx_r     float32 intensity 0 to 5, NaN = not coded
@@ -37,16 +37,16 @@ from aukit.errors import CorpusError
 from aukit.facs import intensity_column, occurrence_column
 from aukit.utils.files import atomic_path
 
-STRING_COLUMNS = ("corpus", "partition", "person", "subject", "gender", "task", "source", "pair_id")
+STRING_COLUMNS = ("corpus", "partition", "person", "subject", "gender", "task", "video", "pair_id")
 INTEGER_COLUMNS = ("view", "frame", "position")
 ID_COLUMNS = (
-    "corpus", "partition", "person", "subject", "gender", "task", "view", "frame", "source", "position",
+    "corpus", "partition", "person", "subject", "gender", "task", "view", "frame", "video", "position",
     "pair_id",
 )  # fmt: skip
 NULLABLE = ("gender", "pair_id")
 GENDERS = ("female", "male")
 _AU_COLUMN = re.compile(r"AU(\d\d)_([cr])")
-_FORMAT = b"aukit.frame_table/1"
+_FORMAT = b"aukit.frame_table/2"
 
 
 class FrameTable:
@@ -76,9 +76,9 @@ class FrameTable:
         return sorted(str(p) for p in self.frame["person"].unique())
 
     @property
-    def sources(self) -> list[str]:
+    def videos(self) -> list[str]:
         """Videos or images that the rows come from, in order of first appearance."""
-        return [str(s) for s in self.frame["source"].unique()]
+        return [str(s) for s in self.frame["video"].unique()]
 
     @property
     def occurrence_aus(self) -> tuple[int, ...]:
@@ -254,7 +254,7 @@ def _check_ids(table: pd.DataFrame) -> None:
     if bad.any():
         row = int(np.argmax(bad))
         raise _fail("person", row, table["person"].iloc[row], "<namespace>/<subject>")
-    bad = table.duplicated(["corpus", "source", "position"]).to_numpy(dtype=bool)
+    bad = table.duplicated(["corpus", "video", "position"]).to_numpy(dtype=bool)
     if bad.any():
         row = int(np.argmax(bad))
-        raise _fail("position", row, int(table["position"].iloc[row]), "each frame of a source once")
+        raise _fail("position", row, int(table["position"].iloc[row]), "each frame of a video once")

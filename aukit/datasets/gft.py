@@ -63,22 +63,22 @@ class GFT(Release):
         self.columns = read_columns(self.root, columns)
         self._index: Index = scan(self.root, self.columns)
         self._subjects = {
-            source: subject
-            for subject, source in sorted(self._index.videos.items())
+            video: subject
+            for subject, video in sorted(self._index.videos.items())
             if persons is None or f"{NAMESPACE}/{subject}" in persons
         }
         if not self._subjects:
             raise CorpusError(f"{self.root}: has no video of the persons {list(persons or ())}")
 
     @property
-    def sources(self) -> list[str]:
+    def videos(self) -> list[str]:
         """Videos, relative to the root, by person."""
         return list(self._subjects)
 
     @property
     def people(self) -> dict[str, list[str]]:
         """The video of each global person id; no label is read for it."""
-        return {f"{NAMESPACE}/{subject}": [source] for source, subject in self._subjects.items()}
+        return {f"{NAMESPACE}/{subject}": [video] for video, subject in self._subjects.items()}
 
     @property
     def folder_styles(self) -> dict[str, int]:
@@ -93,17 +93,17 @@ class GFT(Release):
         codes = ", ".join(map(repr, self.columns.missing)) or "no code"
         return [f"the column map names {' and '.join(found)}; {codes} means not coded"]
 
-    def decode(self, source: str) -> Iterator[tuple[int, Image]]:
+    def decode(self, video: str) -> Iterator[tuple[int, Image]]:
         """Stream (position, RGB uint8 [H, W, 3]) of a video; ends early where the file is damaged.
 
         Raises:
             CorpusError: The name leads out of the root, or the file cannot be opened as a video.
         """
-        yield from decode_video(inside(self.root, source))
+        yield from decode_video(inside(self.root, video))
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the column map, names and sizes of videos, and contents of label files."""
-        sizes = ((source, inside(self.root, source).stat().st_size) for source in self._subjects)
+        sizes = ((video, inside(self.root, video).stat().st_size) for video in self._subjects)
         files = [f for s in self._subjects.values() for f in self._files(s).values() if f is not None]
         columns = hashlib.sha256(self.columns.text().encode()).hexdigest()
         return self._digest(f"aukit.gft/1 {columns}", sizes, files)
@@ -114,22 +114,22 @@ class GFT(Release):
             "intensity": self._index.intensity_labels.get(subject),
         }
 
-    def _rows(self, source: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        if (subject := self._subjects.get(source)) is None:
-            raise CorpusError(f"{self.root}: has no video {source} of the chosen persons")
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        if (subject := self._subjects.get(video)) is None:
+            raise CorpusError(f"{self.root}: has no video {video} of the chosen persons")
         try:
-            available = count_frames(inside(self.root, source))
+            available = count_frames(inside(self.root, video))
         except CorpusError:
-            excluded.append(Exclusion(source, None, "the video cannot be opened"))
+            excluded.append(Exclusion(video, None, "the video cannot be opened"))
             return None
         codes = self._read(subject)
         if not codes:
-            excluded.append(Exclusion(source, None, "no label file"))
+            excluded.append(Exclusion(video, None, "no label file"))
             return None
         coded = np.unique(np.concatenate([positions for positions, _ in codes.values()]))
         here = np.arange(available)
-        excluded += [Exclusion(source, int(i), "frame without label row") for i in np.setdiff1d(here, coded)]
-        excluded += [Exclusion(source, int(i), "label row without frame") for i in coded[coded >= available]]
+        excluded += [Exclusion(video, int(i), "frame without label row") for i in np.setdiff1d(here, coded)]
+        excluded += [Exclusion(video, int(i), "label row without frame") for i in coded[coded >= available]]
         usable = np.intersect1d(coded, here)
         columns: dict[str, Any] = {
             "corpus": self.name,
@@ -140,7 +140,7 @@ class GFT(Release):
             "task": TASK,
             "view": 0,
             "frame": usable + self.columns.first_frame,
-            "source": source,
+            "video": video,
             "position": usable,
             "pair_id": None,
         }

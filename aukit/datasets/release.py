@@ -27,17 +27,17 @@ from aukit.errors import CorpusError
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A frame (or, with position None, a whole source) that is not in the table, and why."""
+    """A frame (or, with position None, a whole video) that is not in the table, and why."""
 
-    source: str
+    video: str
     position: int | None
     reason: str
 
 
 class Release(ABC):
-    """A release on disk, read source by source; a source is a video or a folder of images.
+    """A release on disk, read video by video; a video is a file or a folder of images.
 
-    Subclasses say what the sources are and how one becomes rows of the table. A reader writes nothing and
+    Subclasses say what the videos are and how one becomes rows of the table. A reader writes nothing and
     opens no file outside its root, but for a table of genders that the user names (`aukit.datasets.genders`).
 
     Args:
@@ -64,7 +64,7 @@ class Release(ABC):
 
     @property
     @abstractmethod
-    def sources(self) -> list[str]:
+    def videos(self) -> list[str]:
         """Videos or folders to read, relative to the root, in the order of the table."""
 
     @property
@@ -73,11 +73,11 @@ class Release(ABC):
         """Sources of each global person id; no label is read for it."""
 
     @abstractmethod
-    def decode(self, source: str) -> Iterator[tuple[int, Image | None]]:
-        """Stream (position, RGB uint8 [H, W, 3]) of a source; None for a frame that cannot be decoded.
+    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
+        """Stream (position, RGB uint8 [H, W, 3]) of a video; None for a frame that cannot be decoded.
 
         Raises:
-            CorpusError: The source is not of this release, or cannot be opened.
+            CorpusError: The video is not of this release, or cannot be opened.
         """
 
     @abstractmethod
@@ -85,8 +85,8 @@ class Release(ABC):
         """SHA-256 (hex) of all that decides table and frames, without reading a frame."""
 
     @abstractmethod
-    def _rows(self, source: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        """Rows of a source, None if there are none; what is left out is added to the list."""
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        """Rows of a video, None if there are none; what is left out is added to the list."""
 
     @property
     def settings(self) -> list[str]:
@@ -94,14 +94,14 @@ class Release(ABC):
         return []
 
     def _closing_notes(self) -> list[str]:
-        """Notes that need all sources to have been read."""
+        """Notes that need all videos to have been read."""
         genders = self.table.frame[["person", "gender"]].drop_duplicates()
         unknown = sorted(genders["person"][genders["gender"].isna()])
         return [f"{len(unknown)} people without known gender: {', '.join(unknown)}"] if unknown else []
 
     @cached_property
     def table(self) -> FrameTable:
-        """All usable frames with their labels, in the order of `sources` and position.
+        """All usable frames with their labels, in the order of `videos` and position.
 
         Raises:
             CorpusError: A label file is damaged, or there is not a single usable frame.
@@ -110,10 +110,10 @@ class Release(ABC):
         self.tolerated.clear()
         self.spellings.clear()
         parts = []
-        for source in tqdm(
-            self.sources, desc=f"reading {self.name}", unit="source", disable=None, delay=3, leave=False
+        for video in tqdm(
+            self.videos, desc=f"reading {self.name}", unit="video", disable=None, delay=3, leave=False
         ):
-            rows = self._rows(source, self._excluded)
+            rows = self._rows(video, self._excluded)
             if rows is not None:
                 parts.append(rows)
         if not parts:
@@ -121,21 +121,21 @@ class Release(ABC):
             raise CorpusError(f"{self.root}: not a single usable frame; reasons: {reasons}")
         return FrameTable(pd.concat(parts, ignore_index=True))
 
-    def read(self, source: str) -> tuple[FrameTable | None, list[Exclusion]]:
-        """Usable frames of one of `sources` (None if it has none) and what was left out, and why.
+    def read(self, video: str) -> tuple[FrameTable | None, list[Exclusion]]:
+        """Usable frames of one of `videos` (None if it has none) and what was left out, and why.
 
-        Nothing else is read: for those who go through a whole release source by source.
+        Nothing else is read: for those who go through a whole release video by video.
 
         Raises:
-            CorpusError: `source` is none of `sources`, or its label files are damaged.
+            CorpusError: `video` is none of `videos`, or its label files are damaged.
         """
         excluded: list[Exclusion] = []
-        rows = self._rows(source, excluded)
+        rows = self._rows(video, excluded)
         return (None if rows is None or rows.empty else FrameTable(rows)), excluded
 
     @property
     def exclusions(self) -> list[Exclusion]:
-        """Frames and sources that are not in `table`, each with its reason."""
+        """Frames and videos that are not in `table`, each with its reason."""
         _ = self.table
         return list(self._excluded)
 
@@ -157,27 +157,27 @@ class Release(ABC):
             return None
         return read_description(inside(self.root, STANDIN_FILE))
 
-    def sidecar_landmarks(self, source: str) -> npt.NDArray[np.float32]:
-        """Tracked landmarks [T, 68, 3] of a source in pixels of the full frame; NaN rows = no face found.
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
+        """Tracked landmarks [T, 68, 3] of a video in pixels of the full frame; NaN rows = no face found.
 
         Raises:
-            CorpusError: There is no sidecar for this source, or it is damaged.
+            CorpusError: There is no sidecar for this video, or it is damaged.
         """
-        relative = self._sidecar(source)
+        relative = self._sidecar(video)
         assert relative is not None
         return read_landmarks(inside(self.root, relative))
 
-    def title(self, source: str) -> str:
-        """What a file about a source is called, without its ending: no other source's is called so."""
-        return PurePosixPath(source).stem
+    def title(self, video: str) -> str:
+        """What a file about a video is called, without its ending: no other video's is called so."""
+        return PurePosixPath(video).stem
 
-    def tracker_rows(self, source: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Row of each position in what a tracker writes about a source, one row for each of its frames."""
+    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Row of each position in what a tracker writes about a video, one row for each of its frames."""
         return positions
 
-    def _sidecar(self, source: str) -> str | None:
-        """Path of the tracked landmarks of a source; None where they are no single file."""
-        return f"{SIDECAR_FOLDER}/{self.title(source)}.npy"
+    def _sidecar(self, video: str) -> str | None:
+        """Path of the tracked landmarks of a video; None where they are no single file."""
+        return f"{SIDECAR_FOLDER}/{self.title(video)}.npy"
 
     def _gender(self, person: str, own: str | None) -> str | None:
         """Gender of a person: the user's table goes before what the release says."""
@@ -188,11 +188,11 @@ class Release(ABC):
             self.tolerated.append(text)
 
     def _digest(self, tag: str, stamps: Iterable[tuple[str, object]], label_files: Iterable[str]) -> str:
-        """Fingerprint of sources (each with a stamp), their sidecars, label files, genders and the recipe."""
+        """Fingerprint of videos (each with a stamp), their sidecars, label files, genders and the recipe."""
         digest = hashlib.sha256(tag.encode())
-        for source, stamp in stamps:
-            digest.update(f"|{source}|{stamp}".encode())
-            sidecar = self._sidecar(source)
+        for video, stamp in stamps:
+            digest.update(f"|{video}|{stamp}".encode())
+            sidecar = self._sidecar(video)
             if sidecar is not None and (self.root / sidecar).exists():
                 digest.update(f"|{(self.root / sidecar).stat().st_size}".encode())
         for relative in sorted(set(label_files)):

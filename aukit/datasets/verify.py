@@ -74,8 +74,8 @@ class CheckReport:
 
     def text(self) -> str:
         """The report for a terminal, about 40 lines."""
-        source = f"stand-in, recipe version {self.standin['version']}" if self.standin else "no stand-in"
-        lines = [f"{self.corpus}: {'read without errors' if self.ok else 'HAS PROBLEMS'} ({source})", ""]
+        video = f"stand-in, recipe version {self.standin['version']}" if self.standin else "no stand-in"
+        lines = [f"{self.corpus}: {'read without errors' if self.ok else 'HAS PROBLEMS'} ({video})", ""]
         lines += [*self._people_lines(), "", *self._rate_lines(), "", *self._level_lines()]
         lines += ["", "files and layout variants:"]
         lines += [f"  {count:6d}  {name}" for name, count in sorted(self.variants.items())]

@@ -29,16 +29,16 @@ class LandmarkSource(Protocol):
     name: str
 
     def check(self) -> None:
-        """Raises a clear error if the source cannot work; called before any work begins."""
+        """Raises a clear error if the video cannot work; called before any work begins."""
         ...
 
     def landmarks(
-        self, source: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
+        self, video: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """Landmarks [B,68,3] in frame pixels, z larger = nearer; NaN rows where no face was found.
 
         Args:
-            source: the video, as the corpus names it.
+            video: the video, as the corpus names it.
             images: uint8 [B,H,W,3].
             positions: integer [B], 0-based indices of the frames in the video.
         """
@@ -53,7 +53,7 @@ class SidecarCorpus(Protocol):
         """Whether those files are there."""
         ...
 
-    def sidecar_landmarks(self, source: str) -> NDArray[np.float32]:
+    def sidecar_landmarks(self, video: str) -> NDArray[np.float32]:
         """Landmarks [T,68,3] of all frames of a video."""
         ...
 
@@ -65,7 +65,7 @@ class SidecarLandmarks:
 
     def __init__(self, corpus: SidecarCorpus) -> None:
         self._corpus = corpus
-        self._source: str | None = None
+        self._video: str | None = None
         self._landmarks = np.empty((0, 68, 3), np.float32)
 
     def check(self) -> None:
@@ -76,12 +76,12 @@ class SidecarLandmarks:
             )
 
     def landmarks(
-        self, source: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
+        self, video: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """Rows of the video's sidecar; NaN for frames beyond its end. ``images`` are not looked at."""
-        if source != self._source:
-            self._landmarks = np.asarray(self._corpus.sidecar_landmarks(source), np.float32)
-            self._source = source
+        if video != self._video:
+            self._landmarks = np.asarray(self._corpus.sidecar_landmarks(video), np.float32)
+            self._video = video
         where = np.asarray(positions, np.int64)
         result = np.full((len(where), 68, 3), np.nan, np.float32)
         known = (where >= 0) & (where < len(self._landmarks))
@@ -137,7 +137,7 @@ class FaceAlignmentLandmarks:
         self._files = found
 
     def landmarks(
-        self, source: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
+        self, video: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
     ) -> NDArray[np.float32]:
         """Detects the largest face of each frame and its landmarks; NaN rows where there is no face."""
         network = self._load()

@@ -23,9 +23,9 @@ from .images.pretraining_faces import write_avatar_faces as write_avatar_faces
 from .images.random_renders import RandomRendersConfig as RandomRendersConfig
 from .images.random_renders import write_random_renders as write_random_renders
 from .pairs.writer import write_avatar_pairs as write_avatar_pairs
-from .render.background import clutter as clutter
-from .render.background import plain_background as plain_background
-from .render.background import wall as wall
-from .render.light import Light as Light
-from .render.renderer import Rendering as Rendering
-from .render.renderer import render as render
+from .rendering.background import clutter as clutter
+from .rendering.background import plain_background as plain_background
+from .rendering.background import wall as wall
+from .rendering.light import Light as Light
+from .rendering.renderer import Rendering as Rendering
+from .rendering.renderer import render as render

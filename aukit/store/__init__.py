@@ -1,8 +1,7 @@
 """Prepared stores: registered crops with random access, their landmarks and labels."""
 
 from aukit.store.balanced_set import BalancedSet
-from aukit.store.build import prepare
-from aukit.store.prepare import prepare_release
+from aukit.store.build import prepare, prepare_release
 from aukit.store.store import PreparedStore
 
 __all__ = ["BalancedSet", "PreparedStore", "prepare", "prepare_release"]

@@ -1,6 +1,6 @@
 """Corpus → prepared store: decode, find landmarks, register; killed at any moment, it goes on where it was.
 
-Each source video becomes a *part* (its crops as raw bytes, then a small file of landmarks and exclusions
+Each video becomes a *part* (its crops as raw bytes, then a small file of landmarks and exclusions
 whose appearance marks the part as done). When all parts are there they are moved into one array, part by
 part, so that the disk never holds the crops twice. The folder takes its final name, which contains the
 fingerprint, as the very last step: what has that name is complete.
@@ -22,9 +22,17 @@ import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock, Timeout
 
+from aukit.datasets.avatar_pairs import AvatarPairs
 from aukit.datasets.frame_table import FrameTable
+from aukit.datasets.release import Release
 from aukit.errors import StoreError
-from aukit.registration import LandmarkSource, Registration
+from aukit.registration import (
+    FaceAlignmentLandmarks,
+    LandmarkSource,
+    Registration,
+    SidecarLandmarks,
+    build_registration,
+)
 from aukit.store.shards import Corpus, Job, StoreJob, make_parts, notes_path, pixels_path, split_jobs
 from aukit.store.store import EXCLUSIONS, IMAGES, LANDMARKS, MANIFEST, SCHEMA, TABLE, PreparedStore
 from aukit.utils.files import atomic_path, write_atomic
@@ -58,7 +66,7 @@ def prepare(
 ) -> PreparedStore:
     """Build the prepared store of a corpus below `out`, or open it when it is complete.
 
-    Repeating the call after a kill goes on with the sources that are missing and ends in the same bytes.
+    Repeating the call after a kill goes on with the videos that are missing and ends in the same bytes.
     Other settings lead to another folder. Two processes that ask for the same store do not build it twice:
     the second waits. Frames without label are left out where other frames of their partition have labels.
 
@@ -101,6 +109,35 @@ def prepare(
             _clean(building)
             os.replace(building, final)
     return PreparedStore.open(final)
+
+
+def landmark_source(corpus: Release | AvatarPairs, weights_dir: str | Path | None = None) -> LandmarkSource:
+    """The corpus' own landmark sidecar if it has one, else face-alignment's 3D landmarks."""
+    return SidecarLandmarks(corpus) if corpus.has_sidecar else FaceAlignmentLandmarks(weights_dir)
+
+
+def prepare_release(
+    corpus: Release | AvatarPairs,
+    cache: str | Path,
+    registration: str,
+    size: int,
+    weights_dir: str | Path | None = None,
+    workers: int = 2,
+    **settings: Any,
+) -> PreparedStore:
+    """Build the prepared store of a release, or open it; see `prepare`.
+
+    Args:
+        corpus: reader of the release, of a stand-in with the same layout, or of avatar pairs.
+        cache: folder of prepared stores.
+        registration: "ffhq", "similarity", "frontal3d" or "none".
+        size: side of the crops in pixels.
+        weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar.
+        workers: processes.
+        settings: further arguments of the registration, such as `transform_size` of "ffhq".
+    """
+    source = landmark_source(corpus, weights_dir)
+    return prepare(corpus, build_registration(registration, size, **settings), source, cache, workers=workers)
 
 
 def _corpus_name(corpus: Corpus) -> str:
@@ -218,14 +255,14 @@ def _exclusion_table(
     rows = sorted(excluded)
     own = pd.DataFrame(
         {
-            "source": table["source"].iloc[rows].astype(str).to_numpy(),
+            "video": table["video"].iloc[rows].astype(str).to_numpy(),
             "position": table["position"].iloc[rows].to_numpy(),
             "reason": [excluded[row] for row in rows],
         }
     )
     found = pd.DataFrame(
-        [(str(e.source), e.position, str(e.reason)) for e in corpus.exclusions],
-        columns=["source", "position", "reason"],
+        [(str(e.video), e.position, str(e.reason)) for e in corpus.exclusions],
+        columns=["video", "position", "reason"],
     )
     both = pd.concat([found, own], ignore_index=True) if len(found) else own
-    return both.astype({"source": str, "position": "Int64", "reason": str})
+    return both.astype({"video": str, "position": "Int64", "reason": str})

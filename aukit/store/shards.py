@@ -1,4 +1,4 @@
-"""Parts of a prepared store: one per source video, each appearing whole or not at all."""
+"""Parts of a prepared store: one per video, each appearing whole or not at all."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Corpus(Protocol):
 
     @property
     def exclusions(self) -> Sequence[Any]:
-        """What the reader left out: objects with source, position (or None) and reason."""
+        """What the reader left out: objects with video, position (or None) and reason."""
         ...
 
     @property
@@ -40,8 +40,8 @@ class Corpus(Protocol):
         """StoreJob of a stand-in; None for a real release."""
         ...
 
-    def decode(self, source: str) -> Iterable[tuple[int, npt.NDArray[np.uint8] | None]]:
-        """Stream (position, frame uint8 [H,W,3]) of a source; None for a frame that cannot be decoded."""
+    def decode(self, video: str) -> Iterable[tuple[int, npt.NDArray[np.uint8] | None]]:
+        """Stream (position, frame uint8 [H,W,3]) of a video; None for a frame that cannot be decoded."""
         ...
 
     def fingerprint(self) -> str:
@@ -61,22 +61,22 @@ class StoreJob:
 
 @dataclass(frozen=True)
 class Job:
-    """One source: its number, its name, rows of the table and positions in the video."""
+    """One video: its number, its name, rows of the table and positions in the video."""
 
     part: int
-    source: str
+    video: str
     rows: npt.NDArray[np.int64]
     positions: npt.NDArray[np.int64]
 
 
 def split_jobs(table: FrameTable, rows: npt.NDArray[np.int64]) -> list[Job]:
-    """One job per source, in the order in which the sources first appear; positions ascending."""
-    frame = table.frame.iloc[rows][["source", "position"]].assign(row=rows)
+    """One job per video, in the order in which the videos first appear; positions ascending."""
+    frame = table.frame.iloc[rows][["video", "position"]].assign(row=rows)
     jobs = []
-    for part, (source, group) in enumerate(frame.groupby("source", sort=False)):
+    for part, (video, group) in enumerate(frame.groupby("video", sort=False)):
         group = group.sort_values("position", kind="stable")
         positions = group["position"].to_numpy(dtype=np.int64)
-        jobs.append(Job(part, str(source), group["row"].to_numpy(dtype=np.int64), positions))
+        jobs.append(Job(part, str(video), group["row"].to_numpy(dtype=np.int64), positions))
     return jobs
 
 
@@ -138,14 +138,14 @@ def _is_done(folder: Path, job: Job) -> bool:
 
 
 def _make_part(recipe: StoreJob, job: Job) -> None:
-    """Register one source: memory for one batch, whatever the length of the video."""
+    """Register one video: memory for one batch, whatever the length of the video."""
     rows: list[npt.NDArray[np.int64]] = []
     landmarks: list[npt.NDArray[np.float32]] = []
     excluded: dict[int, str] = {}
     with atomic_path(pixels_path(recipe.folder, job)) as temporary, temporary.open("wb") as pixels:
         for index, frames in _batches(recipe, job, excluded):
             found = np.asarray(
-                recipe.landmark_source.landmarks(job.source, frames, job.positions[index]), dtype=np.float32
+                recipe.landmark_source.landmarks(job.video, frames, job.positions[index]), dtype=np.float32
             )
             seen = np.isfinite(found[..., :2]).all(
                 axis=(1, 2)
@@ -177,15 +177,15 @@ def _batches(
     wanted = {int(position): index for index, position in enumerate(job.positions)}
     index: list[int] = []
     frames: list[npt.NDArray[np.uint8]] = []
-    reason = "the source ends before this frame"
-    decoder = iter(recipe.corpus.decode(job.source))
+    reason = "the video ends before this frame"
+    decoder = iter(recipe.corpus.decode(job.video))
     while wanted:
         try:
             position, frame = next(decoder)
         except StopIteration:
             break
         except CorpusError as error:
-            reason = f"the source cannot be decoded: {error}"
+            reason = f"the video cannot be decoded: {error}"
             break
         if (found := wanted.pop(position, None)) is None:
             continue

@@ -35,7 +35,7 @@ class PreparedStore:
         images: uint8 [N,S,S,3] RGB memory map.
         landmarks: float32 [N,68,3], pixels of the crop.
         table: labels and ids of the N frames.
-        exclusions: frames that could not be used: columns source, position (missing: the whole source),
+        exclusions: frames that could not be used: columns video, position (missing: the whole video),
             reason.
         manifest: what the store was made from.
     """

@@ -5,7 +5,6 @@ from .config import RunOptions as RunOptions
 from .config import load_config as load_config
 from .fairness import GroupScores as GroupScores
 from .fairness import score_groups as score_groups
-from .identity import identity as identity
 from .instantiate import resolve as resolve
 from .loggers import read_log as read_log
 from .predictions import PredictionWriter as PredictionWriter
@@ -14,3 +13,4 @@ from .record import Record as Record
 from .run import RunFolder as RunFolder
 from .run import evaluate as evaluate
 from .run import execute as execute
+from .run_identity import identity as identity

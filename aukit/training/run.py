@@ -22,12 +22,12 @@ from aukit.training import record as records
 from aukit.training.callbacks import ProgressReport, RunCheckpoints, StepSeed, TimeAndMemory
 from aukit.training.config import LoggingOptions, RunOptions, missing_values
 from aukit.training.fairness import score_groups
-from aukit.training.identity import identity
 from aukit.training.instantiate import build_datamodule, build_model, resolve, trainer_arguments
 from aukit.training.loggers import build_loggers, close_wandb, last_values, read_log
 from aukit.training.predictions import IDS, PredictionWriter
 from aukit.training.rank import is_rank_zero
 from aukit.training.record import Record
+from aukit.training.run_identity import identity
 from aukit.utils.files import write_atomic
 
 RUNS = "lightning_logs/runs"

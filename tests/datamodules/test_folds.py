@@ -68,7 +68,7 @@ def test_batches_have_occurrences_and_intensities_where_coded(release: Path) -> 
     batch = next(iter(data.test_dataloader()))
     assert batch["image"].shape == (4, 3, 32, 32)
     frame = data.store.table.frame.iloc[batch["rows"].numpy()]
-    first = data.store.table.frame.groupby("source")["frame"].transform("min").iloc[batch["rows"].numpy()]
+    first = data.store.table.frame.groupby("video")["frame"].transform("min").iloc[batch["rows"].numpy()]
     index = (frame["frame"] - first).to_numpy()
     expected = np.array([[au % 2 == i % 2 for au in BP4D_AUS] for i in index], np.float32)
     np.testing.assert_array_equal(batch["occurrences"].numpy(), expected)

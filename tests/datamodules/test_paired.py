@@ -43,7 +43,7 @@ class Corpus:
 
     def decode(self, source: str) -> Iterator[tuple[int, np.ndarray]]:
         frame = self.table.frame
-        for row in np.flatnonzero((frame["source"] == source).to_numpy()):
+        for row in np.flatnonzero((frame["video"] == video).to_numpy()):
             image = np.zeros((SIZE, SIZE, 3), np.uint8)
             image[..., 0], image[..., 1] = self.codes[row], self.rows[row]
             image[:, : SIZE // 2, 2] = 200  # a left half, to see mirroring
@@ -68,7 +68,7 @@ def people_table(
             "task": "T1",
             "view": 0,
             "frame": 100 + position,
-            "source": f"p{person:02d}.mp4",
+            "video": f"p{person:02d}.mp4",
             "position": position,
             "pair_id": None,
             **{f"AU{au:02d}_c": float(rng.random() < 0.5) for au in aus},
@@ -88,13 +88,13 @@ def render_table(real: FrameTable) -> tuple[FrameTable, np.ndarray, np.ndarray]:
             person=f"AvatarPairs/{subject}",
             subject=subject,
             gender=gender,
-            source=[f"{gender}/{source}" for source in driven["source"]],
+            video=[f"{gender}/{video}" for video in driven["video"]],
         )
         for subject, gender in (("F01", "female"), ("M01", "male"))
     ]
     table = pd.concat(parts, ignore_index=True)
     order = np.random.default_rng(5).permutation(len(table))  # no order of the store may matter
-    order = order[np.argsort(table["source"].to_numpy()[order], kind="stable")]
+    order = order[np.argsort(table["video"].to_numpy()[order], kind="stable")]
     codes = np.repeat([FEMALE, MALE], len(driven))[order]
     return FrameTable(table.iloc[order]), codes, np.tile(np.arange(len(driven)), 2)[order]
 

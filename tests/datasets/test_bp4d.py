@@ -19,17 +19,17 @@ def root(tmp_path: Path) -> Path:
     return bp4d(tmp_path / "bp4d")
 
 
-def of(table: FrameTable, source: str) -> FrameTable:
-    return table.select(source=f"Sequences(2D+3D)/{source}")
+def of(table: FrameTable, video: str) -> FrameTable:
+    return table.select(video=f"Sequences(2D+3D)/{video}")
 
 
 def test_frames_are_matched_by_number_whatever_their_padding(root: Path) -> None:
     corpus = BP4D(root)
     assert corpus.exclusions == []
-    for source, first in (("F001/T1", 2440), ("F001/T2", 7), ("M009/T1", 98), ("M010/T8", 997)):
-        rows = of(corpus.table, source)
+    for video, first in (("F001/T1", 2440), ("F001/T2", 7), ("M009/T1", 98), ("M010/T8", 997)):
+        rows = of(corpus.table, video)
         assert rows.frame["frame"].tolist() == list(range(first, first + 4))
-        decoded = list(corpus.decode(f"Sequences(2D+3D)/{source}"))
+        decoded = list(corpus.decode(f"Sequences(2D+3D)/{video}"))
         assert [number for number, _ in decoded] == rows.frame["position"].tolist()
         for number, image in decoded:
             assert image is not None
@@ -40,8 +40,8 @@ def test_frames_are_matched_by_number_whatever_their_padding(root: Path) -> None
 def test_both_spellings_give_the_same_labels(root: Path) -> None:
     table = BP4D(root).table
     expected = [[float(au % 2 == i % 2) for au in BP4D_AUS] for i in range(4)]
-    for source in ("F001/T1", "F001/T2", "F003/T1", "M009/T1"):
-        rows = of(table, source)
+    for video in ("F001/T1", "F001/T2", "F003/T1", "M009/T1"):
+        rows = of(table, video)
         np.testing.assert_array_equal(rows.occurrences(BP4D_AUS), expected)
         np.testing.assert_array_equal(rows.intensities((6, 17)), [[i, i] for i in range(4)])
 
@@ -108,7 +108,7 @@ def test_missing_label_files_are_told(root: Path) -> None:
     assert np.isnan(of(corpus.table, "F001/T1").intensities((14,))).all()
     assert np.isnan(of(corpus.table, "F001/T2").occurrences(BP4D_AUS)).all()
     assert np.isfinite(of(corpus.table, "F001/T2").intensities((12,))).all()
-    assert [(e.source, e.position, e.reason) for e in corpus.exclusions] == [
+    assert [(e.video, e.position, e.reason) for e in corpus.exclusions] == [
         ("Sequences(2D+3D)/M009/T1", None, "no label file")
     ]
     assert "F001 T1: no intensity file of AU 14" in corpus.notes
@@ -213,8 +213,8 @@ def test_the_reader_travels_to_other_processes(root: Path) -> None:
 
 def test_sequence_by_sequence_is_the_whole_table(root: Path) -> None:
     corpus = BP4D(root)
-    assert sum(len(t) for t, _ in map(corpus.read, corpus.sources) if t is not None) == len(corpus.table)
-    assert [s for sources in corpus.people.values() for s in sources] == corpus.sources
+    assert sum(len(t) for t, _ in map(corpus.read, corpus.videos) if t is not None) == len(corpus.table)
+    assert [s for videos in corpus.people.values() for s in videos] == corpus.videos
 
 
 def test_check_compares_with_published_counts_and_tells_no_path(root: Path) -> None:

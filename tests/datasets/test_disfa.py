@@ -25,9 +25,9 @@ def root(written: Path, tmp_path: Path) -> Path:
 
 def test_line_i_belongs_to_decoded_frame_i(root: Path) -> None:
     corpus = DISFA(root)
-    assert corpus.sources[0] == LEFT
+    assert corpus.videos[0] == LEFT
     assert corpus.exclusions == []
-    rows = corpus.table.select(source=LEFT)
+    rows = corpus.table.select(video=LEFT)
     assert rows.frame["frame"].tolist() == [1, 2, 3, 4, 5]
     decoded = list(corpus.decode(LEFT))
     assert [position for position, _ in decoded] == rows.frame["position"].tolist() == list(range(5))
@@ -57,7 +57,7 @@ def test_occurrence_follows_the_threshold_and_both_are_told(root: Path, threshol
 
 def test_the_camera_is_a_choice(root: Path) -> None:
     right = DISFA(root, camera="right")
-    assert all("RightVideo" in source for source in right.sources)
+    assert all("RightVideo" in video for video in right.videos)
     assert right.table.frame["view"].eq(2).all()
     assert DISFA(root).table.frame["view"].eq(1).all()
     assert right.fingerprint() != DISFA(root).fingerprint()
@@ -94,7 +94,7 @@ def test_a_person_without_labels_and_a_broken_video_are_listed(root: Path) -> No
     (root / "Videos_LeftCamera/LeftVideoSN003_comp.avi").write_bytes(b"not a video")
     corpus = DISFA(root)
     assert corpus.table.persons == ["DISFA/SN006"]
-    assert [(e.source[-14:], e.reason) for e in corpus.exclusions] == [
+    assert [(e.video[-14:], e.reason) for e in corpus.exclusions] == [
         ("SN001_comp.avi", "no label file"),
         ("SN003_comp.avi", "the video cannot be opened"),
     ]
@@ -106,7 +106,7 @@ def test_videos_and_labels_of_unequal_length_are_counted_exclusions(root: Path) 
     for path in (root / "ActionUnit_Labels/SN003").iterdir():
         edit(path, lambda lines: [*lines, "6,0"])
     corpus = DISFA(root)
-    assert [(e.source[-14:-9], e.position, e.reason) for e in corpus.exclusions] == [
+    assert [(e.video[-14:-9], e.position, e.reason) for e in corpus.exclusions] == [
         ("SN001", 4, "frame without label row"),
         ("SN003", 5, "label row without frame (the video ends early)"),
     ]

@@ -40,9 +40,9 @@ def test_people_are_global_and_ids_of_partitions_do_not_mix(standin: Standin) ->
 
 def test_row_i_of_a_label_file_belongs_to_decoded_frame_i(standin: Standin) -> None:
     corpus = FERA2017(standin.root, partitions=("train",))
-    source = corpus.sources[0]
-    rows = corpus.table.select(source=source)
-    decoded = list(corpus.decode(source))
+    video = corpus.videos[0]
+    rows = corpus.table.select(video=video)
+    decoded = list(corpus.decode(video))
     assert [position for position, _ in decoded] == rows.frame["position"].tolist()
     assert decoded[0][1].shape == (96, 96, 3)
     assert decoded[0][1].dtype == np.uint8
@@ -134,7 +134,7 @@ def test_only_needed_views_are_opened(copied: Path) -> None:
 def test_a_video_that_cannot_be_opened_is_listed(copied: Path) -> None:
     (copied / "FERA17_Train_MV" / f"{FIRST}_6.mp4").write_bytes(b"not a video")
     corpus = FERA2017(copied, partitions=("train",))
-    assert [(Path(e.source).stem, e.position) for e in corpus.exclusions if e.position is None] == [
+    assert [(Path(e.video).stem, e.position) for e in corpus.exclusions if e.position is None] == [
         (f"{FIRST}_6", None)
     ]
     with pytest.raises(CorpusError, match="cannot be opened"):
@@ -147,7 +147,7 @@ def test_a_video_cut_in_its_middle_gives_the_frames_it_still_has(copied: Path) -
     corpus = FERA2017(copied, partitions=("train",), persons=["BP4D/F001"])
     rows = corpus.table.select(task="T1")
     assert 0 < len(rows) < 12
-    assert len([e for e in corpus.exclusions if e.source.endswith(path.name)]) == 12 - len(rows)
+    assert len([e for e in corpus.exclusions if e.video.endswith(path.name)]) == 12 - len(rows)
     decoded = [p for p, _ in corpus.decode(f"FERA17_Train_MV/{FIRST}_6.mp4")]
     assert decoded == list(range(len(decoded)))
 
@@ -245,18 +245,18 @@ def test_links_and_names_that_leave_the_root_are_refused(copied: Path, tmp_path:
 def test_sidecar_landmarks_are_checked(copied: Path) -> None:
     corpus = FERA2017(copied, partitions=("train",))
     assert corpus.has_sidecar
-    source = corpus.sources[0]
-    assert corpus.sidecar_landmarks(source).shape == (12, 68, 3)
-    path = copied / "Landmarks" / f"{Path(source).stem}.npy"
+    video = corpus.videos[0]
+    assert corpus.sidecar_landmarks(video).shape == (12, 68, 3)
+    path = copied / "Landmarks" / f"{Path(video).stem}.npy"
     np.save(path, np.zeros((12, 5)))
     with pytest.raises(CorpusError, match=r"\(12, 5\)"):
-        corpus.sidecar_landmarks(source)
+        corpus.sidecar_landmarks(video)
     np.save(path, np.array([{"a": 1}]), allow_pickle=True)
     with pytest.raises(CorpusError, match="cannot be read"):
-        corpus.sidecar_landmarks(source)
+        corpus.sidecar_landmarks(video)
     path.unlink()
     with pytest.raises(CorpusError, match="cannot be read"):
-        corpus.sidecar_landmarks(source)
+        corpus.sidecar_landmarks(video)
 
 
 def test_the_fingerprint_follows_the_files_not_the_place(standin: Standin, copied: Path) -> None:
@@ -268,7 +268,7 @@ def test_the_fingerprint_follows_the_files_not_the_place(standin: Standin, copie
 
 def test_the_reader_travels_to_other_processes(standin: Standin) -> None:
     corpus = pickle.loads(pickle.dumps(FERA2017(standin.root)))
-    assert len(list(corpus.decode(corpus.sources[0]))) == 12
+    assert len(list(corpus.decode(corpus.videos[0]))) == 12
 
 
 def test_a_damaged_standin_description_is_an_error(copied: Path) -> None:
@@ -319,11 +319,11 @@ def test_video_frames_survive_encoding(tmp_path: Path) -> None:
 
 def test_video_by_video_is_the_whole_table(standin: Standin) -> None:
     corpus = FERA2017(standin.root)
-    parts = [corpus.read(source) for source in corpus.sources]
+    parts = [corpus.read(video) for video in corpus.videos]
     joined = FrameTable(pd.concat([table.frame for table, _ in parts if table is not None]))
     assert joined.fingerprint() == corpus.table.fingerprint()
     assert [e for _, excluded in parts for e in excluded] == corpus.exclusions
-    assert [s for sources in corpus.people.values() for s in sources] == corpus.sources
+    assert [s for videos in corpus.people.values() for s in videos] == corpus.videos
     assert sorted(corpus.people) == corpus.table.persons
     with pytest.raises(CorpusError, match="has no video none"):
         corpus.read("none.mp4")

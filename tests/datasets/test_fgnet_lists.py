@@ -35,13 +35,13 @@ def test_the_table_holds_all_folds_and_lists_keep_their_order(root: Path) -> Non
 
 def test_images_and_landmarks_are_those_of_the_preprocessing(root: Path) -> None:
     corpus = FGNetLists(root, "disfa")
-    source = "DISFA/aligned_images/SN001"
-    assert [n for n, image in corpus.decode(source) if image is not None and image.shape == (32, 32, 3)] == [
+    video = "DISFA/aligned_images/SN001"
+    assert [n for n, image in corpus.decode(video) if image is not None and image.shape == (32, 32, 3)] == [
         11,
         12,
     ]
     assert corpus.has_sidecar
-    points = corpus.sidecar_landmarks(source)
+    points = corpus.sidecar_landmarks(video)
     assert points.shape == (13, 68, 3)
     assert (points[11, :, :2] == 11).all()
     assert np.isnan(points[:11]).all()
@@ -61,7 +61,7 @@ def test_missing_images_and_landmarks_are_counted_exclusions(root: Path) -> None
     (root / F003 / "00011.jpg").unlink()
     (root / "BP4D/aligned_landmarks/F003/T1/00012.npy").unlink()
     corpus = FGNetLists(root, "bp4d")
-    assert [(e.source, e.position, e.reason) for e in corpus.exclusions] == [
+    assert [(e.video, e.position, e.reason) for e in corpus.exclusions] == [
         (F003, 11, "listed, but there is no such image"),
         (F003, 12, "listed, but there are no landmarks"),
     ]

@@ -19,7 +19,7 @@ def rows(n: int = 6) -> pd.DataFrame:
             "task": "T1",
             "view": 6,
             "frame": np.arange(n) + 2440,
-            "source": "a.mp4",
+            "video": "a.mp4",
             "position": np.arange(n),
             "pair_id": None,
             "AU12_r": [0, 1, 5, np.nan, 3, 2],

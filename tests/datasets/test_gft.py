@@ -75,7 +75,7 @@ def test_what_the_map_names_is_read_and_au_14_is_not(release: Path) -> None:
     assert set(table.frame["person"]) == {f"GFT/{subject}" for subject in PEOPLE}
     assert "occurrence of AU 1 12; '999', '' means not coded" in corpus.settings[0]
     assert not corpus.exclusions
-    positions = [position for position, _ in corpus.decode(corpus.sources[0])]
+    positions = [position for position, _ in corpus.decode(corpus.videos[0])]
     assert positions == [0, 1, 2, 3]
 
 
@@ -232,9 +232,9 @@ def test_the_standin_is_read_through_its_map_and_has_quirks(standin: Standin) ->
     assert reasons == ["frame without label row", "label row without frame"]
     uncoded = np.isnan(corpus.table.occurrences(corpus.table.occurrence_aus)).all(axis=1)
     assert uncoded.sum() == 3
-    for source in corpus.sources:
-        assert len(corpus.sidecar_landmarks(source)) == len(list(corpus.decode(source)))
-    assert np.isnan(corpus.sidecar_landmarks(corpus.sources[0])[3]).all()  # out of the picture
+    for video in corpus.videos:
+        assert len(corpus.sidecar_landmarks(video)) == len(list(corpus.decode(video)))
+    assert np.isnan(corpus.sidecar_landmarks(corpus.videos[0])[3]).all()  # out of the picture
     people = corpus.table.frame.groupby("subject").agg({"partition": "first", "gender": "first"})
     assert people.groupby("partition")["gender"].nunique().tolist() == [2, 2, 2]
     assert people["partition"].value_counts().to_dict() == {"train": 3, "valid": 3, "test": 3}
@@ -298,8 +298,8 @@ def test_the_sealed_truth_is_never_opened(standin: Standin, monkeypatch: pytest.
     monkeypatch.setattr(io, "open", traced)
     corpus = GFT(standin.root)
     _ = corpus.table, corpus.fingerprint(), corpus.standin
-    corpus.sidecar_landmarks(corpus.sources[0])
-    list(corpus.decode(corpus.sources[0]))
+    corpus.sidecar_landmarks(corpus.videos[0])
+    list(corpus.decode(corpus.videos[0]))
     assert any("STANDIN.json" in name for name in opened)  # the trace works
     assert len(list(standin.truth.glob("*.npz"))) == 9
     assert not [name for name in opened if str(standin.truth) in name]

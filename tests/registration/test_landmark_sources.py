@@ -7,29 +7,29 @@ import pytest
 
 from aukit.errors import CorpusError, WeightsError
 from aukit.registration import FaceAlignmentLandmarks, SidecarLandmarks
-from aukit.registration import landmark_sources as sources
+from aukit.registration import landmark_sources as videos
 
 
 class Corpus:
     has_sidecar = True
     reads = 0
 
-    def sidecar_landmarks(self, source):
+    def sidecar_landmarks(self, video):
         self.reads += 1
         return np.arange(5 * 68 * 3, dtype=np.float64).reshape(5, 68, 3)
 
 
 def test_sidecar_gives_rows_by_position_and_nan_beyond_the_end():
     corpus = Corpus()
-    source = SidecarLandmarks(corpus)
-    source.check()
+    video = SidecarLandmarks(corpus)
+    video.check()
     images = np.zeros((3, 4, 4, 3), np.uint8)
-    marks = source.landmarks("a.mp4", images, np.array([4, 0, 7]))
+    marks = video.landmarks("a.mp4", images, np.array([4, 0, 7]))
     assert marks.dtype == np.float32
     np.testing.assert_array_equal(marks[:2], corpus.sidecar_landmarks("a.mp4")[[4, 0]])
     assert np.isnan(marks[2]).all()
-    source.landmarks("a.mp4", images, np.array([1, 2, 3]))
-    assert corpus.reads == 2  # once by the source, once above
+    video.landmarks("a.mp4", images, np.array([1, 2, 3]))
+    assert corpus.reads == 2  # once by the video, once above
 
 
 def test_a_corpus_without_sidecar_is_refused_before_any_work():
@@ -49,7 +49,7 @@ def weights(tmp_path, monkeypatch):
         name = f"{stem}-{hashlib.sha256(content).hexdigest()[:10]}.{end}"
         (tmp_path / name).write_bytes(content)
         names.append(name)
-    monkeypatch.setattr(sources, "FACE_ALIGNMENT_FILES", tuple(names))
+    monkeypatch.setattr(videos, "FACE_ALIGNMENT_FILES", tuple(names))
     return tmp_path
 
 
@@ -57,7 +57,7 @@ def test_missing_weights_are_all_named_with_the_place(tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "hub"))
     with pytest.raises(WeightsError) as error:
         FaceAlignmentLandmarks(tmp_path).check()
-    for text in (*sources.FACE_ALIGNMENT_FILES, str(tmp_path), "checkpoints"):
+    for text in (*videos.FACE_ALIGNMENT_FILES, str(tmp_path), "checkpoints"):
         assert text in str(error.value)
     with pytest.raises(WeightsError):
         FaceAlignmentLandmarks(tmp_path).landmarks("a", np.zeros((1, 8, 8, 3), np.uint8), np.array([0]))
@@ -65,7 +65,7 @@ def test_missing_weights_are_all_named_with_the_place(tmp_path, monkeypatch):
 
 def test_damaged_weights_are_refused(weights):
     FaceAlignmentLandmarks(weights).check()
-    (weights / sources.FACE_ALIGNMENT_FILES[2]).write_bytes(b"something else")
+    (weights / videos.FACE_ALIGNMENT_FILES[2]).write_bytes(b"something else")
     with pytest.raises(WeightsError, match=r"depth-.*SHA-256"):
         FaceAlignmentLandmarks(weights).check()
 
@@ -73,7 +73,7 @@ def test_damaged_weights_are_refused(weights):
 def test_weights_may_lie_in_the_hub_folder(weights):
     folder = weights / "hub" / "hub" / "checkpoints"
     folder.mkdir(parents=True)
-    for name in sources.FACE_ALIGNMENT_FILES:
+    for name in videos.FACE_ALIGNMENT_FILES:
         (weights / name).rename(folder / name)
     FaceAlignmentLandmarks().check()
 
@@ -89,7 +89,7 @@ def test_the_largest_face_counts_and_nothing_is_fetched(weights, monkeypatch):
         def __init__(self, kind, **options):
             asked.append(options)
             self.files = [
-                api.load_file_from_url(f"https://example.org/{n}") for n in sources.FACE_ALIGNMENT_FILES[1:]
+                api.load_file_from_url(f"https://example.org/{n}") for n in videos.FACE_ALIGNMENT_FILES[1:]
             ]
             self.face_detector = Detector()
 
@@ -106,8 +106,8 @@ def test_the_largest_face_counts_and_nothing_is_fetched(weights, monkeypatch):
     monkeypatch.setitem(sys.modules, "face_alignment.api", api)
     images = np.zeros((2, 12, 12, 3), np.uint8)
     images[1] = 9
-    source = FaceAlignmentLandmarks(weights, device="cpu")
-    marks = source.landmarks("a", images, np.arange(2))
+    video = FaceAlignmentLandmarks(weights, device="cpu")
+    marks = video.landmarks("a", images, np.arange(2))
     assert np.isnan(marks[0]).all()
     assert (marks[1] == 9).all()
     assert asked[0]["compile"] is False

@@ -15,8 +15,7 @@ from aukit.registration import (
     frontal_template,
     similarity_align,
 )
-from aukit.simulation import Avatar, Camera, render
-from aukit.simulation.face import face_model
+from aukit.simulation import Avatar, Camera, face_model, render
 
 FRAME = 160
 NAMES = ("ffhq", "similarity", "frontal3d")

@@ -2,8 +2,7 @@ import os
 
 import pytest
 
-from aukit.simulation import Avatar, FaceModel
-from aukit.simulation.face import face_model
+from aukit.simulation import Avatar, FaceModel, face_model
 
 needs_ict = pytest.mark.skipif(
     not os.environ.get("AUKIT_ICT_BASIS"),

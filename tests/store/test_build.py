@@ -24,7 +24,7 @@ def test_rows_of_images_landmarks_and_table_belong_together(tmp_path):
     assert store.landmarks.shape == (60, 68, 3)
     for row in (0, 17, 59):
         frame = store.table.frame.iloc[row]
-        image = dict(corpus.decode(frame["source"]))[frame["position"]]
+        image = dict(corpus.decode(frame["video"]))[frame["position"]]
         assert (store.images[row] == image[:16, :16]).all()
         assert store.landmarks[row, 0, 0] == frame["position"]
     assert store.table.intensities(AUS).tolist() == corpus.table.intensities(AUS).tolist()
@@ -37,21 +37,21 @@ def test_every_frame_left_out_is_listed_with_its_reason(tmp_path):
     corpus.broken["p01.mp4"] = 4
     corpus.faceless = {("p02.mp4", 0), ("p02.mp4", 9)}
     frame = corpus.table.frame
-    frame.loc[
-        frame["source"].eq("p03.mp4") & (frame["position"] < 2), [c for c in frame if c[:2] == "AU"]
-    ] = np.nan
+    frame.loc[frame["video"].eq("p03.mp4") & (frame["position"] < 2), [c for c in frame if c[:2] == "AU"]] = (
+        np.nan
+    )
     store = fake_store(tmp_path, corpus)
     assert len(store) == 60 - 3 - 6 - 2 - 2
     reasons = store.exclusions.groupby("reason").size()
-    assert reasons["the source ends before this frame"] == 3
-    assert reasons["the source cannot be decoded: p01.mp4: damaged at frame 4"] == 6
+    assert reasons["the video ends before this frame"] == 3
+    assert reasons["the video cannot be decoded: p01.mp4: damaged at frame 4"] == 6
     assert reasons["no face landmarks"] == 2
     assert reasons["no action unit is coded"] == 2
     assert reasons["no person of that name"] == 1
     lost = store.exclusions[store.exclusions["reason"] == "no face landmarks"]
     assert sorted(lost["position"]) == [0, 9]
-    assert set(lost["source"]) == {"p02.mp4"}
-    assert "6 x the source cannot be decoded" in store.summary()
+    assert set(lost["video"]) == {"p02.mp4"}
+    assert "6 x the video cannot be decoded" in store.summary()
     assert "14 left out" in store.summary()
 
 
@@ -89,7 +89,7 @@ def _build_slowly(out):
 
 
 def test_kill_9_loses_nothing(tmp_path):
-    """Killed again and again after the first source is done, the store ends in the same bytes."""
+    """Killed again and again after the first video is done, the store ends in the same bytes."""
     reference = fake_store(tmp_path / "reference", FakeCorpus(delay=0.005))
     out = tmp_path / "out"
     done = 0
@@ -113,7 +113,7 @@ def test_kill_9_loses_nothing(tmp_path):
 @pytest.mark.parametrize("moment", range(6))
 def test_a_kill_while_merging_loses_nothing(tmp_path, monkeypatch, moment):
     """Stop at the n-th file that is removed or replaced during the merge."""
-    import aukit.data.preparation as module
+    import aukit.store.build as module
 
     reference = fake_store(tmp_path / "reference")
     count = 0
@@ -189,9 +189,9 @@ def test_a_pickled_store_is_its_path(tmp_path):
 class OfAllSizes(FakeCorpus):
     """Frames of changing size, one of them damaged."""
 
-    def decode(self, source):
-        for position, frame in super().decode(source):
-            if (source, position) == ("p00.mp4", 3):
+    def decode(self, video):
+        for position, frame in super().decode(video):
+            if (video, position) == ("p00.mp4", 3):
                 yield position, None
             else:
                 yield position, np.pad(frame, ((0, position % 3), (0, position % 2), (0, 0)))
@@ -207,4 +207,4 @@ def test_frames_may_differ_in_size_and_a_damaged_one_costs_itself_only(tmp_path)
         == np.delete(reference.table.frame["position"].to_numpy(), 3).tolist()
     )
     lost = store.exclusions[store.exclusions["reason"] == "the frame cannot be decoded"]
-    assert list(zip(lost["source"], lost["position"], strict=True)) == [("p00.mp4", 3)]
+    assert list(zip(lost["video"], lost["position"], strict=True)) == [("p00.mp4", 3)]

@@ -139,7 +139,7 @@ def test_a_run_stopped_at_every_batch_ends_bit_equal(finished, tmp_path):
 
 SCRIPT = """
 import json, sys
-from aukit.runs import execute
+from aukit.training import execute
 execute(json.loads(sys.argv[1]), sys.argv[2])
 """
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from aukit.simulation.face.topology import mean_topology
-from aukit.simulation.render.shading_numba import vertex_normals
+from aukit.simulation.rendering.shading_numba import vertex_normals
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]

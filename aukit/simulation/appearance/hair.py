@@ -16,7 +16,7 @@ from aukit.simulation.appearance.headwear import add_cap, add_scarf
 from aukit.simulation.appearance.long_hair import hang
 from aukit.simulation.face import head_shape as hs
 from aukit.simulation.face.atlas import noise
-from aukit.simulation.render.shading_numba import HAIR
+from aukit.simulation.rendering.shading_numba import HAIR
 
 Array = NDArray[np.float64]
 

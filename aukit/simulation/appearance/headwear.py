@@ -8,7 +8,7 @@ from aukit.simulation.appearance.appearance import Appearance
 from aukit.simulation.appearance.attached_mesh import Array, Builder, mean_skin, places
 from aukit.simulation.face import head_shape as hs
 from aukit.simulation.face.atlas import noise
-from aukit.simulation.render.shading_numba import CAP
+from aukit.simulation.rendering.shading_numba import CAP
 
 _TURN_RING = -18.0
 """Below this ring a scarf leaves the head and falls."""

@@ -11,7 +11,7 @@ from aukit.simulation.appearance.hair_direction import combed, taper
 from aukit.simulation.appearance.hairline import hair_line
 from aukit.simulation.face import head_shape as hs
 from aukit.simulation.face.atlas import noise
-from aukit.simulation.render.shading_numba import HAIR
+from aukit.simulation.rendering.shading_numba import HAIR
 
 Array = NDArray[np.float64]
 _ENDS = {"long": 165.0, "bob": 80.0}

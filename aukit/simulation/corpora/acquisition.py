@@ -15,8 +15,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aukit.simulation.render.background import clutter, wall
-from aukit.simulation.render.light import Light, direction
+from aukit.simulation.rendering.background import clutter, wall
+from aukit.simulation.rendering.light import Light, direction
 
 Range = tuple[float, float]
 

@@ -19,7 +19,7 @@ from aukit.simulation.camera import Camera
 from aukit.simulation.corpora import config as r
 from aukit.simulation.corpora.acquisition import LOOKS
 from aukit.simulation.corpora.config import NO_MISHAPS, Mishaps, Recording, SimulationConfig, TrackerSettings
-from aukit.simulation.render.renderer import render
+from aukit.simulation.rendering.renderer import render
 from aukit.utils.files import atomic_path
 
 ZOOM = 1.12

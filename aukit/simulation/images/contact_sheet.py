@@ -18,9 +18,9 @@ from aukit.simulation.behaviour.person import INDEX, Person
 from aukit.simulation.camera import Camera
 from aukit.simulation.corpora.acquisition import LOOKS, to_pixels
 from aukit.simulation.pairs.retargeting import both_sides
-from aukit.simulation.render.background import plain_background
-from aukit.simulation.render.light import Light
-from aukit.simulation.render.renderer import render
+from aukit.simulation.rendering.background import plain_background
+from aukit.simulation.rendering.light import Light
+from aukit.simulation.rendering.renderer import render
 from aukit.utils.files import atomic_path
 
 Pixels = NDArray[np.uint8]

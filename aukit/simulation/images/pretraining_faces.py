@@ -30,9 +30,9 @@ from aukit.simulation.behaviour.random_expressions import sample_expression
 from aukit.simulation.camera import Camera
 from aukit.simulation.corpora.recorder import LIFT, ZOOM
 from aukit.simulation.pairs.retargeting import COLUMN, both_sides
-from aukit.simulation.render.background import plain_background
-from aukit.simulation.render.light import Light
-from aukit.simulation.render.renderer import render
+from aukit.simulation.rendering.background import plain_background
+from aukit.simulation.rendering.light import Light
+from aukit.simulation.rendering.renderer import render
 from aukit.utils.files import atomic_path
 from aukit.utils.jobs import WHOLE, Shard, claim, disk_errors, remove_leftovers, run_jobs
 

@@ -36,9 +36,9 @@ from aukit.simulation.camera import Camera
 from aukit.simulation.corpora.acquisition import LOOKS, to_pixels
 from aukit.simulation.corpora.recorder import LIFT, ZOOM
 from aukit.simulation.pairs.retargeting import COLUMN, both_sides
-from aukit.simulation.render.background import plain_background
-from aukit.simulation.render.light import Light
-from aukit.simulation.render.renderer import render
+from aukit.simulation.rendering.background import plain_background
+from aukit.simulation.rendering.light import Light
+from aukit.simulation.rendering.renderer import render
 from aukit.utils.files import atomic_path, write_atomic
 from aukit.utils.jobs import WHOLE, Shard, claim, concatenate_parquet, disk_errors, remove_leftovers, run_jobs
 

@@ -120,7 +120,7 @@ def check_tracker(folder: Path, recordings: list[str]) -> str:
 
 def _meant(table: FrameTable, rng: np.random.Generator) -> npt.NDArray[np.float32]:
     """Activations [N, A] that the labels say."""
-    where = str(table.frame["source"].iloc[0])
+    where = str(table.frame["video"].iloc[0])
     aus = sorted({*table.occurrence_aus, *table.intensity_aus} & set(VISIBLE_AUS))
     levels = np.full((len(table), len(aus)), np.nan, np.float32)
     present = [au for au in aus if au in table.occurrence_aus]

@@ -23,9 +23,9 @@ from aukit.simulation.camera import Camera
 from aukit.simulation.corpora.acquisition import to_pixels
 from aukit.simulation.corpora.recorder import LIFT, ZOOM, frames_at_once, tensor
 from aukit.simulation.pairs.identities import Member
-from aukit.simulation.render.background import plain_background
-from aukit.simulation.render.light import Light
-from aukit.simulation.render.renderer import render
+from aukit.simulation.rendering.background import plain_background
+from aukit.simulation.rendering.light import Light
+from aukit.simulation.rendering.renderer import render
 from aukit.utils.files import atomic_path
 from aukit.utils.jobs import remove_leftovers
 

@@ -68,7 +68,7 @@ class _Job:
     """One driving recording and the avatars of its person."""
 
     person: str
-    source: str
+    video: str
     title: str
     members: tuple[Member, Member]
 
@@ -78,7 +78,7 @@ class _Job:
     def rows(self, out: Path) -> Path:
         return out / RECORDINGS / f"{self.title}.parquet"
 
-    def video(self, out: Path, member: Member) -> Path:
+    def render_file(self, out: Path, member: Member) -> Path:
         return out / "videos" / member.subject / f"{self.title}.mp4"
 
     def landmarks(self, out: Path, member: Member) -> Path:
@@ -88,7 +88,7 @@ class _Job:
         """Whether its note is there, and so are its files unless no frame could be used."""
         if not self.note(out).exists():
             return False
-        files = [f(out, m) for m in self.members for f in (self.video, self.landmarks)]
+        files = [f(out, m) for m in self.members for f in (self.render_file, self.landmarks)]
         return self.frames(out) == 0 or all(file.exists() for file in [self.rows(out), *files])
 
     def frames(self, out: Path) -> int:
@@ -157,15 +157,13 @@ def write_avatar_pairs(
     recipe = AvatarPairsConfig(drive, partitions, views, how, size, seed, basis=basis)
     driver = {"corpus": drive, "fingerprint": corpus.fingerprint(), "standin": standin}
     if tracker:
-        driver["tracker"] = check_tracker(tracker, [corpus.title(source) for source in corpus.sources])
+        driver["tracker"] = check_tracker(tracker, [corpus.title(video) for video in corpus.videos])
     cast(seed)[0].avatar(seed, basis)  # says now if there is no such basis
     claim(out, MARKER, recipe.description(driver))
     people = corpus.people
     members = assign(list(people), seed)
     jobs = [
-        _Job(p, source, corpus.title(source), members[p])
-        for p, sources in people.items()
-        for source in sources
+        _Job(p, video, corpus.title(video), members[p]) for p, videos in people.items() for video in videos
     ]
     with disk_errors(out):
         write_atomic(out / CAST, cast_table(cast(seed)).to_csv(index=False).encode())
@@ -206,12 +204,12 @@ def _render_video(place: _Place, job: _Job) -> None:
     """One job; its note is written last."""
     out, recipe = place.out, place.recipe
     corpus = _driver(recipe.drive, place.drive_root, recipe.partitions, recipe.views)
-    table, left_out = corpus.read(job.source)
+    table, left_out = corpus.read(job.video)
     excluded = [(e.position, e.reason) for e in left_out]
     frames, repairs = 0, {}
     if table is not None:
         position = table.frame["position"].to_numpy()
-        rows = corpus.tracker_rows(job.source, position)
+        rows = corpus.tracker_rows(job.video, position)
         moved = expressions(table, recipe.expression, recipe.seed, job.title, place.tracker, rows)
         kept = np.array([not reason for reason in moved.reasons])
         excluded += [(int(position[i]), moved.reasons[i]) for i in np.flatnonzero(~kept)]
@@ -223,12 +221,12 @@ def _render_video(place: _Place, job: _Job) -> None:
             driven = with_pair_ids(table.take(np.flatnonzero(kept)))
             parts = []
             for member in job.members:
-                video, points = job.video(out, member), job.landmarks(out, member)
+                video, points = job.render_file(out, member), job.landmarks(out, member)
                 film(recipe, job.title, member, moved.activations[kept], video, points)
                 parts.append(_rows(driven, job, member, out))
             FrameTable(pd.concat(parts, ignore_index=True)).write_parquet(job.rows(out))
         note = {
-            "source": job.source,
+            "video": job.video,
             "avatars": [m.subject for m in job.members],
             "frames": frames,
             "exclusions": excluded,
@@ -248,7 +246,7 @@ def _rows(driven: FrameTable, job: _Job, member: Member, out: Path) -> pd.DataFr
         gender=member.gender,
         task=[f"{subject}_{task}_{view}" for subject, task, view in tasks],
         view=0,
-        source=job.video(out, member).relative_to(out).as_posix(),
+        video=job.render_file(out, member).relative_to(out).as_posix(),
         position=np.arange(len(frame)),
     )
 

@@ -83,9 +83,9 @@ def test_bp4d_has_the_quirks_of_the_release(bp4d: Standin) -> None:
     shown = [image for _, image in corpus.decode("Sequences(2D+3D)/F003/T1") if image is not None]
     dark = [(image < 60).all(axis=-1).sum() for image in shown]
     assert min(dark[2:4]) > 1.5 * max(dark[:2] + dark[4:])
-    first = corpus.sources[0]
+    first = corpus.videos[0]
     landmarks = corpus.sidecar_landmarks(first)
-    rows = corpus.table.select(source=first).frame["position"].to_numpy()
+    rows = corpus.table.select(video=first).frame["position"].to_numpy()
     assert np.isnan(landmarks[rows[4]]).all()  # out of the picture
     assert len(BP4D(bp4d.root, leave_out_occluded=True).table) == len(corpus.table) - 2
 
@@ -118,10 +118,10 @@ def test_disfa_in_its_official_layout(disfa: Standin) -> None:
     assert people.tolist().count("female") == 3
     for camera in ("left", "right"):
         corpus = DISFA(disfa.root, camera)
-        frames = {len(list(corpus.decode(source))) for source in corpus.sources}
+        frames = {len(list(corpus.decode(video))) for video in corpus.videos}
         assert frames == {5, 6}
-        for source in corpus.sources:
-            assert len(corpus.sidecar_landmarks(source)) == len(list(corpus.decode(source)))
+        for video in corpus.videos:
+            assert len(corpus.sidecar_landmarks(video)) == len(list(corpus.decode(video)))
 
 
 def test_disfa_has_the_quirks_of_the_release(disfa: Standin) -> None:
@@ -131,7 +131,7 @@ def test_disfa_has_the_quirks_of_the_release(disfa: Standin) -> None:
         "label row without frame (the video ends early)",
     ]
     assert any("no label file of AU 26" in note for note in corpus.notes)
-    assert np.isnan(corpus.sidecar_landmarks(corpus.sources[0])[3]).all()
+    assert np.isnan(corpus.sidecar_landmarks(corpus.videos[0])[3]).all()
     levels = corpus.table.intensities(DISFA_AUS)
     assert np.isfinite(levels[:, :-1]).all()  # every frame is coded
 
@@ -216,8 +216,8 @@ def test_sealed_truth_lies_outside_and_is_never_opened(
     monkeypatch.setattr(io, "open", traced)
     corpus = {"bp4d": BP4D, "disfa": DISFA}[which](standin.root)
     _ = corpus.table, corpus.fingerprint(), corpus.standin
-    corpus.sidecar_landmarks(corpus.sources[0])
-    list(corpus.decode(corpus.sources[0]))
+    corpus.sidecar_landmarks(corpus.videos[0])
+    list(corpus.decode(corpus.videos[0]))
     assert any("STANDIN.json" in name for name in opened)  # the trace works
     assert not [name for name in opened if str(standin.truth) in name]
 

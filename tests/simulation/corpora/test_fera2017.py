@@ -52,12 +52,12 @@ def test_quirks_of_real_releases_are_there(standin: Standin) -> None:
     test = {p.split("/")[1] for p in corpus.table.persons if p.startswith("FERA2017-test/")}
     assert train & test  # ids re-used across partitions
     assert len([e for e in corpus.exclusions if e.position is not None]) == 3  # videos one frame short
-    first = corpus.sources[0]
+    first = corpus.videos[0]
     assert np.isnan(corpus.sidecar_landmarks(first)[6]).all()
     shown = [image for _, image in corpus.decode(first)]
     # In that frame there is a wall and no face: far less contrast than with the person in the picture.
     assert shown[6].std() < 0.6 * shown[5].std()
-    assert 6 in corpus.table.select(source=first).frame["position"].to_numpy()
+    assert 6 in corpus.table.select(video=first).frame["position"].to_numpy()
     assert np.isnan(corpus.table.intensities((1, 4, 6, 10, 12, 14, 17))).any()  # code 9
 
 
@@ -77,8 +77,8 @@ def test_sealed_truth_lies_outside_and_is_never_opened(
     monkeypatch.setattr(io, "open", traced)
     corpus = FERA2017(standin.root)
     _ = corpus.table, corpus.fingerprint(), corpus.standin
-    corpus.sidecar_landmarks(corpus.sources[0])
-    list(corpus.decode(corpus.sources[0]))
+    corpus.sidecar_landmarks(corpus.videos[0])
+    list(corpus.decode(corpus.videos[0]))
     assert any("STANDIN.json" in name for name in opened)  # the trace works
     assert not [name for name in opened if str(standin.truth) in name]
 
@@ -93,11 +93,11 @@ def test_labels_are_codes_not_parameters(standin: Standin) -> None:
     corpus = FERA2017(standin.root)
     aus = (1, 4, 6, 10, 12, 14, 17)
     wrong = 0
-    for source in corpus.sources:
-        truth = np.load(standin.truth / f"{Path(source).stem}.npz")
+    for video in corpus.videos:
+        truth = np.load(standin.truth / f"{Path(video).stem}.npz")
         columns = [truth["aus"].tolist().index(au) for au in aus]
         exact = np.clip(np.floor(truth["intensity"][:, columns] + 0.5), 0, 5)
-        labels = corpus.table.select(source=source).intensities(aus)
+        labels = corpus.table.select(video=video).intensities(aus)
         wrong += int((labels != exact[: len(labels)])[np.isfinite(labels)].sum())
     assert wrong > 30
 
@@ -105,9 +105,9 @@ def test_labels_are_codes_not_parameters(standin: Standin) -> None:
 def test_the_sidecar_follows_the_face_but_not_exactly(standin: Standin) -> None:
     corpus = FERA2017(standin.root)
     errors = []
-    for source in corpus.sources:
-        clean = np.load(standin.truth / f"{Path(source).stem}.npz")["landmarks"]
-        tracked = corpus.sidecar_landmarks(source)
+    for video in corpus.videos:
+        clean = np.load(standin.truth / f"{Path(video).stem}.npz")["landmarks"]
+        tracked = corpus.sidecar_landmarks(video)
         box = np.sqrt(np.prod(np.ptp(clean[..., :2], axis=1), axis=-1))[: len(tracked), None]
         errors.append(np.linalg.norm((tracked - clean[: len(tracked)])[..., :2], axis=-1) / box)
     assert 0.028 < np.nanmean(np.concatenate(errors)) < 0.042

@@ -11,7 +11,7 @@ import pytest
 
 from aukit.cli import main
 from aukit.mesh import ObjMesh, read_obj, write_obj
-from aukit.simulation.face import face_model
+from aukit.simulation import face_model
 from aukit.simulation.ict.basis_file import SHAPES, BasisError, read_basis
 from aukit.simulation.ict.convert import ICT_LAYOUT, NEUTRAL, Layout, import_ict
 
@@ -186,11 +186,11 @@ def test_what_is_no_basis_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.skipif(not SAMPLE, reason="AUKIT_ICT_SAMPLE names no folder with meshes of ICT-FaceKit")
 def test_real_meshes_fit_the_layout(tmp_path: Path) -> None:
-    source = Path(str(SAMPLE))
+    video = Path(str(SAMPLE))
     folder = tmp_path / "FaceXModel"
     folder.mkdir()
-    shutil.copy(source / "LICENSE", tmp_path)
-    for file in (source / "FaceXModel").iterdir():
+    shutil.copy(video / "LICENSE", tmp_path)
+    for file in (video / "FaceXModel").iterdir():
         (folder / file.name).symlink_to(file)
     named = json.loads((folder / "vertex_indices.json").read_text())["expressions"]
     assert set(SHAPES) == {*named, "cheekRaiser_L", "cheekRaiser_R"}

@@ -6,8 +6,7 @@ import torch
 
 from aukit.errors import ConfigError
 from aukit.facs import VISIBLE_AUS
-from aukit.simulation import Avatar, Camera, FaceModel, render
-from aukit.simulation.face import face_model
+from aukit.simulation import Avatar, Camera, FaceModel, face_model, render
 from aukit.simulation.face.topology import EYE, MOUTH, SKIN, TEETH
 from tests.simulation.conftest import needs_ict
 from tests.simulation.face.test_face_model import DIRECTIONS, L_LID_UP, MIRROR

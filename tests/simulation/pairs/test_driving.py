@@ -19,7 +19,7 @@ NO_ERROR = ExpressionTrackerSettings(gain=0, lag=(0, 0), drift=0, jitter=0, thre
 def table(positions: list[int], **labels: list[float]) -> FrameTable:
     ids = {
         "corpus": "fera2017", "partition": "train", "person": "BP4D/F001", "subject": "F001",
-        "gender": "female", "task": "T1", "view": 6, "source": f"a/{VIDEO}.mp4", "pair_id": None,
+        "gender": "female", "task": "T1", "view": 6, "video": f"a/{VIDEO}.mp4", "pair_id": None,
     }  # fmt: skip
     frame = pd.DataFrame({"position": positions, "frame": [p + 1 for p in positions], **labels})
     return FrameTable(frame.assign(**ids))

@@ -72,8 +72,8 @@ def files(root: Path) -> dict[str, bytes]:
 def test_every_driving_frame_has_a_woman_and_a_man_with_its_labels(drive: Path, pairs: Path) -> None:
     corpus, real = AvatarPairs(pairs), with_pair_ids(FERA2017(drive, ("train",)).table)
     frame = corpus.table.frame
-    left_out = {(e.source, e.position) for e in corpus.exclusions}
-    used = [p not in left_out for p in zip(real.frame["source"], real.frame["position"], strict=True)]
+    left_out = {(e.video, e.position) for e in corpus.exclusions}
+    used = [p not in left_out for p in zip(real.frame["video"], real.frame["position"], strict=True)]
     expected = real.frame[used].set_index("pair_id")
     for gender in ("female", "male"):
         own = frame[frame["gender"] == gender].set_index("pair_id")
@@ -98,10 +98,10 @@ def test_each_person_keeps_two_avatars(pairs: Path) -> None:
 
 def test_videos_and_landmarks_fit_the_table(pairs: Path) -> None:
     corpus = AvatarPairs(pairs)
-    for source, rows in corpus.table.frame.groupby("source"):
-        images = [image for _, image in corpus.decode(str(source))]
+    for video, rows in corpus.table.frame.groupby("video"):
+        images = [image for _, image in corpus.decode(str(video))]
         assert [i.shape for i in images] == [(SIZE, SIZE, 3)] * len(rows)
-        points = corpus.sidecar_landmarks(str(source))
+        points = corpus.sidecar_landmarks(str(video))
         assert points.shape == (len(rows), 68, 3)
         assert ((points[..., :2] > 0) & (points[..., :2] < SIZE)).all()
         # The background is plain: the corners of a frame have one colour, up to the codec.

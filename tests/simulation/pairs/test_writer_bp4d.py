@@ -71,14 +71,12 @@ def test_each_frame_of_each_part_has_a_woman_and_a_man_with_its_labels(drive: Pa
 def test_recordings_of_one_task_do_not_meet(pairs: Path) -> None:
     """Folders of all people are called T1: files are named after person and task."""
     corpus = AvatarPairs(pairs)
-    tasks = corpus.table.frame.groupby("source")["task"].unique()
+    tasks = corpus.table.frame.groupby("video")["task"].unique()
     assert all(len(found) == 1 for found in tasks)
     assert len(tasks) == 2 * 3
-    assert corpus.table.sources[0] == "videos/F01/F001_T1.mp4"
-    for source, rows in corpus.table.frame.groupby("source"):
-        assert (
-            len(list(corpus.decode(str(source)))) == len(corpus.sidecar_landmarks(str(source))) == len(rows)
-        )
+    assert corpus.table.videos[0] == "videos/F01/F001_T1.mp4"
+    for video, rows in corpus.table.frame.groupby("video"):
+        assert len(list(corpus.decode(str(video)))) == len(corpus.sidecar_landmarks(str(video))) == len(rows)
 
 
 def test_the_sealed_truth_is_never_opened(drive: Path, pairs: Path) -> None:
@@ -135,7 +133,7 @@ def test_from_a_configuration_to_triplets(
         }
 
     arguments = {
-        "source": corpus("BP4DDataModule", drive, holdout_fraction=0.5),
+        "video": corpus("BP4DDataModule", drive, holdout_fraction=0.5),
         "target": corpus("DISFADataModule", target, aus=[1, 2, 4, 6, 12], selection="oracle"),
         "avatars": corpus("AvatarPairsDataModule", pairs),
         "batch_size": 2,
@@ -151,10 +149,10 @@ def test_from_a_configuration_to_triplets(
     assert data.aus == (1, 2, 4, 6, 12)
     assert set(data.notes["standins"]) == {"bp4d", "disfa", "avatar_pairs"}
     # One face is out of the picture: its frame cannot be registered, its two renders can.
-    assert (data.source.store.exclusions["reason"] == "no face landmarks").sum() == 1
+    assert (data.video.store.exclusions["reason"] == "no face landmarks").sum() == 1
     assert data.notes["renders_without_their_real_frame"] == 2
     batch = next(iter(data.train_dataloader()))
-    ids = with_pair_ids(data.source.store.table).frame["pair_id"].iloc[batch["rows"].numpy()].tolist()
+    ids = with_pair_ids(data.video.store.table).frame["pair_id"].iloc[batch["rows"].numpy()].tolist()
     renders = data.avatars.store
     for gender in ("female", "male"):
         rows = [renders.table.rows(pair_id=pair, gender=gender).item() for pair in ids]

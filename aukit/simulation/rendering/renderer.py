@@ -22,10 +22,10 @@ from aukit.simulation.camera import PIVOT, Camera
 from aukit.simulation.face.atlas import PAINT_STEP, SHEEN_STEP
 from aukit.simulation.face.face_model import FaceModel, face_model
 from aukit.simulation.face.topology import CLOTH, EYE, SKIN
-from aukit.simulation.render import shading_numba as shading
-from aukit.simulation.render import shading_torch as torch_shading
-from aukit.simulation.render.background import plain_background
-from aukit.simulation.render.light import Light
+from aukit.simulation.rendering import shading_numba as shading
+from aukit.simulation.rendering import shading_torch as torch_shading
+from aukit.simulation.rendering.background import plain_background
+from aukit.simulation.rendering.light import Light
 
 _SHADOW_SIZE = 224
 _SHADOW_SPAN = 330.0

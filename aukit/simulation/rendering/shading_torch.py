@@ -1,4 +1,4 @@
-"""The loops of `aukit.simulation.render.shading_numba` as torch operations over a batch of frames, for accelerators.
+"""The loops of `aukit.simulation.rendering.shading_numba` as torch operations over a batch of frames, for accelerators.
 
 The formulas are the loops', which say why; here they work on all samples of all frames at once, in float32
 (the loops calculate in float64), so that pictures differ by rounding only.  Nothing leaves the device, and it
@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from aukit.simulation.face.topology import CLOTH, EYE, MOUTH, SKIN, TEETH
-from aukit.simulation.render.shading_numba import CURVE_END, CURVE_STEPS, HAIR, SKIPPED
+from aukit.simulation.rendering.shading_numba import CURVE_END, CURVE_STEPS, HAIR, SKIPPED
 
 Vector = tuple[float, float, float]
 
@@ -99,7 +99,7 @@ def shade(
     lit_vertices: Tensor, key: Vector, key_colour: Vector, fill: Vector, fill_colour: Vector,
     sky: Vector, ground: Vector, hardness: float, factor: int,
 ) -> Lit:  # fmt: skip
-    """Light every sample of a batch of images; see `aukit.simulation.render.shading_numba.shade`.
+    """Light every sample of a batch of images; see `aukit.simulation.rendering.shading_numba.shade`.
 
     Tensors of frames: `ids` [B, H, W], `samples`, `normals` [B, M, 3], `height` [B, T, T], `relief` [B] and
     `lit_vertices` [B, M]; the person's: `triangles`, `part`, `uv`, `paint` (float32, in its units) and
@@ -227,7 +227,7 @@ def resolve(
         gain: float32 [B], exposure.
         background: sRGB [B, 3, H, W] in [0, 1].
         factor: Samples per pixel along each axis.
-        curve: The table of `aukit.simulation.render.shading_numba.tone_curve`.
+        curve: The table of `aukit.simulation.rendering.shading_numba.tone_curve`.
 
     Returns:
         sRGB [B, 3, H, W] in [0, 1] and the share of each pixel that is covered [B, H, W].

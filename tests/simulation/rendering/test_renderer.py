@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from aukit.simulation import Appearance, Avatar, Camera, Light, clutter, render
-from aukit.simulation.face import face_model
+from aukit.simulation import Appearance, Avatar, Camera, Light, clutter, face_model, render
 from tests.simulation.conftest import BASES
 
 
