@@ -110,7 +110,7 @@ class PreparedStore:
         lines = [
             f"{self.path}",
             f"{len(self):,} crops of {self.size} x {self.size} ({self.manifest['registration']['name']}),"
-            f" {frame['person'].nunique()} people, {frame['source'].nunique()} sources",
+            f" {frame['person'].nunique()} people, {frame['video'].nunique()} videos",
         ]
         for partition, rows in frame.groupby("partition", sort=False):
             lines.append(f"  {partition}: {len(rows):,} frames, {rows['person'].nunique()} people")

@@ -41,7 +41,7 @@ class Corpus:
             f"{self.name}{self.table.fingerprint()}{self.rows.tolist()}".encode()
         ).hexdigest()
 
-    def decode(self, source: str) -> Iterator[tuple[int, np.ndarray]]:
+    def decode(self, video: str) -> Iterator[tuple[int, np.ndarray]]:
         frame = self.table.frame
         for row in np.flatnonzero((frame["video"] == video).to_numpy()):
             image = np.zeros((SIZE, SIZE, 3), np.uint8)
