@@ -1,0 +1,19 @@
+# What the package exports, each from where it is defined; read by type checkers and by its lazy loader.
+from .avatar_pairs import AvatarPairs as AvatarPairs
+from .avatar_pairs import with_pair_ids as with_pair_ids
+from .bp4d import BP4D as BP4D
+from .check_fera2017 import check_fera2017 as check_fera2017
+from .check_parts import check_bp4d as check_bp4d
+from .check_parts import check_disfa as check_disfa
+from .check_parts import check_gft as check_gft
+from .disfa import DISFA as DISFA
+from .fera2017 import FERA2017 as FERA2017
+from .fgnet_lists import FGNetLists as FGNetLists
+from .frame_table import FrameTable as FrameTable
+from .gft import GFT as GFT
+from .registry import CorpusEntry as CorpusEntry
+from .registry import corpus_entry as corpus_entry
+from .registry import corpus_names as corpus_names
+from .registry import register as register
+from .release import Exclusion as Exclusion
+from .verify import CheckReport as CheckReport
