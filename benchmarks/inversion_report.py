@@ -24,7 +24,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from aukit.datamodules.corpus import held_out_people
-from aukit.datasets.folds import fold_parts
+from aukit.datasets.folds import fold_splits
 from aukit.metrics import kernel_distance
 from aukit.metrics.features import FIXED_FEATURES, FixedFeatures
 from aukit.models.fgnet.inversion import Inverter, effective_dimensions, gradient_distance, mouth
@@ -104,7 +104,7 @@ def people_probe(
     aus = store.table.occurrence_aus
     labels = store.table.occurrences(aus)
     rows = np.flatnonzero(~np.isnan(labels).any(axis=1))[::every]
-    trained, tested = fold_parts(0)
+    trained, tested = fold_splits(0)
     parts = store.table.frame["partition"].to_numpy(dtype=str)[rows]
     known, fresh = np.isin(parts, trained), parts == tested
     codes, _, target = _run(network, np.asarray(store.images[rows]))

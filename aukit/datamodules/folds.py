@@ -12,7 +12,7 @@ import numpy as np
 
 from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
-from aukit.datasets.folds import fold_parts, subset
+from aukit.datasets.folds import fold_splits, subset
 from aukit.errors import ConfigError
 from aukit.store.build import prepare_release
 
@@ -76,7 +76,7 @@ class FoldDataModule(CorpusDataModule):
             seed,
             sampling,
         )
-        fold_parts(fold)  # says now if there is no such fold
+        fold_splits(fold)  # says now if there is no such fold
         if transform_size is not None and registration != "ffhq":
             raise ConfigError(f"data.transform_size belongs to registration=ffhq, not to {registration}")
         self.fold = fold
@@ -109,7 +109,7 @@ class FoldDataModule(CorpusDataModule):
     def _lists(self) -> tuple[Rows, Rows]:
         """Rows of the store that train and test, in the order of the lists."""
         parts = self.store.table.frame["partition"].to_numpy(dtype=str)
-        trained, tested = fold_parts(self.fold)
+        trained, tested = fold_splits(self.fold)
         train = [np.flatnonzero(parts == part) for part in trained]
         return np.concatenate(train), np.flatnonzero(parts == tested)
 

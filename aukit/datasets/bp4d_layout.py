@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aukit.datasets.files import join, put, require_folder, walk
-from aukit.datasets.folds import part_of
+from aukit.datasets.folds import fold_split_of
 from aukit.datasets.images import image_number
 from aukit.errors import CorpusError
 
@@ -40,7 +40,7 @@ class Sequence:
     @property
     def partition(self) -> str:
         """P1, P2 or P3 (see `aukit.datasets.folds`)."""
-        part = part_of("bp4d", self.subject)
+        part = fold_split_of("bp4d", self.subject)
         assert part is not None
         return part
 
@@ -100,7 +100,7 @@ def _has_images(folder: Path) -> bool:
 
 def _sequence(subject: str, task: str, relative: str) -> Sequence:
     sequence = Sequence(subject.upper(), task.upper())
-    if part_of("bp4d", sequence.subject) is None:
+    if fold_split_of("bp4d", sequence.subject) is None:
         raise CorpusError(
             f"{relative}: BP4D has the people F001 to F023 and M001 to M018, not {sequence.subject}. BP4D+ "
             "re-uses BP4D's numbers for other people: keep the two in different folders"

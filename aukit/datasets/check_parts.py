@@ -9,7 +9,7 @@ import numpy as np
 
 from aukit.datasets.bp4d import BP4D
 from aukit.datasets.disfa import DISFA
-from aukit.datasets.folds import LISTED, LISTED_FRAMES, PARTS, part_of
+from aukit.datasets.folds import FOLD_SPLITS, LISTED, LISTED_FRAMES, fold_split_of
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.gft import GFT
 from aukit.datasets.gft_layout import GROUPS, LISTED_RATES, partition_of
@@ -40,7 +40,7 @@ def check_bp4d(root: str | Path) -> CheckReport:
     corpus = BP4D(root)
     published = _published("bp4d")
     for part in published:
-        women = sum(subject.startswith("F") for subject in PARTS["bp4d"][part])
+        women = sum(subject.startswith("F") for subject in FOLD_SPLITS["bp4d"][part])
         published[part] |= {"female": women, "male": published[part]["people"] - women}
         published[part]["videos"] = 8 * published[part]["people"]
     return _check(corpus, 0, published, _rates("bp4d"))
@@ -97,7 +97,7 @@ def _check(
     problems: list[str] = []
     for person, videos in corpus.people.items():
         subject = person.split("/")[1]
-        part = partition_of(subject) if isinstance(corpus, GFT) else part_of(corpus.name, subject)
+        part = partition_of(subject) if isinstance(corpus, GFT) else fold_split_of(corpus.name, subject)
         assert part is not None
         report, gender = reports[part], None
         for video in videos:
@@ -156,7 +156,7 @@ def _add(report: PartitionReport, table: FrameTable) -> None:
 
 
 def _published(corpus: str) -> dict[str, dict[str, Any]]:
-    rows = zip(PARTS[corpus].items(), _LABEL_ROWS[corpus], strict=True)
+    rows = zip(FOLD_SPLITS[corpus].items(), _LABEL_ROWS[corpus], strict=True)
     return {part: {"people": len(subjects), "label_rows": n} for (part, subjects), n in rows}
 
 
@@ -164,5 +164,5 @@ def _rates(corpus: str) -> dict[str, dict[str, float]]:
     frames = LISTED_FRAMES[corpus]
     return {
         f"list {part}": {f"AU{au:02d}": n[i] / frames[i] for au, n in LISTED[corpus].items()}
-        for i, part in enumerate(PARTS[corpus])
+        for i, part in enumerate(FOLD_SPLITS[corpus])
     }

@@ -13,7 +13,7 @@ from scipy.io import loadmat
 
 from aukit.datasets.disfa_layout import CAMERAS, NAMESPACE, Index, list_landmarks, scan
 from aukit.datasets.files import inside
-from aukit.datasets.folds import part_of
+from aukit.datasets.folds import fold_split_of
 from aukit.datasets.label_files import INTENSITY_CODES, NOT_CODED, LabelFile, read_intensity
 from aukit.datasets.media import Image, count_frames, decode_video
 from aukit.datasets.release import Exclusion, Release
@@ -166,7 +166,7 @@ class DISFA(Release):
         ]
         columns: dict[str, Any] = {
             "corpus": self.name,
-            "partition": part_of("disfa", subject),
+            "partition": fold_split_of("disfa", subject),
             "person": f"{NAMESPACE}/{subject}",
             "subject": subject,
             "gender": self._gender(f"{NAMESPACE}/{subject}", None),

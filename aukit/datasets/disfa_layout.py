@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aukit.datasets.files import inside, join, put, require_folder, walk
-from aukit.datasets.folds import part_of
+from aukit.datasets.folds import fold_split_of
 from aukit.errors import CorpusError
 
 NAMESPACE = "DISFA"
@@ -74,7 +74,7 @@ def list_landmarks(root: Path, folder: str) -> dict[int, str]:
 
 
 def _known(subject: str, relative: str) -> str:
-    if part_of("disfa", subject.upper()) is None:
+    if fold_split_of("disfa", subject.upper()) is None:
         raise CorpusError(
             f"{relative}: DISFA has the 27 people SN001 to SN032 without 014, 015, 019, 020 and 022, not "
             f"{subject.upper()}; keep other corpora in folders of their own"

@@ -26,7 +26,7 @@ import pandas as pd
 
 from aukit.datasets.disfa import TASK
 from aukit.datasets.files import inside, require_folder
-from aukit.datasets.folds import fold_parts, part_of
+from aukit.datasets.folds import fold_split_of, fold_splits
 from aukit.datasets.images import folder_stamp, image_number, read_image
 from aukit.datasets.label_files import NOT_CODED, au_number, csv_lines, to_labels
 from aukit.datasets.media import Image
@@ -212,7 +212,7 @@ class FGNetLists(Release):
         position = np.array([row.position for row in rows])
         columns: dict[str, Any] = {
             "corpus": self.name,
-            "partition": part_of(self.name, first.subject),
+            "partition": fold_split_of(self.name, first.subject),
             "person": person,
             "subject": first.subject,
             "gender": self._gender(person, own),
@@ -233,7 +233,7 @@ class FGNetLists(Release):
 
     def _read_list(self, relative: str) -> dict[tuple[str, int], Row]:
         path = inside(self.root, relative)
-        trained, tested = fold_parts(int(path.parent.name))
+        trained, tested = fold_splits(int(path.parent.name))
         parts = (tested,) if path.name == "test.csv" else trained
         (_, header), *lines = csv_lines(path)
         names = [cell.strip() for cell in header]
@@ -253,7 +253,7 @@ class FGNetLists(Release):
             if len(cells) != len(header):
                 raise CorpusError(f"{path}, line {number}: {len(cells)} columns, expected {len(header)}")
             row = self._row(path, number, cells[path_column].strip(), [cells[i] for i in columns.values()])
-            if part_of(self.name, row.subject) not in parts:
+            if fold_split_of(self.name, row.subject) not in parts:
                 raise CorpusError(
                     f"{path}, line {number}: {row.subject} is not of {' or '.join(parts)}, whose people this "
                     "list has; is it of another fold?"

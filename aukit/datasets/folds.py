@@ -1,15 +1,15 @@
 """The usual subject-exclusive three folds of BP4D and DISFA, and the nested subsets of their training frames.
 
-The three parts P1, P2 and P3 of each corpus hold the same people in JAA-Net, ME-GraphAU and FG-Net, but the
+The three splits P1, P2 and P3 of each corpus hold the same people in JAA-Net, ME-GraphAU and FG-Net, but the
 fold numbers differ; ours are FG-Net's:
 
-========= ============== =================== ==========
-test part fold (FG-Net)  ME-GraphAU's fold   JAA-Net
-========= ============== =================== ==========
-P1        0              3                   trained on 2+3
-P2        1              2                   trained on 1+3
-P3        2              1                   trained on 1+2
-========= ============== =================== ==========
+========== ============== =================== ==========
+test split fold (FG-Net)  ME-GraphAU's fold   JAA-Net
+========== ============== =================== ==========
+P1         0              3                   trained on 2+3
+P2         1              2                   trained on 1+3
+P3         2              1                   trained on 1+2
+========== ============== =================== ==========
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy.typing as npt
 
 from aukit.errors import ConfigError
 
-PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
+FOLD_SPLITS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
         "bp4d": MappingProxyType(
             {
@@ -55,7 +55,7 @@ PARTS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
         ),
     }
 )  # fmt: skip
-"""Subjects of each part, by corpus."""
+"""Subjects of each fold split, by corpus."""
 
 LISTED_FRAMES: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {"bp4d": (50_579, 50_157, 45_687), "disfa": (43_545, 43_605, 43_161)}
@@ -87,16 +87,16 @@ SUBSET_SIZES = (100, 1_000, 5_000, 10_000)
 """Numbers of training frames for which FG-Net ships lists."""
 
 
-def part_of(corpus: str, subject: str) -> str | None:
-    """Part that a subject belongs to; None for someone whom the corpus does not have."""
-    return next((part for part, subjects in PARTS[corpus].items() if subject in subjects), None)
+def fold_split_of(corpus: str, subject: str) -> str | None:
+    """P1, P2 or P3: the split of a subject; None for someone whom the corpus does not have."""
+    return next((split for split, subjects in FOLD_SPLITS[corpus].items() if subject in subjects), None)
 
 
-def fold_parts(fold: int) -> tuple[tuple[str, str], str]:
-    """Parts to train on, in the order of FG-Net's training lists, and the part to test on.
+def fold_splits(fold: int) -> tuple[tuple[str, str], str]:
+    """The splits to train on, in the order of FG-Net's training lists, and the split to test on.
 
     Args:
-        fold: 0, 1 or 2, as FG-Net counts; fold k tests part P(k+1) and trains on the next two in a circle.
+        fold: 0, 1 or 2, as FG-Net counts; fold k tests P(k+1) and trains on the next two in a circle.
 
     Raises:
         ConfigError: There is no such fold.
@@ -107,7 +107,7 @@ def fold_parts(fold: int) -> tuple[tuple[str, str], str]:
 
 
 def subset(n_frames: int, size: int) -> npt.NDArray[np.int64]:
-    """Which of `n_frames` training frames a subset of `size` has, in the order of FG-Net's lists.
+    """Indices of the training frames that a subset of `size` consists of, in the order of FG-Net's lists.
 
     The first `size` entries of ``RandomState(0).permutation(n_frames)``: subsets of the same training frames
     are nested.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from aukit.datamodules import BP4DDataModule, DISFADataModule, FGNetListsDataModule
-from aukit.datasets.folds import PARTS, subset
+from aukit.datasets.folds import FOLD_SPLITS, subset
 from aukit.datasets.images import list_images
 from aukit.errors import ConfigError
 from aukit.registration import frontal_template
@@ -51,7 +51,7 @@ def people(data, rows: np.ndarray) -> list[str]:
 @pytest.mark.parametrize("fold", [0, 1, 2])
 def test_a_fold_tests_its_part_and_validates_on_held_out_training_people(release: Path, fold: int) -> None:
     data = module(release, fold=fold)
-    part = PARTS["bp4d"][f"P{fold + 1}"]
+    part = FOLD_SPLITS["bp4d"][f"P{fold + 1}"]
     assert people(data, data.test_rows) == sorted(p for p in PEOPLE if p in part)
     train, val = people(data, data.train_rows), people(data, data.val_rows)
     assert len(val) == 1

@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aukit.datasets.folds import LISTED, LISTED_FRAMES, PARTS, SUBSET_SIZES, fold_parts, part_of, subset
+from aukit.datasets.folds import (
+    FOLD_SPLITS,
+    LISTED,
+    LISTED_FRAMES,
+    SUBSET_SIZES,
+    fold_split_of,
+    fold_splits,
+    subset,
+)
 from aukit.errors import ConfigError
 
 # Frames of the training lists that FG-Net ships, and the first two rows of their subsets.
@@ -19,20 +27,22 @@ PUBLISHED = {
 
 @pytest.mark.parametrize(("corpus", "women", "men"), [("bp4d", 23, 18), ("disfa", None, None)])
 def test_each_person_is_of_one_part(corpus: str, women: int | None, men: int | None) -> None:
-    people = [subject for subjects in PARTS[corpus].values() for subject in subjects]
+    people = [subject for subjects in FOLD_SPLITS[corpus].values() for subject in subjects]
     assert len(people) == len(set(people)) == {"bp4d": 41, "disfa": 27}[corpus]
     if women is not None:
         assert sorted(people) == [*(f"F{i:03d}" for i in range(1, 24)), *(f"M{i:03d}" for i in range(1, 19))]
-    for part, subjects in PARTS[corpus].items():
-        assert all(part_of(corpus, subject) == part for subject in subjects)
-    assert part_of(corpus, "F024") is None
-    genders = [(sum(s[0] == "F" for s in p), sum(s[0] == "M" for s in p)) for p in PARTS["bp4d"].values()]
+    for part, subjects in FOLD_SPLITS[corpus].items():
+        assert all(fold_split_of(corpus, subject) == part for subject in subjects)
+    assert fold_split_of(corpus, "F024") is None
+    genders = [
+        (sum(s[0] == "F" for s in p), sum(s[0] == "M" for s in p)) for p in FOLD_SPLITS["bp4d"].values()
+    ]
     assert genders == [(8, 6), (6, 8), (9, 4)]
 
 
 @pytest.mark.parametrize("fold", [0, 1, 2])
 def test_folds_rotate_and_never_share_people(fold: int) -> None:
-    trained, tested = fold_parts(fold)
+    trained, tested = fold_splits(fold)
     assert sorted([*trained, tested]) == ["P1", "P2", "P3"]
     assert tested == f"P{fold + 1}"
     assert trained == {0: ("P2", "P3"), 1: ("P3", "P1"), 2: ("P1", "P2")}[fold]
@@ -41,7 +51,7 @@ def test_folds_rotate_and_never_share_people(fold: int) -> None:
 @pytest.mark.parametrize(("corpus", "fold"), PUBLISHED)
 def test_subsets_are_those_of_the_published_lists(corpus: str, fold: int) -> None:
     frames, first = PUBLISHED[corpus, fold]
-    trained, _ = fold_parts(fold)
+    trained, _ = fold_splits(fold)
     assert sum(LISTED_FRAMES[corpus][int(part[1]) - 1] for part in trained) == frames
     for size in SUBSET_SIZES:
         rows = subset(frames, size)
@@ -61,7 +71,7 @@ def test_subsets_are_nested_and_without_repetition(frames: int, data: st.DataObj
 
 def test_what_is_not_there_is_refused() -> None:
     with pytest.raises(ConfigError, match="fold 3"):
-        fold_parts(3)
+        fold_splits(3)
     for size in (0, 11):
         with pytest.raises(ConfigError, match="10 training frames"):
             subset(10, size)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aukit.datasets.folds import fold_parts
+from aukit.datasets.folds import fold_splits
 from aukit.errors import ConfigError, WeightsError
 from aukit.models.weights import weights_path
 from aukit.reproduce import data_origin as sources
@@ -320,7 +320,7 @@ class FGNetTables(Reproduction):
 
     def ceiling(self, corpus: str, aus: Sequence[int]) -> dict[str, float] | None:
         """F1 of one simulated coder judged by another, mean over the folds; None on a licensed release."""
-        found = [sources.ceiling(corpus, self.setting, fold_parts(fold)[1]) for fold in self.folds]
+        found = [sources.ceiling(corpus, self.setting, fold_splits(fold)[1]) for fold in self.folds]
         by_fold = [own["f1"] for own in found if own is not None]
         if not by_fold:
             return None

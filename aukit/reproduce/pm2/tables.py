@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from aukit.datasets.folds import fold_parts
+from aukit.datasets.folds import fold_splits
 from aukit.errors import ConfigError
 from aukit.metrics import Interval
 from aukit.reproduce import data_origin as sources
@@ -136,7 +136,7 @@ class PM2Tables(Reproduction):
         """A woman and a man for every training frame of the source."""
         from aukit.simulation import write_avatar_pairs
 
-        parts, _ = fold_parts(self.fold)
+        parts, _ = fold_splits(self.fold)
         root = sources.root("bp4d", self.setting)
         size, seed = self.size["pair_size"], self.setting.seed
         print(write_avatar_pairs(self.pairs, "bp4d", root, size=size, seed=seed, partitions=parts))

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from aukit.datasets.bp4d_labels import AUS, OCCLUSION
 from aukit.datasets.bp4d_layout import Sequence as Recording
-from aukit.datasets.folds import PARTS
+from aukit.datasets.folds import FOLD_SPLITS
 from aukit.datasets.images import write_jpeg
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.media import Image
@@ -75,7 +75,7 @@ class BP4DSimulationConfig(SimulationConfig):
 
     def subjects(self) -> list[str]:
         """Ids of the people, sorted."""
-        parts = [alternating(p, [s for s in p if s[0] == "F"]) for p in PARTS["bp4d"].values()]
+        parts = [alternating(p, [s for s in p if s[0] == "F"]) for p in FOLD_SPLITS["bp4d"].values()]
         longest = max(map(len, parts))
         return sorted([s for i in range(longest) for part in parts for s in part[i : i + 1]][: self.people])
 
@@ -114,7 +114,7 @@ class BP4DLayout(StandinLayout):
     leftovers = (".[FM][0-9]*-*", ".[0-9]*-*.jpg")
     intensity_aus = AUS.intensity
     occurrence_aus = AUS.occurrence
-    partitions = tuple(PARTS["bp4d"])
+    partitions = tuple(FOLD_SPLITS["bp4d"])
     views = (0,)
 
     def recordings(self) -> list[Recording]:

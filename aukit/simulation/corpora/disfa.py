@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from aukit.datasets.disfa import AUS, TASK
 from aukit.datasets.disfa_layout import CAMERAS, NAMESPACE
-from aukit.datasets.folds import LISTED, LISTED_FRAMES, PARTS, part_of
+from aukit.datasets.folds import FOLD_SPLITS, LISTED, LISTED_FRAMES, fold_split_of
 from aukit.datasets.genders import FILE as GENDERS
 from aukit.datasets.media import Image, encode_video
 from aukit.simulation.corpora.config import (
@@ -92,7 +92,7 @@ class DISFASimulationConfig(SimulationConfig):
 
     def subjects(self) -> list[str]:
         """Ids of the people, sorted."""
-        parts = [alternating(p, p[:_WOMEN_PER_PART]) for p in PARTS["disfa"].values()]
+        parts = [alternating(p, p[:_WOMEN_PER_PART]) for p in FOLD_SPLITS["disfa"].values()]
         longest = max(map(len, parts))
         return sorted([s for i in range(longest) for part in parts for s in part[i : i + 1]][: self.people])
 
@@ -107,7 +107,7 @@ class Recording:
     @property
     def partition(self) -> str:
         """P1, P2 or P3 (see `aukit.datasets.folds`)."""
-        part = part_of("disfa", self.subject)
+        part = fold_split_of("disfa", self.subject)
         assert part is not None
         return part
 
@@ -119,7 +119,7 @@ class Recording:
     @property
     def gender(self) -> str:
         """Our choice."""
-        place = PARTS["disfa"][self.partition].index(self.subject)
+        place = FOLD_SPLITS["disfa"][self.partition].index(self.subject)
         return "female" if place < _WOMEN_PER_PART else "male"
 
 
@@ -158,7 +158,7 @@ class DISFALayout(StandinLayout):
     intensity_aus = AUS.intensity
     occurrence_aus = tuple(LISTED["disfa"])
     threshold = 2
-    partitions = tuple(PARTS["disfa"])
+    partitions = tuple(FOLD_SPLITS["disfa"])
 
     @property
     def views(self) -> tuple[int, ...]:

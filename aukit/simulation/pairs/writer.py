@@ -30,7 +30,7 @@ from aukit.datasets.avatar_pairs import (
 )
 from aukit.datasets.bp4d import BP4D
 from aukit.datasets.fera2017 import FERA2017
-from aukit.datasets.folds import PARTS
+from aukit.datasets.folds import FOLD_SPLITS
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.release import Release
 from aukit.errors import ConfigError, CorpusError
@@ -48,7 +48,7 @@ DRIVERS: dict[str, Callable[[Path, tuple[str, ...], tuple[int, ...]], Release]] 
 
 DEFAULTS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
     "fera2017": (("train",), (6,)),
-    "bp4d": (tuple(PARTS["bp4d"]), (0,)),
+    "bp4d": (tuple(FOLD_SPLITS["bp4d"]), (0,)),
 }
 """Partitions and views that drive unless others are named."""
 
@@ -194,9 +194,9 @@ def _driver(drive: str, root: Path, partitions: tuple[str, ...], views: tuple[in
 
 def _bp4d(root: Path, partitions: tuple[str, ...]) -> BP4D:
     """BP4D's people of the given parts."""
-    if unknown := [p for p in partitions if p not in PARTS["bp4d"]]:
-        raise ConfigError(f"partitions {unknown}: BP4D has {', '.join(PARTS['bp4d'])}")
-    persons = [f"{BP4D.namespace}/{subject}" for part in partitions for subject in PARTS["bp4d"][part]]
+    if unknown := [p for p in partitions if p not in FOLD_SPLITS["bp4d"]]:
+        raise ConfigError(f"partitions {unknown}: BP4D has {', '.join(FOLD_SPLITS['bp4d'])}")
+    persons = [f"{BP4D.namespace}/{subject}" for part in partitions for subject in FOLD_SPLITS["bp4d"][part]]
     return BP4D(root, persons=persons)
 
 

@@ -15,7 +15,7 @@ from aukit.datamodules import BP4DDataModule
 from aukit.datasets import BP4D, DISFA, check_bp4d, check_disfa
 from aukit.datasets.bp4d_layout import Sequence as BP4DRecording
 from aukit.datasets.fera2017_layout import Sequence as FERARecording
-from aukit.datasets.folds import PARTS
+from aukit.datasets.folds import FOLD_SPLITS
 from aukit.errors import CorpusError
 from aukit.simulation import (
     BP4DSimulationConfig,
@@ -145,7 +145,7 @@ def test_the_cameras_see_the_same_from_two_sides(disfa: Standin) -> None:
 @pytest.fixture(scope="module")
 def disfa_truth() -> np.ndarray:
     """True intensities [R, T, A] of all people in twenty worlds."""
-    recordings = [DISFARecording(subject) for part in PARTS["disfa"].values() for subject in part]
+    recordings = [DISFARecording(subject) for part in FOLD_SPLITS["disfa"].values() for subject in part]
     worlds = [replace(DISFASimulationConfig.mini(), frames=40, seed=seed) for seed in range(20)]
     return np.stack([true_intensities(recipe, r) for recipe in worlds for r in recordings])
 
@@ -169,14 +169,16 @@ def test_nothing_but_its_own_track_moves_what_disfa_codes() -> None:
         rng = TINY_DISFA.rng("motion", f"DISFA/{subject}", "S1")
         return bool(sample_motion(rng, 6, TINY_DISFA.fps).activations[:, INDEX[25]].any())
 
-    recording = next(DISFARecording(s) for part in PARTS["disfa"].values() for s in part if would_speak(s))
+    recording = next(
+        DISFARecording(s) for part in FOLD_SPLITS["disfa"].values() for s in part if would_speak(s)
+    )
     crew = FilmCrew(TINY_DISFA, recording.person, recording.gender)
     take = crew.plan(recording, 1, np.zeros((6, len(TRACKED))))
     assert (take.activations[:, [INDEX[au] for au in DISFA_AUS]] == 0).all()
 
 
 def test_a_second_coder_differs_and_disfa_s_leave_nothing_uncoded() -> None:
-    recordings = [DISFARecording(s) for s in PARTS["disfa"]["P1"]]
+    recordings = [DISFARecording(s) for s in FOLD_SPLITS["disfa"]["P1"]]
     first, second = (
         np.concatenate([coded(DISFASimulationConfig.mini(), r, coder) for r in recordings])
         for coder in ("first", "other")
@@ -256,7 +258,7 @@ def test_another_recipe_or_a_licensed_release_is_left_alone(bp4d: Standin, tmp_p
 
 @pytest.mark.parametrize("recipe", [BP4DSimulationConfig, DISFASimulationConfig])
 def test_sizes(recipe: type[BP4DSimulationConfig] | type[DISFASimulationConfig]) -> None:
-    parts = PARTS[recipe.corpus].values()
+    parts = FOLD_SPLITS[recipe.corpus].values()
     for made in (recipe.smoke(), recipe.mini(), recipe.standin()):
         subjects = made.subjects()
         assert len(subjects) == made.people
@@ -289,7 +291,7 @@ def test_from_the_command_line_to_batches(
     data = BP4DDataModule(str(bp4d.root), str(tmp_path), size=32, fold=2, selection="oracle")
     data.prepare_data()
     data.setup()
-    assert set(data.store.table.frame["subject"].iloc[data.test_rows]) <= set(PARTS["bp4d"]["P3"])
+    assert set(data.store.table.frame["subject"].iloc[data.test_rows]) <= set(FOLD_SPLITS["bp4d"]["P3"])
     batch = next(iter(data.train_dataloader()))
     assert batch["image"].float().std() > 20
     # The landmarks lie in the crop: eyes above the mouth, left of it what is left.
