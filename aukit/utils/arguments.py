@@ -37,7 +37,7 @@ def add_options(
     Raises:
         TypeError: An argument has a type that no option can give.
     """
-    hints = get_type_hints(cls.__init__ if cls.__init__ is not object.__init__ else cls)
+    hints = get_type_hints(cls.__init__)  # type: ignore[misc]  # read, not called
     texts = _help_texts(cls)
     added = []
     for parameter in inspect.signature(cls).parameters.values():
