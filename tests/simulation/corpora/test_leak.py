@@ -14,7 +14,7 @@ from aukit.datasets.folds import LISTED
 from aukit.metrics import intraclass_correlation
 from aukit.simulation import BP4DSimulationConfig, DISFASimulationConfig, FERA2017SimulationConfig
 from aukit.simulation.corpora import disfa as disfa_standin
-from aukit.simulation.corpora.config import Recipe, track_aus
+from aukit.simulation.corpora.config import SimulationConfig, track_aus
 from aukit.simulation.corpora.recorder import FilmCrew
 from aukit.simulation.corpora.writer import coded, true_intensities
 
@@ -26,7 +26,7 @@ class World:
     """A stand-in of which one frame of each of many recordings is filmed: further frames of a recording would
     say nearly the same again."""
 
-    recipe: Recipe
+    recipe: SimulationConfig
     subjects: tuple[str, ...]
     recording: Callable[[str, str], Any]
     view: int
