@@ -35,11 +35,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.datasets.files import inside
+from aukit.datasets.files import inside, read_description, read_landmarks
 from aukit.datasets.frame_table import GENDERS, FrameTable
 from aukit.datasets.media import Image, decode_video
 from aukit.datasets.release import Exclusion
-from aukit.datasets.sidecars import read_description, read_landmarks
 from aukit.errors import CorpusError
 
 MARKER = "AVATAR_PAIRS.json"

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,23 +14,186 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.datasets.bp4d_labels import AUS, Occurrences, read_occurrence
-from aukit.datasets.bp4d_layout import NAMESPACE, Index, scan
-from aukit.datasets.bp4d_layout import Sequence as Recording
-from aukit.datasets.files import inside
-from aukit.datasets.images import folder_stamp, list_images, read_image
-from aukit.datasets.label_files import LabelFile, read_intensity, require_unique, to_labels
-from aukit.datasets.media import Image
+from aukit.datasets.files import inside, join, put, require_folder, walk
+from aukit.datasets.folds import fold_split_of
+from aukit.datasets.label_files import (
+    NOT_CODED,
+    OCCURRENCE_CODES,
+    LabelFile,
+    au_number,
+    csv_lines,
+    parse,
+    read_intensity,
+    require_unique,
+    to_labels,
+)
+from aukit.datasets.media import Image, folder_stamp, image_number, list_images, read_image
 from aukit.datasets.release import Exclusion, Release
 from aukit.errors import CorpusError
-from aukit.facs import intensity_column, occurrence_column
+from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
+
+NAMESPACE = "BP4D"
+_SUBJECT = re.compile(r"[FM]\d{3}", re.IGNORECASE)
+_TASK = re.compile(r"T\d{1,2}", re.IGNORECASE)
+_OCCURRENCE = re.compile(r"([FM]\d{3})_(T\d{1,2})\.csv", re.IGNORECASE)
+_INTENSITY = re.compile(r"([FM]\d{3})_(T\d{1,2})_AU(\d{1,2})\.csv", re.IGNORECASE)
+
+
+@dataclass(frozen=True, order=True)
+class Recording:
+    """One recording: a person doing a task."""
+
+    subject: str
+    task: str
+
+    @property
+    def person(self) -> str:
+        """Global person id."""
+        return f"{NAMESPACE}/{self.subject}"
+
+    @property
+    def gender(self) -> str:
+        """From the id's letter."""
+        return "female" if self.subject.startswith("F") else "male"
+
+    @property
+    def partition(self) -> str:
+        """P1, P2 or P3 (see `aukit.datasets.folds`)."""
+        part = fold_split_of("bp4d", self.subject)
+        assert part is not None
+        return part
+
+
+@dataclass
+class Index:
+    """Relative paths (``/`` as separator) of the image folders and label files of a release."""
+
+    images: dict[Recording, str] = field(default_factory=dict)
+    occurrence: dict[Recording, str] = field(default_factory=dict)
+    intensity: dict[tuple[Recording, int], str] = field(default_factory=dict)
+    folders: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+    def label_files(self, sequence: Recording, aus: tuple[int, ...]) -> list[str]:
+        """Label files of a sequence that there are."""
+        files = [self.occurrence.get(sequence), *(self.intensity.get((sequence, au)) for au in aus)]
+        return [file for file in files if file is not None]
+
+
+def scan(root: Path) -> Index:
+    """Index image folders (``…/F001/T1``) and label files below `root`, whatever the folders are called.
+
+    Raises:
+        CorpusError: The root is missing or holds no images, a sequence or label file is there twice, someone
+            is not of BP4D, or a link leads out of the root.
+    """
+    require_folder(root, "bp4d")
+    index = Index()
+    for folder, folders, files in walk(root):
+        if _SUBJECT.fullmatch(Path(folder).name):
+            for name in [f for f in folders if _TASK.fullmatch(f)]:
+                folders.remove(name)  # not entered: it may hold thousands of files
+                relative = join(folder, name)
+                if _has_images(root / relative):
+                    put(index.images, _sequence(Path(folder).name, name, relative), relative)
+                    index.folders["image", str(Path(folder).parent)] += 1
+        for name in files:
+            relative = join(folder, name)
+            if m := _OCCURRENCE.fullmatch(name):
+                put(index.occurrence, _sequence(m[1], m[2], relative), relative)
+                index.folders["occurrence", folder] += 1
+            elif m := _INTENSITY.fullmatch(name):
+                put(index.intensity, (_sequence(m[1], m[2], relative), int(m[3])), relative)
+                index.folders["intensity", str(Path(folder).parent)] += 1
+    if not index.images:
+        raise CorpusError(
+            f"{root}: no BP4D images (Sequences(2D+3D)/F001/T1/2440.jpg …) in it or below. Unpack the "
+            "release there, or write a stand-in: aukit standin bp4d --root FOLDER"
+        )
+    return index
+
+
+def _has_images(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(image_number(entry.name) is not None for entry in entries)
+
+
+def _sequence(subject: str, task: str, relative: str) -> Recording:
+    sequence = Recording(subject.upper(), task.upper())
+    if fold_split_of("bp4d", sequence.subject) is None:
+        raise CorpusError(
+            f"{relative}: BP4D has the people F001 to F023 and M001 to M018, not {sequence.subject}. BP4D+ "
+            "re-uses BP4D's numbers for other people: keep the two in different folders"
+        )
+    return sequence
+
+
+AUS = CORPUS_AUS["bp4d"]
+OCCLUSION = 99
+"""Column that says whether the face is occluded."""
+_FEWEST_LEGACY_COLUMNS = 50
+_LEGACY_COLUMNS = 100
+
+
+@dataclass(frozen=True)
+class Occurrences:
+    """One parsed occurrence file.
+
+    Attributes:
+        file: Frames and codes [T, 12] of `AUS`; an AU without column is coded 9 throughout.
+        occluded: [T] whether the face is coded as occluded.
+        absent: AUs without column.
+    """
+
+    file: LabelFile
+    occluded: npt.NDArray[np.bool_]
+    absent: tuple[int, ...]
+
+
+def read_occurrence(path: Path) -> Occurrences:
+    """Read an occurrence file: a header, then the frame number and one column per AU; codes 0, 1 and 9.
+
+    Two spellings are in use. *Legacy*: 100 columns with the header 0 to 99; column N is AU N, column 99 says
+    whether the face is occluded. *Named* (fewer than 50 columns): the header names the scored AUs; its first
+    cell means nothing and may equal a later one.
+
+    Raises:
+        CorpusError: An unknown code, a ragged line, a header that is neither, or a frame twice; with
+            file and line.
+    """
+    (_, header), *lines = csv_lines(path)
+    numbers = [au_number(cell) for cell in header]
+    if len(header) >= _FEWEST_LEGACY_COLUMNS:
+        # The first cell is the name of the frame column, whatever it says.
+        if len(header) != _LEGACY_COLUMNS or numbers[1:] != list(range(1, _LEGACY_COLUMNS)):
+            raise CorpusError(
+                f"{path}, line 1: {len(header)} columns; expected 100 with the header 0 to 99, or fewer than "
+                f"{_FEWEST_LEGACY_COLUMNS} with a header that names the action units"
+            )
+        variant = "occurrence, 100 columns by number"
+    else:
+        variant = "occurrence, header names AUs"
+    column: dict[int, int] = {}
+    for position, number in enumerate(numbers[1:], 1):
+        if number is not None and column.setdefault(number, position) != position:
+            raise CorpusError(f"{path}, line 1: AU {number} has two columns; copy the file again")
+    found = [au for au in AUS.occurrence if au in column]
+    if not found:
+        raise CorpusError(f"{path}, line 1: names none of the action units; copy the file again")
+    wanted = [column[au] for au in found] + ([column[OCCLUSION]] if OCCLUSION in column else [])
+    parsed = parse(path, lines, len(header), wanted, OCCURRENCE_CODES, variant)
+    require_unique(path, parsed.frames)
+    codes = np.full((len(lines), len(AUS.occurrence)), NOT_CODED, dtype=np.int64)
+    codes[:, [AUS.occurrence.index(au) for au in found]] = parsed.codes[:, : len(found)]
+    occluded = parsed.codes[:, -1] == 1 if OCCLUSION in column else np.zeros(len(lines), dtype=bool)
+    absent = tuple(au for au in AUS.occurrence if au not in column)
+    return Occurrences(LabelFile(parsed.frames, codes, variant), occluded, absent)
 
 
 class BP4D(Release):
     """BP4D-Spontaneous: 41 young adults, eight tasks each, twelve AUs in common use, five with intensities.
 
     *Format.* ``Sequences(2D+3D)/F001/T1/2440.jpg``, one image per frame; ``AU_OCC/F001_T1.csv`` with one
-    column per AU in either of two spellings (`aukit.datasets.bp4d_labels`); ``AU_INT/AU06/F001_T1_AU06.csv``
+    column per AU in either of two spellings (`aukit.datasets.bp4d`); ``AU_INT/AU06/F001_T1_AU06.csv``
     with frame and code for AUs 6 10 12 14 17. Code 9 is "not coded" and becomes NaN. Folders and label files
     are found by name anywhere below the root, so that local folder names do not matter. A row belongs to the
     image whose name is its frame number, with whatever padding; sequences start anywhere. In the table

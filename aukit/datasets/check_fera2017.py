@@ -8,15 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from aukit.datasets.fera2017 import FERA2017
-from aukit.datasets.fera2017_labels import AUS, read_occurrence
-from aukit.datasets.fera2017_layout import VIEWS, Index, Sequence, scan
-from aukit.datasets.files import inside
+from aukit.datasets.fera2017 import AUS, FERA2017, VIEWS, Index, Recording, read_occurrence, scan
+from aukit.datasets.files import SIDECAR_FOLDER, inside
 from aukit.datasets.folds import LISTED, LISTED_FRAMES
 from aukit.datasets.genders import gender_table
 from aukit.datasets.label_files import read_intensity
 from aukit.datasets.release import exclusion_counts
-from aukit.datasets.sidecars import SIDECAR_FOLDER
 from aukit.datasets.verify import CheckReport, PartitionReport, count_codes, relative_text
 from aukit.errors import CorpusError
 
@@ -86,7 +83,7 @@ def check_fera2017(root: str | Path, views: tuple[int, ...] = (6,)) -> CheckRepo
 
 
 def _check_labels(
-    root: Path, index: Index, recordings: list[Sequence], variants: Counter[str], problems: list[str]
+    root: Path, index: Index, recordings: list[Recording], variants: Counter[str], problems: list[str]
 ) -> PartitionReport:
     genders = gender_table(root, "fera2017", None)
     people = {r.subject: genders.get(r.person, r.gender) for r in recordings}

@@ -11,8 +11,7 @@ from aukit.datasets.bp4d import BP4D
 from aukit.datasets.disfa import DISFA
 from aukit.datasets.folds import FOLD_SPLITS, LISTED, LISTED_FRAMES, fold_split_of
 from aukit.datasets.frame_table import FrameTable
-from aukit.datasets.gft import GFT
-from aukit.datasets.gft_layout import GROUPS, LISTED_RATES, partition_of
+from aukit.datasets.gft import GFT, GROUPS, LISTED_RATES, partition_of
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.release import Exclusion, exclusion_counts
 from aukit.datasets.verify import CheckReport, PartitionReport, count_codes, relative_text

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +13,136 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.datasets.fera2017_labels import AUS, read_occurrence
-from aukit.datasets.fera2017_layout import Index, scan
-from aukit.datasets.fera2017_layout import Sequence as Recording
-from aukit.datasets.files import inside
-from aukit.datasets.label_files import LabelFile, read_intensity, to_labels
+from aukit.datasets.files import inside, join, put, require_folder, walk
+from aukit.datasets.label_files import (
+    OCCURRENCE_CODES,
+    LabelFile,
+    au_number,
+    csv_lines,
+    is_integer,
+    parse,
+    read_intensity,
+    to_labels,
+)
 from aukit.datasets.media import Image, count_frames, decode_video
 from aukit.datasets.release import Exclusion, Release
 from aukit.errors import CorpusError
-from aukit.facs import intensity_column, occurrence_column
+from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
+
+PARTITIONS = {"TR": "train", "VA": "valid", "TE": "test"}
+NAMESPACES = {"train": "BP4D", "valid": "FERA2017-valid", "test": "FERA2017-test"}
+"""Train people are BP4D's people; Valid and Test re-use its numbers for others (people of BP4D+)."""
+
+VIEWS = range(1, 10)
+_STEM = r"FERA17_(?P<partition>TR|VA|TE)_(?P<subject>[A-Za-z]*\d+)_(?P<task>T\d+)"
+_VIDEO = re.compile(_STEM + r"_(?P<view>[1-9])\.(?:mp4|avi)", re.IGNORECASE)
+_OCCURRENCE = re.compile(_STEM + r"\.csv", re.IGNORECASE)
+_INTENSITY = re.compile(_STEM + r"_AU(?P<au>\d{1,2})(?:_Int)?\.csv", re.IGNORECASE)
+
+
+@dataclass(frozen=True, order=True)
+class Recording:
+    """One recording: a person doing a task; its nine views share the labels."""
+
+    partition: str
+    subject: str
+    task: str
+
+    @property
+    def person(self) -> str:
+        """Global person id."""
+        return f"{NAMESPACES[self.partition]}/{self.subject}"
+
+    @property
+    def gender(self) -> str | None:
+        """From the id's letter (after the ``r`` of re-recorded people): F female, M male, else unknown."""
+        match = re.fullmatch(r"r?([FM])\d+", self.subject)
+        return None if match is None else {"F": "female", "M": "male"}[match[1]]
+
+
+@dataclass
+class Index:
+    """Relative paths (``/`` as separator) of all files of a release that its naming scheme covers."""
+
+    videos: dict[tuple[Recording, int], str] = field(default_factory=dict)
+    occurrence: dict[Recording, str] = field(default_factory=dict)
+    intensity: dict[tuple[Recording, int], str] = field(default_factory=dict)
+    folders: Counter[tuple[str, str]] = field(default_factory=Counter)
+
+
+def scan(root: Path) -> Index:
+    """Index all videos and label files below `root`, whatever the folders are called.
+
+    Raises:
+        CorpusError: The root is missing or empty of such files, the same name occurs in two folders, or a
+            link leads out of the root.
+    """
+    require_folder(root, "fera2017")
+    index = Index()
+    for folder, _, files in walk(root):
+        for name in files:
+            relative = join(folder, name)
+            if m := _VIDEO.fullmatch(name):
+                put(index.videos, (_sequence(m), int(m["view"])), relative)
+                index.folders["video", folder] += 1
+            elif m := _OCCURRENCE.fullmatch(name):
+                put(index.occurrence, _sequence(m), relative)
+                index.folders["occurrence", folder] += 1
+            elif m := _INTENSITY.fullmatch(name):
+                put(index.intensity, (_sequence(m), int(m["au"])), relative)
+                index.folders["intensity", folder] += 1
+    if not index.videos:
+        raise CorpusError(
+            f"{root}: no FERA 2017 video (FERA17_TR_F001_T1_6.mp4 …) in it or below. Unpack the release "
+            "there, or write a stand-in: aukit standin fera2017 --root FOLDER"
+        )
+    return index
+
+
+def _sequence(match: re.Match[str]) -> Recording:
+    letters = re.fullmatch(r"(r?)(.*)", match["subject"], re.IGNORECASE)
+    assert letters is not None
+    subject = letters[1].lower() + letters[2].upper()
+    return Recording(PARTITIONS[match["partition"].upper()], subject, match["task"].upper())
+
+
+AUS = CORPUS_AUS["fera2017"]
+
+
+def read_occurrence(path: Path) -> LabelFile:
+    """Read an occurrence file: header, then frame and the ten AUs 1 4 6 7 10 12 14 15 17 23.
+
+    A header that names all ten AUs is followed; otherwise exactly eleven columns are taken by position. A
+    file without header is accepted (its first line holds codes only).
+
+    Returns:
+        Codes [T, 10] in the order above.
+
+    Raises:
+        CorpusError: An unknown code, a ragged line, or columns that cannot be attributed; with file and line.
+    """
+    lines = csv_lines(path)
+    header = [cell.strip() for cell in lines[0][1]]
+    if _is_data(header):
+        columns, variant = list(range(1, 11)), "occurrence without header"
+    else:
+        lines = lines[1:]
+        named = {au: i for i, cell in enumerate(header[1:], 1) if (au := au_number(cell)) is not None}
+        if all(au in named for au in AUS.occurrence):
+            columns, variant = [named[au] for au in AUS.occurrence], "occurrence, header names AUs"
+        else:
+            columns, variant = list(range(1, 11)), "occurrence, columns by position"
+    if "names" not in variant and len(header) != 11:
+        raise CorpusError(
+            f"{path}, line 1: {len(header)} columns; expected 11 (frame and the AUs "
+            f"{' '.join(map(str, AUS.occurrence))}) or a header that names these AUs"
+        )
+    return parse(path, lines, len(header), columns, OCCURRENCE_CODES, variant)
+
+
+def _is_data(cells: list[str]) -> bool:
+    """Whether a first line holds codes, not AU names: no header has only 0, 1 and 9 after its first cell."""
+    return len(cells) > 1 and all(is_integer(c) and float(c) in OCCURRENCE_CODES for c in cells[1:])
 
 
 class FERA2017(Release):

@@ -27,9 +27,8 @@ import pandas as pd
 from aukit.datasets.disfa import TASK
 from aukit.datasets.files import inside, require_folder
 from aukit.datasets.folds import fold_split_of, fold_splits
-from aukit.datasets.images import folder_stamp, image_number, read_image
 from aukit.datasets.label_files import NOT_CODED, au_number, csv_lines, to_labels
-from aukit.datasets.media import Image
+from aukit.datasets.media import Image, folder_stamp, image_number, read_image
 from aukit.datasets.release import Exclusion, Release
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, occurrence_column

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from aukit.datasets.files import inside
+from aukit.datasets.files import STANDIN_FILE, inside
 from aukit.datasets.label_files import csv_lines
-from aukit.datasets.sidecars import STANDIN_FILE
 from aukit.errors import CorpusError
 
 FILE = "genders.csv"

@@ -17,11 +17,10 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from aukit.datasets.files import inside
+from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE, inside, read_description, read_landmarks
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
 from aukit.datasets.media import Image
-from aukit.datasets.sidecars import SIDECAR_FOLDER, STANDIN_FILE, read_description, read_landmarks
 from aukit.errors import CorpusError
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from aukit.datasets.sidecars import STANDIN_FILE
+from aukit.datasets.files import STANDIN_FILE
 from aukit.errors import ConfigError
 
 PROFILES = ("smoke", "mini", "standin", "paper")

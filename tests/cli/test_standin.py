@@ -9,7 +9,7 @@ import torch
 
 from aukit.cli import main
 from aukit.datamodules import FERA2017DataModule
-from aukit.datasets.sidecars import SIDECAR_FOLDER
+from aukit.datasets.files import SIDECAR_FOLDER
 from aukit.errors import CorpusError
 
 

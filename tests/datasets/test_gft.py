@@ -15,7 +15,7 @@ import yaml
 from aukit.cli import main
 from aukit.datamodules import GFTDataModule
 from aukit.datasets import GFT, check_gft
-from aukit.datasets.gft_layout import GROUPS, LISTED_RATES, partition_of, subjects
+from aukit.datasets.gft import GROUPS, LISTED_RATES, partition_of, subjects
 from aukit.datasets.media import encode_video
 from aukit.errors import CorpusError
 from aukit.simulation import GFTSimulationConfig, write_gft_standin

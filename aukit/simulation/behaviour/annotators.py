@@ -6,10 +6,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy.special import ndtri
 
+from aukit.datasets.label_files import NOT_CODED
 from aukit.simulation.behaviour.intensity_curves import event_process, exact_levels
 from aukit.simulation.corpora.config import CoderSettings
-
-NOT_CODED = 9
 
 
 def code(

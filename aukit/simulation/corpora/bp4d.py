@@ -13,12 +13,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.bp4d_labels import AUS, OCCLUSION
-from aukit.datasets.bp4d_layout import Sequence as Recording
+from aukit.datasets.bp4d import AUS, OCCLUSION, Recording
 from aukit.datasets.folds import FOLD_SPLITS
-from aukit.datasets.images import write_jpeg
 from aukit.datasets.label_files import NOT_CODED
-from aukit.datasets.media import Image
+from aukit.datasets.media import Image, write_jpeg
 from aukit.simulation.behaviour.annotators import occurrence
 from aukit.simulation.corpora.config import TRACK_AUS, VERSION, Mishaps, SimulationConfig, alternating
 from aukit.simulation.corpora.writer import StandinLayout, write_csv, write_standin

@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.disfa import AUS, TASK
-from aukit.datasets.disfa_layout import CAMERAS, NAMESPACE
+from aukit.datasets.disfa import AUS, CAMERAS, NAMESPACE, TASK
 from aukit.datasets.folds import FOLD_SPLITS, LISTED, LISTED_FRAMES, fold_split_of
 from aukit.datasets.genders import FILE as GENDERS
 from aukit.datasets.media import Image, encode_video

@@ -10,8 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.fera2017_labels import AUS
-from aukit.datasets.fera2017_layout import Sequence as Recording
+from aukit.datasets.fera2017 import AUS, Recording
 from aukit.datasets.media import Image, encode_video
 from aukit.simulation.behaviour.annotators import occurrence
 from aukit.simulation.corpora.config import TRACK_AUS, FERA2017SimulationConfig, Mishaps

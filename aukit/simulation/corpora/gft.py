@@ -15,9 +15,8 @@ import numpy.typing as npt
 import yaml
 
 from aukit.datasets.genders import FILE as GENDERS
-from aukit.datasets.gft import TASK
-from aukit.datasets.gft_columns import FILE as COLUMNS
-from aukit.datasets.gft_layout import GROUPS, LISTED_FRAMES, LISTED_RATES, NAMESPACE, SEATS, partition_of
+from aukit.datasets.gft import COLUMNS_FILE as COLUMNS
+from aukit.datasets.gft import GROUPS, LISTED_FRAMES, LISTED_RATES, NAMESPACE, SEATS, TASK, partition_of
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.media import Image, encode_video
 from aukit.facs import CORPUS_AUS

@@ -23,9 +23,9 @@ import numpy.typing as npt
 from filelock import FileLock
 from tqdm import tqdm
 
+from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.media import Image
-from aukit.datasets.sidecars import SIDECAR_FOLDER, STANDIN_FILE
 from aukit.errors import CorpusError
 from aukit.metrics import intraclass_correlation, multilabel_f1
 from aukit.simulation.behaviour.annotators import code

@@ -13,8 +13,8 @@ import pytest
 from aukit.cli import main
 from aukit.datamodules import BP4DDataModule
 from aukit.datasets import BP4D, DISFA, check_bp4d, check_disfa
-from aukit.datasets.bp4d_layout import Sequence as BP4DRecording
-from aukit.datasets.fera2017_layout import Sequence as FERARecording
+from aukit.datasets.bp4d import Recording as BP4DRecording
+from aukit.datasets.fera2017 import Recording as FERARecording
 from aukit.datasets.folds import FOLD_SPLITS
 from aukit.errors import CorpusError
 from aukit.simulation import (

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aukit.datasets import FERA2017
-from aukit.datasets.fera2017_layout import Sequence as Recording
+from aukit.datasets.fera2017 import Recording
 from aukit.errors import CorpusError
 from aukit.simulation import FERA2017SimulationConfig, write_fera2017_standin
 from aukit.simulation.corpora import config as r

@@ -8,8 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
-from aukit.datasets import bp4d_layout, fera2017_layout
-from aukit.datasets.fera2017_labels import AUS
+from aukit.datasets.bp4d import Recording as BP4DRecording
+from aukit.datasets.fera2017 import AUS
+from aukit.datasets.fera2017 import Recording as FERARecording
 from aukit.datasets.folds import LISTED
 from aukit.metrics import intraclass_correlation
 from aukit.simulation import BP4DSimulationConfig, DISFASimulationConfig, FERA2017SimulationConfig
@@ -46,11 +47,11 @@ WORLDS = {
     "fera2017": World(
         FERA,
         FERA.subjects("train"),
-        lambda subject, task: fera2017_layout.Sequence("train", subject, task),
+        lambda subject, task: FERARecording("train", subject, task),
         6,
         AUS.intensity,
     ),
-    "bp4d": World(BP4D, BP4D.subjects(), bp4d_layout.Sequence, 0, tuple(LISTED["bp4d"])),
+    "bp4d": World(BP4D, BP4D.subjects(), BP4DRecording, 0, tuple(LISTED["bp4d"])),
     "disfa": World(DISFA, DISFA.subjects(), disfa_standin.Recording, 1, tuple(LISTED["disfa"])),
 }
 

@@ -10,7 +10,7 @@ import pytest
 
 from aukit.cli import main
 from aukit.datasets import BP4D, AvatarPairs, with_pair_ids
-from aukit.datasets.images import list_images
+from aukit.datasets.media import list_images
 from aukit.errors import ConfigError
 from aukit.simulation import BP4DSimulationConfig, write_avatar_pairs, write_bp4d_standin
 from aukit.training.instantiate import build_datamodule
