@@ -4,7 +4,7 @@ Coordinates are image coordinates: x right, y down, pixel centres at integers; z
 """
 
 from aukit.mesh.attributes import interpolate, vertex_normals
-from aukit.mesh.obj import ObjMesh, read_obj, write_obj
+from aukit.mesh.obj import ObjMesh, read_obj
 from aukit.mesh.rasterizer import Raster, Visible, rasterize, visible_triangles
 
 __all__ = [
@@ -16,5 +16,4 @@ __all__ = [
     "read_obj",
     "vertex_normals",
     "visible_triangles",
-    "write_obj",
 ]

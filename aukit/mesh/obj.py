@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aukit.errors import AukitError
-from aukit.utils.files import write_atomic
 
 #: Largest file and longest vertex or face list that ``read_obj`` accepts: an OBJ comes from outside.
 MAX_BYTES = 256 * 2**20
@@ -110,25 +109,3 @@ def _index(word: str, count: int, what: str) -> int:
     if word.strip("+-0") == "" or not 0 <= index < count:
         raise ValueError(f"face names {what} {word}, but {count} came before it")
     return index
-
-
-def write_obj(path: str | os.PathLike[str], mesh: ObjMesh) -> None:
-    """Writes a mesh so that ``read_obj`` gives the same float32 numbers back; atomic.
-
-    Raises:
-        ValueError: a face names a vertex that does not exist, or a coordinate is not finite.
-    """
-    if not np.isfinite(mesh.vertices).all():
-        raise ValueError("vertices hold values that are not finite")
-    if mesh.triangles.size and not 0 <= mesh.triangles.min() <= mesh.triangles.max() < len(mesh.vertices):
-        raise ValueError("triangles name vertices that do not exist")
-    lines = [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in mesh.vertices.tolist()]
-    if mesh.uv is not None:
-        lines += [f"vt {u:.9g} {v:.9g}" for u, v in mesh.uv.tolist()]
-    triangles = (mesh.triangles + 1).tolist()
-    if mesh.uv is None or mesh.uv_triangles is None:
-        lines += [f"f {a} {b} {c}" for a, b, c in triangles]
-    else:
-        pairs = zip(triangles, (mesh.uv_triangles + 1).tolist(), strict=True)
-        lines += ["f " + " ".join(f"{i}/{t}" for i, t in zip(face, uv, strict=True)) for face, uv in pairs]
-    write_atomic(Path(path), ("\n".join(lines) + "\n").encode())

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from aukit.errors import AukitError
-from aukit.mesh import ObjMesh, read_obj, write_obj
+from aukit.mesh import read_obj
 
 
 @settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -13,15 +13,24 @@ from aukit.mesh import ObjMesh, read_obj, write_obj
     vertices=hnp.arrays(np.float32, (5, 3), elements=st.floats(-1e6, 1e6, width=32)),
     triangles=hnp.arrays(np.int32, (4, 3), elements=st.integers(0, 4)),
 )
-def test_what_is_written_is_read_back(tmp_path, vertices, triangles):
+def test_float32_numbers_and_indices_are_read_exactly(tmp_path, vertices, triangles):
     uv = np.abs(vertices[:, :2]) / 1e6
-    for mesh in (ObjMesh(vertices, triangles), ObjMesh(vertices, triangles, uv, triangles)):
-        write_obj(tmp_path / "mesh.obj", mesh)
-        for ours, back in zip(mesh, read_obj(tmp_path / "mesh.obj"), strict=True):
-            assert (ours is None) == (back is None)
-            if ours is not None:
-                np.testing.assert_array_equal(ours, back)
-    assert [file.name for file in tmp_path.iterdir()] == ["mesh.obj"]
+    lines = [f"v {x:.9g} {y:.9g} {z:.9g}" for x, y, z in vertices.tolist()]
+    lines += [f"vt {u:.9g} {v:.9g}" for u, v in uv.tolist()]
+    corners = (triangles + 1).tolist()
+    for textured in (False, True):
+        faces = [
+            "f " + " ".join(f"{corner}/{corner}" if textured else str(corner) for corner in face)
+            for face in corners
+        ]
+        (tmp_path / "mesh.obj").write_text("\n".join(lines + faces) + "\n")
+        mesh = read_obj(tmp_path / "mesh.obj")
+        np.testing.assert_array_equal(mesh.vertices, vertices)
+        np.testing.assert_array_equal(mesh.uv, uv)
+        np.testing.assert_array_equal(mesh.triangles, triangles)
+        assert (mesh.uv_triangles is not None) == textured
+        if textured:
+            np.testing.assert_array_equal(mesh.uv_triangles, triangles)
 
 
 def test_polygons_negative_indices_and_comments(tmp_path):
@@ -61,12 +70,3 @@ def test_missing_binary_and_oversized_files(tmp_path, monkeypatch):
     monkeypatch.setattr("aukit.mesh.obj.MAX_BYTES", 3)
     with pytest.raises(AukitError, match="larger"):
         read_obj(tmp_path / "binary.obj")
-
-
-def test_writing_refuses_broken_meshes(tmp_path):
-    with pytest.raises(ValueError, match="do not exist"):
-        write_obj(tmp_path / "x.obj", ObjMesh(np.zeros((2, 3), np.float32), np.array([[0, 1, 2]], np.int32)))
-    with pytest.raises(ValueError, match="not finite"):
-        write_obj(
-            tmp_path / "x.obj", ObjMesh(np.full((3, 3), np.nan, np.float32), np.array([[0, 1, 2]], np.int32))
-        )
