@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -13,6 +14,8 @@ from aukit.mesh import vertex_normals
 #: Distance of the eye centres (means of landmarks 36-41 and 42-47) over the width of a frontal crop: 75.9 px
 #: in 224 px, the size of PRNet's canonical face.
 EYE_DISTANCE = 75.9 / 224.0
+#: Arrays of `CanonicalFace` by their names.
+CANONICAL_FACE = Path(__file__).with_name("canonical_face.npz")
 
 
 @dataclass(frozen=True)
@@ -92,18 +95,12 @@ def eye_centres(landmarks: NDArray[np.floating]) -> tuple[NDArray[np.float64], N
 
 @lru_cache(maxsize=1)
 def canonical_face() -> CanonicalFace:
-    """The project's own: the facial mask of the mean procedural face, neutral. Built once, in < 2 s."""
-    from aukit.simulation.face.face_model import face_model  # building it takes a moment; only this needs it
+    """The project's own: the facial mask of the mean procedural face, neutral.
 
-    model = face_model()
-    mesh = model.mean_mesh()
-    triangles = model.triangles.cpu().numpy()
-    region = model.face_region.cpu().numpy().astype(bool)
-    return CanonicalFace.from_mesh(
-        mesh.vertices[0].double().cpu().numpy(),
-        triangles[region[triangles].all(1)],
-        mesh.landmarks[0].double().cpu().numpy(),
-    )
+    It is a file of the package, made by ``python -m docs.make_canonical_face``.
+    """
+    with np.load(CANONICAL_FACE, allow_pickle=False) as arrays:
+        return CanonicalFace(arrays["vertices"], arrays["triangles"], arrays["landmarks"])
 
 
 def frontal_template(size: int = 224) -> NDArray[np.float64]:

@@ -3,6 +3,7 @@ import torch
 
 from aukit.mesh import rasterize
 from aukit.registration import CanonicalFace, canonical_face, frontal_template
+from docs.make_canonical_face import mean_face
 
 
 def test_the_template_has_the_published_eye_distance_and_is_frontal():
@@ -31,6 +32,14 @@ def test_the_canonical_mask_has_no_holes_and_looks_at_the_viewer():
     normals = face.smooth_normals()
     np.testing.assert_allclose(np.linalg.norm(normals, axis=1), 1, atol=1e-9)
     assert normals[:, 2].mean() > 0.3
+
+
+def test_the_shipped_face_is_what_the_command_makes():
+    shipped, made = canonical_face(), mean_face()
+    np.testing.assert_array_equal(shipped.triangles, made.triangles)
+    # In units of the eye distance; sines and powers differ between processors in their last digit.
+    np.testing.assert_allclose(shipped.vertices, made.vertices, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(shipped.landmarks, made.landmarks, rtol=0, atol=1e-6)
 
 
 def test_a_shut_slit_is_closed_too():
