@@ -301,7 +301,7 @@ def _sheet(words: argparse.Namespace) -> None:
 
 
 def _import_ict(words: argparse.Namespace) -> None:
-    from aukit.simulation.face.face_model import ICT_VARIABLE
+    from aukit.simulation import ICT_VARIABLE
     from aukit.simulation.ict.convert import import_ict
 
     import_ict(words.clone, words.out, words.modes, words.gender_direction)

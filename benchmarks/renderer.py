@@ -29,7 +29,7 @@ SIZE = 256
 PEOPLE, FRAMES = 6, 8
 IMAGES = PEOPLE * FRAMES
 STAGES = {
-    "head and hair": [(renderer_module._Scene, "assemble"), (renderer_module, "_vertex_normals")],
+    "head and hair": [(renderer_module._Scene, "assemble"), (renderer_module, "vertex_normals")],
     "z-buffers of view and light": [(renderer_module, "visible_triangles")],
     "light on samples": [(loops, "shade")],
     "cast shadows": [(loops, "cast_shadows")],

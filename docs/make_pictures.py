@@ -20,7 +20,7 @@ from aukit.reproduce import LOGS
 from aukit.reproduce import data_origin as sources
 from aukit.reproduce.niinuma2021.tables import Table3
 from aukit.reproduce.options import PROFILES, choose_setting
-from aukit.simulation.face.face_model import ICT_VARIABLE
+from aukit.simulation import ICT_VARIABLE
 from aukit.simulation.images.contact_sheet import contact_sheet
 from aukit.utils.files import atomic_path
 

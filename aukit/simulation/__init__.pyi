@@ -1,6 +1,8 @@
 # What the package exports, each from where it is defined; read by type checkers and by its lazy loader.
 from .appearance.appearance import Appearance as Appearance
 from .appearance.appearance import Avatar as Avatar
+from .bases import ICT_VARIABLE as ICT_VARIABLE
+from .bases import face_model as face_model
 from .camera import Camera as Camera
 from .corpora.bp4d import BP4DSimulationConfig as BP4DSimulationConfig
 from .corpora.bp4d import write_bp4d_standin as write_bp4d_standin
@@ -10,10 +12,8 @@ from .corpora.disfa import write_disfa_standin as write_disfa_standin
 from .corpora.fera2017 import write_fera2017_standin as write_fera2017_standin
 from .corpora.gft import GFTSimulationConfig as GFTSimulationConfig
 from .corpora.gft import write_gft_standin as write_gft_standin
-from .face.face_model import ICT_VARIABLE as ICT_VARIABLE
 from .face.face_model import FaceMesh as FaceMesh
 from .face.face_model import FaceModel as FaceModel
-from .face.face_model import face_model as face_model
 from .face.regions import face_regions as face_regions
 from .ict.convert import import_ict as import_ict
 from .images.contact_sheet import contact_sheet as contact_sheet

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from aukit.simulation.face.face_model import face_model
+from aukit.simulation.bases import face_model
 
 Colour = tuple[float, float, float]
 

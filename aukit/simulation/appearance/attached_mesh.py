@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import embedding_bag
 
+from aukit.mesh import vertex_normals
 from aukit.simulation.face.topology import mean_topology
-from aukit.simulation.rendering.shading_numba import vertex_normals
+from aukit.simulation.materials import Material
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -24,7 +25,7 @@ class HairMesh(NamedTuple):
 
     Attributes:
         triangles: int64 [T, 3] into its own vertices.
-        part: int64 [T], material of each triangle.
+        material: int64 [T], `Material` of each triangle.
         two_sided: bool [T], triangles that can be seen from both sides.
         casts: bool [T], triangles that cast shadows.
         points: int64 [U], the vertices of the mean head's skin that it is fixed to.
@@ -36,7 +37,7 @@ class HairMesh(NamedTuple):
     """
 
     triangles: Index
-    part: Index
+    material: Index
     two_sided: Mask
     casts: Mask
     points: Tensor
@@ -84,8 +85,9 @@ def places(q: Array, s: Array) -> Places:
 def _mean_head() -> Array:
     """Places and unit normals of the mean head's vertices. [N, 6]."""
     t = mean_topology()
-    seam = np.ascontiguousarray(np.stack([t.grid[1:, 0], t.grid[1:, -1]], 1))
-    normals = vertex_normals(t.position.astype(np.float32), t.triangles, seam)
+    seam = np.stack([t.grid[1:, 0], t.grid[1:, -1]], 1)
+    position, triangles, pairs = map(torch.from_numpy, (t.position.astype(np.float32), t.triangles, seam))
+    normals = vertex_normals(position, triangles, pairs, "numba").numpy()
     return np.concatenate([t.position, normals], 1)
 
 
@@ -101,7 +103,7 @@ class Builder:
     def __init__(self) -> None:
         self.count = 0
         self._triangles: list[Index] = []
-        self._flags: list[tuple[int, bool]] = []
+        self._flags: list[tuple[Material, bool]] = []
         self._two_sided: list[Mask] = []
         self._vertices: list[tuple[Index, Array, Array, Array, Array]] = []
 
@@ -111,7 +113,7 @@ class Builder:
         lift: Array | float,
         offset: Array | float,
         uv: Array,
-        part: int,
+        material: Material,
         keep: Mask | None = None,
         two_sided: Mask | bool = False,
         casts: bool = False,
@@ -123,7 +125,7 @@ class Builder:
             lift: Distance from the skin in mm, broadcast to [..., R, C].
             offset: Further shift in mm, broadcast to [..., R, C, 3].
             uv: [..., R, C, 2].
-            part: Material.
+            material: Of all triangles.
             keep: Quads to draw, [..., R - 1, C - 1]; all if None.
             two_sided: Quads seen from both sides, not only where rows go down as columns go right.
             casts: Casts shadows.
@@ -136,7 +138,7 @@ class Builder:
         self._triangles.append(np.concatenate([np.stack([a, d, b], 1), np.stack([d, e, b], 1)]))
         both = np.broadcast_to(two_sided, (*shape[:-2], shape[-2] - 1, shape[-1] - 1))
         self._two_sided.append(np.tile(both[... if keep is None else keep].ravel(), 2))
-        self._flags.append((part, casts))
+        self._flags.append((material, casts))
         self.count += number.size
         self._vertices.append(
             (
@@ -149,7 +151,14 @@ class Builder:
         )
 
     def ribbons(
-        self, at: Places, lift: Array, offset: Array | float, half: Array, uv: Array, part: int, tilt: Array
+        self,
+        at: Places,
+        lift: Array,
+        offset: Array | float,
+        half: Array,
+        uv: Array,
+        material: Material,
+        tilt: Array,
     ) -> None:
         """Flat strips along paths, seen from outside.
 
@@ -159,7 +168,7 @@ class Builder:
             offset: [L, P, 3] in mm.
             half: [L, P] half widths in mm.
             uv: [L, P, 2] along the middle.
-            part: Material.
+            material: Of all triangles.
             tilt: [L] how far one edge stands off, as a share of the half width.
         """
         root, normal = mean_skin(at)
@@ -175,7 +184,7 @@ class Builder:
         u = uv[..., None, 0] + half[..., None] * across / 43.0
         at = Places(np.repeat(at.corners[:, :, None], 2, 2), np.repeat(at.weights[:, :, None], 2, 2))
         v = np.broadcast_to(uv[..., None, 1], u.shape)
-        self.add(at, np.repeat(lift[..., None], 2, -1), off, np.stack([u, v], -1), part)
+        self.add(at, np.repeat(lift[..., None], 2, -1), off, np.stack([u, v], -1), material)
 
     def mesh(self) -> HairMesh:
         """All patches as one, without vertices that no triangle uses."""
@@ -183,7 +192,7 @@ class Builder:
         columns = (np.concatenate(c)[used] for c in zip(*self._vertices, strict=True))
         corners, weights, lift, offset, uv = columns
         points, corner = np.unique(corners, return_inverse=True)
-        part, casts = (np.array(c) for c in zip(*self._flags, strict=True))
+        material, casts = (np.array(c) for c in zip(*self._flags, strict=True))
         count = [len(t) for t in self._triangles]
 
         def real(a: Array) -> Tensor:
@@ -191,7 +200,7 @@ class Builder:
 
         return HairMesh(
             triangles.reshape(-1, 3),
-            np.repeat(part, count),
+            np.repeat(material, count),
             np.concatenate(self._two_sided),
             np.repeat(casts, count),
             torch.from_numpy(points),

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from aukit.simulation.appearance.appearance import Appearance, linear
 from aukit.simulation.appearance.attached_mesh import Array, Builder, Places, mean_skin, places
 from aukit.simulation.face.atlas import TEXTURE, noise
-from aukit.simulation.face.topology import CLOTH
+from aukit.simulation.materials import Material
 
 GLASSES_UV = (0.89, 0.88, 0.98, 0.98)
 """Patch of the atlas (u0, v0, u1, v1): frame in its upper half, lenses in the lower one."""
@@ -99,7 +99,7 @@ def add_glasses(builder: Builder, p: Appearance) -> None:
         r, c = np.meshgrid(*(np.linspace(0.1, 0.9, n) for n in share.shape), indexing="ij")
         v = v0 + (v1 - v0) * (0.5 * c + (0.5 if lens else 0.0))
         uv = np.stack([u0 + (u1 - u0) * r, v], -1)
-        builder.add(at, 0.0, points - base, uv, CLOTH, two_sided=True)
+        builder.add(at, 0.0, points - base, uv, Material.CLOTH, two_sided=True)
 
     for side in (1.0, -1.0):
         # The rim's section: outer side, front, inner side.

@@ -16,7 +16,7 @@ from aukit.simulation.appearance.headwear import add_cap, add_scarf
 from aukit.simulation.appearance.long_hair import hang
 from aukit.simulation.face import head_shape as hs
 from aukit.simulation.face.atlas import noise
-from aukit.simulation.rendering.shading_numba import HAIR
+from aukit.simulation.materials import Material
 
 Array = NDArray[np.float64]
 
@@ -135,7 +135,7 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     lift -= (lift + 2.0) * ear
     keep = (lift > -1.09) & (distance > -2.5)
     corners = keep[:-1, :-1] | keep[1:, :-1] | keep[:-1, 1:] | keep[1:, 1:]
-    builder.add(at, lift, 0.0, uv, HAIR, corners, casts=True)
+    builder.add(at, lift, 0.0, uv, Material.HAIR, corners, casts=True)
 
 
 def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
@@ -184,7 +184,7 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     uv = flow(point, p, look)[:, None] + rng.normal(0, 0.12, (n, 1, 2))
     uv = uv + np.stack([0 * ahead, ahead / 150.0], -1)
     root = places(np.repeat(q[:, None], 6, 1), np.repeat(s[:, None], 6, 1))
-    builder.ribbons(root, height, offset, half, uv, HAIR, rng.normal(0, 0.16, n))
+    builder.ribbons(root, height, offset, half, uv, Material.HAIR, rng.normal(0, 0.16, n))
 
 
 def _hug(path: Array) -> Array:
@@ -228,7 +228,7 @@ def _fringe(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     lift[:, :2] = above[:, :2] + np.array([-2.5, 0.4])
     half = rng.uniform(1.4, 3.0, count)[:, None] * taper(8)
     uv = np.stack([1.8 * root[:, None] + 0.2 * own[0, c][:, None] + 0 * steps, q / 150.0], -1)
-    builder.ribbons(places(q, s), lift, 0.0, half, uv, HAIR, rng.normal(0, 0.25, count))
+    builder.ribbons(places(q, s), lift, 0.0, half, uv, Material.HAIR, rng.normal(0, 0.25, count))
 
 
 def _tie(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
@@ -255,7 +255,7 @@ def _tie(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
         middle = np.array([0.0, -0.45 * size, 0.1 * size] if kind == "top" else [0.0, 2.0, -0.55 * size])
         uv = np.stack([2.2 * u / np.pi + 2.5 * v, 0.6 * v + 0.2 * u / np.pi], -1)
     at = places(np.full(u.shape, q), np.full(u.shape, s))
-    builder.add(at, 4.0, middle + radius[..., None] * ring, uv, HAIR, two_sided=True, casts=True)
+    builder.add(at, 4.0, middle + radius[..., None] * ring, uv, Material.HAIR, two_sided=True, casts=True)
 
 
 def _stray(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
@@ -276,7 +276,7 @@ def _stray(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     lift = tall + 0.6 + shared(1, 4) * np.sin(np.pi * steps)
     half = rng.uniform(0.25, 0.5, (count, 1)) * taper(9)
     uv = np.stack([rng.uniform(0, 5, (count, 1)) + 0 * steps, q / 150.0], -1)
-    builder.ribbons(places(q, side * s), lift, 0.0, half, uv, HAIR, rng.normal(0, 0.3, count))
+    builder.ribbons(places(q, side * s), lift, 0.0, half, uv, Material.HAIR, rng.normal(0, 0.3, count))
 
 
 @lru_cache(maxsize=24)

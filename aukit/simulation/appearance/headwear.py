@@ -8,7 +8,7 @@ from aukit.simulation.appearance.appearance import Appearance
 from aukit.simulation.appearance.attached_mesh import Array, Builder, mean_skin, places
 from aukit.simulation.face import head_shape as hs
 from aukit.simulation.face.atlas import noise
-from aukit.simulation.rendering.shading_numba import CAP
+from aukit.simulation.materials import Material
 
 _TURN_RING = -18.0
 """Below this ring a scarf leaves the head and falls."""
@@ -38,7 +38,7 @@ def add_cap(builder: Builder, p: Appearance) -> None:
     uv = np.stack(
         [1.0 * np.sign(s) * np.interp(np.abs(s), [0, 0.72, 1, 2], [0, 0.37, 0.72, 1.6]), q / 318.0], -1
     )
-    builder.add(at, lift, 0.0, uv, CAP, casts=True)
+    builder.add(at, lift, 0.0, uv, Material.CAP, casts=True)
 
 
 def add_scarf(builder: Builder, p: Appearance) -> None:
@@ -74,7 +74,7 @@ def add_scarf(builder: Builder, p: Appearance) -> None:
         if side < 0:
             at = type(at)(at.corners[:, ::-1], at.weights[:, ::-1])
             lift, offset, uv = lift[:, ::-1], offset[:, ::-1], uv[:, ::-1]
-        builder.add(at, lift, offset, uv, CAP, two_sided=True, casts=True)
+        builder.add(at, lift, offset, uv, Material.CAP, two_sided=True, casts=True)
 
 
 def _hull(y: Array, s: Array) -> Array:

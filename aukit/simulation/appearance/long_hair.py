@@ -11,7 +11,7 @@ from aukit.simulation.appearance.hair_direction import combed, taper
 from aukit.simulation.appearance.hairline import hair_line
 from aukit.simulation.face import head_shape as hs
 from aukit.simulation.face.atlas import noise
-from aukit.simulation.rendering.shading_numba import HAIR
+from aukit.simulation.materials import Material
 
 Array = NDArray[np.float64]
 _ENDS = {"long": 165.0, "bob": 80.0}
@@ -97,7 +97,7 @@ def hang(builder: Builder, p: Appearance, side: float) -> None:
     q, s, lift, shift = sheet.at(k, t, 0.9 * tone)
     # Near the parting nobody sees a sheet from below.
     below = t[:-1, :-1] > 0.5 * _SCALP
-    builder.add(places(q, s), lift, shift, sheet.uv(k, t), HAIR, two_sided=below, casts=True)
+    builder.add(places(q, s), lift, shift, sheet.uv(k, t), Material.HAIR, two_sided=below, casts=True)
     # Most locks lie near the face, where the outline is seen.
     count, points = 84, 9 + fine // 2
     steps = np.linspace(0.0, 1.0, points)
@@ -111,4 +111,6 @@ def hang(builder: Builder, p: Appearance, side: float) -> None:
     beyond = rng.uniform(0, 10 if p.style == "long" else 4, count)[:, None] * steps**3
     shift[..., 1] += beyond * (tt > 0.9)
     half = rng.uniform(1.5, 4.0, count)[:, None] * taper(points) * np.clip(3 * steps + 0.2, 0, 1)
-    builder.ribbons(places(q, s), lift, shift, half, sheet.uv(kk, tt), HAIR, rng.normal(0, 0.25, count))
+    builder.ribbons(
+        places(q, s), lift, shift, half, sheet.uv(kk, tt), Material.HAIR, rng.normal(0, 0.25, count)
+    )

@@ -18,7 +18,7 @@ from scipy.signal import lfilter
 
 from aukit.facs import VISIBLE_AUS
 from aukit.simulation.appearance.appearance import Appearance, Avatar
-from aukit.simulation.face.face_model import face_model
+from aukit.simulation.bases import face_model
 
 Array = npt.NDArray[np.float64]
 INDEX = {au: i for i, au in enumerate(VISIBLE_AUS)}

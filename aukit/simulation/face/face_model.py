@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 from abc import ABC, abstractmethod
-from functools import lru_cache
-from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
@@ -13,13 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aukit.errors import ConfigError
 from aukit.simulation.camera import Camera
-
-BASES = ("procedural", "ict")
-"""Face bases by name."""
-ICT_VARIABLE = "AUKIT_ICT_BASIS"
-"""Environment variable that names the imported basis file."""
 
 
 class FaceMesh(NamedTuple):
@@ -42,7 +33,7 @@ class FaceModel(ABC):
         identity_size: K, number of identity coefficients (in standard deviations).
         triangles: int64 [T, 3]; (p1 - p0) x (p2 - p0) points out of the skin.
         uv: float32 [N, 2] in [0, 1], v down: places on the texture atlas, which all bases share.
-        parts: int64 [T], material of each triangle, as named in `aukit.simulation.face.topology` (SKIN to CLOTH).
+        materials: int64 [T], `aukit.simulation.materials.Material` of each triangle (SKIN to CLOTH).
         face_region: bool [N], the facial mask from hairline to jaw in front of the ears, without eyeballs,
             mouth interior, ears, neck and back of the head.
         eye_vertices: int64 [2, E], vertices of the person's left and right eyeball; the first is the
@@ -55,7 +46,7 @@ class FaceModel(ABC):
     identity_size: int
     triangles: Tensor
     uv: Tensor
-    parts: Tensor
+    materials: Tensor
     face_region: Tensor
     eye_vertices: Tensor
     seam: NDArray[np.int64]
@@ -163,40 +154,3 @@ class FaceModel(ABC):
                 f"not {tuple(activations.shape)}"
             )
         return identity.float(), activations.float().clamp(0.0, 1.0)
-
-
-def face_model(basis: str = "procedural") -> FaceModel:
-    """The process's one face model of a basis.
-
-    Args:
-        basis: "procedural" (formulas, in the package; 1 s) or "ict" (the file named by `AUKIT_ICT_BASIS`,
-            written by ``aukit avatars import-ict``; 3 s).
-
-    Raises:
-        ConfigError: Another name, or no basis file where one is needed.
-    """
-    if basis == "procedural":
-        return _procedural()
-    if basis == "ict":
-        file = os.environ.get(ICT_VARIABLE, "")
-        if not file:
-            raise ConfigError(
-                f"face basis 'ict' needs {ICT_VARIABLE}=FILE in the environment; "
-                "'aukit avatars import-ict CLONE --out FILE' makes the file"
-            )
-        return _ict(file)
-    raise ConfigError(f"face basis {basis!r} is unknown; there are {', '.join(BASES)}")
-
-
-@lru_cache(maxsize=1)
-def _procedural() -> FaceModel:
-    from aukit.simulation.face.procedural import ProceduralFaceModel
-
-    return ProceduralFaceModel()
-
-
-@lru_cache(maxsize=1)
-def _ict(file: str) -> FaceModel:
-    from aukit.simulation.ict.model import ICTFaceModel
-
-    return ICTFaceModel(Path(file))

@@ -154,7 +154,7 @@ class ProceduralFaceModel(FaceModel):
         self.identity_size = len(who.NAMES)
         self.triangles = torch.from_numpy(t.triangles)
         self.uv = torch.from_numpy(t.uv.astype(np.float32))
-        self.parts = torch.from_numpy(t.part)
+        self.materials = torch.from_numpy(t.material)
         with np.errstate(invalid="ignore"):
             region = (t.row > -67) & (t.row < 108.5) & (np.abs(t.column) < 0.965)
         self.face_region = torch.from_numpy(region)

@@ -13,12 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aukit.simulation.face import head_shape as hs
+from aukit.simulation.materials import Material
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
-
-SKIN, EYE, TEETH, MOUTH, CLOTH = range(5)
-"""What a triangle is made of."""
 
 SKIN_V = 0.86
 """The skin takes texture rows 0 to `SKIN_V`; eyes, teeth, mouth and ears share the strip below."""
@@ -86,8 +84,8 @@ class Topology:
     source: Index = field(default_factory=lambda: np.zeros(0, np.int64))
     """The vertex whose muscle fields are followed (itself on skin)."""
     triangles: Index = field(default_factory=lambda: np.zeros((0, 3), np.int64))
-    part: Index = field(default_factory=lambda: np.zeros(0, np.int64))
-    """Per triangle: SKIN, EYE, TEETH, MOUTH or CLOTH."""
+    material: Index = field(default_factory=lambda: np.zeros(0, np.int64))
+    """Per triangle, never HAIR or CAP."""
     grid: Index = field(default_factory=lambda: np.zeros((0, 0), np.int64))
     """Vertex of each (ring, column) of the skin."""
     rows: Array = field(default_factory=_row_labels)
@@ -107,7 +105,7 @@ class Topology:
         position: Array,
         uv: Array,
         triangles: Index,
-        part: int,
+        material: Material,
         source: Index | None = None,
         anchor: Array | None = None,
         expressive: Array | float = 0.0,
@@ -128,7 +126,7 @@ class Topology:
         self.jaw = np.concatenate([self.jaw, np.broadcast_to(jaw, (n,))])
         self.source = np.concatenate([self.source, index if source is None else source])
         self.triangles = np.concatenate([self.triangles, triangles + start])
-        self.part = np.concatenate([self.part, np.full(len(triangles), part)])
+        self.material = np.concatenate([self.material, np.full(len(triangles), material)])
         return index
 
 
@@ -221,7 +219,7 @@ def _skin(t: Topology) -> None:
     # The slits themselves are openings, not skin.
     distinct &= ~np.isin(r, [eye_row, mouth_row])
     t.triangles = triangles[distinct]
-    t.part = np.where(rows[r[distinct]] >= CLOTH_ROW, CLOTH, SKIN)
+    t.material = np.where(rows[r[distinct]] >= CLOTH_ROW, Material.CLOTH, Material.SKIN)
     t.anchor = position.copy()
     t.lid_up, t.lid_down = t.grid[eye_row, in_eye], t.grid[eye_row + 1, in_eye]
     t.lip_up, t.lip_down = t.grid[mouth_row, in_mouth], t.grid[mouth_row + 1, in_mouth]
@@ -248,13 +246,15 @@ def _lid_rims(t: Topology) -> None:
             if margin is t.lid_down:
                 triangles = triangles[:, ::-1]
             # `add` shifts by start, so the skin's own numbers are shifted back.
-            index = t.add(t.position[edge], t.uv[edge], triangles - start, SKIN, edge, expressive=1.0)
+            index = t.add(
+                t.position[edge], t.uv[edge], triangles - start, Material.SKIN, edge, expressive=1.0
+            )
             t.jaw[index] = np.nan
             pair.append(index)
         # Within the eyeball but at the corners.
         between = np.concatenate(pair)[quads(2, len(pair[0]))]
         t.triangles = np.concatenate([t.triangles, between])
-        t.part = np.concatenate([t.part, np.full(len(between), SKIN)])
+        t.material = np.concatenate([t.material, np.full(len(between), Material.SKIN)])
         rims += pair
     t.rim = np.concatenate(rims)
 
@@ -289,7 +289,7 @@ def _mouth(t: Topology) -> None:
             np.concatenate(layers),
             np.stack(np.meshgrid(u, v), -1).reshape(-1, 2),
             quads(len(depth), n),
-            MOUTH,
+            Material.MOUTH,
             np.tile(edge, len(depth)),
             expressive=np.repeat(share, n),
             jaw=np.repeat(np.where(np.isnan(turn), np.nan, np.interp(depth, [20, 38], [1, 0]) * lower), n),
@@ -314,7 +314,7 @@ def _mouth(t: Topology) -> None:
         grid[:, 1] = root + (grid[:, 1] - root) * (1 - 0.62 * short)
         v = np.linspace(v0, (v0 + v1) / 2, 5) if not lower else np.linspace((v0 + v1) / 2, v1, 5)
         uv = np.stack([np.tile(np.linspace(u0, u1, 25), 5), np.repeat(v, 25)], 1)
-        t.add(grid, uv, quads(5, 25), TEETH, jaw=1.0 if lower else 0.0)
+        t.add(grid, uv, quads(5, 25), Material.TEETH, jaw=1.0 if lower else 0.0)
 
 
 def _eyes(t: Topology) -> None:
@@ -338,7 +338,7 @@ def _eyes(t: Topology) -> None:
     for side in (1.0, -1.0):
         centre = np.array([side * hs.EYE_CENTRE[0], *hs.EYE_CENTRE[1:]])
         anchor = np.tile(centre, (len(local), 1))
-        eyes.append(t.add(local + centre, uv, np.concatenate(tri), EYE, anchor=anchor))
+        eyes.append(t.add(local + centre, uv, np.concatenate(tri), Material.EYE, anchor=anchor))
     t.eyes = np.stack(eyes)
 
 
@@ -369,7 +369,7 @@ def _ears(t: Topology) -> None:
         out = out + 70.0 - 5.5 * hs.smoothstep(2, 30, b)
         position: Array = np.stack([side * out, 7.0 + b, -2.0 + back + lean], 1)
         faces = quads(rings, spokes + 1)
-        t.add(position, uv, faces[:, ::-1] if side > 0 else faces, SKIN)
+        t.add(position, uv, faces[:, ::-1] if side > 0 else faces, Material.SKIN)
 
 
 def build_topology() -> Topology:

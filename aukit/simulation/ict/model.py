@@ -108,7 +108,7 @@ class ICTFaceModel(FaceModel):
         self.identity_size = len(identity)
         self.triangles = torch.from_numpy(s.triangles)
         self.uv = _real(s.uv)
-        self.parts = torch.from_numpy(s.part)
+        self.materials = torch.from_numpy(s.material)
         self.face_region = torch.from_numpy(s.face)
         self.eye_vertices = torch.from_numpy(np.stack(s.eyes))
         self.seam = s.seam

@@ -23,18 +23,14 @@ from aukit.mesh import vertex_normals
 from aukit.simulation.face import head_shape as hs
 from aukit.simulation.face.atlas import skin_uv
 from aukit.simulation.face.topology import (
-    CLOTH,
     CLOTH_ROW,
     EAR_UV,
-    EYE,
     EYE_UV,
-    MOUTH,
     MOUTH_UV,
-    SKIN,
-    TEETH,
     TEETH_UV,
 )
 from aukit.simulation.ict.atlas import Head, ear_vertices, face_rings, register
+from aukit.simulation.materials import Material
 
 Array = NDArray[np.float64]
 Index = NDArray[np.int64]
@@ -51,7 +47,7 @@ class Surface(NamedTuple):
         source: int64 [N].
         uv: [N, 2].
         triangles: int64 [T, 3].
-        part: int64 [T].
+        material: int64 [T].
         row: [N] ring label of skin vertices, NaN elsewhere.
         column: [N] likewise.
         face: bool [N], the facial mask.
@@ -64,7 +60,7 @@ class Surface(NamedTuple):
     source: Index
     uv: Array
     triangles: Index
-    part: Index
+    material: Index
     row: Array
     column: Array
     face: Mask
@@ -76,7 +72,7 @@ class Surface(NamedTuple):
 
 _SKIN, _BACK, _MOUTH, _TEETH, _EYE, _EAR, _CHARTS = range(7)
 """Charts; `_BACK` is the skin beyond the seam at the back of the head."""
-_PARTS = (SKIN, SKIN, MOUTH, TEETH, EYE, SKIN)
+_MATERIALS = (Material.SKIN, Material.SKIN, Material.MOUTH, Material.TEETH, Material.EYE, Material.SKIN)
 _BODY = ("face", "head_neck", "mouth_socket", "eye_socket_l", "eye_socket_r")
 
 
@@ -131,14 +127,14 @@ def build_surface(
     skin = (chart == _SKIN) & np.isin(part[source], ("face", "head_neck")) & ~ears[source]
     sockets = np.isin(part, ("eye_socket_l", "eye_socket_r"))
     row, column = np.where(skin, row[source], np.nan), np.where(skin, column[source], np.nan)
-    material = np.take(_PARTS, chart[triangles[:, 0]])
+    material = np.take(_MATERIALS, chart[triangles[:, 0]])
     with np.errstate(invalid="ignore"):
         face = (row > -67) & (row < 108.5) & (np.abs(column) < 0.965)
-        cloth = (material == SKIN) & (row[triangles].mean(1) >= CLOTH_ROW)
-    outside = (material == SKIN) & ~sockets[source[triangles]].any(1)
+        cloth = (material == Material.SKIN) & (row[triangles].mean(1) >= CLOTH_ROW)
+    outside = (material == Material.SKIN) & ~sockets[source[triangles]].any(1)
     eyes = tuple(_eyeball(position, source, part, side) for side in ("sclera_l", "sclera_r"))
     return Surface(
-        source, uv[source, chart], triangles, np.where(cloth, CLOTH, material), row, column, face,
+        source, uv[source, chart], triangles, np.where(cloth, Material.CLOTH, material), row, column, face,
         (eyes[0], eyes[1]), _twins(source), outside, head,
     )  # fmt: skip
 

@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aukit.mesh import visible_triangles
+from aukit.mesh import vertex_normals, visible_triangles
 from aukit.mesh.rasterizer import Backend
 from aukit.mesh.threads import in_threads
 from aukit.simulation.appearance import wrinkles as wr
 from aukit.simulation.appearance.appearance import Appearance, Avatar
 from aukit.simulation.appearance.hair import hair_mesh, strands
 from aukit.simulation.appearance.textures import Paint, paint
+from aukit.simulation.bases import face_model
 from aukit.simulation.camera import PIVOT, Camera
 from aukit.simulation.face.atlas import PAINT_STEP, SHEEN_STEP
-from aukit.simulation.face.face_model import FaceModel, face_model
-from aukit.simulation.face.topology import CLOTH, EYE, SKIN
+from aukit.simulation.face.face_model import FaceModel
+from aukit.simulation.materials import Material
 from aukit.simulation.rendering import shading_numba as shading
 from aukit.simulation.rendering import shading_torch as torch_shading
 from aukit.simulation.rendering.background import plain_background
@@ -96,43 +97,35 @@ class _Scene:
         self.model = model
         self.hair = hair_mesh(appearance)
         self.triangles = model.triangles
-        self.part = model.parts.numpy()
+        material = model.materials.numpy()
         self.uv: Float = model.uv.numpy()
         # Skin, eyes and clothes are closed; so is hair that lies on the head, but not what hangs.
-        self.one_sided = np.isin(self.part, [SKIN, EYE, CLOTH])
+        self.one_sided = np.isin(material, [Material.SKIN, Material.EYE, Material.CLOTH])
         self.casters = model.casters
         if self.hair is not None:
             worn = self.hair
             triangles = torch.from_numpy(worn.triangles + len(self.uv))
             self.triangles = torch.cat([model.triangles, triangles])
             self.casters = torch.cat([model.casters, triangles[torch.from_numpy(worn.casts)]])
-            self.part = np.concatenate([self.part, worn.part])
+            material = np.concatenate([material, worn.material])
             self.one_sided = np.concatenate([self.one_sided, ~worn.two_sided])
             self.uv = np.concatenate([self.uv, worn.uv])
         # The compiled loops want narrow numbers.
         self.narrow = self.triangles.int(), self.casters.int()
         self.corners = self.narrow[0].numpy().view(np.uint32)
-        self.materials = self.part.astype(np.uint8)
+        self.materials = material.astype(np.uint8)
 
     def assemble(self, vertices: Tensor, vectorised: bool) -> tuple[Tensor, Tensor]:
         """Vertices with hair and unit normals, both in mm space. [B, M, 3] each."""
-        normals = _vertex_normals(vertices, self.model.triangles, self.model.seam, vectorised)
+        backend: Literal["torch", "numba"] = "torch" if vectorised else "numba"
+        seam = torch.from_numpy(self.model.seam)
+        normals = vertex_normals(vertices, self.model.triangles, seam, backend)
         if self.hair is None:
             return vertices, normals
         h = self.hair
         shell = h.on(self.model.on_skin(h.points, torch.cat([vertices, normals], -1)))
-        none = np.zeros((0, 2), np.int64)
-        shell_normals = _vertex_normals(shell, torch.from_numpy(h.triangles), none, vectorised)
+        shell_normals = vertex_normals(shell, torch.from_numpy(h.triangles), backend=backend)
         return torch.cat([vertices, shell], 1), torch.cat([normals, shell_normals], 1)
-
-
-def _vertex_normals(vertices: Tensor, triangles: Tensor, seam: NDArray[np.int64], vectorised: bool) -> Tensor:
-    """Unit normals [B, N, 3]."""
-    if vectorised:
-        on_device = triangles.to(vertices.device), torch.from_numpy(seam).to(vertices.device)
-        return torch_shading.vertex_normals(vertices, *on_device)
-    frames = (np.ascontiguousarray(v) for v in vertices.numpy())
-    return torch.stack([torch.from_numpy(shading.vertex_normals(v, triangles.numpy(), seam)) for v in frames])
 
 
 @lru_cache(maxsize=8)
@@ -295,33 +288,33 @@ def _draw_frame(shot: _Shot, textures: Paint, k: int, out: Rendering) -> None:
     )
 
 
-def _draw_frames(shot: _Shot, part: slice, out: Rendering) -> None:
+def _draw_frames(shot: _Shot, chunk: slice, out: Rendering) -> None:
     """Draw some frames at once in torch operations; bounds the memory, see `_FRAMES`."""
     scene, look, light, factor = shot.scene, shot.look, shot.light, shot.factor
     device = shot.samples.device
     person = _on_device(scene, look, device)
-    samples, normals, points = shot.samples[part], shot.normals[part], shot.shadow_points[part]
+    samples, normals, points = shot.samples[chunk], shot.normals[chunk], shot.shadow_points[chunk]
     front = visible_triangles(
         samples, person.triangles, out.mask.shape[-1] * factor, "torch", person.one_sided
     )
     shadow = visible_triangles(points, person.casters, _SHADOW_SIZE, "torch")
     lit = torch_shading.cast_shadows(shadow.depth, shadow.ids, points, normals, light.key, _BIAS)
     shaded = torch_shading.shade(
-        front.ids, samples, person.triangles, person.part, normals, person.uv,
-        person.colour, _reliefs(look, person, scene.model, shot.activations[part]),
-        shot.scale[part].to(device), float(shot.scale[part].max()),
+        front.ids, samples, person.triangles, person.materials, normals, person.uv,
+        person.colour, _reliefs(look, person, scene.model, shot.activations[chunk]),
+        shot.scale[chunk].to(device), float(shot.scale[chunk].max()),
         person.strands, look.hair, look.cap,
         lit, light.key, light.key_colour, light.fill, light.fill_colour, light.sky, light.ground,
         light.hardness, factor,
     )  # fmt: skip
     gain = _exposure(look) * light.exposure / shaded.luminance.clamp(min=_DARK)
-    out.image[part], out.mask[part] = torch_shading.resolve(
-        shaded.colour, front.ids, gain, shot.background[part], factor, person.curve
+    out.image[chunk], out.mask[chunk] = torch_shading.resolve(
+        shaded.colour, front.ids, gain, shot.background[chunk], factor, person.curve
     )
-    out.normals[part], out.uv[part] = shaded.normals, shaded.uv
+    out.normals[chunk], out.uv[chunk] = shaded.normals, shaded.uv
     known = slice(out.visibility.shape[1])
-    out.visibility[part], out.depth[part] = torch_shading.seen(
-        samples[:, known], normals[:, known], front.depth, _MARGIN * shot.scale[part].to(device), factor
+    out.visibility[chunk], out.depth[chunk] = torch_shading.seen(
+        samples[:, known], normals[:, known], front.depth, _MARGIN * shot.scale[chunk].to(device), factor
     )
 
 
@@ -330,7 +323,7 @@ class _OnDevice(NamedTuple):
 
     triangles: Tensor
     one_sided: Tensor
-    part: Tensor
+    materials: Tensor
     uv: Tensor
     casters: Tensor
     colour: Tensor  # in units, not steps
@@ -348,10 +341,10 @@ def _on_device(scene: _Scene, look: Appearance, device: torch.device) -> _OnDevi
         scene.one_sided, scene.materials.astype(np.int8), scene.uv, textures.colour * steps, textures.height,
         strands(look.seed), _CURVE,
     )  # fmt: skip
-    one_sided, part, uv, colour, height, hair, curve = (torch.from_numpy(a).to(device) for a in arrays)
+    one_sided, materials, uv, colour, height, hair, curve = (torch.from_numpy(a).to(device) for a in arrays)
     patches = wr.patches(look.seed % wr.VARIANTS)
     return _OnDevice(
-        scene.triangles.to(device), one_sided, part, uv, scene.casters.to(device), colour, height,
+        scene.triangles.to(device), one_sided, materials, uv, scene.casters.to(device), colour, height,
         {key: torch.from_numpy(patch.height).to(device) for key, patch in patches.items()}, hair, curve,
     )  # fmt: skip
 

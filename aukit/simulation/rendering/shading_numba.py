@@ -1,4 +1,4 @@
-"""The compiled loops of the renderer: vertex normals, light on every sample, and averaging."""
+"""The compiled loops of the renderer: shadows, light on every sample, and averaging."""
 
 from __future__ import annotations
 
@@ -7,57 +7,20 @@ from numba import njit
 from numpy.typing import NDArray
 
 from aukit.simulation.face.atlas import PAINT_STEP, SHEEN_STEP
+from aukit.simulation.materials import Material
 
 F = NDArray[np.float32]
-I64 = NDArray[np.int64]
 I32 = NDArray[np.int32]
 U32 = NDArray[np.uint32]
 U16 = NDArray[np.uint16]
 U8 = NDArray[np.uint8]
 B = NDArray[np.bool_]
 
-HAIR = 5
-CAP = 6
 SKIPPED = -1.0
 """Red of a sample that was left out because its neighbours speak for it."""
 CURVE_END = 4.0
 """Linear value at which the tone curve ends."""
 CURVE_STEPS = 4096
-
-
-@njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
-def vertex_normals(vertices: F, triangles: I64 | U32, shared: I64) -> F:
-    """Area-weighted unit normals, pointing towards the outside of the skin grid's winding. [N, 3]."""
-    normals = np.zeros_like(vertices)
-    for k in range(triangles.shape[0]):
-        a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
-        ux, uy, uz = (
-            vertices[b, 0] - vertices[a, 0],
-            vertices[b, 1] - vertices[a, 1],
-            vertices[b, 2] - vertices[a, 2],
-        )
-        vx, vy, vz = (
-            vertices[c, 0] - vertices[a, 0],
-            vertices[c, 1] - vertices[a, 1],
-            vertices[c, 2] - vertices[a, 2],
-        )
-        nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
-        for i in (a, b, c):
-            normals[i, 0] += nx
-            normals[i, 1] += ny
-            normals[i, 2] += nz
-    # Vertices that share a place (the seam at the back) share a normal.
-    for k in range(shared.shape[0]):
-        i, j = shared[k, 0], shared[k, 1]
-        for d in range(3):
-            s = normals[i, d] + normals[j, d]
-            normals[i, d] = s
-            normals[j, d] = s
-    for i in range(vertices.shape[0]):
-        length = np.sqrt(normals[i, 0] ** 2 + normals[i, 1] ** 2 + normals[i, 2] ** 2) + 1e-12
-        for d in range(3):
-            normals[i, d] /= length
-    return normals
 
 
 @njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
@@ -129,22 +92,22 @@ def _texture_slopes(vertices: F, a: int, b: int, c: int, uv: F, out: F) -> None:
 
 
 @njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
-def _one_material(ids: I32, part: U8, top: int, left: int) -> bool:
+def _one_material(ids: I32, materials: U8, top: int, left: int) -> bool:
     """Whether the four samples of a pixel show the same material."""
     if ids[top, left] < 0:
         return False
-    kind = part[np.uint32(ids[top, left])]
+    kind = materials[np.uint32(ids[top, left])]
     for j in range(2):
         for i in range(2):
             other = ids[top + j, left + i]
-            if other < 0 or part[np.uint32(other)] != kind:
+            if other < 0 or materials[np.uint32(other)] != kind:
                 return False
     return True
 
 
 @njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
 def shade(
-    ids: I32, samples: F, triangles: U32, part: U8, normals: F, uv: F,
+    ids: I32, samples: F, triangles: U32, materials: U8, normals: F, uv: F,
     paint: U16, height: F, relief: float,
     hair: F, hair_colour: F, cap_colour: F,
     lit_vertices: F, key: F, key_colour: F, fill: F, fill_colour: F, sky: F, ground: F, hardness: float,
@@ -153,7 +116,7 @@ def shade(
     """Light every sample of one image.
 
     The raster is `ids` at sample resolution; the mesh `samples` (vertices in sample pixels), `triangles`,
-    `part`, `normals` in camera space and `uv`; textures are `paint` (linear RGB, occlusion, sheen, in the
+    `materials`, `normals` in camera space and `uv`; textures are `paint` (linear RGB, occlusion, sheen, in the
     steps of `aukit.simulation.appearance.textures`) and `height` (mm, wrinkles added; `relief` sample pixels per mm);
     integers are unsigned, which spares a test at each access.  `hair` holds strands, coloured by
     `hair_colour` or `cap_colour`; `lit_vertices` is the share of the key light that reaches each vertex; the
@@ -187,11 +150,11 @@ def shade(
     for py in range(size_y):
         for px in range(size_x):
             if factor == 2 and py % 2 == 0 and px % 2 == 0:
-                even[px // 2] = _one_material(ids, part, py, px)
+                even[px // 2] = _one_material(ids, materials, py, px)
             if ids[py, px] < 0:
                 continue
             k = np.uint32(ids[py, px])
-            kind = part[k]
+            kind = materials[k]
             if factor == 2 and (py + px) % 2 == 1 and even[px // 2]:
                 # Inside one material the two samples on the diagonal are enough.
                 colour[py, px, 0] = SKIPPED
@@ -212,7 +175,7 @@ def shade(
             nz = wa * normals[a, 2] + wb * normals[b, 2] + wc * normals[c, 2]
             length = 1.0 / np.sqrt(nx * nx + ny * ny + nz * nz + 1e-12)
             nx, ny, nz = nx * length, ny * length, nz * length
-            if nz < -0.15 and kind >= 2:
+            if nz < -0.15 and kind >= Material.TEETH:
                 # Thin shells (teeth, mouth, ears' backs, hair) are seen from both sides.
                 nx, ny, nz = -nx, -ny, -nz
             u = wa * uv[a, 0] + wb * uv[b, 0] + wc * uv[c, 0]
@@ -220,10 +183,10 @@ def shade(
             if py % factor == middle and px % factor == middle:
                 oy, ox = py // factor, px // factor
                 normal_out[0, oy, ox], normal_out[1, oy, ox], normal_out[2, oy, ox] = nx, ny, nz
-                if kind < HAIR:
+                if kind < Material.HAIR:
                     uv_out[0, oy, ox], uv_out[1, oy, ox] = u, v
             cavity = 1.0
-            if kind < HAIR:
+            if kind < Material.HAIR:
                 tx = min(max(u * texture - 0.5, 0.0), texture - 2.001)
                 ty = min(max(v * texture - 0.5, 0.0), texture - 2.001)
                 ix, iy = min(np.uint32(np.int32(tx)), last), min(np.uint32(np.int32(ty)), last)
@@ -239,7 +202,7 @@ def shade(
                     )
                 red, green, blue = texel[0] * PAINT_STEP, texel[1] * PAINT_STEP, texel[2] * PAINT_STEP
                 ao, shine = texel[3] * PAINT_STEP, texel[4] * SHEEN_STEP
-                if kind == 0 or kind == 4:
+                if kind == Material.SKIN or kind == Material.CLOTH:
                     h00, h01, h10, h11 = (
                         height[iy, ix],
                         height[iy, ix2],
@@ -274,7 +237,7 @@ def shade(
                 strand = (1 - fy) * ((1 - fx) * hair[jy, jx] + fx * hair[jy, jx2]) + fy * (
                     (1 - fx) * hair[jy2, jx] + fx * hair[jy2, jx2]
                 )
-                if kind == HAIR:
+                if kind == Material.HAIR:
                     tone = 1.0 + strand * (0.34 + 0.06 * strand)
                     red, green, blue = hair_colour[0] * tone, hair_colour[1] * tone, hair_colour[2] * tone
                 else:
@@ -282,22 +245,22 @@ def shade(
                     red, green, blue = cap_colour[0] * tone, cap_colour[1] * tone, cap_colour[2] * tone
                 ao = 0.85
                 shine = 0.0
-            if kind == 1 or kind == 2:
+            if kind == Material.EYE or kind == Material.TEETH:
                 # Lids, lashes and lips shade what lies behind them: by the distance to the next other sample.
-                reach_up = (3.4 if kind == 1 else 5.0) * relief
+                reach_up = (3.4 if kind == Material.EYE else 5.0) * relief
                 reach_down = 1.6 * relief
                 above, below = reach_up, reach_down
                 j = 1
                 while j < reach_up and py - j >= 0:
                     other = ids[py - j, px]
-                    if other < 0 or (part[other] != kind and part[other] != 3):
+                    if other < 0 or (materials[other] != kind and materials[other] != Material.MOUTH):
                         above = j - 0.5
                         break
                     j += 1
                 j = 1
                 while j < reach_down and py + j < size_y:
                     other = ids[py + j, px]
-                    if other < 0 or (part[other] != kind and part[other] != 3):
+                    if other < 0 or (materials[other] != kind and materials[other] != Material.MOUTH):
                         below = j - 0.5
                         break
                     j += 1
@@ -313,12 +276,12 @@ def shade(
             cos_fill = nx * fill[0] + ny * fill[1] + nz * fill[2]
             lit = wa * lit_vertices[a] + wb * lit_vertices[b] + wc * lit_vertices[c]
             lit = 1.0 - hardness * (1.0 - lit)
-            if kind == 1 or kind == 2:
+            if kind == Material.EYE or kind == Material.TEETH:
                 lit = 0.45 + 0.55 * lit
             up = 0.5 - 0.5 * ny
             spec_key = 0.0
             spec_fill = 0.0
-            if kind == HAIR:
+            if kind == Material.HAIR:
                 # Light on a strand that runs down the surface (Kajiya-Kay).
                 dx, dy, dz = -ny * nx, 1.0 - ny * ny, -ny * nz
                 dl = 1.0 / np.sqrt(dx * dx + dy * dy + dz * dz + 1e-6)
@@ -335,10 +298,10 @@ def shade(
                 cg = max(0.0, nx * gx + ny * gy + nz * gz)
                 ch, cg = _power16(ch), _power16(cg)
                 ch2, cg2 = ch * ch * ch, cg * cg * cg
-                if kind == 1:
+                if kind == Material.EYE:
                     spec_key = 1.6 * _power16(ch * ch) + 0.10 * ch2
                     spec_fill = 2.2 * _power16(cg * cg) + 0.10 * cg2
-                elif kind == 2 or kind == 3:
+                elif kind == Material.TEETH or kind == Material.MOUTH:
                     spec_key = 0.12 * ch2 * ch
                     spec_fill = 0.10 * cg2 * cg
                 else:
@@ -347,11 +310,11 @@ def shade(
                     spec_key = shine * (0.055 * ch + 0.045 * ch2) * edge
                     spec_fill = shine * (0.055 * cg + 0.045 * cg2) * edge
             for d in range(3):
-                w, one = (wrap[d], wrapped[d]) if kind == 0 else (0.05, 1.0 / 1.05)
+                w, one = (wrap[d], wrapped[d]) if kind == Material.SKIN else (0.05, 1.0 / 1.05)
                 dk = max(0.0, (cos_key + w) * one)
                 df = max(0.0, (cos_fill + w) * one)
                 # Light that shadows lets through reddens.
-                through = lit + (1.0 - lit) * (0.10 if (d == 0 and kind == 0) else 0.0)
+                through = lit + (1.0 - lit) * (0.10 if (d == 0 and kind == Material.SKIN) else 0.0)
                 ambient = (sky[d] * up + ground[d] * (1.0 - up)) * ao
                 base = red if d == 0 else (green if d == 1 else blue)
                 direct = key_colour[d] * dk * through * (0.35 + 0.65 * ao) + fill_colour[d] * df * (
@@ -363,7 +326,7 @@ def shade(
                     + fill_colour[d] * spec_fill * cavity
                 )
                 colour[py, px, d] = value
-            if kind == 0:
+            if kind == Material.SKIN:
                 lum_sum += (
                     0.2126 * colour[py, px, 0] + 0.7152 * colour[py, px, 1] + 0.0722 * colour[py, px, 2]
                 )

@@ -12,8 +12,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from aukit.simulation.face.topology import CLOTH, EYE, MOUTH, SKIN, TEETH
-from aukit.simulation.rendering.shading_numba import CURVE_END, CURVE_STEPS, HAIR, SKIPPED
+from aukit.simulation.materials import Material
+from aukit.simulation.rendering.shading_numba import CURVE_END, CURVE_STEPS, SKIPPED
 
 Vector = tuple[float, float, float]
 
@@ -32,31 +32,6 @@ class Lit(NamedTuple):
     luminance: Tensor
     normals: Tensor
     uv: Tensor
-
-
-def vertex_normals(vertices: Tensor, triangles: Tensor, shared: Tensor) -> Tensor:
-    """Area-weighted unit normals; vertices that share a place share a normal.
-
-    Args:
-        vertices: float32 [B, N, 3].
-        triangles: int64 [T, 3].
-        shared: int64 [S, 2], pairs of vertices; no vertex is in two of them.
-
-    Returns:
-        [B, N, 3].
-    """
-    corners = vertices[:, triangles]
-    faces = torch.linalg.cross(
-        corners[:, :, 1] - corners[:, :, 0], corners[:, :, 2] - corners[:, :, 0], dim=-1
-    )
-    normals = torch.zeros_like(vertices)
-    for corner in range(3):
-        normals.index_add_(1, triangles[:, corner], faces)
-    both = normals[:, shared].sum(2)
-    normals[:, shared[:, 0]] = both
-    normals[:, shared[:, 1]] = both
-    units: Tensor = normals / (normals.norm(dim=-1, keepdim=True) + 1e-12)
-    return units
 
 
 def cast_shadows(
@@ -93,7 +68,7 @@ def cast_shadows(
 
 
 def shade(
-    ids: Tensor, samples: Tensor, triangles: Tensor, part: Tensor, normals: Tensor, uv: Tensor,
+    ids: Tensor, samples: Tensor, triangles: Tensor, materials: Tensor, normals: Tensor, uv: Tensor,
     paint: Tensor, height: Tensor, relief: Tensor, reach: float,
     hair: Tensor, hair_colour: Vector, cap_colour: Vector,
     lit_vertices: Tensor, key: Vector, key_colour: Vector, fill: Vector, fill_colour: Vector,
@@ -102,13 +77,13 @@ def shade(
     """Light every sample of a batch of images; see `aukit.simulation.rendering.shading_numba.shade`.
 
     Tensors of frames: `ids` [B, H, W], `samples`, `normals` [B, M, 3], `height` [B, T, T], `relief` [B] and
-    `lit_vertices` [B, M]; the person's: `triangles`, `part`, `uv`, `paint` (float32, in its units) and
+    `lit_vertices` [B, M]; the person's: `triangles`, `materials`, `uv`, `paint` (float32, in its units) and
     `hair`. `reach` is the largest `relief`, known to the host.
 
     Cost: about 2 KB per sample that is lit, which is half of the person's where `factor` is 2.
     """
     batch, rows, columns = ids.shape
-    material = part[ids.clamp(min=0).long()].where(ids >= 0, -1)
+    material = materials[ids.clamp(min=0).long()].where(ids >= 0, -1)
     at = _chosen(material, factor).flatten().nonzero()[:, 0]
     frame, py, px = at // (rows * columns), at // columns % rows, at % columns
     own = triangles[ids.flatten()[at].long()]
@@ -118,19 +93,19 @@ def shade(
     weight = _weights(place, px, py)[..., None]
     normal = _unit((weight * normals.flatten(0, 1)[corner]).sum(1))
     # Thin shells are seen from both sides.
-    normal = normal * torch.where((normal[:, 2] < -0.15) & (kind >= TEETH), -1.0, 1.0)[:, None]
+    normal = normal * torch.where((normal[:, 2] < -0.15) & (kind >= Material.TEETH), -1.0, 1.0)[:, None]
     u, v = (weight * uvs).sum(1).unbind(-1)
     lit = (weight[..., 0] * lit_vertices.flatten()[corner]).sum(1)
     relief = relief[frame]
 
     surface, heights = _textures(paint, height, frame, u, v)
     albedo, ao, shine = surface[:, :3], surface[:, 3], surface[:, 4]
-    skin = kind == SKIN
+    skin = kind == Material.SKIN
     normal_map = _one_per_pixel(normal, frame, py, px, ids.shape, factor)
     uv_map = _one_per_pixel(
-        torch.stack([u, v], -1) * (kind < HAIR)[:, None], frame, py, px, ids.shape, factor
+        torch.stack([u, v], -1) * (kind < Material.HAIR)[:, None], frame, py, px, ids.shape, factor
     )
-    rough = skin | (kind == CLOTH)
+    rough = skin | (kind == Material.CLOTH)
     deep = heights[:, 2]
     cavity = torch.where(
         deep < -0.01, torch.exp(0.62 * deep.clamp(min=-2.6)), 1.0 + 0.07 * deep.clamp(0.0, 2.0)
@@ -141,10 +116,10 @@ def shade(
     )
     albedo = albedo * torch.stack([0.15 + 0.85 * cavity, cavity, cavity], -1)
 
-    hairy = kind >= HAIR
+    hairy = kind >= Material.HAIR
     strand = _strands(hair, u, v)
     own_colour = torch.where(
-        (kind == HAIR)[:, None],
+        (kind == Material.HAIR)[:, None],
         (1.0 + strand * (0.34 + 0.06 * strand))[:, None] * strand.new_tensor(hair_colour),
         (1.0 + 0.10 * torch.sin(u * 330.0) + 0.05 * torch.sin(v * 400.0))[:, None]
         * strand.new_tensor(cap_colour),
@@ -152,7 +127,7 @@ def shade(
     albedo = torch.where(hairy[:, None], own_colour, albedo)
     ao, shine = ao.where(~hairy, 0.85), shine.where(~hairy, 0.0)
 
-    sheltered = ((kind == EYE) | (kind == TEETH)).nonzero()[:, 0]
+    sheltered = ((kind == Material.EYE) | (kind == Material.TEETH)).nonzero()[:, 0]
     opened = _openness(material, kind, frame, py, px, relief, sheltered, reach)
     tint = opened[:, None] ** opened.new_tensor([1.0, 1.12, 1.18])
     albedo = albedo.index_copy(0, sheltered, albedo[sheltered] * tint)
@@ -162,9 +137,11 @@ def shade(
 
     cos_key, cos_fill = _dot(normal, key), _dot(normal, fill)
     hair_gloss, gleam = _strand_gloss(normal, strand, cos_key, cos_fill, _half_way(key), _half_way(fill))
-    albedo = albedo * torch.where(kind == HAIR, 1.0 + 1.3 * gleam, 1.0)[:, None]
+    albedo = albedo * torch.where(kind == Material.HAIR, 1.0 + 1.3 * gleam, 1.0)[:, None]
     gloss = _gloss(normal, kind, shine, _half_way(key), _half_way(fill))
-    spec_key, spec_fill = (torch.where(kind == HAIR, h, g) for h, g in zip(hair_gloss, gloss, strict=True))
+    spec_key, spec_fill = (
+        torch.where(kind == Material.HAIR, h, g) for h, g in zip(hair_gloss, gloss, strict=True)
+    )
     up = 0.5 - 0.5 * normal[:, 1]
     # Light wraps round skin, red the furthest, and reddens where shadows let it through.
     wrap = torch.where(skin[:, None], lit.new_tensor([0.28, 0.13, 0.08]), 0.05)
@@ -335,7 +312,7 @@ def _openness(
     """How much light lids and lips leave to eyes and teeth (the samples `at`), by their distance. [m]."""
     kind, frame, py, px, relief = kind[at], frame[at], py[at], px[at], relief[at]
     rows = material.shape[1]
-    reach_up = torch.where(kind == EYE, 3.4, 5.0) * relief
+    reach_up = torch.where(kind == Material.EYE, 3.4, 5.0) * relief
     reach_down = 1.6 * relief
     distances = []
     for sign, limit, furthest in ((-1, reach_up, 5.0 * reach), (1, reach_down, 1.6 * reach)):
@@ -344,7 +321,7 @@ def _openness(
             row = py + sign * j
             other = material[frame, row.clamp(0, rows - 1), px]
             looking = looking & (j < limit) & (row >= 0) & (row < rows)
-            found = looking & (other != kind) & (other != MOUTH)
+            found = looking & (other != kind) & (other != Material.MOUTH)
             distance = distance.where(~found, j - 0.5)
             looking = looking & ~found
         distances.append(distance)
@@ -379,8 +356,8 @@ def _gloss(
         c = _dot(normal, half).clamp(min=0.0) ** 16
         c3 = c**3
         gloss = shine * (0.055 * c + 0.045 * c3) * edge
-        gloss = torch.where((kind == TEETH) | (kind == MOUTH), wet * c3 * c, gloss)
-        result.append(torch.where(kind == EYE, eye * (c * c) ** 16 + 0.10 * c3, gloss))
+        gloss = torch.where((kind == Material.TEETH) | (kind == Material.MOUTH), wet * c3 * c, gloss)
+        result.append(torch.where(kind == Material.EYE, eye * (c * c) ** 16 + 0.10 * c3, gloss))
     return result[0], result[1]
 
 

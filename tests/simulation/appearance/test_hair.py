@@ -31,7 +31,7 @@ def test_every_style_is_a_mesh_over_the_head(model, avatar, style, cover):
     assert hair.triangles.min() >= 0
     assert hair.triangles.max() < len(hair.lift)
     assert hair.points.max() < len(model.uv)
-    assert len(hair.part) == len(hair.two_sided) == len(hair.casts) == len(hair.triangles)
+    assert len(hair.material) == len(hair.two_sided) == len(hair.casts) == len(hair.triangles)
     torch.testing.assert_close(hair.weights.sum(1), torch.ones(len(hair.weights)))
     for field in (hair.lift, hair.offset, hair.weights):
         assert torch.isfinite(field).all()

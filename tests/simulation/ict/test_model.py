@@ -7,7 +7,7 @@ import torch
 from aukit.errors import ConfigError
 from aukit.facs import VISIBLE_AUS
 from aukit.simulation import Avatar, Camera, FaceModel, face_model, render
-from aukit.simulation.face.topology import EYE, MOUTH, SKIN, TEETH
+from aukit.simulation.materials import Material
 from tests.simulation.conftest import needs_ict
 from tests.simulation.face.test_face_model import DIRECTIONS, L_LID_UP, MIRROR
 
@@ -60,7 +60,7 @@ def test_sizes_charts_and_materials(ict):
     assert int(ict.triangles.max()) < n
     assert ict.uv.min() >= 0
     assert ict.uv.max() <= 1
-    assert {SKIN, EYE, TEETH, MOUTH} <= set(ict.parts.unique().tolist())
+    assert set(Material) - {Material.HAIR, Material.CAP} <= set(ict.materials.unique().tolist())
     assert 5_000 <= int(ict.face_region.sum()) <= 9_500
     mesh = ict.mean_mesh()
     assert mesh.vertices.shape == (1, n, 3)
@@ -192,8 +192,8 @@ def test_lips_do_not_pass_through_each_other(ict, au):
 @needs_ict
 def test_the_lining_of_a_wide_open_mouth_stays_inside_the_face(ict):
     mesh = ict(crowd(ict, 24), ict.activations({27: 1.0}).expand(24, -1, -1))
-    lining = ict.triangles[ict.parts == MOUTH].unique()
-    skin = ict.triangles[ict.parts == SKIN].unique()
+    lining = ict.triangles[ict.materials == Material.MOUTH].unique()
+    skin = ict.triangles[ict.materials == Material.SKIN].unique()
     skin = skin[~torch.isin(skin, lining)]
     clearance = []
     for vertices, marks in zip(mesh.vertices, mesh.landmarks, strict=True):
