@@ -52,13 +52,13 @@ def read_obj(path: str | os.PathLike[str]) -> ObjMesh:
         with file.open(encoding="utf-8") as lines:
             for line in lines:
                 number += 1
-                kind, *words = line.split("#", 1)[0].split() or [""]
+                kind, *tokens = line.split("#", 1)[0].split() or [""]
                 if kind == "v":
-                    vertices.append(_numbers(words, 3))
+                    vertices.append(_numbers(tokens, 3))
                 elif kind == "vt":
-                    uv.append(_numbers(words, 2))
+                    uv.append(_numbers(tokens, 2))
                 elif kind == "f":
-                    _add_face(words, len(vertices), len(uv), faces, uv_faces)
+                    _add_face(tokens, len(vertices), len(uv), faces, uv_faces)
                 if max(len(vertices), len(uv), len(faces)) > MAX_ELEMENTS:
                     raise ValueError(f"more than {MAX_ELEMENTS} elements")
     except UnicodeDecodeError:
@@ -75,25 +75,25 @@ def read_obj(path: str | os.PathLike[str]) -> ObjMesh:
     )
 
 
-def _numbers(words: list[str], count: int) -> list[float]:
-    if len(words) < count:
-        raise ValueError(f"expected {count} numbers, found {len(words)}")
-    values = [float(word) for word in words[:count]]
+def _numbers(tokens: list[str], count: int) -> list[float]:
+    if len(tokens) < count:
+        raise ValueError(f"expected {count} numbers, found {len(tokens)}")
+    values = [float(token) for token in tokens[:count]]
     if not all(math.isfinite(value) for value in values):
         raise ValueError("a coordinate is not finite")
     return values
 
 
 def _add_face(
-    words: list[str],
+    tokens: list[str],
     n_vertices: int,
     n_uv: int,
     faces: list[tuple[int, int, int]],
     uv_faces: list[tuple[int, int, int]],
 ) -> None:
-    if len(words) < 3:
-        raise ValueError(f"a face needs 3 vertices, found {len(words)}")
-    fields = [word.split("/") for word in words]
+    if len(tokens) < 3:
+        raise ValueError(f"a face needs 3 vertices, found {len(tokens)}")
+    fields = [token.split("/") for token in tokens]
     corners = [_index(field[0], n_vertices, "vertex") for field in fields]
     textured = [len(field) > 1 and field[1] != "" for field in fields]
     uv_corners = [_index(field[1], n_uv, "texture coordinate") for field in fields] if all(textured) else []
@@ -103,9 +103,9 @@ def _add_face(
             uv_faces.append((uv_corners[0], uv_corners[i], uv_corners[i + 1]))
 
 
-def _index(word: str, count: int, what: str) -> int:
-    index = int(word)
+def _index(token: str, count: int, what: str) -> int:
+    index = int(token)
     index = index - 1 if index > 0 else count + index
-    if word.strip("+-0") == "" or not 0 <= index < count:
-        raise ValueError(f"face names {what} {word}, but {count} came before it")
+    if token.strip("+-0") == "" or not 0 <= index < count:
+        raise ValueError(f"face names {what} {token}, but {count} came before it")
     return index

@@ -23,6 +23,6 @@ def in_threads(work: Callable[[int], Any], items: Iterable[int]) -> None:
         for item in todo:
             work(item)
         return
-    with ThreadPoolExecutor(threads) as pool:
-        for _ in pool.map(work, todo):
+    with ThreadPoolExecutor(threads) as executor:
+        for _ in executor.map(work, todo):
             pass

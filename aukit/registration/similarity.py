@@ -46,16 +46,16 @@ def similarity_align(
     scale = float(np.hypot(matrix[0, 0], matrix[1, 0]))
     if not scale > 0.0:
         raise ValueError("landmarks span no face: they coincide")
-    source, warp = image, matrix
+    reduced, warp = image, matrix
     reduction = int(np.rint(1.0 / scale))
     if reduction > 1:
         width, height = max(image.shape[1] // reduction, 1), max(image.shape[0] // reduction, 1)
-        source = image[: height * reduction, : width * reduction]
-        source = cv2.resize(source, (width, height), interpolation=cv2.INTER_AREA)
+        reduced = image[: height * reduction, : width * reduction]
+        reduced = cv2.resize(reduced, (width, height), interpolation=cv2.INTER_AREA)
         # Pixel centres at integers: the reduced pixel u covers the pixels around reduction * u + offset.
         offset = (reduction - 1) / 2
         warp = np.concatenate(
             [matrix[:, :2] * reduction, matrix[:, 2:] + matrix[:, :2].sum(1, keepdims=True) * offset], 1
         )
-    crop = cv2.warpAffine(source, warp, (size, size), flags=cv2.INTER_LINEAR)
+    crop = cv2.warpAffine(reduced, warp, (size, size), flags=cv2.INTER_LINEAR)
     return np.asarray(crop, np.uint8), matrix

@@ -269,7 +269,7 @@ class Avatar:
 
     @staticmethod
     def sample(
-        pool: str,
+        identity_split: str,
         name: str,
         seed: int,
         gender: str | None = None,
@@ -277,18 +277,18 @@ class Avatar:
         basis: str = "procedural",
         tone: float | None = None,
     ) -> Avatar:
-        """The person `name` of a pool; pools never share people.
+        """The person `name` of an identity split; splits never share people.
 
         Args:
-            pool: Purpose, such as "pairs" or "corpus/F001".
-            name: Who within the pool.
+            identity_split: Purpose, such as "pairs" or "corpus/F001".
+            name: Of the person within the split.
             seed: Of the whole population.
             gender: "female" or "male"; drawn if not given.
             age: Years; drawn from 18 to 70, most of them young, if not given.
             basis: Name of the face basis, see `aukit.simulation.face.face_model`.
             tone: Depth of the skin's colour in [0, 1]; drawn if not given.
         """
-        rng = np.random.default_rng([zlib.crc32(pool.encode()), zlib.crc32(name.encode()), seed])
+        rng = np.random.default_rng([zlib.crc32(identity_split.encode()), zlib.crc32(name.encode()), seed])
         drawn = "female" if rng.random() < 0.5 else "male"
         years = 18.0 + 52.0 * float(rng.beta(1.2, 2.6))
         gender, age = gender or drawn, years if age is None else age

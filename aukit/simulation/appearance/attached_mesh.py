@@ -20,7 +20,7 @@ Index = NDArray[np.int64]
 Mask = NDArray[np.bool_]
 
 
-class HairMesh(NamedTuple):
+class AttachedMesh(NamedTuple):
     """Hair, head covering and glasses as one mesh that follows the skin.
 
     Attributes:
@@ -186,7 +186,7 @@ class Builder:
         v = np.broadcast_to(uv[..., None, 1], u.shape)
         self.add(at, np.repeat(lift[..., None], 2, -1), off, np.stack([u, v], -1), material)
 
-    def mesh(self) -> HairMesh:
+    def mesh(self) -> AttachedMesh:
         """All patches as one, without vertices that no triangle uses."""
         used, triangles = np.unique(np.concatenate(self._triangles), return_inverse=True)
         columns = (np.concatenate(c)[used] for c in zip(*self._vertices, strict=True))
@@ -198,7 +198,7 @@ class Builder:
         def real(a: Array) -> Tensor:
             return torch.from_numpy(a.astype(np.float32))
 
-        return HairMesh(
+        return AttachedMesh(
             triangles.reshape(-1, 3),
             np.repeat(material, count),
             np.concatenate(self._two_sided),

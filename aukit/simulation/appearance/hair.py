@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aukit.simulation.appearance.appearance import Appearance
-from aukit.simulation.appearance.attached_mesh import Builder, HairMesh, mean_skin, places
+from aukit.simulation.appearance.attached_mesh import AttachedMesh, Builder, mean_skin, places
 from aukit.simulation.appearance.glasses import add_glasses
-from aukit.simulation.appearance.hair_direction import combed, direction, flow, taper
+from aukit.simulation.appearance.hair_direction import flow, hair_direction, strand_direction, taper
 from aukit.simulation.appearance.hairline import HANGING, hair_distance, hair_line
 from aukit.simulation.appearance.headwear import add_cap, add_scarf
 from aukit.simulation.appearance.long_hair import hang
@@ -22,7 +22,7 @@ Array = NDArray[np.float64]
 
 
 @lru_cache(maxsize=64)
-def hair_mesh(p: Appearance) -> HairMesh | None:
+def build_attached_mesh(p: Appearance) -> AttachedMesh | None:
     """Hair, head covering and glasses of a person; None for those who wear nothing. About 20 ms."""
     builder = Builder()
     rng = np.random.default_rng([p.seed, 23])
@@ -102,9 +102,9 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     at = places(q, s)
     distance = hair_distance(q, np.abs(s), p)
     lift = _thickness(q, s, distance, p)
-    look = combed(p)
+    comb = hair_direction(p)
     point, _ = mean_skin(at)
-    uv = flow(point, p, look)
+    uv = flow(point, p, comb)
     inside = hs.smoothstep(6, 24, distance) * hs.smoothstep(-117, -110, q)
     # Hair fills the hollow of the temple.
     lift += (
@@ -121,9 +121,9 @@ def _shell(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
             inside * (0.25 + 0.09 * np.maximum(lift, 0)) * (_clumps(rng, uv) if p.style != "tied" else 0.6)
         )
         uv = uv + 0.015 * noise(rng, (16, 30), q.shape)[..., None]
-        if look.comb == "side":
+        if comb.towards == "side":
             # The parting: a furrow from the hair line back over the crown.
-            furrow = np.exp(-(((s - look.parting) / 0.05) ** 2)) * (q > -112) * (np.abs(s) < 1)
+            furrow = np.exp(-(((s - comb.parting) / 0.05) ** 2)) * (q > -112) * (np.abs(s) < 1)
             lift -= 0.4 * np.minimum(p.hair_volume, 8.0) * furrow * inside
     # All columns meet at the crown; the ears stand free.
     lift = lift - 1.5 * hs.smoothstep(-113, -117, q)
@@ -150,9 +150,9 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     inside = hair_distance(q, np.abs(s), p)
     kept = (inside > 2.5) & (q > -116)
     q, s, inside = q[kept], s[kept], inside[kept]
-    n, look, curly = len(q), combed(p), p.style == "curly"
+    n, comb, curly = len(q), hair_direction(p), p.style == "curly"
     point, normal = mean_skin(places(q, s))
-    wanted = direction(point, s, p, look)
+    wanted = strand_direction(point, s, p, comb)
     # Neighbours lean the same way.
     lean = np.random.default_rng([p.seed, 61]).normal(0, 1, (3, 3))
     swirl = np.sin(point / 17.0 @ lean)
@@ -181,7 +181,7 @@ def _locks(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     # Along the hair line they are thin.
     wide = rng.uniform(1.0, 2.4, n) * (1.0 if curly else np.clip(0.15 + 0.05 * inside, 0.28, 1.0))
     half = wide[:, None] * taper(6) * np.clip(0.35 + 2.5 * steps, 0, 1)
-    uv = flow(point, p, look)[:, None] + rng.normal(0, 0.12, (n, 1, 2))
+    uv = flow(point, p, comb)[:, None] + rng.normal(0, 0.12, (n, 1, 2))
     uv = uv + np.stack([0 * ahead, ahead / 150.0], -1)
     root = places(np.repeat(q[:, None], 6, 1), np.repeat(s[:, None], 6, 1))
     builder.ribbons(root, height, offset, half, uv, Material.HAIR, rng.normal(0, 0.16, n))

@@ -1,4 +1,4 @@
-"""Combing: where a person's hair is parted, and where strands run on the scalp."""
+"""Direction of hair: where it is parted, and how strands run over the scalp."""
 
 from __future__ import annotations
 
@@ -13,24 +13,28 @@ from aukit.simulation.face import head_shape as hs
 Array = NDArray[np.float64]
 
 
-class Comb(NamedTuple):
-    """How a head is combed: towards the front, to one side or back, and from where."""
+class HairDirection(NamedTuple):
+    """Direction in which hair is combed, and the parting it starts from.
 
-    comb: str
+    Attributes:
+        towards: "front", "side" or "back".
+        parting: Position of the parting in [-1, 1] across the head.
+    """
+
+    towards: str
     parting: float
-    sweep: float
 
 
-def combed(p: Appearance) -> Comb:
-    """How a person combs their hair."""
+def hair_direction(p: Appearance) -> HairDirection:
+    """Direction of a person's hair, drawn from the appearance's seed."""
     rng = np.random.default_rng([p.seed, 37])
     chances = {"short": [0.4, 0.4, 0.2], "full": [0.3, 0.5, 0.2], "tied": [0.0, 0.0, 1.0]}
-    comb = str(rng.choice(["front", "side", "back"], p=chances.get(p.style, [0.0, 1.0, 0.0])))
-    parting = 0.55 * p.parting + (0.22 * np.sign(p.parting) if comb == "side" and rng.random() < 0.6 else 0.0)
-    return Comb(comb, float(parting), float(-np.sign(p.parting) * rng.uniform(0.1, 0.5)))
+    towards = str(rng.choice(["front", "side", "back"], p=chances.get(p.style, [0.0, 1.0, 0.0])))
+    aside = towards == "side" and rng.random() < 0.6
+    return HairDirection(towards, float(0.55 * p.parting + (0.22 * np.sign(p.parting) if aside else 0.0)))
 
 
-def flow(point: Array, p: Appearance, look: Comb) -> Array:
+def flow(point: Array, p: Appearance, comb: HairDirection) -> Array:
     """Coordinates (u, v) of strands on the scalp at points [..., 3]: u stays the same along one."""
     x, y, z = np.moveaxis(point, -1, 0)
     z = z + hs.EAR_AXIS_DEPTH
@@ -41,21 +45,21 @@ def flow(point: Array, p: Appearance, look: Comb) -> Array:
         return np.stack([z / 43.0, (y + x) / 45.0], -1)
     if p.style == "buzz":
         return np.stack([z / 40.0, (y + 0.6 * x) / 24.0], -1)
-    if look.comb == "side":
+    if comb.towards == "side":
         # In planes across the head, from the parting to both sides.
-        away = np.abs(x - 60.0 * look.parting)
-        return np.stack([z / 43.0 + 0.37 * (x > 60.0 * look.parting), (y + away) / 150.0], -1)
+        away = np.abs(x - 60.0 * comb.parting)
+        return np.stack([z / 43.0 + 0.37 * (x > 60.0 * comb.parting), (y + away) / 150.0], -1)
     # On top along the head, at its sides down.
     top = hs.smoothstep(66, 38, np.abs(x))
     u = (top * x + (1 - top) * np.sign(x) * z) / 43.0
     return np.stack([u, (y - top * z) / 150.0], -1)
 
 
-def direction(point: Array, s: Array, p: Appearance, look: Comb) -> Array:
-    """Where hair is combed to at points of the scalp. [L, 3]."""
+def strand_direction(point: Array, s: Array, p: Appearance, comb: HairDirection) -> Array:
+    """Direction of strands at points of the scalp. [L, 3]."""
     q = point[:, 1]
-    away = np.where(point[:, 0] > 60 * look.parting, 1.0, -1.0)
-    ahead = {"front": (0.25, 0.2, 1.0), "side": (0.9, 0.25, 0.45), "back": (0.2, -0.1, -1.0)}[look.comb]
+    away = np.where(point[:, 0] > 60 * comb.parting, 1.0, -1.0)
+    ahead = {"front": (0.25, 0.2, 1.0), "side": (0.9, 0.25, 0.45), "back": (0.2, -0.1, -1.0)}[comb.towards]
     on_top = np.array(ahead) * np.stack([away, np.ones_like(q), np.ones_like(q)], 1)
     back = np.where(np.abs(s) > 1.25, 0.0, -0.45)
     beside = np.stack(

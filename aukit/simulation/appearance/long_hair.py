@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from aukit.simulation.appearance.appearance import Appearance
 from aukit.simulation.appearance.attached_mesh import Builder, places
-from aukit.simulation.appearance.hair_direction import combed, taper
+from aukit.simulation.appearance.hair_direction import hair_direction, taper
 from aukit.simulation.appearance.hairline import hair_line
 from aukit.simulation.face import head_shape as hs
 from aukit.simulation.face.atlas import noise
@@ -41,7 +41,7 @@ class _Sheet:
         self.phase = rng.normal(0, 1, 20).cumsum() * (0.5 + 1.0 * wave) + 2.0 * (side > 0)
         self.own = np.random.default_rng([p.seed, 59, int(side > 0)])
         self.tips = self.own.normal(0, 1, 24)
-        self.parting = combed(p).parting * side
+        self.parting = hair_direction(p).parting * side
         line = hair_line(np.array([abs(self.parting)]), p)
         self.top = float(line[0]) - 5.0
 

@@ -199,19 +199,19 @@ def patches(variant: int = 0) -> dict[tuple[int, int], Patch]:
     a = atlas()
     skin = (a.row > -70) & (a.row < 109) & (np.abs(a.column) < 1)
     rows = np.flatnonzero(skin.any(1))
-    part = slice(int(rows[0]), int(rows[-1]) + 1)
-    shape = (part.stop - part.start, a.x.shape[1])
-    x = a.x[part].astype(np.float64) + 0.7 * noise(rng, (16, 24), shape) + 0.10 * noise(rng, (50, 70), shape)
-    y = a.y[part].astype(np.float64) + 0.8 * noise(rng, (14, 22), shape) + 0.12 * noise(rng, (45, 66), shape)
-    uneven = np.clip(1.0 + 0.30 * noise(rng, (26, 40), shape), 0.35, 1.5) * skin[part]
+    band = slice(int(rows[0]), int(rows[-1]) + 1)
+    shape = (band.stop - band.start, a.x.shape[1])
+    x = a.x[band].astype(np.float64) + 0.7 * noise(rng, (16, 24), shape) + 0.10 * noise(rng, (50, 70), shape)
+    y = a.y[band].astype(np.float64) + 0.8 * noise(rng, (14, 22), shape) + 0.12 * noise(rng, (45, 66), shape)
+    uneven = np.clip(1.0 + 0.30 * noise(rng, (26, 40), shape), 0.35, 1.5) * skin[band]
     result = {}
     for g, group in enumerate(GROUPS):
         height = wrinkle_height(group, np.abs(x), y) * uneven
         for side in (0, 1):
-            one = height * (a.left[part] if side == 0 else 1 - a.left[part])
+            one = height * (a.left[band] if side == 0 else 1 - a.left[band])
             where = np.abs(one) > 0.02
             r, c = np.flatnonzero(where.any(1)), np.flatnonzero(where.any(0))
             inner, columns = slice(int(r[0]), int(r[-1]) + 1), slice(int(c[0]), int(c[-1]) + 1)
-            place = slice(inner.start + part.start, inner.stop + part.start)
+            place = slice(inner.start + band.start, inner.stop + band.start)
             result[g, side] = Patch(place, columns, np.ascontiguousarray(one[inner, columns], np.float32))
     return result

@@ -95,7 +95,7 @@ def _lip_contact(t: Topology) -> tuple[NDArray[np.int64], NDArray[np.int64], NDA
                 pair.append(k)
                 weight.append(float(share if r > mouth_row else -share))
         for edge, sign in ((t.lip_up[k], -1.0), (t.lip_down[k], 1.0)):
-            for follower in np.flatnonzero((t.source == edge) & (np.arange(len(t.source)) != edge)):
+            for follower in np.flatnonzero((t.follows == edge) & (np.arange(len(t.follows)) != edge)):
                 number.append(int(follower))
                 pair.append(k)
                 weight.append(sign * float(t.expressive[follower]))
@@ -108,9 +108,9 @@ def _build() -> _Basis:
     identity = who.identity_basis(t.anchor, t.lower_lip)
     expression = ex.expression_basis(VISIBLE_AUS, t.position, t.lower_lip)
     _follow_skull(t, expression)
-    expression = expression[:, :, t.source] * t.expressive[:, None]
+    expression = expression[:, :, t.follows] * t.expressive[:, None]
     skin_jaw = ex.jaw_weights(t.position, t.row, t.column, t.lower_lip)
-    jaw = np.where(np.isnan(t.jaw), skin_jaw[t.source], t.jaw)
+    jaw = np.where(np.isnan(t.jaw), skin_jaw[t.follows], t.jaw)
     lid_vertices, lid_pair, lid_weight, lid_upper = _lid_motion(t)
     lip_vertices, lip_pair, lip_weight = _lip_contact(t)
     vertices, weights = bind_landmarks(t)
@@ -235,7 +235,7 @@ class ProceduralFaceModel(FaceModel):
         surface = hs.EYE_RADIUS + _LID_CLEARANCE
         vertices[:, b.lid_vertices] = centres + away * (surface / distance).clamp(min=1.0)
         rim = torch.from_numpy(t.rim)
-        edge = torch.from_numpy(t.source[t.rim])
+        edge = torch.from_numpy(t.follows[t.rim])
         rim_side = (b.mean[edge, 0] < 0).long()
         centre = self.eye_centres(vertices)[:, rim_side]
         away = vertices[:, edge] - centre

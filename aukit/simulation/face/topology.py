@@ -81,7 +81,7 @@ class Topology:
     """Share of the muscle fields that the vertex follows (0 for teeth, eyes, ears)."""
     jaw: Array = field(default_factory=lambda: np.zeros(0))
     """Share of the jaw's rotation; NaN on skin, where a formula gives it."""
-    source: Index = field(default_factory=lambda: np.zeros(0, np.int64))
+    follows: Index = field(default_factory=lambda: np.zeros(0, np.int64))
     """The vertex whose muscle fields are followed (itself on skin)."""
     triangles: Index = field(default_factory=lambda: np.zeros((0, 3), np.int64))
     material: Index = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -106,7 +106,7 @@ class Topology:
         uv: Array,
         triangles: Index,
         material: Material,
-        source: Index | None = None,
+        follows: Index | None = None,
         anchor: Array | None = None,
         expressive: Array | float = 0.0,
         jaw: Array | float = 0.0,
@@ -124,7 +124,7 @@ class Topology:
         self.lower_lid = np.concatenate([self.lower_lid, np.zeros(n, bool)])
         self.expressive = np.concatenate([self.expressive, np.broadcast_to(expressive, (n,))])
         self.jaw = np.concatenate([self.jaw, np.broadcast_to(jaw, (n,))])
-        self.source = np.concatenate([self.source, index if source is None else source])
+        self.follows = np.concatenate([self.follows, index if follows is None else follows])
         self.triangles = np.concatenate([self.triangles, triangles + start])
         self.material = np.concatenate([self.material, np.full(len(triangles), material)])
         return index
@@ -207,7 +207,7 @@ def _skin(t: Topology) -> None:
     t.uv = _skin_uv(rows, columns).reshape(-1, 2)
     t.row, t.column = q, s
     n = len(q)
-    t.expressive, t.jaw, t.source = np.ones(n), np.full(n, np.nan), np.arange(n)
+    t.expressive, t.jaw, t.follows = np.ones(n), np.full(n, np.nan), np.arange(n)
     local = quads(rows.size, columns.size)
     r, _ = np.divmod(local.min(1), columns.size)
     triangles = t.grid.ravel()[local]
@@ -408,7 +408,7 @@ def _drop_unused(t: Topology) -> Topology:
         "jaw",
     ):
         setattr(t, name, getattr(t, name)[used])
-    t.source = new[t.source[used]]
+    t.follows = new[t.follows[used]]
     for name in ("triangles", "grid", "lid_up", "lid_down", "lip_up", "lip_down", "rim", "eyes"):
         setattr(t, name, new[getattr(t, name)])
     return t

@@ -68,9 +68,9 @@ class Head:
             path.append(int(before[path[-1]]))
         return np.array(path[::-1])
 
-    def nearest(self, sources: Index) -> tuple[Array, Index]:
-        """Distance along the surface in mm to each vertex' nearest source, and its number. [N] each."""
-        distance, _, number = dijkstra(self.graph, False, sources, return_predecessors=True, min_only=True)
+    def nearest(self, starts: Index) -> tuple[Array, Index]:
+        """Distance along the surface in mm to each vertex' nearest start, and its number. [N] each."""
+        distance, _, number = dijkstra(self.graph, False, starts, return_predecessors=True, min_only=True)
         return distance, number
 
     def enclosed(self, seeds: Mask, loop: Index) -> Mask:
@@ -364,7 +364,7 @@ def register(head: Head, normals: Array, outside: Mask) -> tuple[Array, Array]:
         *_lids(head), *_lips(head), *_nose_and_brows(head), *_nostrils(head),
         *_chin_and_jaw(head, normals, outside), *_outline(head, ears),
     ]  # fmt: skip
-    source, target = (np.concatenate(part) for part in zip(*pairs, strict=True))
+    source, target = (np.concatenate(column) for column in zip(*pairs, strict=True))
     known = np.isfinite(source).all(1)
     _, first = np.unique(source[known].round(2), axis=0, return_index=True)
     source, target = source[known][first], target[known][first]

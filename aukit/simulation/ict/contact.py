@@ -107,27 +107,27 @@ class LipContact:
 
     Args:
         head: The mean head.
-        source: int64 [N], the head's vertex of each vertex.
+        original: int64 [N], the head's vertex of each vertex.
     """
 
-    def __init__(self, head: Head, source: Index) -> None:
+    def __init__(self, head: Head, original: Index) -> None:
         loop, place = head.chain(60, 67)
         above = place <= 64
         below = ~above | (place == 60) | (place == 64)
         corners = head.open[head.landmarks[[60, 64]], 0]
         x = np.linspace(float(corners[0]), float(corners[1]), _STATIONS)
-        first = np.searchsorted(np.sort(source), np.arange(len(head.open)))
-        own = np.argsort(source, kind="stable")[first.clip(max=len(source) - 1)]
+        first = np.searchsorted(np.sort(original), np.arange(len(head.open)))
+        own = np.argsort(original, kind="stable")[first.clip(max=len(original) - 1)]
         self._upper, self._upper_share = _stations(own[loop[above]], head.open[loop[above], 0], x)
         self._lower, self._lower_share = _stations(own[loop[below]], head.open[loop[below], 0], x)
         distance, nearest = head.nearest(loop)
         yields = np.exp(-((distance / _LIP_REACH) ** 2))
         yields *= np.where(np.isin(nearest, loop[above]), -0.5, 0.5)
-        near = np.flatnonzero(np.abs(yields[source]) > 0.01)
-        spot = np.interp(head.open[source[near], 0], x, np.arange(_STATIONS))
+        near = np.flatnonzero(np.abs(yields[original]) > 0.01)
+        spot = np.interp(head.open[original[near], 0], x, np.arange(_STATIONS))
         share = np.maximum(1.0 - np.abs(spot[:, None] - np.arange(_STATIONS)), 0.0)
         self._skin = torch.from_numpy(near)
-        self._share = torch.from_numpy((share * yields[source[near], None]).astype(np.float32).T)
+        self._share = torch.from_numpy((share * yields[original[near], None]).astype(np.float32).T)
 
     def apply(self, vertices: Tensor) -> None:
         """Part lips that overlap, in place; vertices [B, N, 3]."""

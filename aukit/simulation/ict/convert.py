@@ -170,9 +170,9 @@ def _line(file: Path, kind: str, number: int | None) -> int:
     seen, last = 0, 0
     with file.open(encoding="utf-8") as lines:
         for k, line in enumerate(lines, 1):
-            words = line.split("#", 1)[0].split()
-            if words and words[0] == kind:
-                seen, last = seen + (len(words) - 3 if kind == "f" else 1), k
+            tokens = line.split("#", 1)[0].split()
+            if tokens and tokens[0] == kind:
+                seen, last = seen + (len(tokens) - 3 if kind == "f" else 1), k
                 if number is not None and seen >= number:
                     break
     return last

@@ -116,14 +116,14 @@ class ICTFaceModel(FaceModel):
         self._gender = basis.gender
         back = withdrawn_mouth(s.head, mouth_lining(s.head, basis.part))
         position = position - back[:, None] * [0.0, 0.0, 1.0]
-        self._mean = _real(position[s.source])
-        fields = au_fields(self.aus, shapes, position[:, 0])[:, :, s.source]
-        reach = au_reach(self.aus, position[s.source], face_regions(self).numpy())
+        self._mean = _real(position[s.original])
+        fields = au_fields(self.aus, shapes, position[:, 0])[:, :, s.original]
+        reach = au_reach(self.aus, position[s.original], face_regions(self).numpy())
         fields *= reach[:, None, :, None]
         self._expression = _real(fields.reshape(2 * len(self.aus), -1))
-        looks = lid_fields(shapes)[:, :, s.source] * reach[self.aus.index(43), :, None]
+        looks = lid_fields(shapes)[:, :, s.original] * reach[self.aus.index(43), :, None]
         self._looks = _real(looks.reshape(4, -1))
-        self._identity = _real(identity[:, s.source].reshape(len(identity), -1))
+        self._identity = _real(identity[:, s.original].reshape(len(identity), -1))
         centres = np.array([eye_centre(position[ball]) for ball in balls])
         eyes = self._mean[self.eye_vertices]
         self._eye_offset = _real(centres) - eyes.mean(1)
@@ -136,14 +136,14 @@ class ICTFaceModel(FaceModel):
             near = np.linalg.norm(position - centre, axis=1) < _LID_REACH
             lids = closing & (basis.part == "face") & ~behind & near
             corners = position[basis.landmarks[[first, first + 3]]]
-            lids = np.flatnonzero(lids[s.source])
-            self._lids.append(LidContact(lids, eye, position[s.source], centre, corners))
-        self._lips = LipContact(s.head, s.source)
+            lids = np.flatnonzero(lids[s.original])
+            self._lids.append(LidContact(lids, eye, position[s.original], centre, corners))
+        self._lips = LipContact(s.head, s.original)
         self._scalp = self._bind(*_mean_head_places())
         places = np.array([(row, column) for row, column, _ in landmark_places()])
         self._landmarks = self._bind(places[:, 0], places[:, 1])
-        own = np.argsort(s.source, kind="stable")
-        vertex = own[np.searchsorted(s.source[own], basis.landmarks[_OWN_LANDMARKS])]
+        own = np.argsort(s.original, kind="stable")
+        vertex = own[np.searchsorted(s.original[own], basis.landmarks[_OWN_LANDMARKS])]
         self._landmarks[0][_OWN_LANDMARKS] = torch.from_numpy(vertex)[:, None]
         self._landmarks[1][_OWN_LANDMARKS] = torch.tensor([1.0, 0.0, 0.0])
         self._mean_gaps = self._lid_gaps(self._mean[None]) / _BLINK

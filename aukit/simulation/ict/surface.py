@@ -41,10 +41,10 @@ _TEETH_CELLS = 13
 
 
 class Surface(NamedTuple):
-    """Attributes as in `FaceModel`, as arrays; `source` names each vertex' vertex in the basis file.
+    """Attributes as in `FaceModel`, as arrays; `original` names each vertex' vertex in the basis file.
 
     Attributes:
-        source: int64 [N].
+        original: int64 [N].
         uv: [N, 2].
         triangles: int64 [T, 3].
         material: int64 [T].
@@ -57,7 +57,7 @@ class Surface(NamedTuple):
         head: The head in the basis file's vertices.
     """
 
-    source: Index
+    original: Index
     uv: Array
     triangles: Index
     material: Index
@@ -115,48 +115,48 @@ def build_surface(
 
     key, triangles = np.unique(triangles * _CHARTS + corner, return_inverse=True)
     triangles = triangles.reshape(-1, 3)
-    source, chart = np.divmod(key, _CHARTS)
+    original, chart = np.divmod(key, _CHARTS)
     uv = np.zeros((len(position), _CHARTS, 2))
     uv[:, _SKIN] = skin_uv(row, column)
     uv[:, _BACK] = skin_uv(row, np.full_like(column, 2.0))
     uv[:, _MOUTH] = _mouth_uv(head, part, inside)
-    uv[:, _TEETH] = _teeth_uv(position, part, _graph(triangles, source, len(position)), jaw)
+    uv[:, _TEETH] = _teeth_uv(position, part, _graph(triangles, original, len(position)), jaw)
     uv[:, _EYE] = _eye_uv(position, part)
     uv[:, _EAR] = _ear_uv(position, ears)
 
-    skin = (chart == _SKIN) & np.isin(part[source], ("face", "head_neck")) & ~ears[source]
+    skin = (chart == _SKIN) & np.isin(part[original], ("face", "head_neck")) & ~ears[original]
     sockets = np.isin(part, ("eye_socket_l", "eye_socket_r"))
-    row, column = np.where(skin, row[source], np.nan), np.where(skin, column[source], np.nan)
+    row, column = np.where(skin, row[original], np.nan), np.where(skin, column[original], np.nan)
     material = np.take(_MATERIALS, chart[triangles[:, 0]])
     with np.errstate(invalid="ignore"):
         face = (row > -67) & (row < 108.5) & (np.abs(column) < 0.965)
         cloth = (material == Material.SKIN) & (row[triangles].mean(1) >= CLOTH_ROW)
-    outside = (material == Material.SKIN) & ~sockets[source[triangles]].any(1)
-    eyes = tuple(_eyeball(position, source, part, side) for side in ("sclera_l", "sclera_r"))
+    outside = (material == Material.SKIN) & ~sockets[original[triangles]].any(1)
+    eyes = tuple(_eyeball(position, original, part, side) for side in ("sclera_l", "sclera_r"))
     return Surface(
-        source, uv[source, chart], triangles, np.where(cloth, Material.CLOTH, material), row, column, face,
-        (eyes[0], eyes[1]), _twins(source), outside, head,
+        original, uv[original, chart], triangles, np.where(cloth, Material.CLOTH, material), row, column, face,
+        (eyes[0], eyes[1]), _twins(original), outside, head,
     )  # fmt: skip
 
 
-def _graph(triangles: Index, source: Index, count: int) -> coo_array:
+def _graph(triangles: Index, original: Index, count: int) -> coo_array:
     """Which vertices of the basis file hang together. [count, count]."""
-    corners = source[triangles]
+    corners = original[triangles]
     ones = np.ones(corners.size)
     return coo_array((ones, (corners.ravel(), np.roll(corners, 1, 1).ravel())), (count, count))
 
 
-def _twins(source: Index) -> Index:
+def _twins(original: Index) -> Index:
     """Pairs of vertices that stand for the same vertex of the basis file."""
-    order = np.argsort(source, kind="stable")
-    same = source[order[1:]] == source[order[:-1]]
+    order = np.argsort(original, kind="stable")
+    same = original[order[1:]] == original[order[:-1]]
     return np.stack([order[:-1][same], order[1:][same]], 1)
 
 
-def _eyeball(position: Array, source: Index, part: NDArray[np.str_], name: str) -> Index:
-    ball = np.flatnonzero(part[source] == name)
+def _eyeball(position: Array, original: Index, part: NDArray[np.str_], name: str) -> Index:
+    ball = np.flatnonzero(part[original] == name)
     centre = eye_centre(position[part == name])
-    away = position[source[ball]] - centre
+    away = position[original[ball]] - centre
     return ball[np.argsort(-away[:, 2] / np.linalg.norm(away, axis=1), kind="stable")]
 
 

@@ -16,7 +16,7 @@ from aukit.mesh.rasterizer import Backend
 from aukit.mesh.threads import in_threads
 from aukit.simulation.appearance import wrinkles as wr
 from aukit.simulation.appearance.appearance import Appearance, Avatar
-from aukit.simulation.appearance.hair import hair_mesh, strands
+from aukit.simulation.appearance.hair import build_attached_mesh, strands
 from aukit.simulation.appearance.textures import Paint, paint
 from aukit.simulation.bases import face_model
 from aukit.simulation.camera import PIVOT, Camera
@@ -95,7 +95,7 @@ class _Scene:
 
     def __init__(self, model: FaceModel, appearance: Appearance) -> None:
         self.model = model
-        self.hair = hair_mesh(appearance)
+        self.hair = build_attached_mesh(appearance)
         self.triangles = model.triangles
         material = model.materials.numpy()
         self.uv: Float = model.uv.numpy()
@@ -179,8 +179,8 @@ def render(
     batch = len(activations)
     identity = torch.from_numpy(np.asarray(avatar.identity, np.float32))[None].expand(batch, -1)
     mesh = model(identity, activations, None if gaze is None else gaze.float().expand(batch, 2))
-    look = avatar.appearance
-    scene = _scene(model, look)
+    appearance = avatar.appearance
+    scene = _scene(model, appearance)
     device = torch.device(device)
     vectorised = backend == "torch" or (backend == "auto" and device.type != "cpu")
     head = mesh.vertices.to(device)
@@ -193,7 +193,7 @@ def render(
     backgrounds = plain_background(size) if background is None else background
     shot = _Shot(
         scene=scene,
-        look=look,
+        appearance=appearance,
         light=light,
         activations=activations.clamp(0, 1).float(),
         samples=pixels * f + pixels.new_tensor([(f - 1) / 2, (f - 1) / 2, 0.0]),
@@ -218,7 +218,7 @@ def render(
         for start in range(0, batch, _FRAMES):
             _draw_frames(shot, slice(start, start + _FRAMES), out)
     else:
-        textures = paint(look)  # before the threads: it is made but once
+        textures = paint(appearance)  # before the threads: it is made but once
         in_threads(lambda k: _draw_frame(shot, textures, k, out), range(batch))
     return out
 
@@ -227,7 +227,7 @@ class _Shot(NamedTuple):
     """What is drawn: everything of a batch that does not depend on how."""
 
     scene: _Scene
-    look: Appearance
+    appearance: Appearance
     light: Light
     activations: Tensor  # [B, A, 2] on the CPU, like the scale
     samples: Tensor  # [B, M, 3] vertices in samples
@@ -240,7 +240,7 @@ class _Shot(NamedTuple):
 
 def _draw_frame(shot: _Shot, textures: Paint, k: int, out: Rendering) -> None:
     """Draw frame `k` in compiled loops: all that it needs stays in the processor's cache."""
-    scene, look, light, factor = shot.scene, shot.look, shot.light, shot.factor
+    scene, appearance, light, factor = shot.scene, shot.appearance, shot.light, shot.factor
     samples, normals, points = (t[k].numpy() for t in (shot.samples, shot.normals, shot.shadow_points))
     scale = float(shot.scale[k])
     size = out.mask.shape[-1]
@@ -259,15 +259,15 @@ def _draw_frame(shot: _Shot, textures: Paint, k: int, out: Rendering) -> None:
     lit = shading.cast_shadows(
         shadow.depth[0].numpy(), shadow.ids[0].numpy(), points, normals, vector(light.key), _BIAS
     )
-    height = _relief(look, textures.height, scene.model, shot.activations[k].numpy())
+    height = _relief(appearance, textures.height, scene.model, shot.activations[k].numpy())
     total, count = shading.shade(
         ids, samples, scene.corners, scene.materials, normals, scene.uv, textures.colour, height, scale,
-        strands(look.seed), vector(look.hair), vector(look.cap),
+        strands(appearance.seed), vector(appearance.hair), vector(appearance.cap),
         lit, vector(light.key), vector(light.key_colour), vector(light.fill), vector(light.fill_colour),
         vector(light.sky), vector(light.ground), light.hardness, colour, factor,
         out.normals[k].numpy(), out.uv[k].numpy(),
     )  # fmt: skip
-    gain = _exposure(look) / max(total / max(count, 1), _DARK) * light.exposure
+    gain = _exposure(appearance) / max(total / max(count, 1), _DARK) * light.exposure
     shading.resolve(
         colour,
         ids,
@@ -290,9 +290,9 @@ def _draw_frame(shot: _Shot, textures: Paint, k: int, out: Rendering) -> None:
 
 def _draw_frames(shot: _Shot, chunk: slice, out: Rendering) -> None:
     """Draw some frames at once in torch operations; bounds the memory, see `_FRAMES`."""
-    scene, look, light, factor = shot.scene, shot.look, shot.light, shot.factor
+    scene, appearance, light, factor = shot.scene, shot.appearance, shot.light, shot.factor
     device = shot.samples.device
-    person = _on_device(scene, look, device)
+    person = _on_device(scene, appearance, device)
     samples, normals, points = shot.samples[chunk], shot.normals[chunk], shot.shadow_points[chunk]
     front = visible_triangles(
         samples, person.triangles, out.mask.shape[-1] * factor, "torch", person.one_sided
@@ -301,13 +301,13 @@ def _draw_frames(shot: _Shot, chunk: slice, out: Rendering) -> None:
     lit = torch_shading.cast_shadows(shadow.depth, shadow.ids, points, normals, light.key, _BIAS)
     shaded = torch_shading.shade(
         front.ids, samples, person.triangles, person.materials, normals, person.uv,
-        person.colour, _reliefs(look, person, scene.model, shot.activations[chunk]),
+        person.colour, _reliefs(appearance, person, scene.model, shot.activations[chunk]),
         shot.scale[chunk].to(device), float(shot.scale[chunk].max()),
-        person.strands, look.hair, look.cap,
+        person.strands, appearance.hair, appearance.cap,
         lit, light.key, light.key_colour, light.fill, light.fill_colour, light.sky, light.ground,
         light.hardness, factor,
     )  # fmt: skip
-    gain = _exposure(look) * light.exposure / shaded.luminance.clamp(min=_DARK)
+    gain = _exposure(appearance) * light.exposure / shaded.luminance.clamp(min=_DARK)
     out.image[chunk], out.mask[chunk] = torch_shading.resolve(
         shaded.colour, front.ids, gain, shot.background[chunk], factor, person.curve
     )
@@ -334,32 +334,32 @@ class _OnDevice(NamedTuple):
 
 
 @lru_cache(maxsize=8)
-def _on_device(scene: _Scene, look: Appearance, device: torch.device) -> _OnDevice:
-    textures = paint(look)
+def _on_device(scene: _Scene, appearance: Appearance, device: torch.device) -> _OnDevice:
+    textures = paint(appearance)
     steps = np.array([PAINT_STEP] * 4 + [SHEEN_STEP], np.float32)
     arrays = (
         scene.one_sided, scene.materials.astype(np.int8), scene.uv, textures.colour * steps, textures.height,
-        strands(look.seed), _CURVE,
+        strands(appearance.seed), _CURVE,
     )  # fmt: skip
     one_sided, materials, uv, colour, height, hair, curve = (torch.from_numpy(a).to(device) for a in arrays)
-    patches = wr.patches(look.seed % wr.VARIANTS)
+    patches = wr.patches(appearance.seed % wr.VARIANTS)
     return _OnDevice(
         scene.triangles.to(device), one_sided, materials, uv, scene.casters.to(device), colour, height,
         {key: torch.from_numpy(patch.height).to(device) for key, patch in patches.items()}, hair, curve,
     )  # fmt: skip
 
 
-def _reliefs(look: Appearance, person: _OnDevice, model: FaceModel, activations: Tensor) -> Tensor:
+def _reliefs(appearance: Appearance, person: _OnDevice, model: FaceModel, activations: Tensor) -> Tensor:
     """`_relief` of activations [B, A, 2] at once. [B, T, T]."""
     heights = person.height.repeat(len(activations), 1, 1)
     strengths = torch.where(activations > 0.01, activations**0.9, 0.0).to(heights.device)
-    for (group, side), patch in wr.patches(look.seed % wr.VARIANTS).items():
-        strength = look.wrinkles[group] * strengths[:, model.aus.index(wr.GROUPS[group]), side]
+    for (group, side), patch in wr.patches(appearance.seed % wr.VARIANTS).items():
+        strength = appearance.wrinkles[group] * strengths[:, model.aus.index(wr.GROUPS[group]), side]
         heights[:, patch.rows, patch.columns] += strength[:, None, None] * person.folds[group, side]
     return heights
 
 
-def _exposure(look: Appearance) -> float:
+def _exposure(appearance: Appearance) -> float:
     """Brightness at which skin of this colour is shown: in the middle, yet telling light from dark skin."""
-    r, g, b = look.skin
+    r, g, b = appearance.skin
     return float(0.41 * (0.2126 * r + 0.7152 * g + 0.0722 * b) ** 0.5)

@@ -6,7 +6,7 @@ import torch
 
 from aukit.simulation import Appearance, Avatar, Camera, render
 from aukit.simulation.appearance.appearance import COVERS, STYLES
-from aukit.simulation.appearance.hair import hair_mesh
+from aukit.simulation.appearance.hair import build_attached_mesh
 from aukit.simulation.appearance.hairline import hair_distance
 from aukit.simulation.appearance.wrinkles import VARIANTS, patches
 
@@ -24,7 +24,7 @@ def at_rest(model):
 @pytest.mark.parametrize("cover", COVERS)
 @pytest.mark.parametrize("style", STYLES)
 def test_every_style_is_a_mesh_over_the_head(model, avatar, style, cover):
-    hair = hair_mesh(dressed(avatar, style, cover=cover).appearance)
+    hair = build_attached_mesh(dressed(avatar, style, cover=cover).appearance)
     if style == "bald" and cover == "none":
         assert hair is None
         return
