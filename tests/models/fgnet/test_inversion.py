@@ -107,7 +107,7 @@ def test_interrupted_runs_end_bit_equal(tmp_path):
 
 
 def test_the_shipped_weights_draw_avatars_that_they_never_saw():
-    from aukit.fgnet.inversion_report import PROBED, inversion_report
+    from benchmarks.inversion_report import PROBED, inversion_report
 
     from aukit.models.weights import HOME, MINI_NETWORK
     from aukit.simulation.images.pretraining_faces import PretrainingFacesConfig, render_faces
@@ -132,7 +132,7 @@ def test_the_shipped_weights_draw_avatars_that_they_never_saw():
 
 
 def test_a_probe_reads_what_is_there_and_nothing_else():
-    from aukit.fgnet.inversion_report import probe
+    from benchmarks.inversion_report import probe
 
     rng = np.random.default_rng(0)
     features = torch.from_numpy(rng.normal(0, 1, (600, 5))).float()

@@ -133,7 +133,7 @@ def test_from_a_configuration_to_triplets(
         }
 
     arguments = {
-        "video": corpus("BP4DDataModule", drive, holdout_fraction=0.5),
+        "source": corpus("BP4DDataModule", drive, holdout_fraction=0.5),
         "target": corpus("DISFADataModule", target, aus=[1, 2, 4, 6, 12], selection="oracle"),
         "avatars": corpus("AvatarPairsDataModule", pairs),
         "batch_size": 2,
@@ -149,10 +149,10 @@ def test_from_a_configuration_to_triplets(
     assert data.aus == (1, 2, 4, 6, 12)
     assert set(data.notes["standins"]) == {"bp4d", "disfa", "avatar_pairs"}
     # One face is out of the picture: its frame cannot be registered, its two renders can.
-    assert (data.video.store.exclusions["reason"] == "no face landmarks").sum() == 1
+    assert (data.source.store.exclusions["reason"] == "no face landmarks").sum() == 1
     assert data.notes["renders_without_their_real_frame"] == 2
     batch = next(iter(data.train_dataloader()))
-    ids = with_pair_ids(data.video.store.table).frame["pair_id"].iloc[batch["rows"].numpy()].tolist()
+    ids = with_pair_ids(data.source.store.table).frame["pair_id"].iloc[batch["rows"].numpy()].tolist()
     renders = data.avatars.store
     for gender in ("female", "male"):
         rows = [renders.table.rows(pair_id=pair, gender=gender).item() for pair in ids]

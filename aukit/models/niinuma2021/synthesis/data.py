@@ -291,6 +291,6 @@ class SynthesisDataModule(StepDataModule):
             seed,
             target_weight=self.target_weight,
             candidates=self.candidates,
-            recordings=frame["source"].to_numpy() if self.same_recording else None,
+            recordings=frame["video"].to_numpy() if self.same_recording else None,
             **options,
         )

@@ -165,7 +165,8 @@ def test_idiosyncratic_training_moves_fakes_to_their_targets(tmp_path):
         "generator_lr": 3e-3,
     }
     model = SynthesizerModule(**TINY, **options, attention_bias=-0.5)
-    pairs = data(tmp_path, warmup_share=1.0, steps_per_epoch=60, batch_size=12)
+    # At 60 steps processors differ by more than the bar leaves: 0.78 to 0.86 of copying.
+    pairs = data(tmp_path, warmup_share=1.0, steps_per_epoch=120, batch_size=12)
     run = trainer(tmp_path)
     run.fit(model, pairs)
     copying = float(run.callback_metrics["val/same_person_l1_of_copying"])
