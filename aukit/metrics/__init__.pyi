@@ -4,6 +4,7 @@ from .bootstrap import SubjectSums as SubjectSums
 from .bootstrap import bootstrap_by_subject as bootstrap_by_subject
 from .distribution import frechet_distance as frechet_distance
 from .distribution import kernel_distance as kernel_distance
+from .f1 import all_positive_counts as all_positive_counts
 from .f1 import confusion_counts as confusion_counts
 from .f1 import f1_from_counts as f1_from_counts
 from .f1 import grouped_confusion_counts as grouped_confusion_counts

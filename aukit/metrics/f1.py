@@ -5,14 +5,17 @@ say why. A mean over AUs is over those that have a value.
 """
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, TypeVar
 
+import numpy as np
 import numpy.typing as npt
 import torch
 from torch import Tensor
 
 from aukit.metrics.arrays import AnyArray, Array, check_pair, group_index, in_kind, sum_by, to_float64
 from aukit.metrics.bootstrap import SubjectSums, sum_by_subject, sum_by_subject_and_group
+
+Number = TypeVar("Number", np.int64, np.float64)
 
 
 def multilabel_f1(predictions: Array, labels: Array, threshold: float = 0.5) -> Array:
@@ -67,6 +70,22 @@ def f1_from_counts(counts: Array) -> Array:
         [...] float64; NaN without a positive label.
     """
     return in_kind(_f1(to_float64(counts)), counts)  # type: ignore[no-any-return]
+
+
+def all_positive_counts(counts: npt.NDArray[Number]) -> npt.NDArray[Number]:
+    """Counts of the all-positive baseline, which calls every coded frame positive.
+
+    It sees no image; a detector that is not above its F1 has learned nothing.
+
+    Args:
+        counts: [..., 4] of any detector: true positives, false positives, false negatives, true negatives.
+
+    Returns:
+        [..., 4] of the baseline on the same frames.
+    """
+    tp, fp, fn, tn = np.moveaxis(counts, -1, 0)
+    nothing = np.zeros_like(tp)
+    return np.stack([tp + fn, fp + tn, nothing, nothing], axis=-1)
 
 
 def confusion_counts(

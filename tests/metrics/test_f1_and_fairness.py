@@ -47,6 +47,16 @@ def test_f1_equals_counting(data):
 
 
 @settings(deadline=None, max_examples=40)
+@given(occurrences())
+def test_the_all_positive_baseline_is_a_detector_that_always_says_yes(data):
+    scores, labels, _ = data
+    coded = metrics.confusion_counts(scores, labels, np.zeros(len(labels))).sums
+    always = metrics.confusion_counts(np.ones_like(scores), labels, np.zeros(len(labels))).sums
+    np.testing.assert_array_equal(metrics.all_positive_counts(coded), always)
+    assert metrics.all_positive_counts(coded).dtype == coded.dtype
+
+
+@settings(deadline=None, max_examples=40)
 @given(occurrences(), st.integers(1, 5))
 def test_batches_do_not_matter_even_without_a_group(data, size):
     scores, labels, groups = data
