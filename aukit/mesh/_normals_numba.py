@@ -5,6 +5,16 @@ from numba import njit
 from numpy.typing import NDArray
 
 
+@njit(cache=True, fastmath=True, nogil=True, inline="always")  # type: ignore[untyped-decorator]
+def edge(vertices: NDArray[np.float32], a: int, b: int) -> tuple[np.float32, np.float32, np.float32]:
+    """From vertex `a` to vertex `b`."""
+    return (
+        vertices[b, 0] - vertices[a, 0],
+        vertices[b, 1] - vertices[a, 1],
+        vertices[b, 2] - vertices[a, 2],
+    )
+
+
 @njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
 def unit_normals(
     vertices: NDArray[np.float32], triangles: NDArray[np.int64], shared: NDArray[np.int64]
@@ -22,16 +32,8 @@ def unit_normals(
     normals = np.zeros_like(vertices)
     for k in range(triangles.shape[0]):
         a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
-        ux, uy, uz = (
-            vertices[b, 0] - vertices[a, 0],
-            vertices[b, 1] - vertices[a, 1],
-            vertices[b, 2] - vertices[a, 2],
-        )
-        vx, vy, vz = (
-            vertices[c, 0] - vertices[a, 0],
-            vertices[c, 1] - vertices[a, 1],
-            vertices[c, 2] - vertices[a, 2],
-        )
+        ux, uy, uz = edge(vertices, a, b)
+        vx, vy, vz = edge(vertices, a, c)
         nx, ny, nz = uy * vz - uz * vy, uz * vx - ux * vz, ux * vy - uy * vx
         for i in (a, b, c):
             normals[i, 0] += nx

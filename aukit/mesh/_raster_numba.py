@@ -7,19 +7,19 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+F64 = NDArray[np.float64]
+F32 = NDArray[np.float32]
+U32 = NDArray[np.uint32]
+I32 = NDArray[np.int32]
+Bool = NDArray[np.bool_]
+
 _NEAR = 1e4
 """Pixels within which coordinates are exact enough for the bounds of a row."""
 _MARGIN = 1e-3
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def zbuffer(
-    vertices: NDArray[np.float64],
-    triangles: NDArray[np.uint32],
-    one_sided: NDArray[np.bool_],
-    ids: NDArray[np.int32],
-    depth: NDArray[np.float32],
-) -> None:
+def zbuffer(vertices: F64, triangles: U32, one_sided: Bool, ids: I32, depth: F32) -> None:
     """Writes triangle ids (-1 none) and depth (-inf where none) of one mesh into [H,W] arrays."""
     height, width = ids.shape
     ids[:] = -1
@@ -81,13 +81,7 @@ def _side(ax: float, ay: float, bx: float, by: float, sign: float, near: bool) -
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
-def barycentric_weights(
-    vertices: NDArray[np.float64],
-    triangles: NDArray[np.uint32],
-    ids: NDArray[np.int32],
-    weights: NDArray[np.float32],
-    depth: NDArray[np.float32],
-) -> None:
+def barycentric_weights(vertices: F64, triangles: U32, ids: I32, weights: F32, depth: F32) -> None:
     """Fills the weights [H,W,3] of the drawn pixels, and zeros (in depth too) where nothing was drawn."""
     height, width = ids.shape
     for row in range(height):
@@ -99,13 +93,20 @@ def barycentric_weights(
                 weights[row, column, 2] = 0.0
                 depth[row, column] = 0.0
                 continue
-            a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-            x0, y0 = vertices[a, 0], vertices[a, 1]
-            x1, y1 = vertices[b, 0], vertices[b, 1]
-            x2, y2 = vertices[c, 0], vertices[c, 1]
-            area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-            w1 = ((column - x0) * (y2 - y0) - (x2 - x0) * (row - y0)) / area
-            w2 = ((x1 - x0) * (row - y0) - (column - x0) * (y1 - y0)) / area
-            weights[row, column, 0] = 1.0 - w1 - w2
+            w0, w1, w2 = weights_at(vertices, triangles[t], row, column)
+            weights[row, column, 0] = w0
             weights[row, column, 1] = w1
             weights[row, column, 2] = w2
+
+
+@njit(cache=True, nogil=True, error_model="numpy", inline="always")  # type: ignore[untyped-decorator]
+def weights_at(vertices: F64, triangle: U32, row: int, column: int) -> tuple[float, float, float]:
+    """Barycentric weights of a pixel centre in a triangle [3] with area."""
+    a, b, c = triangle[0], triangle[1], triangle[2]
+    x0, y0 = vertices[a, 0], vertices[a, 1]
+    x1, y1 = vertices[b, 0], vertices[b, 1]
+    x2, y2 = vertices[c, 0], vertices[c, 1]
+    area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
+    w1 = ((column - x0) * (y2 - y0) - (x2 - x0) * (row - y0)) / area
+    w2 = ((x1 - x0) * (row - y0) - (column - x0) * (y1 - y0)) / area
+    return 1.0 - w1 - w2, w1, w2

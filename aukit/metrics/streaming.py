@@ -6,6 +6,7 @@ these with different thresholds because their first batch agreed. torchmetrics s
 element, so ``[A]`` is a scalar where A = 1.
 """
 
+from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -196,6 +197,10 @@ class _FeatureDistance(_AdditiveMetric):
         self.extractor_name = extractor_name
         # In a tuple, so that a network here is not taken for a part of the model that is being trained.
         self._extractor = (extractor,)
+        for side in ("real", "fake"):
+            for name, shape in self._shapes().items():
+                zero = torch.zeros(shape, dtype=torch.float64)
+                self.add_state(f"{side}_{name}", zero, dist_reduce_fx="sum")
 
     def update(self, images: Tensor, real: bool) -> None:
         """Adds a batch to one of the two sets.
@@ -212,14 +217,13 @@ class _FeatureDistance(_AdditiveMetric):
             name = f"{'real' if real else 'fake'}_{name}"
             setattr(self, name, getattr(self, name).double() + value)
 
-    def _sums(self, features: Tensor) -> dict[str, Tensor]:
-        raise NotImplementedError
+    @abstractmethod
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        """Shapes of the sums of one set, by name."""
 
-    def _add_states(self, shapes: dict[str, tuple[int, ...]]) -> None:
-        for side in ("real", "fake"):
-            for name, shape in shapes.items():
-                zero = torch.zeros(shape, dtype=torch.float64)
-                self.add_state(f"{side}_{name}", zero, dist_reduce_fx="sum")
+    @abstractmethod
+    def _sums(self, features: Tensor) -> dict[str, Tensor]:
+        """What features [B, D] add to them."""
 
     def _side(self, side: str, *names: str) -> list[Tensor]:
         return [getattr(self, f"{side}_{name}") for name in names]
@@ -239,15 +243,8 @@ class FrechetDistance(_FeatureDistance):
         **kwargs: For ``torchmetrics.Metric``.
     """
 
-    def __init__(
-        self,
-        num_features: int,
-        extractor: Callable[[Tensor], Tensor] | None = None,
-        extractor_name: str = "features",
-        **kwargs: Any,
-    ) -> None:
-        super().__init__(num_features, extractor, extractor_name, **kwargs)
-        self._add_states({"count": (), "sum": (num_features,), "outer": (num_features, num_features)})
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        return {"count": (), "sum": (self.num_features,), "outer": (self.num_features, self.num_features)}
 
     def _sums(self, features: Tensor) -> dict[str, Tensor]:
         count = features.new_tensor(float(len(features)))
@@ -291,14 +288,16 @@ class KernelDistance(_FeatureDistance):
         unbiased: bool = True,
         **kwargs: Any,
     ) -> None:
-        super().__init__(num_features, extractor, extractor_name, **kwargs)
         if num_features > 256:
             raise ValueError(
                 f"{num_features} features need too much memory; use aukit.metrics.kernel_distance"
             )
+        super().__init__(num_features, extractor, extractor_name, **kwargs)
         self.unbiased = unbiased
-        d = num_features
-        self._add_states({"count": (), "self": (), "first": (d,), "second": (d, d), "third": (d * d, d)})
+
+    def _shapes(self) -> dict[str, tuple[int, ...]]:
+        d = self.num_features
+        return {"count": (), "self": (), "first": (d,), "second": (d, d), "third": (d * d, d)}
 
     def _sums(self, features: Tensor) -> dict[str, Tensor]:
         pairs = (features[:, :, None] * features[:, None, :]).flatten(1)

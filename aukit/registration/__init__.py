@@ -2,12 +2,12 @@
 
 from aukit.registration.base import Registered, Registration
 from aukit.registration.canonical import CanonicalFace, canonical_face, frontal_template
+from aukit.registration.crops import FFHQ, AsIs, Similarity, build_registration
 from aukit.registration.dense import DenseFit, DenseFitter, fit_dense_mesh
 from aukit.registration.ffhq import FFHQPlan, FFHQQuad, ffhq_crop, ffhq_matrix, ffhq_plan, ffhq_quad
 from aukit.registration.frontal3d import Frontal3D
 from aukit.registration.landmark_sources import FaceAlignmentLandmarks, LandmarkSource, SidecarLandmarks
 from aukit.registration.procrustes import frontalize, umeyama
-from aukit.registration.registration import FFHQ, AsIs, Similarity, build_registration
 from aukit.registration.similarity import similarity_align
 
 __all__ = [

@@ -4,7 +4,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from aukit.mesh._raster_numba import zbuffer
+from aukit.mesh._raster_numba import weights_at, zbuffer
 
 
 @njit(cache=True, nogil=True, error_model="numpy")  # type: ignore[untyped-decorator]
@@ -69,13 +69,7 @@ def draw_frontal(
                 continue
             covered += 1
             a, b, c = triangles[t, 0], triangles[t, 1], triangles[t, 2]
-            x0, y0 = frontal[a, 0], frontal[a, 1]
-            x1, y1 = frontal[b, 0], frontal[b, 1]
-            x2, y2 = frontal[c, 0], frontal[c, 1]
-            area = (x1 - x0) * (y2 - y0) - (x2 - x0) * (y1 - y0)
-            w1 = ((column - x0) * (y2 - y0) - (x2 - x0) * (row - y0)) / area
-            w2 = ((x1 - x0) * (row - y0) - (column - x0) * (y1 - y0)) / area
-            w0 = 1.0 - w1 - w2
+            w0, w1, w2 = weights_at(frontal, triangles[t], row, column)
             x = w0 * posed[a, 0] + w1 * posed[b, 0] + w2 * posed[c, 0]
             y = w0 * posed[a, 1] + w1 * posed[b, 1] + w2 * posed[c, 1]
             z = w0 * posed[a, 2] + w1 * posed[b, 2] + w2 * posed[c, 2]

@@ -8,40 +8,24 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from aukit.simulation.appearance.wrinkles import GROUPS
 from aukit.simulation.bases import face_model
 
 Colour = tuple[float, float, float]
 
-_TONES = np.array(
-    [
-        [240, 204, 182],
-        [232, 190, 163],
-        [218, 172, 142],
-        [196, 147, 114],
-        [168, 118, 86],
-        [134, 91, 66],
-        [102, 67, 48],
-        [75, 49, 38],
-    ]
-)
+# 8-bit sRGB, from light to dark skin.
+_TONES = np.array([
+    (240, 204, 182), (232, 190, 163), (218, 172, 142), (196, 147, 114),
+    (168, 118, 86), (134, 91, 66), (102, 67, 48), (75, 49, 38),
+])  # fmt: skip
 _HAIR = {
-    "black": (26, 22, 21),
-    "dark": (48, 35, 28),
-    "brown": (84, 58, 40),
-    "light": (134, 98, 62),
-    "blond": (178, 148, 108),
-    "red": (132, 66, 34),
-    "grey": (122, 119, 115),
-    "white": (164, 160, 155),
-}
+    "black": (26, 22, 21), "dark": (48, 35, 28), "brown": (84, 58, 40), "light": (134, 98, 62),
+    "blond": (178, 148, 108), "red": (132, 66, 34), "grey": (122, 119, 115), "white": (164, 160, 155),
+}  # fmt: skip
 _IRIS = {
-    "brown": (74, 44, 26),
-    "dark": (44, 27, 18),
-    "hazel": (104, 82, 44),
-    "green": (92, 110, 78),
-    "blue": (92, 124, 152),
-    "grey": (112, 124, 130),
-}
+    "brown": (74, 44, 26), "dark": (44, 27, 18), "hazel": (104, 82, 44),
+    "green": (92, 110, 78), "blue": (92, 124, 152), "grey": (112, 124, 130),
+}  # fmt: skip
 STYLES = ("bald", "buzz", "short", "full", "curly", "bob", "long", "tied")
 """Hair styles."""
 COVERS = ("none", "cap", "scarf")
@@ -144,8 +128,6 @@ class Appearance:
             tone: Depth of the skin's colour in [0, 1]; drawn if not given.
             sunglasses: Chance of sunglasses; they hide the eyes, so that nobody wears them unasked.
         """
-        from aukit.simulation.appearance.wrinkles import GROUPS
-
         male = gender == "male"
         drawn = float(rng.beta(1.0, 1.25))  # also where it is given: the rest is drawn alike
         tone = drawn if tone is None else tone

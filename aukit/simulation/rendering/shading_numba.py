@@ -6,6 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from aukit.mesh._normals_numba import edge
 from aukit.simulation.face.atlas import PAINT_STEP, SHEEN_STEP
 from aukit.simulation.materials import Material
 
@@ -69,16 +70,8 @@ def _power16(x: float) -> float:
 @njit(cache=True, fastmath=True, nogil=True)  # type: ignore[untyped-decorator]
 def _texture_slopes(vertices: F, a: int, b: int, c: int, uv: F, out: F) -> None:
     """Gradients in space of the texture coordinates u, v over one triangle, per pixel. Writes [6]."""
-    e1x, e1y, e1z = (
-        vertices[b, 0] - vertices[a, 0],
-        vertices[b, 1] - vertices[a, 1],
-        vertices[b, 2] - vertices[a, 2],
-    )
-    e2x, e2y, e2z = (
-        vertices[c, 0] - vertices[a, 0],
-        vertices[c, 1] - vertices[a, 1],
-        vertices[c, 2] - vertices[a, 2],
-    )
+    e1x, e1y, e1z = edge(vertices, a, b)
+    e2x, e2y, e2z = edge(vertices, a, c)
     mx, my, mz = e1y * e2z - e1z * e2y, e1z * e2x - e1x * e2z, e1x * e2y - e1y * e2x
     one = 1.0 / (mx * mx + my * my + mz * mz + 1e-9)
     # A function with rises d1, d2 along the edges has the gradient (d1 (e2 x m) + d2 (m x e1)) / m².
