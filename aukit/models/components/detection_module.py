@@ -15,6 +15,7 @@ from aukit.datasets.frame_table import GENDERS
 from aukit.errors import ConfigError
 from aukit.metrics import GroupedMultilabelF1, MultilabelF1
 from aukit.models.components.lr_schedule import set_learning_rates
+from aukit.models.components.training import check_aus
 
 __all__ = ["THRESHOLD", "DetectionModule", "F1ByGender", "class_weights"]
 
@@ -87,13 +88,11 @@ class DetectionModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Check that data and model mean the same; take the AU rates of the training frames."""
-        hp, data = self.hparams, getattr(self.trainer, "datamodule", None)
+        data = check_aus(self)
         store = getattr(data, "store", None)
         if data is None or store is None:
             raise ConfigError(f"{type(self).__name__} trains on a corpus datamodule with a prepared store")
-        if list(data.aus) != list(hp["aus"]):
-            raise ConfigError(f"the data have AUs {list(data.aus)}, the model {list(hp['aus'])}")
-        if hp["class_weights"] == "f1":
+        if self.hparams["class_weights"] == "f1":
             self._weights = [class_weights(store.table.occurrences(tuple(data.aus))[data.train_rows])]
 
     def set_learning_rates(self) -> None:

@@ -1,15 +1,16 @@
-"""How learning rates rise and fall over a run."""
+"""How learning rates rise and fall over a run: one place for all systems."""
 
 from __future__ import annotations
 
 import math
 from typing import Literal
 
+import torch
 from lightning import LightningModule
 
 from aukit.errors import ConfigError
 
-__all__ = ["Schedule", "cosine_decay", "set_learning_rates"]
+__all__ = ["Schedule", "cosine_decay", "rise_and_cosine", "set_learning_rates", "set_rate"]
 
 Schedule = Literal["constant", "cosine"]
 
@@ -46,3 +47,20 @@ def cosine_decay(progress: float) -> float:
     """
     fall = 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
     return _FINAL_SHARE + (1 - _FINAL_SHARE) * fall
+
+
+def rise_and_cosine(step: int, total: int) -> float:
+    """Share of the learning rate: a linear rise over the first 5 % of the steps, times half a cosine down to 0.
+
+    Args:
+        step: Number of the step, from 0.
+        total: Steps of the run.
+    """
+    rise = min(1.0, (step + 1) / max(1, round(0.05 * total)))
+    return rise * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * step / total))))
+
+
+def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
+    """Give every group of an optimizer the same learning rate."""
+    for group in optimizer.param_groups:
+        group["lr"] = rate

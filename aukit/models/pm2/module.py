@@ -14,7 +14,8 @@ from torch import Tensor, nn
 
 from aukit.errors import ConfigError
 from aukit.models.components.detection_module import F1ByGender
-from aukit.models.components.lr_schedule import Schedule, cosine_decay
+from aukit.models.components.lr_schedule import Schedule, cosine_decay, set_rate
+from aukit.models.components.training import check_aus, frozen
 from aukit.models.pm2 import losses
 from aukit.models.pm2.gather import global_batch
 from aukit.models.pm2.methods import METHODS, MethodName
@@ -156,9 +157,7 @@ class PM2Module(LightningModule):
 
     def on_train_start(self) -> None:
         """Check that data and model mean the same action units."""
-        aus = getattr(getattr(self.trainer, "datamodule", None), "aus", None)
-        if aus is not None and list(aus) != list(self.hparams["aus"]):
-            raise ConfigError(f"the data have AUs {list(aus)}, the model {list(self.hparams['aus'])}")
+        check_aus(self)
         needs_end = self.hparams["schedule"] == "cosine" or self.method.alignment == "domain"
         if needs_end and (self.trainer.max_epochs or -1) < 0:
             raise ConfigError("the schedule goes over the whole run: set trainer.max_epochs")
@@ -168,9 +167,9 @@ class PM2Module(LightningModule):
         if lacking := [name for name in self.hparams["streams"] if name not in batch]:
             raise ConfigError(f"model.streams needs {lacking}, which the batches lack: see data.pairs")
         optimizers: Any = self.optimizers()
+        factor = 1.0 if self.hparams["schedule"] == "constant" else cosine_decay(self._progress(batch_idx))
         for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = self.hparams["lr"] * self._learning_rate_factor(batch_idx)
+            set_rate(optimizer, self.hparams["lr"] * factor)
         log = self._step_a(optimizers, batch, batch_idx)
         if self.discrepancy:
             log |= self._step_b(optimizers[1], batch)
@@ -214,7 +213,7 @@ class PM2Module(LightningModule):
 
     def _step_c(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The features of the target become such that the heads agree."""
-        with _statistics_kept(self.network.backbone), _frozen(self.network.heads):
+        with _statistics_kept(self.network.backbone), frozen(self.network.heads):
             discrepancy = self._discrepancy(global_batch(self.network.backbone(batch["target"])))
             optimizer.zero_grad()
             self.manual_backward(self.hparams["discrepancy_weight"] * discrepancy)
@@ -283,11 +282,6 @@ class PM2Module(LightningModule):
             1, steps * (self.trainer.max_epochs or 1)
         )
 
-    def _learning_rate_factor(self, batch_idx: int) -> float:
-        if self.hparams["schedule"] == "constant":
-            return 1.0
-        return cosine_decay(self._progress(batch_idx))
-
     def _reversal(self, batch_idx: int) -> float:
         """DANN's rise of the reversed gradient from 0 to 1 (Ganin et al., JMLR 2016)."""
         return 2 / (1 + math.exp(-10 * self._progress(batch_idx))) - 1
@@ -337,13 +331,3 @@ def _statistics_kept(backbone: nn.Module) -> Iterator[None]:
     finally:
         for norm in tracking:
             norm.track_running_stats = True
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Spare the computation of gradients that nobody uses."""
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        network.requires_grad_(True)

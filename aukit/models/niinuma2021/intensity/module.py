@@ -12,6 +12,8 @@ from torch.nn import functional as F
 
 from aukit.errors import ConfigError
 from aukit.metrics import IntraclassCorrelation
+from aukit.models.components.lr_schedule import Schedule, rise_and_cosine, set_rate
+from aukit.models.components.training import check_aus
 from aukit.models.niinuma2021.intensity.networks import EstimatorBank, IntensityTrunk, decode
 
 __all__ = ["NOT_FITTED", "IntensityModule"]
@@ -56,7 +58,7 @@ class IntensityModule(LightningModule):
         trunk_widths: tuple[int, int, int, int] = (16, 32, 64, 96),
         dropout: float = 0.5,
         lr: float = 5e-5,
-        schedule: Literal["constant", "cosine"] = "constant",
+        schedule: Schedule = "constant",
         weight_decay: float = 0.0,
         other_heads: float = 0.0,
         decoding: Literal["argmax", "expectation"] = "argmax",
@@ -96,15 +98,14 @@ class IntensityModule(LightningModule):
                 f"frozen_convs={self.hparams['frozen_convs']} without weights freezes random filters: "
                 "name a file of ImageNet weights (model.weights=FILE) or set model.frozen_convs=0"
             )
-        aus = getattr(getattr(self.trainer, "datamodule", None), "aus", None)
-        if aus is not None and list(aus) != list(self.hparams["aus"]):
-            raise ConfigError(f"the data have AUs {list(aus)}, the model {list(self.hparams['aus'])}")
+        check_aus(self)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Cross-entropy on the head that each image was drawn for, perhaps also on all others."""
         step = int(batch["step"])
-        for group in self.trainer.optimizers[0].param_groups:
-            group["lr"] = self.hparams["lr"] * self._learning_rate_factor(step)
+        if self.hparams["schedule"] == "cosine":
+            total = int(self.trainer.max_epochs or 1) * int(self.trainer.num_training_batches)
+            set_rate(self.trainer.optimizers[0], self.hparams["lr"] * rise_and_cosine(step, total))
         if isinstance(self.network, EstimatorBank):
             every, logits = None, self.network.head_logits(batch["image"], batch["head"]).float()
         else:
@@ -120,13 +121,6 @@ class IntensityModule(LightningModule):
             coded = batch["levels"].isfinite()
             loss = loss + other * F.cross_entropy(every[coded], batch["levels"][coded].long())
         return loss
-
-    def _learning_rate_factor(self, step: int) -> float:
-        if self.hparams["schedule"] == "constant":
-            return 1.0
-        total = int(self.trainer.max_epochs or 1) * int(self.trainer.num_training_batches)
-        rise = min(1.0, (step + 1) / max(1, round(0.05 * total)))
-        return rise * 0.5 * (1 + float(torch.cos(torch.tensor(torch.pi * step / total))))
 
     @torch.no_grad()
     def _remember(self, per_image: Tensor, heads: Tensor) -> None:

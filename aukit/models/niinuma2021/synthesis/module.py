@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
 from lightning import LightningModule
-from torch import Tensor, nn
+from torch import Tensor
 
 from aukit.errors import ConfigError
 from aukit.metrics import frechet_distance, intraclass_correlation, kernel_distance
 from aukit.metrics.features import FIXED_FEATURES, FixedFeatures
+from aukit.models.components.lr_schedule import set_rate
+from aukit.models.components.training import check_aus, frozen
 from aukit.models.niinuma2021.synthesis import losses
 from aukit.models.niinuma2021.synthesis.data import SynthesisDataModule
 from aukit.models.niinuma2021.synthesis.evaluation import (
@@ -169,10 +170,10 @@ class SynthesizerModule(LightningModule):
                 f"warmup_share is {data.warmup_share} in the data and {hp['warmup_share']} in the model; "
                 "make them equal"
             )
-        if tuple(data.aus) != tuple(hp["aus"]) or data.store.size != hp["image_size"]:
+        check_aus(self)
+        if data.store.size != hp["image_size"]:
             raise ConfigError(
-                f"the data have AUs {tuple(data.aus)} at {data.store.size} px, "
-                f"the model {tuple(hp['aus'])} at {hp['image_size']} px"
+                f"the data have crops of {data.store.size} px, the model of {hp['image_size']} px"
             )
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -183,8 +184,7 @@ class SynthesizerModule(LightningModule):
         index, factor = step % schedule.steps_per_epoch, schedule.learning_rate_factor(step)
         optimizers: Any = self.optimizers()
         for optimizer, name in zip(optimizers, ("generator_lr", "critic_lr"), strict=True):
-            for group in optimizer.param_groups:
-                group["lr"] = self.hparams[name] * factor
+            set_rate(optimizer, self.hparams[name] * factor)
         batch = {**batch, "source": 2 * batch["source"] - 1, "target": 2 * batch["target"] - 1}
         phase = schedule.phase(step)
         if phase == "head_start":
@@ -227,7 +227,7 @@ class SynthesizerModule(LightningModule):
             loss = self.critic_objective(batch, fake, torch.rand(len(fake), 1, 1, 1).to(self.device), log)
             self._update(optimizers[1], loss)
         if update_generator:
-            with _frozen(self.discriminator):
+            with frozen(self.discriminator):
                 cycle = index % hp["cycle_every"] == 0 and hp["lambda_idt"] > 0
                 loss = self.generator_objective(batch, fake, attention, ramp, cycle, log)
                 self._update(optimizers[0], loss)
@@ -368,13 +368,3 @@ class SynthesizerModule(LightningModule):
                 f"SynthesizerModule trains on a SynthesisDataModule, not on {type(data).__name__}"
             )
         return data
-
-
-@contextmanager
-def _frozen(network: nn.Module) -> Iterator[None]:
-    """Spare the computation of gradients that nobody uses."""
-    network.requires_grad_(False)
-    try:
-        yield
-    finally:
-        network.requires_grad_(True)

@@ -1,0 +1,50 @@
+"""What training steps of several systems need: frozen networks, and a model that means the same as its data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from lightning import LightningModule
+from torch import nn
+
+from aukit.errors import ConfigError
+
+__all__ = ["check_aus", "frozen"]
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Spare the computation of a network's gradients that nobody uses.
+
+    Example:
+        >>> layer = nn.Linear(2, 1)
+        >>> with frozen(layer):
+        ...     layer.weight.requires_grad
+        False
+    """
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
+
+
+def check_aus(module: LightningModule) -> Any:
+    """See that a module in training and its datamodule mean the same action units in the same order.
+
+    Args:
+        module: Module with the hyperparameter ``aus``, attached to its trainer.
+
+    Returns:
+        The trainer's datamodule; None if it trains without one.
+
+    Raises:
+        ConfigError: They differ; both lists are named.
+    """
+    data = getattr(module.trainer, "datamodule", None)
+    aus = getattr(data, "aus", None)
+    if aus is not None and list(aus) != list(module.hparams["aus"]):
+        raise ConfigError(f"the data have AUs {list(aus)}, the model {list(module.hparams['aus'])}")
+    return data
