@@ -235,14 +235,15 @@ def _predict(words: argparse.Namespace) -> None:
 
 
 def _check(words: argparse.Namespace) -> int:
-    from aukit.datasets import check_bp4d, check_disfa, check_fera2017, check_gft
+    from aukit.datasets import corpus_entry, verify
 
-    if words.corpus == "disfa":
-        report = check_disfa(words.root, words.camera, words.threshold)
-    elif words.corpus == "gft":
-        report = check_gft(words.root, words.columns)
-    else:
-        report = {"fera2017": check_fera2017, "bp4d": check_bp4d}[words.corpus](words.root)
+    options = {
+        "disfa": {"camera": words.camera, "threshold": words.threshold},
+        "gft": {"columns": words.columns},
+    }
+    entry = corpus_entry(words.corpus)
+    release = entry.load("reader")(words.root, **options.get(words.corpus, {}))
+    report = verify(release, entry.load("published"))
     print(report.to_json() if words.json else report.text())
     return 0 if report.ok else 2
 

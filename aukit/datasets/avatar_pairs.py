@@ -6,7 +6,7 @@ by `aukit avatars pairs` (`aukit.simulation.write_avatar_pairs`); the layout is 
 
 ============================================ ==============================================================
 ``AVATAR_PAIRS.json``                        what was written: recipe, driving corpus, version, seed
-``avatars.csv``                              the cast: subject, gender, tone, tone_group, age, age_group
+``avatars.csv``                              the identities: subject, gender, tone, tone_group, age, age_group
 ``frames.parquet``                           a `FrameTable` of all renders; appears when all videos are there
 ``videos/F07/FERA17_TR_F001_T1_6.mp4``       renders of avatar F07, driven by that video
 ``landmarks/F07/FERA17_TR_F001_T1_6.npy``    float32 [T, 68, 3], pixels, from the avatar's mesh
@@ -26,27 +26,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from aukit.datasets.files import inside, read_description, read_landmarks
+from aukit.datasets.files import inside
 from aukit.datasets.frame_table import GENDERS, FrameTable
-from aukit.datasets.media import Image, decode_video
-from aukit.datasets.release import Exclusion
+from aukit.datasets.reader import CorpusReader, Exclusion
 from aukit.errors import CorpusError
 
 MARKER = "AVATAR_PAIRS.json"
-CAST = "avatars.csv"
+IDENTITIES = "avatars.csv"
 FRAMES = "frames.parquet"
 RECORDINGS = "recordings"
 NAMESPACE = "AvatarPairs"
-CAST_COLUMNS = ("subject", "gender", "tone", "tone_group", "age", "age_group")
+IDENTITY_COLUMNS = ("subject", "gender", "tone", "tone_group", "age", "age_group")
 _PAIR_COLUMNS = ("corpus", "partition", "subject", "task", "view", "frame")
 
 
@@ -60,7 +55,7 @@ def with_pair_ids(table: FrameTable) -> FrameTable:
     return FrameTable(table.frame.assign(pair_id=names))
 
 
-class AvatarPairs:
+class AvatarPairs(CorpusReader):
     """The corpus of avatar pairs (see the module's text for its layout); read like any other corpus.
 
     *Splits.* ``partition`` is that of the driving frame. Avatars serve several driving people: who holds out
@@ -73,12 +68,19 @@ class AvatarPairs:
 
     Raises:
         CorpusError: The root is missing, or its writing was not finished.
+
+    Example:
+        >>> pairs = AvatarPairs("PAIRS")  # doctest: +SKIP
+        >>> pairs.table.frame.groupby("gender").size().to_dict()  # doctest: +SKIP
+        {'female': 146847, 'male': 146847}
     """
 
     name = "avatar_pairs"
+    description_file = MARKER
+    has_sidecar = True  # the landmarks of the avatars' meshes
 
     def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+        super().__init__(root)
         if not (self.root / MARKER).is_file():
             raise CorpusError(
                 f"{self.root}: holds no {MARKER}; name a folder written by `aukit avatars pairs`"
@@ -109,15 +111,15 @@ class AvatarPairs:
 
     @cached_property
     def avatars(self) -> pd.DataFrame:
-        """The cast: subject, gender, tone, tone_group, age, age_group; to be joined on ``subject``."""
-        path = inside(self.root, CAST)
+        """The identities: subject, gender, tone, tone_group, age, age_group; to be joined on ``subject``."""
+        path = inside(self.root, IDENTITIES)
         try:
-            cast = pd.read_csv(path, dtype={"subject": str, "gender": str, "age_group": str})
+            identities = pd.read_csv(path, dtype={"subject": str, "gender": str, "age_group": str})
         except (OSError, ValueError) as error:
             raise CorpusError(f"{path}: cannot be read ({error}); write the pairs again") from error
-        if list(cast.columns) != list(CAST_COLUMNS):
-            raise CorpusError(f"{path}: has the columns {list(cast.columns)}; write the pairs again")
-        return cast
+        if list(identities.columns) != list(IDENTITY_COLUMNS):
+            raise CorpusError(f"{path}: has the columns {list(identities.columns)}; write the pairs again")
+        return identities
 
     @property
     def exclusions(self) -> list[Exclusion]:
@@ -125,37 +127,16 @@ class AvatarPairs:
         return [e for path in self._notes() for e in read_exclusions(path)]
 
     @property
-    def standin(self) -> dict[str, Any]:
-        """Recipe, driving corpus, version and seed; never None, since no render is a photograph."""
-        return read_description(inside(self.root, MARKER))
-
-    @property
     def settings(self) -> list[str]:
         """What drives the avatars, in words."""
+        assert self.standin is not None  # the constructor has seen it
         recipe = self.standin["recipe"]
-        return [f"driven by {recipe['drive']} through {recipe['expression']}"]
+        driving_corpus = recipe["driving_corpus"] if "driving_corpus" in recipe else recipe["drive"]
+        return [f"driven by {driving_corpus} through {recipe['expression']}"]
 
-    @property
-    def has_sidecar(self) -> bool:
-        """Whether there are landmarks: always, those of the avatars' meshes."""
-        return True
-
-    def decode(self, video: str) -> Iterator[tuple[int, Image]]:
-        """Stream (position, RGB uint8 [S, S, 3]) of a video.
-
-        Raises:
-            CorpusError: The name leads out of the root, or the file cannot be opened as a video.
-        """
-        yield from decode_video(inside(self.root, video))
-
-    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
-        """Landmarks [T, 68, 3] of a video in pixels.
-
-        Raises:
-            CorpusError: They are missing or damaged.
-        """
+    def _sidecar(self, video: str) -> str:
         path = PurePosixPath(video)
-        return read_landmarks(inside(self.root, f"landmarks/{path.parent.name}/{path.stem}.npy"))
+        return f"landmarks/{path.parent.name}/{path.stem}.npy"
 
     def fingerprint(self) -> str:
         """SHA-256 (hex) of the description, the table and the sizes of videos and landmarks."""
@@ -163,8 +144,7 @@ class AvatarPairs:
         digest.update(json.dumps(self.standin, sort_keys=True).encode())
         digest.update(self.table.fingerprint().encode())
         for video in self.table.videos:
-            path = PurePosixPath(video)
-            for name in (video, f"landmarks/{path.parent.name}/{path.stem}.npy"):
+            for name in (video, self._sidecar(video)):
                 try:
                     digest.update(f"|{name}|{inside(self.root, name).stat().st_size}".encode())
                 except OSError as error:

@@ -1,38 +1,60 @@
-"""BP4D: the reader of the official release (and of the stand-in, which has the same layout)."""
+"""BP4D: layout, label files, published counts and reader of the release, which its stand-in shares."""
 
 from __future__ import annotations
 
 import os
 import re
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.datasets.files import inside, join, put, require_folder, walk
-from aukit.datasets.folds import fold_split_of
+from aukit.datasets.files import inside, join
+from aukit.datasets.folds import FOLD_SPLITS, fold_split_of, listed_rates
 from aukit.datasets.label_files import (
-    NOT_CODED,
     OCCURRENCE_CODES,
     LabelFile,
+    Labels,
     au_number,
     csv_lines,
     parse,
     read_intensity,
     require_unique,
-    to_labels,
 )
-from aukit.datasets.media import Image, folder_stamp, image_number, list_images, read_image
-from aukit.datasets.release import Exclusion, Release
+from aukit.datasets.media import Image, folder_stamp, image_number, list_images, read_image_if_whole
+from aukit.datasets.reader import Exclusion
+from aukit.datasets.release import Index, Release
+from aukit.datasets.release import Recording as AnyRecording
+from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
 
 NAMESPACE = "BP4D"
+AUS = CORPUS_AUS["bp4d"]
+OCCLUSION = 99
+"""Column that says whether the face is occluded."""
+
+PUBLISHED = Published(
+    {
+        split: Counts(
+            people=len(people),
+            female=sum(subject.startswith("F") for subject in people),
+            male=sum(subject.startswith("M") for subject in people),
+            videos=8 * len(people),
+            label_rows=rows,
+        )
+        for (split, people), rows in zip(FOLD_SPLITS["bp4d"].items(), (50_631, 50_182, 46_034), strict=True)
+    },
+    listed_rates("bp4d"),
+    Counts(41, 23, 18),
+)
+"""Label rows: ME-GraphAU's lists, which hold every labelled frame. Rates: FG-Net's lists."""
+
+_FEWEST_LEGACY_COLUMNS = 50
+_LEGACY_COLUMNS = 100
 _SUBJECT = re.compile(r"[FM]\d{3}", re.IGNORECASE)
 _TASK = re.compile(r"T\d{1,2}", re.IGNORECASE)
 _OCCURRENCE = re.compile(r"([FM]\d{3})_(T\d{1,2})\.csv", re.IGNORECASE)
@@ -59,94 +81,173 @@ class Recording:
     @property
     def partition(self) -> str:
         """P1, P2 or P3 (see `aukit.datasets.folds`)."""
-        part = fold_split_of("bp4d", self.subject)
-        assert part is not None
-        return part
+        split = fold_split_of("bp4d", self.subject)
+        assert split is not None
+        return split
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.task}"
 
 
-@dataclass
-class Index:
-    """Relative paths (``/`` as separator) of the image folders and label files of a release."""
+class BP4D(Release):
+    """BP4D-Spontaneous: 41 young adults, eight tasks each, twelve AUs in common use, five with intensities.
 
-    images: dict[Recording, str] = field(default_factory=dict)
-    occurrence: dict[Recording, str] = field(default_factory=dict)
-    intensity: dict[tuple[Recording, int], str] = field(default_factory=dict)
-    folders: Counter[tuple[str, str]] = field(default_factory=Counter)
+    *Format.* ``Sequences(2D+3D)/F001/T1/2440.jpg``, one image per frame; ``AU_OCC/F001_T1.csv`` with one
+    column per AU in either of two spellings (`read_occurrence`); ``AU_INT/AU06/F001_T1_AU06.csv`` with frame
+    and code for AUs 6 10 12 14 17. Code 9 is "not coded" and becomes NaN. Folders and label files are found
+    by name anywhere below the root, so that local folder names do not matter. A row belongs to the image
+    whose name is its frame number, with whatever padding; sequences start anywhere. In the table ``position``
+    is that number.
 
-    def label_files(self, sequence: Recording, aus: tuple[int, ...]) -> list[str]:
-        """Label files of a sequence that there are."""
-        files = [self.occurrence.get(sequence), *(self.intensity.get((sequence, au)) for au in aus)]
-        return [file for file in files if file is not None]
+    *Splits.* ``partition`` is P1, P2 or P3 of the usual three folds (`aukit.datasets.folds`). People are
+    ``BP4D/F001`` and so on; FERA 2017 Train has the same ones. Gender is the id's letter, unless a table says
+    otherwise (`aukit.datasets.genders`).
 
+    *Citation.* Zhang et al., "BP4D-Spontaneous: a high-resolution spontaneous 3D dynamic facial expression
+    database", Image and Vision Computing 32(10), 2014. The corpus needs a signed agreement and is not part of
+    aukit.
 
-def scan(root: Path) -> Index:
-    """Index image folders (``…/F001/T1``) and label files below `root`, whatever the folders are called.
+    Building `table` reads every label file and lists every folder of images (seconds for the whole release).
+
+    Args:
+        root: Folder of the release.
+        leave_out_occluded: Whether frames are left out whose face is coded as occluded (column 99 of the
+            legacy files). The published frame lists keep them.
+        persons: Global person ids to keep; None for all.
 
     Raises:
-        CorpusError: The root is missing or holds no images, a sequence or label file is there twice, someone
-            is not of BP4D, or a link leads out of the root.
+        CorpusError: The root is missing or holds nothing of what is asked for; while reading: a label file is
+            damaged or has an unknown code.
+
+    Example:
+        >>> corpus = BP4D("BP4D", persons=["BP4D/F001"])  # doctest: +SKIP
+        >>> corpus.table.occurrence_aus  # doctest: +SKIP
+        (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
     """
-    require_folder(root, "bp4d")
-    index = Index()
-    for folder, folders, files in walk(root):
-        if _SUBJECT.fullmatch(Path(folder).name):
-            for name in [f for f in folders if _TASK.fullmatch(f)]:
-                folders.remove(name)  # not entered: it may hold thousands of files
-                relative = join(folder, name)
-                if _has_images(root / relative):
-                    put(index.images, _sequence(Path(folder).name, name, relative), relative)
-                    index.folders["image", str(Path(folder).parent)] += 1
+
+    name = "bp4d"
+    namespace = NAMESPACE
+    corpus_title = "BP4D"
+    example = "Sequences(2D+3D)/F001/T1/2440.jpg"
+    label_columns: Mapping[str, tuple[str, ...]] = {
+        "occurrence": tuple(map(occurrence_column, AUS.occurrence)),
+        **{f"AU{au:02d}": (intensity_column(au),) for au in AUS.intensity},
+    }
+    frame_without_row = "image without label row"
+    row_without_frame = "label row without image"
+
+    def __init__(
+        self, root: str | Path, leave_out_occluded: bool = False, persons: Sequence[str] | None = None
+    ) -> None:
+        self.leave_out_occluded = leave_out_occluded
+        self.options = f"leave_out_occluded={leave_out_occluded}"
+        self._occlusions: dict[AnyRecording, npt.NDArray[np.int64]] = {}  # frames by recording
+        self._occluded: dict[str, int] = {}  # number of usable ones by video
+        super().__init__(root, persons)
+
+    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
+        """Stream (frame number, RGB uint8 [H, W, 3]) of the labelled images; None for a damaged one."""
+        rows = self._rows(video, [])
+        images = list_images(self.root, video)
+        for number in [] if rows is None else rows["position"].tolist():
+            yield number, read_image_if_whole(inside(self.root, f"{video}/{images[number]}"))
+
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
+        """Tracked landmarks by frame number: [last + 1, 68, 3], pixels; NaN where there is no image or face.
+
+        Raises:
+            CorpusError: There is no sidecar for this sequence, it is damaged or has not one row per image.
+        """
+        tracked = super().sidecar_landmarks(video)
+        numbers = list(list_images(self.root, video))
+        if len(tracked) != len(numbers):
+            raise CorpusError(
+                f"{self._sidecar(video)}: {len(tracked)} rows for {len(numbers)} images in {video}; "
+                "write it again"
+            )
+        result = np.full((max(numbers) + 1, 68, 3), np.nan, np.float32)
+        result[numbers] = tracked
+        return result
+
+    def title(self, video: str) -> str:
+        """Person and task, as the label files are called."""
+        recording, _ = self._recording(video)
+        return f"{recording.subject}_{recording.task}"
+
+    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Place of each image among those of its folder."""
+        return np.searchsorted(list(list_images(self.root, video)), positions).astype(np.int64)
+
+    def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
+        """Enter folders of images (``…/F001/T1``) and label files."""
+        above = str(Path(folder).parent)
+        if _SUBJECT.fullmatch(subject := Path(folder).name):
+            for task in [f for f in folders if _TASK.fullmatch(f)]:
+                folders.remove(task)  # not entered: it may hold thousands of files
+                relative = join(folder, task)
+                if _has_images(self.root / relative):
+                    recording = _recording(subject, task, relative)
+                    index.add_video(recording, 0, relative, f"image files in {above}")
         for name in files:
             relative = join(folder, name)
             if m := _OCCURRENCE.fullmatch(name):
-                put(index.occurrence, _sequence(m[1], m[2], relative), relative)
-                index.folders["occurrence", folder] += 1
+                recording = _recording(m[1], m[2], relative)
+                index.add_labels(recording, "occurrence", relative, f"occurrence files in {folder}")
             elif m := _INTENSITY.fullmatch(name):
-                put(index.intensity, (_sequence(m[1], m[2], relative), int(m[3])), relative)
-                index.folders["intensity", str(Path(folder).parent)] += 1
-    if not index.images:
-        raise CorpusError(
-            f"{root}: no BP4D images (Sequences(2D+3D)/F001/T1/2440.jpg …) in it or below. Unpack the "
-            "release there, or write a stand-in: aukit standin bp4d --root FOLDER"
-        )
-    return index
+                recording = _recording(m[1], m[2], relative)
+                index.add_labels(recording, f"AU{int(m[3]):02d}", relative, f"intensity files in {above}")
 
+    def _read_file(self, kind: str, path: Path) -> LabelFile:
+        file = read_occurrence(path) if kind == "occurrence" else read_intensity(path)
+        require_unique(path, file.frames)
+        return file
 
-def _has_images(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(image_number(entry.name) is not None for entry in entries)
+    def _labels(self, recording: AnyRecording, files: Mapping[str, LabelFile]) -> Labels:
+        if isinstance(occurrences := files.get("occurrence"), Occurrences):
+            self._occlusions[recording] = occurrences.frames[occurrences.occluded]
+            if occurrences.absent:
+                aus = " ".join(map(str, occurrences.absent))
+                self._note(f"{recording}: no occurrence column of AU {aus}")
+        return super()._labels(recording, files)
 
+    def _positions(self, video: str) -> npt.NDArray[np.int64]:
+        """Numbers of the images."""
+        names = list_images(self.root, video)
+        digits = sorted({len(name.partition(".")[0]) for name in names.values()})
+        self.spellings[video] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
+        return np.array(list(names))
 
-def _sequence(subject: str, task: str, relative: str) -> Recording:
-    sequence = Recording(subject.upper(), task.upper())
-    if fold_split_of("bp4d", sequence.subject) is None:
-        raise CorpusError(
-            f"{relative}: BP4D has the people F001 to F023 and M001 to M018, not {sequence.subject}. BP4D+ "
-            "re-uses BP4D's numbers for other people: keep the two in different folders"
-        )
-    return sequence
+    def _stamp(self, video: str) -> str:
+        return folder_stamp(self.root, video)
 
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        rows = super()._rows(video, excluded)
+        if rows is None:
+            return None
+        occluded = rows["position"].isin(self._occlusions.get(self._recording(video)[0], [])).to_numpy()
+        self._occluded[video] = int(occluded.sum())
+        if not self.leave_out_occluded:
+            return rows
+        return self._leave_out(rows, occluded, "the face is coded as occluded", excluded)
 
-AUS = CORPUS_AUS["bp4d"]
-OCCLUSION = 99
-"""Column that says whether the face is occluded."""
-_FEWEST_LEGACY_COLUMNS = 50
-_LEGACY_COLUMNS = 100
+    def _closing_notes(self) -> list[str]:
+        occluded = sum(self._occluded.values())
+        fate = "left out" if self.leave_out_occluded else "kept"
+        note = f"{occluded} labelled frames are coded as occluded (column 99) and {fate}"
+        return [note] if occluded else []
 
 
 @dataclass(frozen=True)
-class Occurrences:
-    """One parsed occurrence file.
+class Occurrences(LabelFile):
+    """One parsed occurrence file: labels [T, 12] of `AUS`, NaN throughout for an AU without column.
 
     Attributes:
-        file: Frames and codes [T, 12] of `AUS`; an AU without column is coded 9 throughout.
-        occluded: [T] whether the face is coded as occluded.
+        occluded: Whether the face is coded as occluded [T].
         absent: AUs without column.
     """
 
-    file: LabelFile
-    occluded: npt.NDArray[np.bool_]
-    absent: tuple[int, ...]
+    occluded: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=bool))
+    absent: tuple[int, ...] = ()
 
 
 def read_occurrence(path: Path) -> Occurrences:
@@ -181,215 +282,23 @@ def read_occurrence(path: Path) -> Occurrences:
         raise CorpusError(f"{path}, line 1: names none of the action units; copy the file again")
     wanted = [column[au] for au in found] + ([column[OCCLUSION]] if OCCLUSION in column else [])
     parsed = parse(path, lines, len(header), wanted, OCCURRENCE_CODES, variant)
-    require_unique(path, parsed.frames)
-    codes = np.full((len(lines), len(AUS.occurrence)), NOT_CODED, dtype=np.int64)
-    codes[:, [AUS.occurrence.index(au) for au in found]] = parsed.codes[:, : len(found)]
-    occluded = parsed.codes[:, -1] == 1 if OCCLUSION in column else np.zeros(len(lines), dtype=bool)
+    labels = np.full((len(lines), len(AUS.occurrence)), np.nan, dtype=np.float32)
+    labels[:, [AUS.occurrence.index(au) for au in found]] = parsed.labels[:, : len(found)]
+    occluded = parsed.labels[:, -1] == 1 if OCCLUSION in column else np.zeros(len(lines), dtype=bool)
     absent = tuple(au for au in AUS.occurrence if au not in column)
-    return Occurrences(LabelFile(parsed.frames, codes, variant), occluded, absent)
+    return Occurrences(parsed.frames, labels, variant, occluded, absent)
 
 
-class BP4D(Release):
-    """BP4D-Spontaneous: 41 young adults, eight tasks each, twelve AUs in common use, five with intensities.
+def _has_images(folder: Path) -> bool:
+    with os.scandir(folder) as entries:
+        return any(image_number(entry.name) is not None for entry in entries)
 
-    *Format.* ``Sequences(2D+3D)/F001/T1/2440.jpg``, one image per frame; ``AU_OCC/F001_T1.csv`` with one
-    column per AU in either of two spellings (`aukit.datasets.bp4d`); ``AU_INT/AU06/F001_T1_AU06.csv``
-    with frame and code for AUs 6 10 12 14 17. Code 9 is "not coded" and becomes NaN. Folders and label files
-    are found by name anywhere below the root, so that local folder names do not matter. A row belongs to the
-    image whose name is its frame number, with whatever padding; sequences start anywhere. In the table
-    ``position`` is that number.
 
-    *Splits.* ``partition`` is the part P1, P2 or P3 of the usual three folds (`aukit.datasets.folds`). People
-    are ``BP4D/F001`` and so on; FERA 2017 Train has the same ones. Gender is the id's letter, unless a table
-    says otherwise (`aukit.datasets.genders`).
-
-    *Citation.* Zhang et al., "BP4D-Spontaneous: a high-resolution spontaneous 3D dynamic facial expression
-    database", Image and Vision Computing 32(10), 2014. The corpus needs a signed agreement and is not part of
-    aukit.
-
-    Building `table` reads every label file and lists every folder of images (seconds for the whole release).
-
-    Args:
-        root: Folder of the release.
-        leave_out_occluded: Whether frames are excluded whose face is coded as occluded (column 99 of the
-            legacy files). The published frame lists keep them.
-        persons: Global person ids to keep; None for all.
-
-    Raises:
-        CorpusError: The root is missing or holds nothing of what is asked for; while reading: a label file is
-            damaged or has an unknown code.
-    """
-
-    name = "bp4d"
-    namespace = NAMESPACE
-
-    def __init__(
-        self, root: str | Path, leave_out_occluded: bool = False, persons: Sequence[str] | None = None
-    ) -> None:
-        super().__init__(root)
-        self.leave_out_occluded = leave_out_occluded
-        self._index: Index = scan(self.root)
-        self._recordings = {
-            folder: recording
-            for recording, folder in sorted(self._index.images.items(), key=lambda item: _order(item[0]))
-            if persons is None or recording.person in persons
-        }
-        if not self._recordings:
-            raise CorpusError(f"{self.root}: has no images of the persons {list(persons or ())}")
-        self._occluded: dict[str, int] = {}
-
-    @property
-    def videos(self) -> list[str]:
-        """Folders of images, relative to the root, by person and task."""
-        return list(self._recordings)
-
-    @property
-    def people(self) -> dict[str, list[str]]:
-        """Folders of each global person id; no label is read for it."""
-        folders: dict[str, list[str]] = {}
-        for folder, recording in self._recordings.items():
-            folders.setdefault(recording.person, []).append(folder)
-        return folders
-
-    @property
-    def folder_styles(self) -> dict[str, int]:
-        """Folders in which images and label files lie, with the number of sequences or files in each."""
-        return {f"{kind} files in {folder}": n for (kind, folder), n in self._index.folders.items()}
-
-    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
-        """Stream (frame number, RGB uint8 [H, W, 3]) of the labelled images; None for a damaged one."""
-        rows = self._rows(video, [])
-        images = list_images(self.root, video)
-        for number in [] if rows is None else rows["position"].tolist():
-            try:
-                image = read_image(inside(self.root, f"{video}/{images[number]}"))
-            except CorpusError:
-                image = None
-            yield number, image
-
-    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
-        """Tracked landmarks by frame number: [last + 1, 68, 3], pixels; NaN where there is no image or face.
-
-        Raises:
-            CorpusError: There is no sidecar for this sequence, it is damaged or has not one row per image.
-        """
-        tracked = super().sidecar_landmarks(video)
-        numbers = list(list_images(self.root, video))
-        if len(tracked) != len(numbers):
-            raise CorpusError(
-                f"{self._sidecar(video)}: {len(tracked)} rows for {len(numbers)} images in {video}; "
-                "write it again"
-            )
-        result = np.full((max(numbers) + 1, 68, 3), np.nan, np.float32)
-        result[numbers] = tracked
-        return result
-
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of all images' names, the sizes of each folder's first and last, and label files."""
-        files = [f for r in self._recordings.values() for f in self._index.label_files(r, AUS.intensity)]
-        stamps = ((video, folder_stamp(self.root, video)) for video in self._recordings)
-        return self._digest(f"aukit.bp4d/1 {self.leave_out_occluded}", stamps, files)
-
-    def title(self, video: str) -> str:
-        """Person and task, as the label files are called."""
-        recording = self._recording(video)
-        return f"{recording.subject}_{recording.task}"
-
-    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Place of each image among those of its folder."""
-        return np.searchsorted(list(list_images(self.root, video)), positions).astype(np.int64)
-
-    def _recording(self, video: str) -> Recording:
-        if video not in self._recordings:
-            raise CorpusError(f"{self.root}: has no sequence {video} of the chosen persons")
-        return self._recordings[video]
-
-    def _closing_notes(self) -> list[str]:
-        occluded = sum(self._occluded.values())
-        fate = "left out" if self.leave_out_occluded else "kept"
-        notes = (
-            [f"{occluded} labelled frames are coded as occluded (column 99) and {fate}"] if occluded else []
+def _recording(subject: str, task: str, relative: str) -> Recording:
+    recording = Recording(subject.upper(), task.upper())
+    if fold_split_of("bp4d", recording.subject) is None:
+        raise CorpusError(
+            f"{relative}: BP4D has the people F001 to F023 and M001 to M018, not {recording.subject}. BP4D+ "
+            "re-uses BP4D's numbers for other people: keep the two in different folders"
         )
-        return [*notes, *super()._closing_notes()]
-
-    def _read_labels(self, recording: Recording) -> tuple[Occurrences | None, dict[int, LabelFile]]:
-        """Occurrences and, by AU, intensities, for the files that there are."""
-        occurrences, intensities = None, {}
-        if relative := self._index.occurrence.get(recording):
-            occurrences = read_occurrence(inside(self.root, relative))
-            self.spellings[relative] = occurrences.file.variant
-        for au in AUS.intensity:
-            if relative := self._index.intensity.get((recording, au)):
-                intensities[au] = read_intensity(inside(self.root, relative))
-                self.spellings[relative] = intensities[au].variant
-                require_unique(inside(self.root, relative), intensities[au].frames)
-        return occurrences, intensities
-
-    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        recording = self._recording(video)
-        occurrences, intensities = self._read_labels(recording)
-        files = [*([occurrences.file] if occurrences else []), *intensities.values()]
-        if not files:
-            excluded.append(Exclusion(video, None, "no label file"))
-            return None
-        self._tell(recording, occurrences, intensities)
-        names = list_images(self.root, video)
-        digits = sorted({len(name.partition(".")[0]) for name in names.values()})
-        self.spellings[video] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
-        images = np.array(list(names))
-        numbers = np.unique(np.concatenate([file.frames for file in files]))
-        here = np.isin(numbers, images)
-        excluded += [
-            Exclusion(video, int(n), "image without label row") for n in np.setdiff1d(images, numbers)
-        ]
-        excluded += [Exclusion(video, int(n), "label row without image") for n in numbers[~here]]
-        usable = numbers[here]
-        if occurrences is not None:
-            occluded = np.intersect1d(usable, occurrences.file.frames[occurrences.occluded])
-            self._occluded[video] = len(occluded)
-            if self.leave_out_occluded:
-                excluded += [Exclusion(video, int(n), "the face is coded as occluded") for n in occluded]
-                usable = np.setdiff1d(usable, occluded)
-        columns: dict[str, Any] = {
-            "corpus": self.name,
-            "partition": recording.partition,
-            "person": recording.person,
-            "subject": recording.subject,
-            "gender": self._gender(recording.person, recording.gender),
-            "task": recording.task,
-            "view": 0,
-            "frame": usable,
-            "video": video,
-            "position": usable,
-            "pair_id": None,
-        }
-        occurrence = _by_frame(occurrences.file if occurrences else None, usable, len(AUS.occurrence))
-        for i, au in enumerate(AUS.occurrence):
-            columns[occurrence_column(au)] = occurrence[:, i]
-        for au in AUS.intensity:
-            columns[intensity_column(au)] = _by_frame(intensities.get(au), usable, 1)[:, 0]
-        return pd.DataFrame(columns)
-
-    def _tell(
-        self, recording: Recording, occurrences: Occurrences | None, intensities: dict[int, LabelFile]
-    ) -> None:
-        stem = f"{recording.subject} {recording.task}"
-        if occurrences is None:
-            self._note(f"{stem}: no occurrence file")
-        elif occurrences.absent:
-            self._note(f"{stem}: no occurrence column of AU {' '.join(map(str, occurrences.absent))}")
-        if missing := [au for au in AUS.intensity if au not in intensities]:
-            self._note(f"{stem}: no intensity file of AU {' '.join(map(str, missing))}")
-
-
-def _by_frame(file: LabelFile | None, numbers: npt.NDArray[np.int64], width: int) -> npt.NDArray[np.float32]:
-    """Labels [N, A] of frame numbers; NaN where the file has no row."""
-    labels = np.full((len(numbers), width), np.nan, dtype=np.float32)
-    if file is not None:
-        _, where, rows = np.intersect1d(numbers, file.frames, return_indices=True)
-        labels[where] = to_labels(file.codes[rows])
-    return labels
-
-
-def _order(recording: Recording) -> tuple[str, int]:
-    return recording.subject, int(recording.task[1:])
+    return recording

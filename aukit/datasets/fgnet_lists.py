@@ -18,23 +18,32 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.datasets.disfa import TASK
+from aukit.datasets import bp4d, disfa
 from aukit.datasets.files import inside, require_folder
 from aukit.datasets.folds import fold_split_of, fold_splits
-from aukit.datasets.label_files import NOT_CODED, au_number, csv_lines, to_labels
-from aukit.datasets.media import Image, folder_stamp, image_number, read_image
-from aukit.datasets.release import Exclusion, Release
+from aukit.datasets.label_files import (
+    NOT_CODED,
+    LabelFile,
+    Labels,
+    au_number,
+    csv_lines,
+    labels_by_frame,
+    to_labels,
+)
+from aukit.datasets.media import Image, folder_stamp, image_number, read_image_if_whole
+from aukit.datasets.reader import Exclusion
+from aukit.datasets.release import Index, Recording, Release
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, occurrence_column
 
 IMAGES, LANDMARKS = "aligned_images", "aligned_landmarks"
-_NAMESPACES = {"bp4d": "BP4D", "disfa": "DISFA"}
+_NAMESPACES = {"bp4d": bp4d.NAMESPACE, "disfa": disfa.NAMESPACE}
 _PATH = {
     "bp4d": re.compile(rf".*{IMAGES}/(?P<subject>[FM]\d{{3}})/(?P<task>T\d{{1,2}})/[^/]+"),
     "disfa": re.compile(rf".*{IMAGES}/(?P<subject>SN\d{{3}})/[^/]+"),
@@ -51,16 +60,14 @@ class Row:
         video: Folder of the image, relative to the root.
         position: Frame number, from the image's name.
         image: Name of the image.
-        subject: Person.
-        task: Task.
+        recording: Person and task.
         codes: One per action unit, in the order of `FGNetLists.aus`; 9 = not coded.
     """
 
     video: str
     position: int
     image: str
-    subject: str
-    task: str
+    recording: Recording
     codes: tuple[int, ...]
 
     @property
@@ -86,13 +93,23 @@ class FGNetLists(Release):
 
     Raises:
         CorpusError: There is no list, or one is damaged, names a frame twice, an image outside the root or a
-            person of another part, or contradicts another list.
+            person of another fold split, or contradicts another list.
+
+    Example:
+        >>> lists = FGNetLists("FG-Net/data", "bp4d")  # doctest: +SKIP
+        >>> len(lists.frames(0, "train_100.csv"))  # doctest: +SKIP
+        100
     """
+
+    options = "FG-Net's lists"
+    row_without_frame = "listed, but there is no such image"
 
     def __init__(self, root: str | Path, corpus: Literal["bp4d", "disfa"]) -> None:
         self.name, self.namespace = corpus, _NAMESPACES[corpus]
         super().__init__(root)
-        require_folder(self.root, corpus)
+
+    def _scan(self) -> Index:
+        require_folder(self.root, self.name)
         self.aus: tuple[int, ...] = ()
         self.files = [
             relative
@@ -111,27 +128,17 @@ class FGNetLists(Release):
                     raise CorpusError(
                         f"{relative}: {row.image} in {row.video} is labelled otherwise elsewhere"
                     )
+        index = Index()
         self._by_video: dict[str, list[Row]] = {}
-        for row in sorted(rows.values(), key=lambda r: (r.subject, int(r.task[1:]), r.position)):
+        for row in sorted(rows.values(), key=lambda row: row.position):
+            if row.video not in self._by_video:
+                inside(self.root, row.video)
+                index.add_video(row.recording, 0, row.video, f"image files in {Path(row.video).parent}")
             self._by_video.setdefault(row.video, []).append(row)
-        for video in self._by_video:
-            inside(self.root, video)
-
-    @property
-    def videos(self) -> list[str]:
-        """Folders of images, relative to the root, by person and task."""
-        return list(self._by_video)
-
-    @property
-    def people(self) -> dict[str, list[str]]:
-        """Folders of each global person id."""
-        folders: dict[str, list[str]] = {}
-        for video, rows in self._by_video.items():
-            folders.setdefault(f"{self.namespace}/{rows[0].subject}", []).append(video)
-        return folders
+        return index
 
     def frames(self, fold: int, name: str) -> list[tuple[str, int]]:
-        """Source and position of the frames of one list, in its order.
+        """Video and position of the frames of one list, in its order.
 
         Args:
             fold: 0, 1 or 2.
@@ -152,11 +159,7 @@ class FGNetLists(Release):
         present = self._names(video)
         for row in self._listed(video):
             if row.image in present:
-                try:
-                    image = read_image(inside(self.root, f"{video}/{row.image}"))
-                except CorpusError:
-                    image = None
-                yield row.position, image
+                yield row.position, read_image_if_whole(inside(self.root, f"{video}/{row.image}"))
 
     def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
         """Landmarks by frame number: [last + 1, 68, 3], depth NaN; NaN where there is no file.
@@ -171,11 +174,6 @@ class FGNetLists(Release):
             if name := _landmark_file(row.image, present):
                 result[row.position, :, :2] = _read_points(inside(self.root, f"{folder}/{name}"))
         return result
-
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of the lists, the images' names, and the sizes of each folder's first and last."""
-        stamps = ((video, self._stamp(video)) for video in self._by_video)
-        return self._digest("aukit.fgnet_lists/1", stamps, self.files)
 
     def _stamp(self, video: str) -> str:
         images = folder_stamp(self.root, video) if self._names(video) else ""
@@ -193,39 +191,30 @@ class FGNetLists(Release):
         path = inside(self.root, folder)
         return set(os.listdir(path)) if path.is_dir() else set()
 
-    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        images, landmarks = self._names(video), self._names(_landmark_folder(video))
-        rows = []
-        for row in self._listed(video):
-            if row.image not in images:
-                excluded.append(Exclusion(video, row.position, "listed, but there is no such image"))
-            elif self.has_sidecar and not _landmark_file(row.image, landmarks):
-                excluded.append(Exclusion(video, row.position, "listed, but there are no landmarks"))
-            else:
-                rows.append(row)
-        if not rows:
-            return None
-        first = rows[0]
-        person = f"{self.namespace}/{first.subject}"
-        own = {"F": "female", "M": "male"}.get(first.subject[0])
-        position = np.array([row.position for row in rows])
-        columns: dict[str, Any] = {
-            "corpus": self.name,
-            "partition": fold_split_of(self.name, first.subject),
-            "person": person,
-            "subject": first.subject,
-            "gender": self._gender(person, own),
-            "task": first.task,
-            "view": 0,
-            "frame": position,
-            "video": video,
-            "position": position,
-            "pair_id": None,
-        }
+    def _label_files(self) -> set[str]:
+        return set(self.files)
+
+    def _positions(self, video: str) -> npt.NDArray[np.int64]:
+        """Of the listed images that are there."""
+        present = self._names(video)
+        return np.array([row.position for row in self._listed(video) if row.image in present], dtype=np.int64)
+
+    def labels(self, recording: Recording) -> Labels:
+        """All listed rows of a recording."""
+        rows = self._by_video[self.index.videos[recording, 0]]
         labels = to_labels(np.array([row.codes for row in rows], dtype=np.int64))
-        for i, au in enumerate(self.aus):
-            columns[occurrence_column(au)] = labels[:, i]
-        return pd.DataFrame(columns)
+        columns = tuple(map(occurrence_column, self.aus))
+        file = LabelFile(np.array([row.position for row in rows]), labels)
+        return labels_by_frame({"list": file}, {"list": columns})
+
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        rows = super()._rows(video, excluded)
+        if rows is None or not self.has_sidecar:
+            return rows
+        names = self._names(_landmark_folder(video))
+        lacking = {row.position for row in self._listed(video) if not _landmark_file(row.image, names)}
+        which = rows["position"].isin(lacking).to_numpy()
+        return self._leave_out(rows, which, "listed, but there are no landmarks", excluded)
 
     def _list(self, fold: int, name: str) -> str:
         return f"{self.namespace}/labels/{fold}/{name}"
@@ -233,7 +222,7 @@ class FGNetLists(Release):
     def _read_list(self, relative: str) -> dict[tuple[str, int], Row]:
         path = inside(self.root, relative)
         trained, tested = fold_splits(int(path.parent.name))
-        parts = (tested,) if path.name == "test.csv" else trained
+        splits = (tested,) if path.name == "test.csv" else trained
         (_, header), *lines = csv_lines(path)
         names = [cell.strip() for cell in header]
         if "image_path" not in names or not lines:
@@ -252,9 +241,10 @@ class FGNetLists(Release):
             if len(cells) != len(header):
                 raise CorpusError(f"{path}, line {number}: {len(cells)} columns, expected {len(header)}")
             row = self._row(path, number, cells[path_column].strip(), [cells[i] for i in columns.values()])
-            if fold_split_of(self.name, row.subject) not in parts:
+            subject = row.recording.subject
+            if fold_split_of(self.name, subject) not in splits:
                 raise CorpusError(
-                    f"{path}, line {number}: {row.subject} is not of {' or '.join(parts)}, whose people this "
+                    f"{path}, line {number}: {subject} is not of {' or '.join(splits)}, whose people this "
                     "list has; is it of another fold?"
                 )
             if rows.setdefault(row.key, row) is not row:
@@ -276,8 +266,11 @@ class FGNetLists(Release):
             raise CorpusError(
                 f"{path}, line {number}: label {wrong!r}; known are 0, 1, {NOT_CODED} (not coded)"
             )
-        task = match["task"] if self.name == "bp4d" else TASK
-        return Row(folder, position, name, match["subject"], task, codes)
+        subject = match["subject"]
+        recording: Recording = (
+            bp4d.Recording(subject, match["task"]) if self.name == "bp4d" else disfa.Recording(subject)
+        )
+        return Row(folder, position, name, recording, codes)
 
 
 def _landmark_folder(video: str) -> str:

@@ -106,6 +106,15 @@ def fold_splits(fold: int) -> tuple[tuple[str, str], str]:
     return (f"P{(fold + 1) % 3 + 1}", f"P{(fold + 2) % 3 + 1}"), f"P{fold + 1}"
 
 
+def listed_rates(corpus: str) -> dict[str, dict[int, float]]:
+    """Share of frames in which each AU is present, by list: ``list P1``, ``list P2`` and ``list P3``."""
+    frames = LISTED_FRAMES[corpus]
+    return {
+        f"list {split}": {au: counts[i] / frames[i] for au, counts in LISTED[corpus].items()}
+        for i, split in enumerate(FOLD_SPLITS[corpus])
+    }
+
+
 def subset(n_frames: int, size: int) -> npt.NDArray[np.int64]:
     """Indices of the training frames that a subset of `size` consists of, in the order of FG-Net's lists.
 

@@ -1,30 +1,39 @@
-"""GFT: the reader of the release (and of the stand-in), as far as its files are publicly described."""
+"""GFT: layout, label files, published counts and reader, as far as the files are publicly described.
+
+What the public sources do not say stands in a map that the owner of the release writes (`Columns`).
+"""
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 import yaml
 
-from aukit.datasets.files import inside, join, put, require_folder, walk
-from aukit.datasets.label_files import csv_lines, is_integer
-from aukit.datasets.media import Image, count_frames, decode_video
-from aukit.datasets.release import Exclusion, Release
+from aukit.datasets.files import inside, join
+from aukit.datasets.label_files import (
+    LabelFile,
+    Labels,
+    csv_lines,
+    is_integer,
+    labels_by_frame,
+    require_unique,
+)
+from aukit.datasets.release import Index, Release
+from aukit.datasets.release import Recording as AnyRecording
+from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import MAX_INTENSITY, VISIBLE_AUS, intensity_column, occurrence_column
 
 NAMESPACE = "GFT"
 SEATS = "ABC"
+TASK = "conversation"
+COLUMNS_FILE = "gft_columns.yaml"
 _TEST = (8, 10, 19, 22, 28, 30)
 _VALID = (5, 12, 13, 15, 27, 32)
 GROUPS: dict[str, tuple[int, ...]] = {
@@ -46,76 +55,49 @@ LISTED_RATES: dict[str, dict[int, float]] = {
 }  # fmt: skip
 """Share of those frames in which each action unit is present."""
 
+PUBLISHED = Published(
+    {
+        name: Counts(3 * len(groups), videos=3 * len(groups), label_rows=3 * 1_800 * len(groups))
+        for name, groups in GROUPS.items()
+    },
+    {f"list {name}": rates for name, rates in LISTED_RATES.items()},
+    Counts(96),
+)
+"""Rates: Patch-MCD's lists, which lack invalid frames."""
 
-def partition_of(subject: str) -> str | None:
-    """``train``, ``valid`` or ``test`` of an id such as ``028C``; None for someone whom GFT does not have."""
-    match = re.fullmatch(rf"(\d{{3}})[{SEATS}]", subject)
-    group = int(match[1]) if match else 0
-    return next((name for name, groups in GROUPS.items() if group in groups), None)
-
-
-def subjects(partition: str) -> tuple[str, ...]:
-    """Ids of a partition's people, sorted."""
-    return tuple(f"{group:03d}{seat}" for group in GROUPS[partition] for seat in SEATS)
-
-
-@dataclass
-class Index:
-    """Relative paths (``/`` as separator) of videos and label files by person."""
-
-    videos: dict[str, str] = field(default_factory=dict)
-    labels: dict[str, str] = field(default_factory=dict)
-    intensity_labels: dict[str, str] = field(default_factory=dict)
-    folders: Counter[tuple[str, str]] = field(default_factory=Counter)
-
-
-def scan(root: Path, columns: Columns) -> Index:
-    """Index the files that the column map names, in whatever folders below `root`.
-
-    Raises:
-        CorpusError: The root is missing or holds no video, a file is there twice, someone is not of GFT, or a
-            link leads out of the root.
-    """
-    require_folder(root, "gft")
-    index = Index()
-    kinds = {
-        "video": (columns.videos, index.videos),
-        "label": (columns.labels, index.labels),
-        "intensity label": (columns.intensity_labels, index.intensity_labels),
-    }
-    patterns = {kind: (_pattern(name), files) for kind, (name, files) in kinds.items() if name is not None}
-    for folder, _, files in walk(root):
-        for name in files:
-            for kind, (pattern, found) in patterns.items():
-                if match := pattern.fullmatch(name):
-                    put(found, _known(match[1].upper(), join(folder, name)), join(folder, name))
-                    index.folders[kind, folder] += 1
-    if not index.videos:
-        raise CorpusError(
-            f"{root}: no video called {columns.videos} in it or below. Unpack the release there, correct the "
-            "key 'videos' of the column map, or write a stand-in: aukit standin gft --root FOLDER"
-        )
-    return index
-
-
-def _pattern(name: str) -> re.Pattern[str]:
-    before, after = name.split("{person}")
-    return re.compile(rf"{re.escape(before)}(\d{{3}}[A-Za-z]){re.escape(after)}", re.IGNORECASE)
-
-
-def _known(subject: str, relative: str) -> str:
-    if partition_of(subject) is None:
-        raise CorpusError(f"{relative}: GFT has the people 001A, 001B, 001C to 032C, not {subject}")
-    return subject
-
-
-COLUMNS_FILE = "gft_columns.yaml"
 _NEEDED = ("videos", "labels", "frame", "first_frame", "occurrence", "missing")
 _OPTIONAL = ("intensity_labels", "intensity")
 _MAX_BYTES = 64 * 2**10
 
 Column = str | int
-Labels = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True, order=True)
+class Recording:
+    """One person in a conversation of three."""
+
+    subject: str
+    task: str = TASK
+
+    @property
+    def person(self) -> str:
+        """Global person id."""
+        return f"{NAMESPACE}/{self.subject}"
+
+    @property
+    def gender(self) -> str | None:
+        """The metadata that has it was not read."""
+        return None
+
+    @property
+    def partition(self) -> str:
+        """That of the public lists."""
+        partition = partition_of(self.subject)
+        assert partition is not None
+        return partition
+
+    def __str__(self) -> str:
+        return self.subject
 
 
 @dataclass(frozen=True)
@@ -145,9 +127,105 @@ class Columns:
     intensity_labels: str | None = None
     intensity: Mapping[int, Column] | None = None
 
-    def text(self) -> str:
-        """All of it in one line, for fingerprints."""
-        return json.dumps(asdict(self), sort_keys=True)
+
+class GFT(Release):
+    """Sayette Group Formation Task: 96 young adults in 32 conversations of three, one minute each.
+
+    *Format.* A video and files of frame-level codes per person (``001A`` to ``032C``: group and seat). How
+    the files are called, which column is which action unit and which code means "not coded" is described in
+    the database's wiki (osf.io/7wcyz), not in any source that we read, and public lists disagree on AU 14:
+    therefore ``gft_columns.yaml`` in the root, or another file, must say so (`aukit.datasets.gft`).
+    Nothing is guessed; an action unit that it does not name is not read. A row belongs to the decoded frame
+    whose number is the row's less the map's ``first_frame``.
+
+    *Splits.* ``partition`` is ``train`` (60 people), ``valid`` (18) or ``test`` (18) of Patch-MCD's public
+    frame lists, which keep groups together; the official partition was not public. People are ``GFT/001A``
+    and so on; gender comes from a table (`aukit.datasets.genders`), since the metadata that has it was not
+    read.
+
+    *Citation.* Girard et al., "Sayette Group Formation Task (GFT) Spontaneous Facial Expression Database",
+    IEEE FG 2017. Annotations are public under CC BY 4.0; the videos need a signed form and are not part of
+    aukit.
+
+    Building `table` reads every label file and counts the frames of every video without decoding it.
+
+    Args:
+        root: Folder of the release.
+        columns: The column map; None for ``gft_columns.yaml`` in the root.
+        persons: Global person ids to keep; None for all.
+
+    Raises:
+        CorpusError: The root or the map is missing, a key of the map is, or there is nothing of what is asked
+            for; while reading: a label file is damaged, lacks a column or has an unknown code.
+
+    Example:
+        >>> corpus = GFT("GFT", columns="gft_columns.yaml")  # doctest: +SKIP
+        >>> sorted(corpus.people)[0]  # doctest: +SKIP
+        'GFT/001A'
+    """
+
+    name = "gft"
+    namespace = NAMESPACE
+    corpus_title = "GFT"
+
+    def __init__(
+        self, root: str | Path, columns: str | Path | None = None, persons: Sequence[str] | None = None
+    ) -> None:
+        self.columns = read_columns(Path(root), columns)
+        self.options = json.dumps(asdict(self.columns), sort_keys=True)
+        self.example = f"{self.columns.videos} (key 'videos' of the column map)"
+        intensity = self.columns.intensity or {}
+        self.label_columns = {"occurrence": tuple(map(occurrence_column, self.columns.occurrence))}
+        if intensity:
+            self.label_columns["intensity"] = tuple(map(intensity_column, intensity))
+        super().__init__(root, persons)
+
+    @property
+    def settings(self) -> list[str]:
+        """Which action units the column map names."""
+        named = {"occurrence": self.columns.occurrence, "intensity": self.columns.intensity or {}}
+        found = [f"{kind} of AU {' '.join(map(str, aus))}" for kind, aus in named.items() if aus]
+        codes = ", ".join(map(repr, self.columns.missing)) or "no code"
+        return [f"the column map names {' and '.join(found)}; {codes} means not coded"]
+
+    def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
+        for name in files:
+            relative = join(folder, name)
+            if recording := _recording(self.columns.videos, name, relative):
+                index.add_video(recording, 0, relative, f"video files in {folder}")
+            # One file may hold both kinds of codes.
+            if recording := _recording(self.columns.labels, name, relative):
+                index.add_labels(recording, "occurrence", relative, f"label files in {folder}")
+            if recording := _recording(self.columns.intensity_labels, name, relative):
+                index.add_labels(recording, "intensity", relative, f"intensity label files in {folder}")
+
+    def _read_file(self, kind: str, path: Path) -> LabelFile:
+        columns = self.columns
+        if kind == "occurrence":
+            file = read_codes(path, columns.frame, columns.occurrence, 1, columns.missing)
+        else:
+            file = read_codes(path, columns.frame, columns.intensity or {}, MAX_INTENSITY, columns.missing)
+        if len(file.frames) and file.frames.min() < columns.first_frame:
+            raise CorpusError(
+                f"{path}: has frame {file.frames.min()}, but the column map says that frames are counted "
+                f"from {columns.first_frame}; correct the key 'first_frame'"
+            )
+        return file
+
+    def _labels(self, recording: AnyRecording, files: Mapping[str, LabelFile]) -> Labels:
+        return labels_by_frame(files, self.label_columns, self.columns.first_frame)
+
+
+def partition_of(subject: str) -> str | None:
+    """``train``, ``valid`` or ``test`` of an id such as ``028C``; None for someone whom GFT does not have."""
+    match = re.fullmatch(rf"(\d{{3}})[{SEATS}]", subject)
+    group = int(match[1]) if match else 0
+    return next((name for name, groups in GROUPS.items() if group in groups), None)
+
+
+def subjects(partition: str) -> tuple[str, ...]:
+    """Ids of a partition's people, sorted."""
+    return tuple(f"{group:03d}{seat}" for group in GROUPS[partition] for seat in SEATS)
 
 
 def read_columns(root: Path, file: str | Path | None = None) -> Columns:
@@ -184,8 +262,8 @@ def read_columns(root: Path, file: str | Path | None = None) -> Columns:
 
 def read_codes(
     path: Path, frame: Column, columns: Mapping[int, Column], top: int, missing: tuple[str, ...]
-) -> tuple[npt.NDArray[np.int64], Labels]:
-    """Frame numbers [T] and codes [T, A] of one file; NaN where a code means "not coded".
+) -> LabelFile:
+    """Read frame numbers [T] and labels [T, A] of one file; NaN where a code means "not coded".
 
     Args:
         path: CSV file; a header is needed where a column is named.
@@ -222,10 +300,8 @@ def read_codes(
                 f"{list(missing)}. Correct the line, or key 'missing' of the column map"
             ) from None
     frames = np.array(numbers, dtype=np.int64)
-    unique, counts = np.unique(frames, return_counts=True)
-    if len(unique) < len(frames):
-        raise CorpusError(f"{path}: frame {unique[counts > 1][0]} has two rows; copy the file again")
-    return frames, np.array(codes, dtype=np.float32).reshape(len(frames), len(columns))
+    require_unique(path, frames)
+    return LabelFile(frames, np.array(codes, dtype=np.float32).reshape(len(frames), len(columns)))
 
 
 def _place(path: Path, header: list[str], column: Column) -> int:
@@ -279,168 +355,15 @@ def _is_column(value: Any) -> bool:
     return type(value) in (str, int) and value != "" and (isinstance(value, str) or value >= 0)
 
 
-TASK = "conversation"
-
-
-class GFT(Release):
-    """Sayette Group Formation Task: 96 young adults in 32 conversations of three, one minute each.
-
-    *Format.* A video and files of frame-level codes per person (``001A`` to ``032C``: group and seat). How
-    the files are called, which column is which action unit and which code means "not coded" is described in
-    the database's wiki (osf.io/7wcyz), not in any source that we read, and public lists disagree on AU 14:
-    therefore ``gft_columns.yaml`` in the root, or another file, must say so (`aukit.datasets.gft`).
-    Nothing is guessed; an action unit that it does not name is not read. A row belongs to the decoded frame
-    whose number is the row's less the map's ``first_frame``.
-
-    *Splits.* ``partition`` is ``train`` (60 people), ``valid`` (18) or ``test`` (18) of Patch-MCD's public
-    frame lists, which keep groups together; the official partition was not public. People are ``GFT/001A``
-    and so on; gender comes from a table (`aukit.datasets.genders`), since the metadata that has it was not
-    read.
-
-    *Citation.* Girard et al., "Sayette Group Formation Task (GFT) Spontaneous Facial Expression Database",
-    IEEE FG 2017. Annotations are public under CC BY 4.0; the videos need a signed form and are not part of
-    aukit.
-
-    Building `table` reads every label file and counts the frames of every video without decoding it.
-
-    Args:
-        root: Folder of the release.
-        columns: The column map; None for ``gft_columns.yaml`` in the root.
-        persons: Global person ids to keep; None for all.
-
-    Raises:
-        CorpusError: The root or the map is missing, a key of the map is, or there is nothing of what is asked
-            for; while reading: a label file is damaged, lacks a column or has an unknown code.
-    """
-
-    name = "gft"
-    namespace = NAMESPACE
-
-    def __init__(
-        self, root: str | Path, columns: str | Path | None = None, persons: Sequence[str] | None = None
-    ) -> None:
-        super().__init__(root)
-        self.columns = read_columns(self.root, columns)
-        self._index: Index = scan(self.root, self.columns)
-        self._subjects = {
-            video: subject
-            for subject, video in sorted(self._index.videos.items())
-            if persons is None or f"{NAMESPACE}/{subject}" in persons
-        }
-        if not self._subjects:
-            raise CorpusError(f"{self.root}: has no video of the persons {list(persons or ())}")
-
-    @property
-    def videos(self) -> list[str]:
-        """Videos, relative to the root, by person."""
-        return list(self._subjects)
-
-    @property
-    def people(self) -> dict[str, list[str]]:
-        """The video of each global person id; no label is read for it."""
-        return {f"{NAMESPACE}/{subject}": [video] for video, subject in self._subjects.items()}
-
-    @property
-    def folder_styles(self) -> dict[str, int]:
-        """Folders in which videos and label files lie, with the number of each."""
-        return {f"{kind} files in {folder}": n for (kind, folder), n in self._index.folders.items()}
-
-    @property
-    def settings(self) -> list[str]:
-        """Which action units the column map names."""
-        named = {"occurrence": self.columns.occurrence, "intensity": self.columns.intensity or {}}
-        found = [f"{kind} of AU {' '.join(map(str, aus))}" for kind, aus in named.items() if aus]
-        codes = ", ".join(map(repr, self.columns.missing)) or "no code"
-        return [f"the column map names {' and '.join(found)}; {codes} means not coded"]
-
-    def decode(self, video: str) -> Iterator[tuple[int, Image]]:
-        """Stream (position, RGB uint8 [H, W, 3]) of a video; ends early where the file is damaged.
-
-        Raises:
-            CorpusError: The name leads out of the root, or the file cannot be opened as a video.
-        """
-        yield from decode_video(inside(self.root, video))
-
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of the column map, names and sizes of videos, and contents of label files."""
-        sizes = ((video, inside(self.root, video).stat().st_size) for video in self._subjects)
-        files = [f for s in self._subjects.values() for f in self._files(s).values() if f is not None]
-        columns = hashlib.sha256(self.columns.text().encode()).hexdigest()
-        return self._digest(f"aukit.gft/1 {columns}", sizes, files)
-
-    def _files(self, subject: str) -> dict[str, str | None]:
-        return {
-            "occurrence": self._index.labels.get(subject),
-            "intensity": self._index.intensity_labels.get(subject),
-        }
-
-    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        if (subject := self._subjects.get(video)) is None:
-            raise CorpusError(f"{self.root}: has no video {video} of the chosen persons")
-        try:
-            available = count_frames(inside(self.root, video))
-        except CorpusError:
-            excluded.append(Exclusion(video, None, "the video cannot be opened"))
-            return None
-        codes = self._read(subject)
-        if not codes:
-            excluded.append(Exclusion(video, None, "no label file"))
-            return None
-        coded = np.unique(np.concatenate([positions for positions, _ in codes.values()]))
-        here = np.arange(available)
-        excluded += [Exclusion(video, int(i), "frame without label row") for i in np.setdiff1d(here, coded)]
-        excluded += [Exclusion(video, int(i), "label row without frame") for i in coded[coded >= available]]
-        usable = np.intersect1d(coded, here)
-        columns: dict[str, Any] = {
-            "corpus": self.name,
-            "partition": partition_of(subject),
-            "person": f"{NAMESPACE}/{subject}",
-            "subject": subject,
-            "gender": self._gender(f"{NAMESPACE}/{subject}", None),
-            "task": TASK,
-            "view": 0,
-            "frame": usable + self.columns.first_frame,
-            "video": video,
-            "position": usable,
-            "pair_id": None,
-        }
-        for kind, aus in (
-            ("occurrence", self.columns.occurrence),
-            ("intensity", self.columns.intensity or {}),
-        ):
-            name = occurrence_column if kind == "occurrence" else intensity_column
-            labels = _at(codes.get(kind), usable, len(aus))
-            columns |= {name(au): labels[:, i] for i, au in enumerate(aus)}
-        return pd.DataFrame(columns)
-
-    def _read(self, subject: str) -> dict[str, tuple[npt.NDArray[np.int64], Labels]]:
-        """Positions and codes of the label files that a person has."""
-        columns, codes = self.columns, {}
-        for kind, relative in self._files(subject).items():
-            named = columns.occurrence if kind == "occurrence" else columns.intensity
-            if named is None:
-                continue
-            if relative is None:
-                self._note(f"{subject}: no file of {kind} codes")
-                continue
-            path = inside(self.root, relative)
-            top = 1 if kind == "occurrence" else MAX_INTENSITY
-            frames, labels = read_codes(path, columns.frame, named, top, columns.missing)
-            if len(frames) and frames.min() < columns.first_frame:
-                raise CorpusError(
-                    f"{path}: has frame {frames.min()}, but the column map says that frames are counted from "
-                    f"{columns.first_frame}; correct the key 'first_frame'"
-                )
-            codes[kind] = frames - columns.first_frame, labels
-        return codes
-
-
-def _at(
-    codes: tuple[npt.NDArray[np.int64], Labels] | None, positions: npt.NDArray[np.int64], width: int
-) -> Labels:
-    """Codes [N, A] of positions; NaN where a file has no row, or there is no file."""
-    labels = np.full((len(positions), width), np.nan, dtype=np.float32)
-    if codes is not None:
-        _, where, rows = np.intersect1d(positions, codes[0], return_indices=True)
-        labels[where] = codes[1][rows]
-    return labels
+def _recording(pattern: str | None, name: str, relative: str) -> Recording | None:
+    """Whose file it is; None if it is not called so."""
+    if pattern is None:
+        return None
+    before, after = map(re.escape, pattern.split("{person}"))
+    match = re.fullmatch(rf"{before}(\d{{3}}[A-Za-z]){after}", name, re.IGNORECASE)
+    if match is None:
+        return None
+    subject = match[1].upper()
+    if partition_of(subject) is None:
+        raise CorpusError(f"{relative}: GFT has the people 001A, 001B, 001C to 032C, not {subject}")
+    return Recording(subject)

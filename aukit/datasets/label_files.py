@@ -1,9 +1,10 @@
-"""Label files of whole numbers: CSV lines → frame numbers and codes, strictly checked."""
+"""Label files of whole numbers: CSV lines → labels by frame number, strictly checked → labels by position."""
 
 from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,6 +14,8 @@ import numpy.typing as npt
 from aukit.errors import CorpusError
 
 NOT_CODED = 9
+"""Code of what the annotators could not or did not code."""
+
 MAX_ROWS = 1_000_000
 """More rows than any recording has: a damaged or hostile file must not ask for all memory."""
 
@@ -28,13 +31,74 @@ class LabelFile:
 
     Attributes:
         frames: Frame number per row [T], as written.
-        codes: Raw codes [T, A], 9 = not coded.
-        variant: Which of the tolerated spellings of the format it was.
+        labels: Codes [T, A], NaN = not coded.
+        variant: Which of the tolerated spellings of the format it was; empty where there is only one.
     """
 
     frames: npt.NDArray[np.int64]
-    codes: npt.NDArray[np.int64]
-    variant: str
+    labels: npt.NDArray[np.float32]
+    variant: str = ""
+
+
+@dataclass(frozen=True)
+class Labels:
+    """All label rows of a recording.
+
+    Attributes:
+        positions: Position in the video per row [T], ascending.
+        frames: Frame number per row [T], as the release writes it.
+        columns: Values [T] of each label column of the table; NaN = not coded.
+        complete: Whether a row may be used [T]: all files that must have it do.
+    """
+
+    positions: npt.NDArray[np.int64]
+    frames: npt.NDArray[np.int64]
+    columns: dict[str, npt.NDArray[np.float32]]
+    complete: npt.NDArray[np.bool_]
+
+
+def labels_by_frame(
+    files: Mapping[str, LabelFile], columns: Mapping[str, tuple[str, ...]], first_frame: int = 0
+) -> Labels:
+    """Labels of files whose rows are found by frame number; what a file lacks is NaN.
+
+    Args:
+        files: Label files by kind; at least one.
+        columns: Columns of the table that each kind of file holds.
+        first_frame: Frame number of position 0.
+    """
+    positions = np.unique(np.concatenate([file.frames for file in files.values()])) - first_frame
+    found = {kind: file.frames - first_frame for kind, file in files.items()}
+    return _aligned(files, columns, found, positions, positions + first_frame)
+
+
+def labels_by_row(files: Mapping[str, LabelFile], columns: Mapping[str, tuple[str, ...]]) -> Labels:
+    """Labels of files whose row i belongs to decoded frame i; what a shorter file lacks is NaN.
+
+    Args:
+        files: Label files by kind; at least one.
+        columns: Columns of the table that each kind of file holds.
+    """
+    longest = max((file.frames for file in files.values()), key=len)
+    found = {kind: np.arange(len(file.frames)) for kind, file in files.items()}
+    return _aligned(files, columns, found, np.arange(len(longest)), longest)
+
+
+def _aligned(
+    files: Mapping[str, LabelFile],
+    columns: Mapping[str, tuple[str, ...]],
+    found: Mapping[str, npt.NDArray[np.int64]],
+    positions: npt.NDArray[np.int64],
+    frames: npt.NDArray[np.int64],
+) -> Labels:
+    values: dict[str, npt.NDArray[np.float32]] = {}
+    for kind, names in columns.items():
+        labels = np.full((len(positions), len(names)), np.nan, dtype=np.float32)
+        if kind in files:
+            _, where, rows = np.intersect1d(positions, found[kind], return_indices=True)
+            labels[where] = files[kind].labels[rows]
+        values |= {name: labels[:, i] for i, name in enumerate(names)}
+    return Labels(positions, frames, values, np.ones(len(positions), dtype=bool))
 
 
 def to_labels(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
@@ -50,7 +114,7 @@ def read_intensity(path: Path, allowed: frozenset[int] = INTENSITY_CODES) -> Lab
         allowed: Codes that may occur: 0..5 and, where the corpus has it, 9.
 
     Returns:
-        Codes [T, 1].
+        Labels [T, 1].
 
     Raises:
         CorpusError: An unknown code or a ragged line; with file and line.
@@ -102,7 +166,7 @@ def parse(
     allowed: frozenset[int],
     variant: str,
 ) -> LabelFile:
-    """Read frame numbers (first column) and the codes of chosen columns.
+    """Read frame numbers (first column) and the labels of chosen columns.
 
     Args:
         path: Of the file, for messages.
@@ -128,7 +192,8 @@ def parse(
         if -1 in found:
             found = [_code(path, number, cells[column], allowed) for column in columns]
         codes.append(found)
-    return LabelFile(np.array(frames, dtype=np.int64), np.array(codes, dtype=np.int64), variant)
+    labels = to_labels(np.array(codes, dtype=np.int64))
+    return LabelFile(np.array(frames, dtype=np.int64), labels, variant)
 
 
 def _whole(path: Path, line: int, cell: str) -> int:

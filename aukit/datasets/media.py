@@ -163,6 +163,14 @@ def read_image(path: Path) -> Image:
         raise CorpusError(f"{path}: cannot be read as an image ({error}); copy it again") from error
 
 
+def read_image_if_whole(path: Path) -> Image | None:
+    """Read an image as `read_image`; None where that is an error."""
+    try:
+        return read_image(path)
+    except CorpusError:
+        return None
+
+
 def write_jpeg(path: Path, image: Image, quality: int = 92) -> None:
     """Write RGB uint8 [H, W, 3] as JPEG; the file appears whole or not at all."""
     with atomic_path(path) as temporary:

@@ -4,99 +4,176 @@ from __future__ import annotations
 
 import hashlib
 import json
-from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path, PurePosixPath
-from typing import Any
+from pathlib import Path
+from typing import ClassVar, Protocol
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE, inside, read_description, read_landmarks
+from aukit.datasets.files import inside, put, require_folder, walk
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
-from aukit.datasets.media import Image
+from aukit.datasets.label_files import LabelFile, Labels, labels_by_frame
+from aukit.datasets.media import count_frames
+from aukit.datasets.reader import CorpusReader, Exclusion
 from aukit.errors import CorpusError
 
 
-@dataclass(frozen=True, slots=True)
-class Exclusion:
-    """A frame (or, with position None, a whole video) that is not in the table, and why."""
+class Recording(Protocol):
+    """A person doing one task; the views of it, where there are several, share its labels.
 
-    video: str
-    position: int | None
-    reason: str
+    Each corpus has a class of its own, hashable, which knows how the corpus names people; notes name a
+    recording by its `str`.
+    """
+
+    @property
+    def partition(self) -> str:
+        """Partition of the corpus, e.g. ``train`` or ``P1``."""
+
+    @property
+    def person(self) -> str:
+        """Global id ``<namespace>/<subject>``."""
+
+    @property
+    def subject(self) -> str:
+        """Id within the corpus."""
+
+    @property
+    def gender(self) -> str | None:
+        """What the release says: ``female``, ``male`` or nothing."""
+
+    @property
+    def task(self) -> str:
+        """Task or session."""
 
 
-class Release(ABC):
+@dataclass
+class Index:
+    """What lies where in a release: paths relative to its root, ``/`` as separator.
+
+    Attributes:
+        videos: Video file or folder of images of each recording and view.
+        labels: Label files of each recording by kind, e.g. ``occurrence`` or ``AU06``.
+        styles: Number of files of each kind in each folder, in words.
+    """
+
+    videos: dict[tuple[Recording, int], str] = field(default_factory=dict)
+    labels: dict[Recording, dict[str, str]] = field(default_factory=dict)
+    styles: Counter[str] = field(default_factory=Counter)
+
+    def add_video(self, recording: Recording, view: int, relative: str, style: str) -> None:
+        """Enter a video.
+
+        Raises:
+            CorpusError: The recording has another one of that view.
+        """
+        put(self.videos, (recording, view), relative)
+        self.styles[style] += 1
+
+    def add_labels(self, recording: Recording, kind: str, relative: str, style: str) -> None:
+        """Enter a label file.
+
+        Raises:
+            CorpusError: The recording has another one of that kind.
+        """
+        put(self.labels.setdefault(recording, {}), kind, relative)
+        self.styles[style] += 1
+
+
+class Release(CorpusReader):
     """A release on disk, read video by video; a video is a file or a folder of images.
 
-    Subclasses say what the videos are and how one becomes rows of the table. A reader writes nothing and
-    opens no file outside its root, but for a table of genders that the user names (`aukit.datasets.genders`).
+    A subclass says what the files are called (`_enter`), which columns of the table each kind of label file
+    holds (`label_columns`) and how one is read (`_read_file`). Unless it says otherwise, videos are files, and
+    the frame number of a label row is the position of its frame. It sets its options before it calls this
+    constructor.
 
     Args:
         root: Folder of the release.
+        persons: Global person ids to keep; None for all.
 
     Attributes:
         root: The same.
-        genders: What the user's table says, by global person id.
+        genders: What the user's table says, by global person id (`aukit.datasets.genders`).
+        index: What lies where.
+        recordings: Recording and view of each video that is read, in the order of the table.
         tolerated: What was tolerated in all that has been read so far.
         spellings: Which of the tolerated spellings each file met so far has, by name of the file.
+
+    Raises:
+        CorpusError: The root is missing or holds nothing of what is asked for.
     """
 
-    name: str
-    """Of the corpus, e.g. ``bp4d``."""
-    namespace: str | None
+    namespace: str | None = None
     """First half of global person ids; None where a release has several."""
+    corpus_title: ClassVar[str]
+    """Of messages, e.g. ``BP4D``."""
+    example: str
+    """Name of a video, for messages."""
+    label_columns: Mapping[str, tuple[str, ...]]
+    """Columns of the table that come from each kind of label file."""
+    intensity_files: ClassVar[str] = "intensity"
+    """What the files of one AU each are called in notes."""
+    asked: str = ""
+    """Which videos are asked for, in words of the options."""
+    options: str = ""
+    """What else decides the table, for the fingerprint."""
+    views_share_labels: ClassVar[bool] = False
+    """Whether several views are read together, whose label files are the same: their rows count once."""
+    frame_without_row: ClassVar[str] = "frame without label row"
+    row_without_frame: ClassVar[str] = "label row without frame"
 
-    def __init__(self, root: str | Path) -> None:
-        self.root = Path(root)
+    def __init__(self, root: str | Path, persons: Sequence[str] | None = None) -> None:
+        super().__init__(root)
+        self.persons = None if persons is None else tuple(persons)
         self.genders = gender_table(self.root, self.name, self.namespace)
         self.tolerated: list[str] = []
         self.spellings: dict[str, str] = {}
         self._excluded: list[Exclusion] = []
+        self._genders_read: dict[str, str | None] = {}
+        self._latest: tuple[Recording, Labels | None] | None = None
+        self.index = self._scan()
+        self.recordings = self._select(self._wanted)
+        if not self.recordings:
+            persons = [] if self.persons is None else [f"persons {list(self.persons)}"]
+            there = sorted({choice for key in self.index.videos if (choice := self._choice(*key))})
+            raise CorpusError(
+                f"{self.root}: no video of {', '.join([*filter(None, [self.asked]), *persons])}"
+                + (f"; there are videos of: {', '.join(there)}" if there else "")
+            )
 
     @property
-    @abstractmethod
     def videos(self) -> list[str]:
         """Videos or folders to read, relative to the root, in the order of the table."""
+        return list(self.recordings)
 
     @property
-    @abstractmethod
     def people(self) -> dict[str, list[str]]:
-        """Sources of each global person id; no label is read for it."""
-
-    @abstractmethod
-    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
-        """Stream (position, RGB uint8 [H, W, 3]) of a video; None for a frame that cannot be decoded.
-
-        Raises:
-            CorpusError: The video is not of this release, or cannot be opened.
-        """
-
-    @abstractmethod
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of all that decides table and frames, without reading a frame."""
-
-    @abstractmethod
-    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
-        """Rows of a video, None if there are none; what is left out is added to the list."""
+        """Videos of each global person id; no label is read for it."""
+        videos: dict[str, list[str]] = {}
+        for video, (recording, _) in self.recordings.items():
+            videos.setdefault(recording.person, []).append(video)
+        return videos
 
     @property
-    def settings(self) -> list[str]:
-        """What was chosen where the release leaves a choice, in words."""
-        return []
+    def counted(self) -> dict[str, tuple[Recording, int]]:
+        """Recording and view of each video that a check counts; it reads those of `recordings`."""
+        return self.recordings
 
-    def _closing_notes(self) -> list[str]:
-        """Notes that need all videos to have been read."""
-        genders = self.table.frame[["person", "gender"]].drop_duplicates()
-        unknown = sorted(genders["person"][genders["gender"].isna()])
-        return [f"{len(unknown)} people without known gender: {', '.join(unknown)}"] if unknown else []
+    @property
+    def occurs_as_published(self) -> bool:
+        """Whether occurrence means what it means in the published rates."""
+        return True
+
+    def gender(self, recording: Recording) -> str | None:
+        """Gender of a person: the user's table goes before what the release says."""
+        return self.genders.get(recording.person, recording.gender)
 
     @cached_property
     def table(self) -> FrameTable:
@@ -108,17 +185,19 @@ class Release(ABC):
         self._excluded.clear()
         self.tolerated.clear()
         self.spellings.clear()
-        parts = []
+        self._genders_read.clear()
+        self._latest = None
+        tables = []
         for video in tqdm(
             self.videos, desc=f"reading {self.name}", unit="video", disable=None, delay=3, leave=False
         ):
             rows = self._rows(video, self._excluded)
             if rows is not None:
-                parts.append(rows)
-        if not parts:
+                tables.append(rows)
+        if not tables:
             reasons = sorted({e.reason for e in self._excluded})
             raise CorpusError(f"{self.root}: not a single usable frame; reasons: {reasons}")
-        return FrameTable(pd.concat(parts, ignore_index=True))
+        return FrameTable(pd.concat(tables, ignore_index=True))
 
     def read(self, video: str) -> tuple[FrameTable | None, list[Exclusion]]:
         """Usable frames of one of `videos` (None if it has none) and what was left out, and why.
@@ -130,7 +209,19 @@ class Release(ABC):
         """
         excluded: list[Exclusion] = []
         rows = self._rows(video, excluded)
-        return (None if rows is None or rows.empty else FrameTable(rows)), excluded
+        return (None if rows is None else FrameTable(rows)), excluded
+
+    def labels(self, recording: Recording) -> Labels | None:
+        """All rows of the label files of a recording; None if it has no label file.
+
+        Raises:
+            CorpusError: A label file is damaged, has an unknown code or contradicts another one.
+        """
+        # Views that share label files come one after the other.
+        if self._latest is None or self._latest[0] != recording:
+            files = self._read_files(recording)
+            self._latest = recording, self._labels(recording, files) if files else None
+        return self._latest[1]
 
     @property
     def exclusions(self) -> list[Exclusion]:
@@ -142,66 +233,185 @@ class Release(ABC):
     def notes(self) -> list[str]:
         """What was chosen, and what was tolerated while reading: absent files, people without gender."""
         _ = self.table
-        return [*self.settings, *self.tolerated, *self._closing_notes()]
+        return self.notes_so_far
 
     @property
-    def has_sidecar(self) -> bool:
-        """Whether the root brings tracked landmarks (stand-ins do, licensed releases do not)."""
-        return (self.root / SIDECAR_FOLDER).is_dir()
+    def notes_so_far(self) -> list[str]:
+        """`notes` of all that has been read so far."""
+        unknown = sorted(person for person, gender in self._genders_read.items() if gender is None)
+        return [
+            *self.settings,
+            *self.tolerated,
+            *self._closing_notes(),
+            *([f"{len(unknown)} people without known gender: {', '.join(unknown)}"] if unknown else []),
+        ]
 
-    @cached_property
-    def standin(self) -> dict[str, Any] | None:
-        """Recipe, version and seed if the root is a rendered stand-in, None for a licensed release."""
-        if not (self.root / STANDIN_FILE).exists():
-            return None
-        return read_description(inside(self.root, STANDIN_FILE))
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all that decides table and frames, without reading a frame.
 
-    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
-        """Tracked landmarks [T, 68, 3] of a video in pixels of the full frame; NaN rows = no face found.
-
-        Raises:
-            CorpusError: There is no sidecar for this video, or it is damaged.
+        Options, names and sizes of videos and sidecars, contents of label files, genders, and the recipe of a
+        stand-in.
         """
-        relative = self._sidecar(video)
-        assert relative is not None
-        return read_landmarks(inside(self.root, relative))
-
-    def title(self, video: str) -> str:
-        """What a file about a video is called, without its ending: no other video's is called so."""
-        return PurePosixPath(video).stem
-
-    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Row of each position in what a tracker writes about a video, one row for each of its frames."""
-        return positions
-
-    def _sidecar(self, video: str) -> str | None:
-        """Path of the tracked landmarks of a video; None where they are no single file."""
-        return f"{SIDECAR_FOLDER}/{self.title(video)}.npy"
-
-    def _gender(self, person: str, own: str | None) -> str | None:
-        """Gender of a person: the user's table goes before what the release says."""
-        return self.genders.get(person, own)
-
-    def _note(self, text: str) -> None:
-        if text not in self.tolerated:
-            self.tolerated.append(text)
-
-    def _digest(self, tag: str, stamps: Iterable[tuple[str, object]], label_files: Iterable[str]) -> str:
-        """Fingerprint of videos (each with a stamp), their sidecars, label files, genders and the recipe."""
-        digest = hashlib.sha256(tag.encode())
-        for video, stamp in stamps:
-            digest.update(f"|{video}|{stamp}".encode())
+        digest = hashlib.sha256(f"aukit.{self.name}/2 {self.options}".encode())
+        for video in self.recordings:
+            digest.update(f"|{video}|{self._stamp(video)}".encode())
             sidecar = self._sidecar(video)
             if sidecar is not None and (self.root / sidecar).exists():
                 digest.update(f"|{(self.root / sidecar).stat().st_size}".encode())
-        for relative in sorted(set(label_files)):
+        for relative in sorted(self._label_files()):
             digest.update(f"|{relative}|".encode() + inside(self.root, relative).read_bytes())
         if self.genders:
             digest.update(json.dumps(self.genders, sort_keys=True).encode())
         digest.update(json.dumps(self.standin, sort_keys=True).encode())
         return digest.hexdigest()
 
+    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Row of each position in what a tracker writes about a video, one row for each of its frames."""
+        return positions
 
-def exclusion_counts(exclusions: Iterable[Exclusion]) -> dict[str, int]:
-    """Number of exclusions per reason."""
-    return dict(sorted(Counter(exclusion.reason for exclusion in exclusions).items()))
+    def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
+        """Enter the files of a folder into the index; folders removed from `folders` are not looked into."""
+        raise NotImplementedError
+
+    def _read_file(self, kind: str, path: Path) -> LabelFile:
+        """Read a label file."""
+        raise NotImplementedError
+
+    def _labels(self, recording: Recording, files: Mapping[str, LabelFile]) -> Labels:
+        """All rows of the label files that a recording has."""
+        return labels_by_frame(files, self.label_columns)
+
+    def _without_labels(self, recording: Recording, frames: npt.NDArray[np.int64]) -> Labels | None:
+        """Labels of a recording that has no label file; None to leave its videos out."""
+        return None
+
+    def _positions(self, video: str) -> npt.NDArray[np.int64] | None:
+        """Positions of the frames that can be decoded, ascending; None if the video cannot be opened."""
+        try:
+            return np.arange(count_frames(inside(self.root, video)))
+        except CorpusError:
+            return None
+
+    def _stamp(self, video: str) -> object:
+        """What tells a video from another one of its name, without decoding it."""
+        return inside(self.root, video).stat().st_size
+
+    def _wanted(self, recording: Recording, view: int) -> bool:
+        """Whether options other than `persons` ask for a video."""
+        return True
+
+    def _choice(self, recording: Recording, view: int) -> str:
+        """What a video is of, in words of the options; empty where there are none."""
+        return ""
+
+    def _order(self, recording: Recording, view: int) -> tuple[int | str, ...]:
+        """Place of a video in the table."""
+        number = "".join(filter(str.isdigit, recording.task))
+        return recording.subject, int(number or 0), view
+
+    def _closing_notes(self) -> list[str]:
+        """Notes that sum up what has been read so far."""
+        return []
+
+    def _scan(self) -> Index:
+        require_folder(self.root, self.name)
+        index = Index()
+        for folder, folders, files in walk(self.root):
+            self._enter(index, folder, folders, files)
+        if not index.videos:
+            raise CorpusError(
+                f"{self.root}: no {self.corpus_title} release: nothing in it or below is called like "
+                f"{self.example}. Unpack the release there, or write a stand-in: "
+                f"aukit standin {self.name} --root FOLDER"
+            )
+        return index
+
+    def _select(self, wanted: Callable[[Recording, int], bool]) -> dict[str, tuple[Recording, int]]:
+        videos = sorted(self.index.videos.items(), key=lambda item: self._order(*item[0]))
+        return {
+            video: (recording, view)
+            for (recording, view), video in videos
+            if (self.persons is None or recording.person in self.persons) and wanted(recording, view)
+        }
+
+    def _recording(self, video: str) -> tuple[Recording, int]:
+        if video not in self.recordings:
+            raise CorpusError(f"{self.root}: has no video {video}{self.asked and f' of {self.asked}'}")
+        return self.recordings[video]
+
+    def _label_files(self) -> set[str]:
+        """Label files that are read."""
+        return {
+            relative
+            for recording, _ in self.recordings.values()
+            for kind, relative in self.index.labels.get(recording, {}).items()
+            if kind in self.label_columns
+        }
+
+    def _read_files(self, recording: Recording) -> dict[str, LabelFile]:
+        """Label files that a recording has, by kind; what it lacks is noted."""
+        files: dict[str, LabelFile] = {}
+        for kind, relative in sorted(self.index.labels.get(recording, {}).items()):
+            if kind not in self.label_columns:
+                continue
+            files[kind] = self._read_file(kind, inside(self.root, relative))
+            if files[kind].variant:
+                self.spellings[relative] = files[kind].variant
+        if files and (missing := [kind for kind in self.label_columns if kind not in files]):
+            aus = [str(int(kind[2:])) for kind in missing if kind.startswith("AU")]
+            if aus:
+                self._note(f"{recording}: no {self.intensity_files} file of AU {' '.join(aus)}")
+            for kind in missing:
+                if not kind.startswith("AU"):
+                    self._note(f"{recording}: no {kind} file")
+        return files
+
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        """Rows of a video, None if there are none; what is left out is added to the list."""
+        recording, view = self._recording(video)
+        available = self._positions(video)
+        if available is None:
+            excluded.append(Exclusion(video, None, "the video cannot be opened"))
+            return None
+        labels = self.labels(recording) or self._without_labels(recording, available)
+        if labels is None:
+            excluded.append(Exclusion(video, None, "no label file"))
+            return None
+        rows = labels.positions[labels.complete]
+        for reason, positions in (
+            (self.frame_without_row, np.setdiff1d(available, rows)),
+            (self.row_without_frame, np.setdiff1d(labels.positions, available)),
+        ):
+            excluded += [Exclusion(video, int(position), reason) for position in positions]
+        usable = labels.complete & np.isin(labels.positions, available)
+        if not usable.any():
+            return None
+        gender = self._genders_read[recording.person] = self.gender(recording)
+        return pd.DataFrame(
+            {
+                "corpus": self.name,
+                "partition": recording.partition,
+                "person": recording.person,
+                "subject": recording.subject,
+                "gender": gender,
+                "task": recording.task,
+                "view": view,
+                "frame": labels.frames[usable],
+                "video": video,
+                "position": labels.positions[usable],
+                "pair_id": None,
+                **{name: values[usable] for name, values in labels.columns.items()},
+            }
+        )
+
+    def _leave_out(
+        self, rows: pd.DataFrame, which: npt.NDArray[np.bool_], reason: str, excluded: list[Exclusion]
+    ) -> pd.DataFrame | None:
+        """Turn rows of one video into exclusions; what is left, None if nothing is."""
+        video = str(rows["video"].iloc[0])
+        excluded += [Exclusion(video, int(position), reason) for position in rows["position"][which]]
+        return None if which.all() else rows[~which]
+
+    def _note(self, text: str) -> None:
+        if text not in self.tolerated:
+            self.tolerated.append(text)

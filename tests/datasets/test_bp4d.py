@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aukit.datasets import BP4D, FrameTable, check_bp4d
+from aukit.datasets import BP4D, FrameTable, verify
+from aukit.datasets.bp4d import PUBLISHED as BP4D_PUBLISHED
 from aukit.errors import CorpusError
 from tests.releases import BP4D_AUS, bp4d, bp4d_sequence, edit, legacy_occurrence, named_occurrence, picture
 
@@ -170,11 +171,11 @@ def test_missing_root_empty_folder_and_absent_people_say_what_to_do(root: Path, 
     with pytest.raises(CorpusError, match=r"no such folder.*aukit standin bp4d"):
         BP4D(tmp_path / "nowhere")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(CorpusError, match=r"no BP4D images.*aukit standin bp4d"):
+    with pytest.raises(CorpusError, match=r"no BP4D release.*aukit standin bp4d"):
         BP4D(tmp_path / "empty")
     with pytest.raises(CorpusError, match="BP4D/M018"):
         BP4D(root, persons=["BP4D/M018"])
-    with pytest.raises(CorpusError, match="no sequence"):
+    with pytest.raises(CorpusError, match="has no video"):
         list(BP4D(root).decode("../F001/T1"))
 
 
@@ -218,7 +219,7 @@ def test_sequence_by_sequence_is_the_whole_table(root: Path) -> None:
 
 
 def test_check_compares_with_published_counts_and_tells_no_path(root: Path) -> None:
-    report = check_bp4d(root)
+    report = verify(BP4D(root), BP4D_PUBLISHED)
     assert report.ok
     first = report.partitions["P1"]
     assert (first.people, first.female, first.recordings, first.label_rows, first.rows) == (1, 1, 2, 8, 8)
@@ -227,9 +228,9 @@ def test_check_compares_with_published_counts_and_tells_no_path(root: Path) -> N
     assert report.variants["occurrence, header names AUs"] == 2
     assert report.variants["sequences with image names of 3 and 4 digits"] == 1
     assert report.variants["sequences with image names of 4 digits"] == 3
-    assert report.published["partitions"]["P1"]["label_rows"] == 50_631
-    assert sum(p["label_rows"] for p in report.published["partitions"].values()) == 146_847
-    assert report.published_rates["list P3"]["AU12"] == pytest.approx(27_806 / 45_687)
+    assert report.published.partitions["P1"].label_rows == 50_631
+    assert sum(counts.label_rows for counts in report.published.partitions.values()) == 146_847
+    assert report.published.rates["list P3"][12] == pytest.approx(27_806 / 45_687)
     for text in (report.text(), report.to_json()):
         assert str(root) not in text
     assert "50631" in report.text()
@@ -238,7 +239,7 @@ def test_check_compares_with_published_counts_and_tells_no_path(root: Path) -> N
 
 def test_check_goes_on_at_damaged_files(root: Path) -> None:
     edit(root / F001_T1, lambda lines: [*lines[:3], lines[3].replace(",1", ",2"), *lines[4:]])
-    report = check_bp4d(root)
+    report = verify(BP4D(root), BP4D_PUBLISHED)
     assert not report.ok
     assert "line 4" in report.problems[0]
     assert str(root) not in report.to_json()

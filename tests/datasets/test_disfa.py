@@ -5,7 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aukit.datasets import DISFA, check_disfa
+from aukit.datasets import DISFA, verify
+from aukit.datasets.disfa import PUBLISHED as DISFA_PUBLISHED
 from aukit.errors import CorpusError
 from tests.releases import DISFA_AUS, disfa, disfa_landmarks, disfa_person, edit
 
@@ -200,7 +201,7 @@ def test_the_release_s_landmarks_are_read_where_they_are(root: Path) -> None:
 def test_missing_root_and_empty_folder_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no such folder.*aukit standin disfa"):
         DISFA(tmp_path / "nowhere")
-    with pytest.raises(CorpusError, match=r"no DISFA video.*aukit standin disfa"):
+    with pytest.raises(CorpusError, match=r"no DISFA release.*aukit standin disfa"):
         DISFA(tmp_path)
 
 
@@ -210,17 +211,17 @@ def test_the_reader_travels_to_other_processes(root: Path) -> None:
 
 
 def test_check_names_camera_and_threshold_and_compares(root: Path) -> None:
-    report = check_disfa(root, camera="right", threshold=2)
+    report = verify(DISFA(root, camera="right", threshold=2), DISFA_PUBLISHED)
     assert report.ok
     assert [r.people for r in report.partitions.values()] == [1, 1, 1]
     assert report.partitions["P1"].label_rows == 5
     assert "right camera; an AU counts as present from intensity 2 on" in report.text()
-    assert report.published["female"] == 12
-    assert report.published_rates["list P1"]["AU12"] == pytest.approx(4_480 / 43_545)
+    assert report.published.total.female == 12
+    assert report.published.rates["list P1"][12] == pytest.approx(4_480 / 43_545)
     assert str(root) not in report.text() + report.to_json()
-    assert check_disfa(root, threshold=1).published_rates == {}
+    assert verify(DISFA(root, threshold=1), DISFA_PUBLISHED).published.rates == {}
     edit(root / AU4, lambda lines: [*lines[:2], "3,6", *lines[3:]])
-    broken = check_disfa(root)
+    broken = verify(DISFA(root), DISFA_PUBLISHED)
     assert broken.notes[0] == "left camera; an AU counts as present from intensity 2 on"
     assert [p.split(":")[0] for p in broken.problems] == ["ActionUnit_Labels/SN001/SN001_au4.txt, line 3"]
 

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aukit.datasets import FERA2017, FrameTable, check_fera2017
+from aukit.datasets import FERA2017, FrameTable, verify
+from aukit.datasets.fera2017 import PUBLISHED as FERA2017_PUBLISHED
 from aukit.datasets.media import encode_video
 from aukit.errors import CorpusError
 from tests.standins import Standin
@@ -114,12 +115,12 @@ def test_label_files_that_name_different_frames_are_an_error(copied: Path) -> No
 def test_missing_root_and_empty_folder_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no such folder.*aukit standin fera2017"):
         FERA2017(tmp_path / "nowhere")
-    with pytest.raises(CorpusError, match=r"no FERA 2017 video.*aukit standin fera2017"):
+    with pytest.raises(CorpusError, match=r"no FERA 2017 release.*aukit standin fera2017"):
         FERA2017(tmp_path)
 
 
 def test_views_and_partitions_that_are_not_there_are_named(standin: Standin) -> None:
-    with pytest.raises(CorpusError, match=r"views \[3\].*\('train', 6\)"):
+    with pytest.raises(CorpusError, match=r"views \[3\].*train view 6"):
         FERA2017(standin.root, views=(3,))
     with pytest.raises(CorpusError, match="dev"):
         FERA2017(standin.root, partitions=("dev",))
@@ -280,7 +281,7 @@ def test_a_damaged_standin_description_is_an_error(copied: Path) -> None:
 
 
 def test_check_counts_what_is_there_and_tells_no_path(standin: Standin) -> None:
-    report = check_fera2017(standin.root)
+    report = verify(FERA2017(standin.root), FERA2017_PUBLISHED)
     assert report.ok
     train = report.partitions["train"]
     assert (train.people, train.female, train.male, train.recordings) == (4, 2, 2, 8)
@@ -292,13 +293,13 @@ def test_check_counts_what_is_there_and_tells_no_path(standin: Standin) -> None:
         assert str(standin.root) not in text
     shared = json.loads(report.to_json())
     assert shared["published"]["partitions"]["train"]["people"] == 41
-    assert abs(shared["published_rates"]["BP4D"]["AU12"] - 0.5616) < 1e-4
+    assert abs(shared["published"]["rates"]["BP4D"]["12"] - 0.5616) < 1e-4
 
 
 def test_check_goes_on_at_damaged_files_and_lists_them(copied: Path) -> None:
     replace_code(copied / "Train_Int" / f"{FIRST}_AU12_Int.csv", 5, "7")
     replace_code(copied / "Valid_Int" / "FERA17_VA_M001_T2_AU01_Int.csv", 6, "8")
-    report = check_fera2017(copied)
+    report = verify(FERA2017(copied), FERA2017_PUBLISHED)
     assert not report.ok
     assert len(report.problems) == 2
     assert "line 5" in report.problems[0]
@@ -338,7 +339,7 @@ def test_a_user_s_table_says_who_is_a_woman(copied: Path, monkeypatch: pytest.Mo
     (copied / "STANDIN.json").unlink()
     genders = FERA2017(copied).table.frame.groupby("person")["gender"].first()
     assert (genders["FERA2017-test/F001"], genders["BP4D/F001"]) == ("male", "female")
-    held = check_fera2017(copied).partitions["test"]
+    held = verify(FERA2017(copied), FERA2017_PUBLISHED).partitions["test"]
     assert (held.female, held.male) == (1, 2)
     table.write_text("person,gender\nF001,male\n")
     with pytest.raises(CorpusError, match=r"table.csv, line 2: person 'F001'; write the global id"):

@@ -14,8 +14,9 @@ import yaml
 
 from aukit.cli import main
 from aukit.datamodules import GFTDataModule
-from aukit.datasets import GFT, check_gft
+from aukit.datasets import GFT, verify
 from aukit.datasets.gft import GROUPS, LISTED_RATES, partition_of, subjects
+from aukit.datasets.gft import PUBLISHED as GFT_PUBLISHED
 from aukit.datasets.media import encode_video
 from aukit.errors import CorpusError
 from aukit.simulation import GFTSimulationConfig, write_gft_standin
@@ -167,7 +168,7 @@ def _codes(change: Callable[[list[str]], list[str]]) -> Callable[[Path], None]:
         (lambda root: write_map(root, frame=9), "has 5 columns, none of number 9"),
         (lambda root: person(root / "twice", "001A"), "the same file twice"),
         (lambda root: person(root, "033A"), "GFT has the people 001A, 001B, 001C to 032C, not 033A"),
-        (lambda root: write_map(root, videos="v{person}.avi"), r"no video called v\{person\}\.avi"),
+        (lambda root: write_map(root, videos="v{person}.avi"), r"called like v\{person\}\.avi"),
     ],
 )
 def test_damage_is_told_with_file_place_and_remedy(
@@ -185,7 +186,7 @@ def test_missing_files_are_counted_and_the_check_goes_on(release: Path) -> None:
     assert reasons == {"no label file", "the video cannot be opened"}
     _codes_of_008c = release / "codes" / "008C_codes.csv"
     edit(_codes_of_008c, lambda lines: [*lines, "x"])
-    report = check_gft(release)
+    report = verify(GFT(release), GFT_PUBLISHED)
     assert not report.ok
     assert len(report.problems) == 1
     assert str(release) not in report.to_json()
@@ -226,7 +227,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 def test_the_standin_is_read_through_its_map_and_has_quirks(standin: Standin) -> None:
     corpus = GFT(standin.root)
-    assert check_gft(standin.root).ok
+    assert verify(GFT(standin.root), GFT_PUBLISHED).ok
     assert corpus.table.occurrence_aus == (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
     reasons = sorted(e.reason for e in corpus.exclusions)
     assert reasons == ["frame without label row", "label row without frame"]

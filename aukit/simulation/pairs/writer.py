@@ -20,8 +20,8 @@ import pandas as pd
 from filelock import FileLock
 
 from aukit.datasets.avatar_pairs import (
-    CAST,
     FRAMES,
+    IDENTITIES,
     MARKER,
     NAMESPACE,
     RECORDINGS,
@@ -166,7 +166,7 @@ def write_avatar_pairs(
         _Job(p, video, corpus.title(video), members[p]) for p, videos in people.items() for video in videos
     ]
     with disk_errors(out):
-        write_atomic(out / CAST, cast_table(cast(seed)).to_csv(index=False).encode())
+        write_atomic(out / IDENTITIES, cast_table(cast(seed)).to_csv(index=False).encode())
         (out / RECORDINGS).mkdir(exist_ok=True)
     # A second process with the same share waits, and then finds all done.
     with FileLock(out / RECORDINGS / f".shard-{shard.index}-{shard.count}.lock"):

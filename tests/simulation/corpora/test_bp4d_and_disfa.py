@@ -12,8 +12,10 @@ import pytest
 
 from aukit.cli import main
 from aukit.datamodules import BP4DDataModule
-from aukit.datasets import BP4D, DISFA, check_bp4d, check_disfa
+from aukit.datasets import BP4D, DISFA, verify
+from aukit.datasets.bp4d import PUBLISHED as BP4D_PUBLISHED
 from aukit.datasets.bp4d import Recording as BP4DRecording
+from aukit.datasets.disfa import PUBLISHED as DISFA_PUBLISHED
 from aukit.datasets.fera2017 import Recording as FERARecording
 from aukit.datasets.folds import FOLD_SPLITS
 from aukit.errors import CorpusError
@@ -69,7 +71,7 @@ def test_bp4d_in_its_official_layout(bp4d: Standin) -> None:
     )
     assert women == [str(i) for i in range(100)]
     assert men == ["1", "1", "2", "4", "6", "7", "10", "12", "14", "15", "17", "23", "24"]
-    assert check_bp4d(bp4d.root).ok
+    assert verify(BP4D(bp4d.root), BP4D_PUBLISHED).ok
 
 
 def test_bp4d_has_the_quirks_of_the_release(bp4d: Standin) -> None:
@@ -111,7 +113,7 @@ def test_disfa_in_its_official_layout(disfa: Standin) -> None:
         "Videos_RightCamera/RightVideoSN001_comp.avi",
     } < names
     assert (disfa.root / "ActionUnit_Labels/SN001/SN001_au1.txt").read_text().startswith("1,")
-    report = check_disfa(disfa.root)
+    report = verify(DISFA(disfa.root), DISFA_PUBLISHED)
     assert report.ok
     assert report.standin is not None
     people = DISFA(disfa.root).table.frame.groupby("person")["gender"].first()

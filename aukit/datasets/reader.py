@@ -1,0 +1,117 @@
+"""What every corpus on disk offers: a table of usable frames, the frames, and what stands beside them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+
+from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE, inside, read_description, read_landmarks
+from aukit.datasets.frame_table import FrameTable
+from aukit.datasets.media import Image, decode_video
+
+
+@dataclass(frozen=True, slots=True)
+class Exclusion:
+    """A frame (or, with position None, a whole video) that is not in the table, and why.
+
+    Example:
+        >>> Exclusion("videos/001A.mp4", 17, "frame without label row").reason
+        'frame without label row'
+    """
+
+    video: str
+    position: int | None
+    reason: str
+
+
+def exclusion_counts(exclusions: Iterable[Exclusion]) -> dict[str, int]:
+    """Number of exclusions per reason."""
+    return dict(sorted(Counter(exclusion.reason for exclusion in exclusions).items()))
+
+
+class CorpusReader(ABC):
+    """Frames and labels of a corpus in a folder: what a prepared store is made of.
+
+    A reader writes nothing and opens no file outside its root.
+
+    Args:
+        root: Folder of the corpus.
+
+    Attributes:
+        root: The same.
+    """
+
+    name: str
+    """Of the corpus, e.g. ``bp4d``."""
+    description_file: ClassVar[str] = STANDIN_FILE
+    """File in the root that says how it was rendered."""
+
+    def __init__(self, root: str | Path) -> None:
+        self.root = Path(root)
+
+    @property
+    @abstractmethod
+    def table(self) -> FrameTable:
+        """All usable frames with their labels."""
+
+    @property
+    @abstractmethod
+    def exclusions(self) -> list[Exclusion]:
+        """Frames and videos that are not in `table`, each with its reason."""
+
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """SHA-256 (hex) of all that decides table and frames, without reading a frame."""
+
+    @property
+    def settings(self) -> list[str]:
+        """What was chosen where the corpus leaves a choice, in words."""
+        return []
+
+    @cached_property
+    def standin(self) -> dict[str, Any] | None:
+        """Recipe, version and seed if the root was rendered, None for a licensed release."""
+        if not (self.root / self.description_file).exists():
+            return None
+        return read_description(inside(self.root, self.description_file))
+
+    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
+        """Stream (position, RGB uint8 [H, W, 3]) of a video; None for a frame that cannot be decoded.
+
+        A damaged video file ends early.
+
+        Raises:
+            CorpusError: The video is not of this corpus, or cannot be opened.
+        """
+        yield from decode_video(inside(self.root, video))
+
+    @property
+    def has_sidecar(self) -> bool:
+        """Whether the root brings tracked landmarks (stand-ins do, licensed releases do not)."""
+        return (self.root / SIDECAR_FOLDER).is_dir()
+
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
+        """Tracked landmarks [T, 68, 3] of a video in pixels of the full frame; NaN rows = no face found.
+
+        Raises:
+            CorpusError: There is no sidecar for this video, or it is damaged.
+        """
+        relative = self._sidecar(video)
+        assert relative is not None
+        return read_landmarks(inside(self.root, relative))
+
+    def title(self, video: str) -> str:
+        """What a file about a video is called, without its ending: no other video's is called so."""
+        return PurePosixPath(video).stem
+
+    def _sidecar(self, video: str) -> str | None:
+        """Path of the tracked landmarks of a video; None where they are no single file."""
+        return f"{SIDECAR_FOLDER}/{self.title(video)}.npy"
