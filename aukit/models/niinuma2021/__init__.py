@@ -1,1 +1,41 @@
-"""Niinuma et al. (WACV 2021): expressions synthesised after 3D registration, intensities estimated."""
+"""Niinuma et al. (WACV 2021): expressions synthesised after 3D registration, balanced training sets, intensity."""
+
+from aukit.models.niinuma2021.intensity import (
+    EstimatorBank,
+    IntensityDataModule,
+    IntensityEstimator,
+    IntensityModule,
+    IntensityTrunk,
+    au0_normalize,
+    decode,
+    mean_texture_normalize,
+)
+from aukit.models.niinuma2021.synthesis import (
+    ExpressionDiscriminator,
+    ExpressionGenerator,
+    SynthesisDataModule,
+    SynthesizerModule,
+    compose,
+    real_resampling,
+    semantic_resampling,
+    synthesize,
+)
+
+__all__ = [
+    "EstimatorBank",
+    "ExpressionDiscriminator",
+    "ExpressionGenerator",
+    "IntensityDataModule",
+    "IntensityEstimator",
+    "IntensityModule",
+    "IntensityTrunk",
+    "SynthesisDataModule",
+    "SynthesizerModule",
+    "au0_normalize",
+    "compose",
+    "decode",
+    "mean_texture_normalize",
+    "real_resampling",
+    "semantic_resampling",
+    "synthesize",
+]
