@@ -14,7 +14,7 @@ Corpora write the same scale as 1 to 5, and 0 for absent.
   gives 3 and an occurrence of 1. Mirroring an image therefore never changes a column.
 - None of the corpora below publishes sides. They matter for avatars, which act per side.
 
-**Missing is not zero.** A corpus marks what the coder could not see with a code of its own (9 in BP4D and
+**Missing is not zero.** A corpus marks what the annotator could not see with a code of its own (9 in BP4D and
 FERA 2017). Readers turn it into NaN.
 
 Sources: Ekman, Friesen and Hager, *Facial Action Coding System*, 2002 (names, muscles, letters, sides); the
@@ -131,7 +131,7 @@ FaceRegion = Literal[
 ]  # fmt: skip
 
 FACE_REGIONS: tuple[FaceRegion, ...] = get_args(FaceRegion)
-"""A partition of the face from hairline to jaw edge, both sides alike; `aukit.simulation.face_regions` draws it.
+"""A partition of the face from hairline to jaw edge, both sides alike; see `aukit.simulation.face_regions`.
 
 ``eye`` is the lids with their folds, ``infraorbital`` the triangle between lower lid, nose and cheekbone,
 ``cheek`` what lies beside and below it, ``jaw`` the lower cheek down to the edge of the jaw.
@@ -247,6 +247,10 @@ class FacsCode(NamedTuple):
         au: FACS number.
         intensity: 1 to 5, or None where no letter was given.
         side: ``"left"`` or ``"right"`` of the person for a unilateral code, None for a bilateral one.
+
+    Example:
+        >>> parse_codes("1+R12C")
+        [FacsCode(au=1, intensity=None, side=None), FacsCode(au=12, intensity=3, side='right')]
     """
 
     au: int

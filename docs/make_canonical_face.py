@@ -1,7 +1,7 @@
-"""Makes the canonical face that registration fits: `python -m docs.make_canonical_face` writes it into the package.
+"""Makes the canonical face that registration fits; `python -m docs.make_canonical_face` writes the file.
 
-It is the facial mask of the mean procedural face. Registration reads the file, so that it needs no face model and
-gives the same crops on every machine; the file is made again when the mean face changes on purpose.
+It is the facial mask of the mean procedural face. Registration reads the file, so that it needs no face model
+and gives the same crops on every machine; the file is made again when the mean face changes on purpose.
 """
 
 import numpy as np

@@ -68,8 +68,9 @@ def zbuffer(vertices: F64, triangles: U32, one_sided: Bool, ids: I32, depth: F32
 def _side(ax: float, ay: float, bx: float, by: float, sign: float, near: bool) -> tuple[float, float, float]:
     """Where a side bounds the columns of a row: its slope dx/dy, and what is added for either bound.
 
-    The bounds only spare tests that must fail.  They lie `_MARGIN` outside the side, far more than rounding
-    moves it, and at infinity where the side does not bound on that hand, or is so flat that rounding counts.
+    The bounds only skip pixels that would fail the test.  They lie `_MARGIN` outside the side, far more than
+    rounding moves it, and at infinity where the side does not bound on that hand, or is so flat that rounding
+    counts.
     """
     rise = (by - ay) * sign
     if not near or abs(rise) < _MARGIN:

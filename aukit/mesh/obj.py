@@ -1,4 +1,4 @@
-"""Wavefront OBJ files: positions, texture coordinates and faces; everything else in them is passed over."""
+"""Wavefront OBJ files: positions, texture coordinates and faces; everything else in them is ignored."""
 
 import math
 import os
@@ -23,6 +23,10 @@ class ObjMesh(NamedTuple):
         triangles: int32 [T,3]; polygons of the file are split into fans.
         uv: float32 [M,2], or None when the file has no texture coordinates.
         uv_triangles: int32 [T,3] indices into ``uv``, or None when the faces name none.
+
+    Example:
+        >>> mesh = read_obj("head.obj")  # doctest: +SKIP
+        >>> corners = mesh.vertices[mesh.triangles]  # doctest: +SKIP
     """
 
     vertices: NDArray[np.float32]

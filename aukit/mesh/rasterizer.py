@@ -19,6 +19,11 @@ class Visible(NamedTuple):
     Attributes:
         ids: int32 [B,H,W], index of the visible triangle, -1 where there is none.
         depth: float32 [B,H,W], interpolated z (larger = nearer), -inf where there is none.
+
+    Example:
+        >>> square = torch.tensor([[[0.0, 0, 1], [4, 0, 1], [0, 4, 1]]])
+        >>> visible_triangles(square, torch.tensor([[0, 1, 2]]), size=3).ids[0].tolist()
+        [[0, 0, 0], [0, 0, 0], [0, 0, -1]]
     """
 
     ids: Tensor
@@ -32,6 +37,12 @@ class Raster(NamedTuple):
         ids: int32 [B,H,W], index of the visible triangle, -1 where there is none.
         barycentrics: float32 [B,H,W,3], weights of that triangle's three vertices (sum 1), 0 where none.
         depth: float32 [B,H,W], interpolated z (larger = nearer), 0 where none.
+
+    Example:
+        >>> square = torch.tensor([[[0.0, 0, 1], [4, 0, 1], [0, 4, 5]]])
+        >>> raster = rasterize(square, torch.tensor([[0, 1, 2]]), size=3)
+        >>> raster.barycentrics[0, 1, 1].tolist(), raster.depth[0, 1, 1].item()
+        ([0.5, 0.25, 0.25], 2.0)
     """
 
     ids: Tensor
@@ -89,7 +100,7 @@ def visible_triangles(
     backend: Backend = "auto",
     one_sided: Tensor | None = None,
 ) -> Visible:
-    """`rasterize` without barycentrics, for those who need few of them: a third of its memory.
+    """`rasterize` without barycentrics, for callers that need only a few: a third of the memory.
 
     Args:
         vertices: see `rasterize`.

@@ -1,4 +1,4 @@
-"""The same metric for numpy arrays and torch tensors: work in torch, answer in kind."""
+"""The same metric for numpy arrays and torch tensors: computed in torch, returned as what was given."""
 
 from collections.abc import Sequence
 from typing import Any, TypeVar

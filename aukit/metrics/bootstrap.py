@@ -24,6 +24,13 @@ class SubjectSums:
     Attributes:
         subjects: Sorted ids [S].
         sums: Statistics [S, ...]; row s belongs to ``subjects[s]``.
+
+    Example:
+        >>> from aukit.metrics import confusion_counts
+        >>> labels = np.array([[1.0], [0], [1], [1]])
+        >>> counts = confusion_counts(labels, labels, ["F001", "F001", "M002", "M002"])
+        >>> counts.subjects.tolist(), counts.sums[:, 0].tolist()
+        (['F001', 'M002'], [[1, 0, 0, 1], [2, 0, 0, 0]])
     """
 
     subjects: npt.NDArray[Any]
@@ -42,6 +49,12 @@ class Interval(NamedTuple):
         high: Upper end.
         undefined: Share of replicates where the value is NaN; they are left out of the percentiles.
         replicates: All values [n_boot, ...].
+
+    Example:
+        >>> sums = np.arange(8.0).reshape(8, 1)
+        >>> interval = bootstrap_by_subject(sums, lambda s: s[:, 0] / 8, n_boot=200)
+        >>> bool(interval.low < interval.estimate < interval.high), float(interval.estimate)
+        (True, 3.5)
     """
 
     estimate: npt.NDArray[np.float64]

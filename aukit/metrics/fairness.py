@@ -56,6 +56,14 @@ class FairnessReport(NamedTuple):
         equalized_odds_difference: Greater of the gaps of true and false positive rate (worst case).
         equalized_odds_difference_mean: Mean of the two gaps.
         base_rate_gap: Gap of the base rate.
+
+    Example:
+        >>> from aukit.metrics import group_fairness
+        >>> labels = np.array([[1.0], [0], [1], [1]])
+        >>> groups = ["female", "female", "male", "male"]
+        >>> report = group_fairness(labels, labels, groups, names=("female", "male"))
+        >>> report.base_rate_gap.tolist(), report.mean()["f1_gap"]
+        ([0.5], 0.0)
     """
 
     frames: Tensor
@@ -291,7 +299,7 @@ def _bootstrap(
 def _groups_of_people(sums: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
     """Each person's group, from sums [S, G + 1, A, ...]; None if somebody is in several."""
     present = (sums != 0).any(axis=(2, 3))
-    present[:, -1] |= ~present.any(1)  # without a coded frame nobody knows
+    present[:, -1] |= ~present.any(1)  # somebody without a coded frame counts as unknown
     return None if (present.sum(1) > 1).any() else np.asarray(present.argmax(1))
 
 

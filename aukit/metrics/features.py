@@ -17,7 +17,8 @@ FIXED_FEATURES = "randomconv1"
 class FixedFeatures(nn.Module):
     """Four strided convolutions with fixed random weights → mean and deviation of each channel, ``[B,256]``.
 
-    Random features order generators of one study; their distances are no FID and compare with no other paper.
+    Random features order generators of one study; their distances are not FID
+    and not comparable with those of other papers.
     Images of any size are first resized to 64². Version 1: the weights are a function of this class alone.
     """
 

@@ -113,7 +113,7 @@ def icc_from_sums(sums: Array, kind: IccKind = "3,1") -> Array:
 
 
 def rater_agreement(ratings: Array, kind: IccKind = "3,1") -> Array:
-    """Intraclass correlation of any number of raters who rated the same targets, such as coders.
+    """Intraclass correlation of any number of raters who rated the same targets, such as annotators.
 
     Args:
         ratings: [n, k]; targets with a NaN are left out.

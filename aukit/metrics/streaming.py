@@ -39,6 +39,13 @@ class IntraclassCorrelation(_AdditiveMetric):
             raters.
         average: ``"none"`` computes [A]; ``"macro"`` the mean over the AUs that have a value.
         **kwargs: For ``torchmetrics.Metric``.
+
+    Example:
+        >>> metric = IntraclassCorrelation(num_aus=2)
+        >>> labels = torch.tensor([[0.0, 1], [2, 3], [5, 5]])
+        >>> metric.update(labels + torch.tensor([1.0, 0]), labels)
+        >>> metric.compute().tolist()  # blind to a constant offset
+        [1.0, 1.0]
     """
 
     higher_is_better = True
@@ -79,6 +86,12 @@ class MultilabelF1(_AdditiveMetric):
         threshold: Scores above it are decided present.
         average: ``"none"`` computes [A]; ``"macro"`` the mean over the AUs that have a value.
         **kwargs: For ``torchmetrics.Metric``.
+
+    Example:
+        >>> metric = MultilabelF1(num_aus=2)
+        >>> metric.update(torch.tensor([[0.9, 0.1], [0.8, 0.2]]), torch.tensor([[1.0, 0], [0, 0]]))
+        >>> metric.compute()
+        tensor([0.6667,    nan], dtype=torch.float64)
     """
 
     higher_is_better = True
@@ -142,6 +155,12 @@ class GroupedMultilabelF1(_GroupedCounts):
         threshold: Scores above it are decided present.
         average: ``"none"`` computes [A] per group; ``"macro"`` the mean over the AUs that have a value.
         **kwargs: For ``torchmetrics.Metric``.
+
+    Example:
+        >>> metric = GroupedMultilabelF1(num_aus=1, groups=("female", "male"), average="macro")
+        >>> metric.update(torch.ones(2, 1), torch.tensor([[1.0], [0]]), ["female", "male"])
+        >>> {name: value.item() for name, value in metric.compute().items()}
+        {'female': 1.0, 'male': nan, 'overall': 0.6666666666666666}
     """
 
     higher_is_better = True
@@ -173,6 +192,12 @@ class GroupFairness(_GroupedCounts):
         groups: Names of the groups, fixed.
         threshold: Scores above it are decided present, for all groups alike.
         **kwargs: For ``torchmetrics.Metric``.
+
+    Example:
+        >>> metric = GroupFairness(num_aus=1, groups=("female", "male"))
+        >>> metric.update(torch.ones(2, 1), torch.tensor([[1.0], [0]]), ["female", "male"])
+        >>> metric.compute().base_rate_gap.item()
+        1.0
     """
 
     def compute(self) -> FairnessReport:
@@ -241,6 +266,14 @@ class FrechetDistance(_FeatureDistance):
             are given. It is not registered as a submodule.
         extractor_name: Its name and version, printed beside the number.
         **kwargs: For ``torchmetrics.Metric``.
+
+    Example:
+        >>> metric = FrechetDistance(num_features=2)
+        >>> features = torch.tensor([[0.0, 0], [1, 0], [0, 1]])
+        >>> metric.update(features, real=True)
+        >>> metric.update(features + torch.tensor([3.0, 0]), real=False)
+        >>> round(metric.compute().item(), 6)
+        9.0
     """
 
     def _shapes(self) -> dict[str, tuple[int, ...]]:
@@ -278,6 +311,14 @@ class KernelDistance(_FeatureDistance):
 
     Raises:
         ValueError: More than 256 features.
+
+    Example:
+        >>> metric = KernelDistance(num_features=2, unbiased=False)
+        >>> features = torch.tensor([[0.0, 0], [1, 0], [0, 1]])
+        >>> metric.update(features, real=True)
+        >>> metric.update(features, real=False)
+        >>> abs(metric.compute().item()) < 1e-9
+        True
     """
 
     def __init__(

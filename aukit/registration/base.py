@@ -23,6 +23,13 @@ class Registered(NamedTuple):
         crops: uint8 [B,S,S,3]; all zero where not ok.
         landmarks: float32 [B,68,3] in crop pixels (z in the same scale); NaN where not ok.
         ok: bool [B]; False for landmarks that are NaN or no face, and for a face outside the frame.
+
+    Example:
+        >>> from aukit.registration import build_registration
+        >>> frames = np.zeros((2, 120, 160, 3), np.uint8)
+        >>> registered = build_registration("similarity", 64)(frames, np.full((2, 68, 3), np.nan))
+        >>> registered.crops.shape, registered.ok.tolist()
+        ((2, 64, 64, 3), [False, False])
     """
 
     crops: NDArray[np.uint8]
@@ -37,6 +44,12 @@ class Registration(Protocol):
         name: as given to ``build_registration``.
         size: side of the crops in pixels.
         settings: everything else that the crops depend on; plain types, goes into a store's fingerprint.
+
+    Example:
+        >>> from aukit.registration import build_registration
+        >>> registration: Registration = build_registration("frontal3d", 64)
+        >>> registration.name, registration.size
+        ('frontal3d', 64)
     """
 
     name: str

@@ -26,6 +26,14 @@ class CanonicalFace:
         vertices: float64 [N,3], the facial mask; x right, y down, z towards the viewer.
         triangles: int32 [T,3], faces outwards: (p1 - p0) x (p2 - p0) points to the viewer on the front.
         landmarks: float64 [68,3].
+
+    Example:
+        >>> face = canonical_face()
+        >>> scale, offset = face.in_crop(224)
+        >>> pixels = face.landmarks * scale + offset
+        >>> left, right = eye_centres(pixels)
+        >>> round(float(np.linalg.norm(right - left)), 1)
+        75.9
     """
 
     vertices: NDArray[np.float64]
@@ -143,7 +151,7 @@ def _holes(triangles: NDArray[np.int32], points: NDArray[np.float64]) -> list[li
 def _zip_loop(loop: list[int], points: NDArray[np.float64]) -> NDArray[np.int32]:
     """Triangles across an eye or mouth hole, from its upper rim to its lower, also when it is shut.
 
-    The loop is parted at its leftmost and rightmost points, and the two chains are zipped by arc length.
+    The loop is split at its leftmost and rightmost points, and the two chains are zipped by arc length.
     """
     ring = np.roll(loop, -int(np.argmin(points[loop, 0])))
     right = int(np.argmax(points[ring, 0]))

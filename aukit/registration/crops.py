@@ -104,7 +104,13 @@ class Similarity(_PlaneCrop):
 
 
 class AsIs:
-    """No registration: frames are crops already, of this very size; frames of another size are not ok."""
+    """No registration: frames are crops of this size already; frames of another size are not ok.
+
+    Example:
+        >>> crops = np.zeros((1, 64, 64, 3), np.uint8)
+        >>> AsIs(size=64)(crops, np.zeros((1, 68, 3), np.float32)).ok.tolist()
+        [True]
+    """
 
     name = "none"
 

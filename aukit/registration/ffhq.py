@@ -16,6 +16,13 @@ class FFHQQuad(NamedTuple):
         centre: float64 [2].
         x: float64 [2], from the centre to the middle of the right side.
         size: length of a side in pixels.
+
+    Example:
+        >>> marks = np.zeros((68, 2))
+        >>> marks[36:42], marks[42:48], marks[48:68] = (40, 50), (80, 50), (60, 90)
+        >>> quad = ffhq_quad(marks)
+        >>> quad.centre.tolist(), quad.size
+        ([60.0, 54.0], 160.0)
     """
 
     corners: NDArray[np.float64]
@@ -64,6 +71,13 @@ class FFHQPlan(NamedTuple):
         pad: left, top, right, bottom margins added to it; None when nothing is padded.
         quad: float64 [4,2], the corners in the shrunk, cut and padded image.
         size: length of the quad's side there.
+
+    Example:
+        >>> marks = np.zeros((68, 2))
+        >>> marks[36:42], marks[42:48], marks[48:68] = (40, 50), (80, 50), (60, 90)
+        >>> plan = ffhq_plan(ffhq_quad(marks), height=240, width=320, size=64)
+        >>> plan.shrink, plan.crop, plan.pad
+        (1, (0, 0, 156, 150), (48, 48, 48, 48))
     """
 
     shrink: int

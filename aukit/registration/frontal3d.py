@@ -46,6 +46,12 @@ class Frontal3D:
 
     Raises:
         ConfigError: the method or a number is out of range.
+
+    Example:
+        >>> registration = Frontal3D(size=64, inset=0.0)
+        >>> registration.settings["method"]
+        'affine'
+        >>> crops, landmarks, ok = registration(frames, marks)  # doctest: +SKIP
     """
 
     name = "frontal3d"

@@ -24,6 +24,16 @@ class LandmarkSource(Protocol):
 
     Attributes:
         name: goes into a store's fingerprint.
+
+    Example:
+        >>> class Zeros:
+        ...     name = "zeros"
+        ...
+        ...     def check(self) -> None: ...
+        ...
+        ...     def landmarks(self, video, images, positions):
+        ...         return np.zeros((len(images), 68, 3), np.float32)
+        >>> source: LandmarkSource = Zeros()
     """
 
     name: str
@@ -59,7 +69,13 @@ class SidecarCorpus(Protocol):
 
 
 class SidecarLandmarks:
-    """Landmarks that a corpus brings along, one file per video."""
+    """Landmarks delivered with a corpus, one file per video.
+
+    Example:
+        >>> from aukit.datasets import BP4D
+        >>> source = SidecarLandmarks(BP4D("standins/bp4d"))  # doctest: +SKIP
+        >>> source.check()  # doctest: +SKIP
+    """
 
     name = "sidecar"
 
@@ -78,7 +94,7 @@ class SidecarLandmarks:
     def landmarks(
         self, video: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
     ) -> NDArray[np.float32]:
-        """Rows of the video's sidecar; NaN for frames beyond its end. ``images`` are not looked at."""
+        """Rows of the video's sidecar; NaN for frames beyond its end. ``images`` are not used."""
         if video != self._video:
             self._landmarks = np.asarray(self._corpus.sidecar_landmarks(video), np.float32)
             self._video = video
@@ -100,6 +116,11 @@ class FaceAlignmentLandmarks:
     Args:
         weights_dir: folder with the weight files.
         device: where to compute; a GPU when there is one by default.
+
+    Example:
+        >>> source = FaceAlignmentLandmarks("weights")
+        >>> source.check()  # doctest: +SKIP
+        >>> source.landmarks("video", frames, np.arange(len(frames)))  # doctest: +SKIP
     """
 
     name = "face-alignment"

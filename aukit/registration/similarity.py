@@ -15,7 +15,7 @@ def similarity_align(
     template: ArrayLike | None = None,
     size: int = 224,
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """Turns, scales and moves an image so that its landmarks lie closest to the template's.
+    """Rotates, scales and moves an image so that its landmarks come closest to the template's.
 
     The 2D registration that Niinuma et al. (WACV 2021) compare with. Bilinear; images much larger than the
     crop are averaged down first. Outside the image is black.
@@ -23,7 +23,7 @@ def similarity_align(
     Args:
         image: uint8 [H,W,3].
         landmarks: [68,2] or [68,3], pixels; a third coordinate is not used.
-        template: [68,2], where the landmarks shall come, in pixels of the crop; ``frontal_template(size)`` by
+        template: [68,2], goal of the landmarks in pixels of the crop; ``frontal_template(size)`` by
             default.
         size: side of the crop in pixels.
 

@@ -1,6 +1,6 @@
-"""Faces and worlds of our own: geometry, appearance, renderer, people, stand-in corpora, avatar pairs.
+"""Synthetic faces and corpora: geometry, appearance, renderer, people, stand-in corpora, avatar pairs.
 
-The one door to all rooms below. Names are imported when they are first used: torch and the renderer take seconds.
+The one door to the rooms below. Names are imported on first use, since torch and the renderer take seconds.
 """
 
 import lazy_loader

@@ -26,6 +26,11 @@ class Camera:
         shift_x: Offset of the head's middle to the right, as a share of the image's width.
         shift_y: Offset downwards.
         distance: From camera to head in mm (perspective).
+
+    Example:
+        >>> camera = Camera(yaw=torch.tensor([0.0, 30.0]), zoom=1.2)
+        >>> camera.project(torch.tensor([[PIVOT], [PIVOT]]), size=101)[:, 0, :2].tolist()
+        [[50.0, 50.0], [50.0, 50.0]]
     """
 
     yaw: float | Tensor = 0.0

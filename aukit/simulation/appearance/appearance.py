@@ -29,8 +29,9 @@ _IRIS = {
 STYLES = ("bald", "buzz", "short", "full", "curly", "bob", "long", "tied")
 """Hair styles."""
 COVERS = ("none", "cap", "scarf")
-"""What is worn over the hair."""
+"""Head coverings."""
 EYEWEAR = ("none", "glasses", "sunglasses")
+"""Glasses by kind."""
 
 
 def linear(srgb: NDArray[np.float64] | Colour) -> NDArray[np.float64]:
@@ -76,6 +77,12 @@ class Appearance:
         wrinkles: Strength of expression wrinkles, one per group of `aukit.simulation.appearance.wrinkles`.
         age_lines: Strength of standing wrinkles in [0, 1.2].
         eye_shadow: Darkness under the eyes in [0, 1].
+
+    Example:
+        >>> import numpy as np
+        >>> appearance = Appearance.sample(np.random.default_rng(0), "female", age=30.0)
+        >>> appearance.style in STYLES, appearance.eyewear in EYEWEAR
+        (True, True)
     """
 
     seed: int
@@ -126,10 +133,10 @@ class Appearance:
             gender: "female" or "male".
             age: Years.
             tone: Depth of the skin's colour in [0, 1]; drawn if not given.
-            sunglasses: Chance of sunglasses; they hide the eyes, so that nobody wears them unasked.
+            sunglasses: Probability of sunglasses; none by default, because they hide the eyes.
         """
         male = gender == "male"
-        drawn = float(rng.beta(1.0, 1.25))  # also where it is given: the rest is drawn alike
+        drawn = float(rng.beta(1.0, 1.25))  # in any case, so that a given tone changes no other draw
         tone = drawn if tone is None else tone
         at = tone * (len(_TONES) - 1)
         k = min(int(at), len(_TONES) - 2)
@@ -155,18 +162,11 @@ class Appearance:
         old = float(np.clip((age - 28) / 40, 0, 1.2))
         shaved = 0.05 + 0.15 * old
         if male:
-            worn = {
-                "short": 0.62 - shaved,
-                "full": 0.2,
-                "buzz": 0.1,
-                "bald": shaved,
-                "long": 0.03,
-                "tied": 0.02,
-            }
-            worn["bob"] = 0.03
+            styles = {"short": 0.62 - shaved, "full": 0.2, "buzz": 0.1, "bald": shaved}
+            styles |= {"long": 0.03, "tied": 0.02, "bob": 0.03}
         else:
-            worn = {"long": 0.44, "bob": 0.24, "tied": 0.2, "full": 0.07, "short": 0.05}
-        style = str(rng.choice(list(worn), p=list(worn.values())))
+            styles = {"long": 0.44, "bob": 0.24, "tied": 0.2, "full": 0.07, "short": 0.05}
+        style = str(rng.choice(list(styles), p=list(styles.values())))
         if style in ("short", "full", "bob", "buzz") and rng.random() < (0.08 if tone < 0.5 else 0.45):
             style = "curly"
         volumes = {
@@ -241,6 +241,11 @@ class Avatar:
         gender: "female" or "male".
         age: Years.
         basis: Name of the face basis.
+
+    Example:
+        >>> avatar = Avatar.sample("example", "somebody", seed=0, gender="male", age=40.0)
+        >>> avatar.gender, avatar.identity.dtype
+        ('male', dtype('float32'))
     """
 
     identity: NDArray[np.float32]

@@ -1,4 +1,4 @@
-"""Worn meshes: patches and ribbons fixed to places on the mean head, which every head wears."""
+"""Attached meshes: patches and ribbons fixed to places on the mean head, so that they follow any head."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class AttachedMesh(NamedTuple):
 
 
 class Places(NamedTuple):
-    """Vertices of the mean head's skin and their shares for each of many places [..., 4]."""
+    """Places on the mean head: the four skin vertices around each of them and their weights. [..., 4]."""
 
     corners: Index
     weights: Array

@@ -82,7 +82,7 @@ def _fixed(share: Array) -> tuple[Places, Array]:
 
 
 def add_glasses(builder: Builder, p: Appearance) -> None:
-    """Add what `p` wears on the nose."""
+    """Add the glasses of `p`."""
     f = _frame(p)
     u0, v0, u1, v1 = GLASSES_UV
     deep = 1.2 if f.metal else 2.6

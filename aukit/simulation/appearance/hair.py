@@ -23,13 +23,13 @@ Array = NDArray[np.float64]
 
 @lru_cache(maxsize=64)
 def build_attached_mesh(p: Appearance) -> AttachedMesh | None:
-    """Hair, head covering and glasses of a person; None for those who wear nothing. About 20 ms."""
+    """Hair, head covering and glasses of a person; None without any of them. About 20 ms."""
     builder = Builder()
     rng = np.random.default_rng([p.seed, 23])
     if p.cover == "scarf":
         add_scarf(builder, p)
     elif p.style != "bald":
-        _dress(builder, p, rng)
+        _add_hair(builder, p, rng)
     if p.cover == "cap":
         add_cap(builder, p)
     if p.eyewear != "none":
@@ -37,7 +37,7 @@ def build_attached_mesh(p: Appearance) -> AttachedMesh | None:
     return builder.mesh() if builder.count else None
 
 
-def _dress(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
+def _add_hair(builder: Builder, p: Appearance, rng: np.random.Generator) -> None:
     if p.style in HANGING:
         for side in (1.0, -1.0):
             hang(builder, p, side)

@@ -26,7 +26,7 @@ def hair_line(column: Array, p: Appearance) -> Array:
     receding = max(0.0, -p.hair_line) + (14.0 if p.style == "bald" else 0.0)
     line[:5] -= receding * np.array([0.35, 0.6, 1.3, 1.5, 1.0])
     line[:6] += p.hair_line * (0.8 if p.hair_line > 0 else 0.7)
-    # Everybody's own: a peak or none, high or low temples.
+    # Individual variation: a peak or none, high or low temples.
     line[:5] += np.random.default_rng([p.seed, 31]).normal(0.0, [2.5, 1.5, 3.0, 3.5, 3.0])
     if p.style in HANGING:
         line[6:10] = [-26, -8, 20, 30]  # covered by what hangs

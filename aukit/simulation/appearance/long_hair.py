@@ -95,7 +95,7 @@ def hang(builder: Builder, p: Appearance, side: float) -> None:
     t, k = np.meshgrid(ts, ks if side > 0 else ks[::-1], indexing="ij")
     tone = noise(rng, (5, 14), k.shape) * hs.smoothstep(0.1, 0.3, t)
     q, s, lift, shift = sheet.at(k, t, 0.9 * tone)
-    # Near the parting nobody sees a sheet from below.
+    # Near the parting a sheet is never seen from below.
     below = t[:-1, :-1] > 0.5 * _SCALP
     builder.add(places(q, s), lift, shift, sheet.uv(k, t), Material.HAIR, two_sided=below, casts=True)
     # Most locks lie near the face, where the outline is seen.

@@ -17,7 +17,7 @@ Image = NDArray[np.float32]
 GROUPS: tuple[int, ...] = (1, 2, 4, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 23, 24, 28)
 """Action units that fold the skin."""
 VARIANTS = 3
-"""How many courses of the folds there are."""
+"""Number of variants of the lines along which skin folds."""
 
 
 class Patch(NamedTuple):
@@ -193,7 +193,7 @@ def patches(variant: int = 0) -> dict[tuple[int, int], Patch]:
     """Patches by (group number, side); side 0 is the person's left. Built once per variant, about 0.5 s.
 
     Args:
-        variant: 0 to `VARIANTS` - 1; people fold along lines of their own.
+        variant: 0 to `VARIANTS` - 1; people differ in it.
     """
     rng = np.random.default_rng([variant, 41])
     a = atlas()

@@ -1,4 +1,4 @@
-"""What the face does: a field of displacements per action unit and side, and the lids' and jaw's own motion.
+"""Expressions: a displacement field per action unit and side, and the motions of lids and jaw.
 
 Muscle fields follow FACS (Ekman, Friesen and Hager, 2002): direction and place of the skin's movement at
 maximum intensity.  Lids slide on the eyeball and the jaw turns about its hinge, so these two are not fields

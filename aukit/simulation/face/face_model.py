@@ -18,7 +18,13 @@ class FaceMesh(NamedTuple):
 
     Attributes:
         vertices: float32 [B, N, 3].
-        landmarks: float32 [B, 68, 3], bound to the skin (see `aukit.simulation.face.landmarks` for the convention).
+        landmarks: float32 [B, 68, 3], bound to the skin; see `aukit.simulation.face.landmarks`.
+
+    Example:
+        >>> from aukit.simulation import face_model
+        >>> mesh = face_model().mean_mesh()
+        >>> mesh.vertices.ndim, tuple(mesh.landmarks.shape)
+        (3, (1, 68, 3))
     """
 
     vertices: Tensor
@@ -40,6 +46,15 @@ class FaceModel(ABC):
             cornea's apex.
         seam: int64 [S, 2], pairs of vertices that share a place on the skin but not on the atlas.
         casters: int64 [C, 3], triangles (coarser than the skin's) that cast shadows.
+
+    Example:
+        >>> import torch
+        >>> from aukit.simulation import face_model
+        >>> model = face_model("procedural")
+        >>> smile = model.activations({12: 0.8, (2, "left"): 1.0})
+        >>> mesh = model(torch.zeros(1, model.identity_size), smile)
+        >>> mesh.vertices.shape[1] == len(model.uv)
+        True
     """
 
     aus: tuple[int, ...]
@@ -91,7 +106,7 @@ class FaceModel(ABC):
     def on_skin(self, points: Tensor, values: Tensor) -> Tensor:
         """Values at places of the skin that are given by vertices of the procedural mean head.
 
-        Hair is combed on `aukit.simulation.face.topology.mean_topology` and worn by every basis.
+        Hair is built on `aukit.simulation.face.topology.mean_topology` and attached to heads of every basis.
 
         Args:
             points: int64 [M], skin vertices of the mean head.

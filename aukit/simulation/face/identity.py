@@ -1,4 +1,4 @@
-"""Who somebody is: shape dimensions of a head, and how they are spread over women, men and ages.
+"""Identity: dimensions of head shape, and their distribution over women, men and ages.
 
 Each dimension is a field of displacements over the mean head; a coefficient of 1 is one standard deviation
 of its dimension (millimetres as written below).

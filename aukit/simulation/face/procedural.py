@@ -64,7 +64,7 @@ def _follow_skull(t: Topology, basis: NDArray[np.float64]) -> None:
 def _lid_motion(
     t: Topology,
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.bool_]]:
-    """Vertices that ride on a lid: number, matching margin pair, weight, upper or lower lid."""
+    """Vertices that move with a lid: number, matching margin pair, weight, upper or lower lid."""
     number, pair, weight, upper = [], [], [], []
     eye_row = int(np.flatnonzero(t.rows == hs.EYE_ROW)[0])
     of_vertex = {
@@ -165,7 +165,7 @@ class ProceduralFaceModel(FaceModel):
         self._upper, self._lower, self._angle = (torch.from_numpy(s.astype(np.float32)) for s in shares)
 
     def sample_identity(self, rng: np.random.Generator, gender: str, age: float) -> NDArray[np.float32]:
-        """Draw the identity coefficients of one person; see `aukit.simulation.face.identity.sample_identity`."""
+        """See `FaceModel.sample_identity`."""
         return who.sample_identity(rng, gender, age)
 
     def __call__(self, identity: Tensor, activations: Tensor, gaze: Tensor | None = None) -> FaceMesh:

@@ -111,7 +111,7 @@ class Topology:
         expressive: Array | float = 0.0,
         jaw: Array | float = 0.0,
     ) -> Index:
-        """Append a patch that is no skin; returns the numbers of its vertices."""
+        """Append a patch outside the skin grid; returns the numbers of its vertices."""
         start, n = len(self.position), len(position)
         index = np.arange(start, start + n)
         nan = np.full(n, np.nan)
@@ -387,7 +387,7 @@ def build_topology() -> Topology:
 
 @lru_cache(maxsize=1)
 def mean_topology() -> Topology:
-    """The process's one mean head (not to be written to): what all face bases are painted and combed by."""
+    """The process's one mean head, not to be written to; textures and hair of all face bases refer to it."""
     return build_topology()
 
 

@@ -57,7 +57,7 @@ _REQUIRED = (
 
 
 class BasisError(AukitError):
-    """A face basis file, or what it is made from, is missing, damaged or another one than expected."""
+    """A face basis file, or what it is made from, is missing, damaged or not the expected one."""
 
 
 class ICTBasis(NamedTuple):
@@ -79,7 +79,7 @@ def read_basis(file: Path) -> ICTBasis:
         BasisError: It is missing, no such archive, too large or incomplete, or its fields contradict each
             other.
     """
-    remedy = "make it anew with 'aukit avatars import-ict CLONE --out FILE'"
+    remedy = "make it again with 'aukit avatars import-ict CLONE --out FILE'"
     try:
         if not file.is_file():
             raise ValueError("no such file")

@@ -1,4 +1,4 @@
-"""Where the ICT head stops: lids lie on the eyeballs, lips on each other, the mouth inside the face.
+"""Contact on the ICT head: lids rest on the eyeballs, lips on each other, the mouth stays in the face.
 
 ICT-FaceKit's shapes are straight paths, so that a half closed lid would cut through the bulging cornea,
 lips that are raised or pressed together would pass through each other, and the lining of a wide open mouth
@@ -37,7 +37,7 @@ class LidContact:
     """Lids of one eye, which lie on the eyeball and never inside it.
 
     Args:
-        lids: int64 [L], vertices that ride on the lids.
+        lids: int64 [L], vertices that move with the lids.
         ball: int64 [E], vertices of the eyeball.
         position: [N, 3] mean head in mm.
         centre: [3] of the eyeball in the mean head.

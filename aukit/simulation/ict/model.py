@@ -30,8 +30,8 @@ MODES = 40
 """Identity modes in use; they carry almost all visible variation."""
 _GENDER_SHIFT, _GENDER_SPREAD = 2.2, 0.6
 """Mean and standard deviation along the gender direction, in standard deviations of the whole population."""
-_LOOK = 25.0
-"""Vertical gaze in degrees at which ICT-FaceKit's shapes of lids that follow it are whole."""
+_LID_GAZE = 25.0
+"""Vertical gaze in degrees at which ICT-FaceKit's shapes of following lids are at full strength."""
 _BLINK = 1.12
 """How far a closing eye goes in units of ICT-FaceKit's blink, which leaves a slit at the inner corner."""
 _LID_MOTION, _LID_REACH = 0.3, 30.0
@@ -39,7 +39,7 @@ _LID_MOTION, _LID_REACH = 0.3, 30.0
 _WHOLE_PARTS = (
     "face", "head_neck", "mouth_socket", "eye_socket_l", "eye_socket_r", "sclera_l", "sclera_r",
 )  # fmt: skip
-"""Parts whose vertices must all be there for the registration to the atlas."""
+"""Parts that must be complete for the registration to the atlas."""
 _OWN_LANDMARKS = slice(27, 68)
 """Landmarks of nose, eyes and mouth, which ICT-FaceKit places as the common mark-up does."""
 _LIDS = torch.tensor([[[43, 47], [44, 46]], [[37, 41], [38, 40]]])
@@ -49,10 +49,11 @@ _LIDS = torch.tensor([[[43, 47], [44, 46]], [[37, 41], [38, 40]]])
 class ICTFaceModel(FaceModel):
     """A linear head: mean + identity modes + expression shapes, combined to action units.
 
-    ``aukit avatars import-ict`` makes the basis file from a clone of ICT-FaceKit (MIT licence); nothing of
-    it is in this package.  Action units: `aukit.simulation.ict.expressions`; surface and paint:
-    `aukit.simulation.ict.surface`.  Landmarks of nose, eyes and mouth are ICT-FaceKit's own; brows and jaw edge
-    follow `aukit.simulation.face.landmarks` through the atlas, since ICT-FaceKit's lie too high and too far forward.
+    ``aukit avatars import-ict`` makes the basis file from a clone of ICT-FaceKit (MIT licence); none of its
+    data is part of this package.  Action units: `aukit.simulation.ict.expressions`; surface and paint:
+    `aukit.simulation.ict.surface`.  Landmarks of nose, eyes and mouth are ICT-FaceKit's own; brows and jaw
+    edge follow `aukit.simulation.face.landmarks` through the atlas, since ICT-FaceKit's lie too high and too
+    far forward.
 
     Identity coefficients are standard deviations of ICT-FaceKit's first `MODES` modes.  Gender moves them
     along the basis file's gender direction; without one in the file it shows in the appearance alone, and so
@@ -75,7 +76,7 @@ class ICTFaceModel(FaceModel):
             if found != last - first + 1:
                 raise BasisError(
                     f"{file}: part {name!r} has {found} vertices, ICT-FaceKit's {last - first + 1}; "
-                    "make it anew with 'aukit avatars import-ict CLONE --out FILE'"
+                    "make it again with 'aukit avatars import-ict CLONE --out FILE'"
                 )
         outer = basis.landmarks[[45, 36]]
         scale = (
@@ -91,7 +92,7 @@ class ICTFaceModel(FaceModel):
         pupils[2] = np.mean([position[ball, 2].max() for ball in balls])
         position -= pupils
         identity = basis.ident[:MODES] * axes
-        # Heads are held by their eyes.
+        # Identities differ around fixed eyes.
         identity -= np.mean([identity[:, ball].mean(1) for ball in balls], 0)[:, None]
         shapes = {name: shape * axes for name, shape in basis.expr.items()}
         blink = shapes["eyeBlink_L"] + shapes["eyeBlink_R"]
@@ -177,7 +178,7 @@ class ICTFaceModel(FaceModel):
         if gaze is not None:
             turn = self.turn_eyes(vertices, gaze)
             # Lids follow the eye up and down; shut ones stay where they are.
-            follow = torch.stack([-gaze[:, 1], gaze[:, 1]], 1).clamp(min=0.0) / _LOOK
+            follow = torch.stack([-gaze[:, 1], gaze[:, 1]], 1).clamp(min=0.0) / _LID_GAZE
             follow = follow[:, :, None] * (1.0 - activations[:, blink])[:, None]
             vertices += (follow.flatten(1) @ self._looks).view_as(shape)
         centres, sizes = self._eyeballs(shape)

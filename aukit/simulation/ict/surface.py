@@ -1,6 +1,6 @@
-"""The ICT head as a painted surface: which parts are worn, and where each of them lies on the texture atlas.
+"""The ICT head as a painted surface: which parts are used, and where each of them lies on the texture atlas.
 
-Worn are the skin with the sockets behind it, gums, tongue and teeth, and the white of the eyes, on which the
+Used are the skin with the sockets behind it, gums, tongue and teeth, and the white of the eyes, on which the
 atlas paints the iris.  Left out are ICT-FaceKit's iris behind its clear cornea, and its lashes, which are
 cards without a texture (the atlas paints lashes on the lid margins).
 
@@ -108,8 +108,8 @@ def build_surface(
     chart[of == "gums_tongue"] = _MOUTH
     chart[of == "teeth"] = _TEETH
     chart[np.isin(of, ("sclera_l", "sclera_r"))] = _EYE
-    worn = chart >= 0
-    triangles, corner = triangles[worn], np.repeat(chart[worn][:, None], 3, 1)
+    used = chart >= 0
+    triangles, corner = triangles[used], np.repeat(chart[used][:, None], 3, 1)
     across = (column[triangles] > 1.4).any(1) & (column[triangles] < -1.4).any(1) & (corner[:, 0] == _SKIN)
     corner = np.where(across[:, None] & (column[triangles] < 0), _BACK, corner)
 
@@ -134,8 +134,8 @@ def build_surface(
     outside = (material == Material.SKIN) & ~sockets[original[triangles]].any(1)
     eyes = tuple(_eyeball(position, original, part, side) for side in ("sclera_l", "sclera_r"))
     return Surface(
-        original, uv[original, chart], triangles, np.where(cloth, Material.CLOTH, material), row, column, face,
-        (eyes[0], eyes[1]), _twins(original), outside, head,
+        original, uv[original, chart], triangles, np.where(cloth, Material.CLOTH, material), row, column,
+        face, (eyes[0], eyes[1]), _twins(original), outside, head,
     )  # fmt: skip
 
 

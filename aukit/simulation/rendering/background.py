@@ -1,4 +1,4 @@
-"""Backgrounds: one colour, a wall, or a place full of things at every scale."""
+"""Backgrounds: one colour, a wall, or a cluttered scene."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ def wall(rng: np.random.Generator, size: int, colour: npt.NDArray[np.float64]) -
 
 
 def clutter(rng: np.random.Generator, size: int) -> Tensor:
-    """A place: clouds at every scale, edges of things, and things of the colour of skin, out of focus or not.
+    """A cluttered scene: clouds at every scale and objects, some of the colour of skin, in focus or not.
 
-    A network must find the face before it, and neither an even background nor the colour of skin gives it
-    away. Float32 [3, size, size], sRGB in [0, 1]; about 3 ms at 256.
+    Neither an even background nor the colour of skin tells a network where the face is. Float32
+    [3, size, size], sRGB in [0, 1]; about 3 ms at 256.
     """
     base = rng.uniform(0.15, 0.8) + rng.normal(0, 0.05, 3)
     image = np.tile(base.astype(np.float32), (size, size, 1))
@@ -36,7 +36,7 @@ def clutter(rng: np.random.Generator, size: int) -> Tensor:
         image += _clouds(rng, size, cells, strength)[..., None] * (1.0 + colour)
         cells, strength = 2 * cells, strength * rng.uniform(0.45, 0.75)
     for _ in range(rng.integers(3, 14)):
-        _thing(rng, image)
+        _add_object(rng, image)
     blur = size * float(rng.choice([0.0, 0.006, 0.02]))
     return _finished(cv2.GaussianBlur(image, (0, 0), blur) if blur else image)
 
@@ -47,8 +47,8 @@ def _clouds(rng: np.random.Generator, size: int, cells: int, strength: float) ->
     return np.asarray(cv2.resize(grid, (size, size), interpolation=cv2.INTER_CUBIC), np.float32)
 
 
-def _thing(rng: np.random.Generator, image: npt.NDArray[np.float32]) -> None:
-    """Draw a frame, a post or a round thing with a shaded side; one in three has a colour of skin."""
+def _add_object(rng: np.random.Generator, image: npt.NDArray[np.float32]) -> None:
+    """Draw a rectangle or an ellipse with a shaded side; one in three has the colour of skin."""
     size = len(image)
     if rng.random() < 1 / 3:
         depth = rng.random()

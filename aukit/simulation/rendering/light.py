@@ -31,6 +31,11 @@ class Light:
         ground: Ambient light from below.
         exposure: Brightness of the whole image as a factor on the normalised exposure.
         hardness: Weight of the cast shadow in [0, 1].
+
+    Example:
+        >>> light = Light(exposure=1.1, hardness=0.5)
+        >>> light.key_colour
+        (1.0, 0.97, 0.92)
     """
 
     key: Colour = _KEY

@@ -55,6 +55,14 @@ class Rendering:
         landmarks: float32 [B, 68, 3] in pixels.
         visibility: bool [B, N], vertices that the camera sees (hair and cap can hide them).
         activations: float32 [B, A, 2], action units as shown, left and right, in [0, 1].
+
+    Example:
+        >>> from aukit.simulation import face_model
+        >>> somebody = Avatar.sample("example", "somebody", seed=0)
+        >>> smile = face_model().activations({6: 0.5, 12: 1.0})
+        >>> picture = render(somebody, smile, Camera(yaw=20.0), size=64)
+        >>> tuple(picture.image.shape), tuple(picture.landmarks.shape)
+        ((1, 3, 64, 64), (1, 68, 3))
     """
 
     image: Tensor
@@ -69,7 +77,7 @@ class Rendering:
 
 
 def _relief(appearance: Appearance, base: Float, model: FaceModel, activations: Float) -> Float:
-    """Standing relief plus the wrinkles of one frame's activations [A, 2]; 0.2 ms."""
+    """Permanent relief plus the wrinkles of one frame's activations [A, 2]; 0.2 ms."""
     height = base.copy()
     for (group, side), patch in wr.patches(appearance.seed % wr.VARIANTS).items():
         value = float(activations[model.aus.index(wr.GROUPS[group]), side])
@@ -148,7 +156,7 @@ def render(
     """Render one person with a batch of expressions.
 
     Args:
-        avatar: Who.
+        avatar: The person.
         activations: float [B, A, 2] (left, right) or [B, A] in [0, 1], columns as in `FaceModel.aus`.
         camera: Pose and framing, numbers or one per frame; frontal if None.
         light: Light of all frames; a soft key from the upper left if None.
@@ -168,7 +176,7 @@ def render(
     Raises:
         ValueError: On shapes that do not fit.
 
-    Cost: per frame at 256 x 256, on one core whose other half was busy, 45 ms with the procedural basis and
+    Cost: per frame at 256 x 256, on one hyper-thread of a busy core, 45 ms with the procedural basis and
     55 ms with the ICT one: 20 ms for light on the samples, 13 to 20 ms for rasterising. A new person costs
     0.2 s once for the textures. All arguments lie on the CPU.
     """
@@ -218,13 +226,13 @@ def render(
         for start in range(0, batch, _FRAMES):
             _draw_frames(shot, slice(start, start + _FRAMES), out)
     else:
-        textures = paint(appearance)  # before the threads: it is made but once
+        textures = paint(appearance)  # before the threads start, so that it is made only once
         in_threads(lambda k: _draw_frame(shot, textures, k, out), range(batch))
     return out
 
 
 class _Shot(NamedTuple):
-    """What is drawn: everything of a batch that does not depend on how."""
+    """Everything about a batch that does not depend on the back end."""
 
     scene: _Scene
     appearance: Appearance
@@ -360,6 +368,6 @@ def _reliefs(appearance: Appearance, person: _OnDevice, model: FaceModel, activa
 
 
 def _exposure(appearance: Appearance) -> float:
-    """Brightness at which skin of this colour is shown: in the middle, yet telling light from dark skin."""
+    """Mean luminance at which skin is shown: mid-range for every tone, but darker for darker skin."""
     r, g, b = appearance.skin
     return float(0.41 * (0.2126 * r + 0.7152 * g + 0.0722 * b) ** 0.5)

@@ -18,7 +18,7 @@ U8 = NDArray[np.uint8]
 B = NDArray[np.bool_]
 
 SKIPPED = -1.0
-"""Red of a sample that was left out because its neighbours speak for it."""
+"""Red of a sample that was left out because its neighbours represent it."""
 CURVE_END = 4.0
 """Linear value at which the tone curve ends."""
 CURVE_STEPS = 4096
@@ -109,12 +109,13 @@ def shade(
     """Light every sample of one image.
 
     The raster is `ids` at sample resolution; the mesh `samples` (vertices in sample pixels), `triangles`,
-    `materials`, `normals` in camera space and `uv`; textures are `paint` (linear RGB, occlusion, sheen, in the
-    steps of `aukit.simulation.appearance.textures`) and `height` (mm, wrinkles added; `relief` sample pixels per mm);
-    integers are unsigned, which spares a test at each access.  `hair` holds strands, coloured by
-    `hair_colour` or `cap_colour`; `lit_vertices` is the share of the key light that reaches each vertex; the
-    rest is the light.  Written are `colour`, linear RGB [H, W, 3], and, for one sample of each `factor` x
-    `factor` pixel, `normal_out` [3, H, W] (without relief) and `uv_out` [2, H, W] (not of hair).
+    `materials`, `normals` in camera space and `uv`; textures are `paint` (linear RGB, occlusion, sheen, in
+    the steps of `aukit.simulation.appearance.textures.Paint`) and `height` (mm, wrinkles added; `relief`
+    sample pixels per mm); indices are unsigned, which saves a wrap-around test at each access.  `hair` holds
+    strands, coloured by `hair_colour` or `cap_colour`; `lit_vertices` is the share of the key light that
+    reaches each vertex; the rest is the light.  Written are `colour`, linear RGB [H, W, 3], and, for one
+    sample of each `factor` x `factor` pixel, `normal_out` [3, H, W] (without relief) and `uv_out` [2, H, W]
+    (not of hair).
 
     Returns:
         Sum of the skin's luminance and number of skin samples.
@@ -152,6 +153,7 @@ def shade(
                 # Inside one material the two samples on the diagonal are enough.
                 colour[py, px, 0] = SKIPPED
                 continue
+            # Where the sample lies in its triangle, and the normal and texture coordinates there.
             a, b, c = triangles[k, 0], triangles[k, 1], triangles[k, 2]
             ax, ay = float(samples[a, 0]), float(samples[a, 1])
             e1x, e1y, e2x, e2y = (
@@ -178,6 +180,7 @@ def shade(
                 normal_out[0, oy, ox], normal_out[1, oy, ox], normal_out[2, oy, ox] = nx, ny, nz
                 if kind < Material.HAIR:
                     uv_out[0, oy, ox], uv_out[1, oy, ox] = u, v
+            # Colour of the material: the texture between four texels, or strands of hair.
             cavity = 1.0
             if kind < Material.HAIR:
                 tx = min(max(u * texture - 0.5, 0.0), texture - 2.001)
@@ -196,6 +199,7 @@ def shade(
                 red, green, blue = texel[0] * PAINT_STEP, texel[1] * PAINT_STEP, texel[2] * PAINT_STEP
                 ao, shine = texel[3] * PAINT_STEP, texel[4] * SHEEN_STEP
                 if kind == Material.SKIN or kind == Material.CLOTH:
+                    # Relief tilts the normal and darkens its grooves.
                     h00, h01, h10, h11 = (
                         height[iy, ix],
                         height[iy, ix2],
@@ -272,6 +276,7 @@ def shade(
             if kind == Material.EYE or kind == Material.TEETH:
                 lit = 0.45 + 0.55 * lit
             up = 0.5 - 0.5 * ny
+            # Reflections of both lights.
             spec_key = 0.0
             spec_fill = 0.0
             if kind == Material.HAIR:
@@ -302,6 +307,7 @@ def shade(
                     edge = 1.0 + 2.0 * edge * edge
                     spec_key = shine * (0.055 * ch + 0.045 * ch2) * edge
                     spec_fill = shine * (0.055 * cg + 0.045 * cg2) * edge
+            # Diffuse light, per channel.
             for d in range(3):
                 w, one = (wrap[d], wrapped[d]) if kind == Material.SKIN else (0.05, 1.0 / 1.05)
                 dk = max(0.0, (cos_key + w) * one)
@@ -329,7 +335,7 @@ def shade(
 
 @njit(cache=True, nogil=True)  # type: ignore[untyped-decorator]
 def seen(samples: F, normals: F, depth: F, margin: np.float32, visible: B, middle: F) -> None:
-    """What the camera sees, as `torch_shading.seen` says it, of one frame.
+    """Visible vertices and depth of one frame; `shading_torch.seen` is its twin for batches.
 
     Args:
         samples: Vertices of the face model in samples [N, 3].

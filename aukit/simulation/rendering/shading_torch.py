@@ -1,8 +1,8 @@
-"""The loops of `aukit.simulation.rendering.shading_numba` as torch operations over a batch of frames, for accelerators.
+"""The loops of `shading_numba` as torch operations over a batch of frames, for accelerators.
 
-The formulas are the loops', which say why; here they work on all samples of all frames at once, in float32
-(the loops calculate in float64), so that pictures differ by rounding only.  Nothing leaves the device, and it
-waits for the host only where a number of samples must be known (twice per call of `shade`).
+The formulas are those of the loops, which explain them; here they work on all samples of all frames at once,
+in float32 (the loops calculate in float64), so that pictures differ by rounding only.  Nothing leaves the
+device, and it waits for the host only where a number of samples must be known (twice per call of `shade`).
 """
 
 from __future__ import annotations

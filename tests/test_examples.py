@@ -1,0 +1,36 @@
+"""Classes at a room's door have an example in their docstring, and it gives what it says."""
+
+import doctest
+import importlib
+import inspect
+
+import pytest
+
+DOORS = ("mesh", "registration", "metrics", "simulation")
+#: Examples of what writes corpora or trains are too slow to run here.
+QUICK = (
+    "aukit.mesh",
+    "aukit.registration",
+    "aukit.metrics",
+    "aukit.simulation.face",
+    "aukit.simulation.camera",
+)
+QUICK += ("aukit.simulation.appearance", "aukit.simulation.rendering")
+
+
+def classes() -> list[type]:
+    found = []
+    for door in DOORS:
+        room = importlib.import_module(f"aukit.{door}")
+        found += [value for name in room.__all__ if inspect.isclass(value := getattr(room, name))]
+    return [each for each in found if each.__module__.startswith(QUICK)]
+
+
+@pytest.mark.parametrize("cls", classes(), ids=lambda cls: cls.__name__)
+def test_the_example_gives_what_it_says(cls):
+    assert "Example:" in (cls.__doc__ or "")
+    names = dict(vars(inspect.getmodule(cls)))
+    example = doctest.DocTestParser().get_doctest(cls.__doc__, names, cls.__name__, None, None)
+    report: list[str] = []
+    doctest.DocTestRunner(verbose=False).run(example, out=report.append)
+    assert not report, "".join(report)
