@@ -1,33 +1,41 @@
-"""The `aukit` command: words in, one call out. Each subcommand imports what it needs when it runs."""
+"""The `aukit` command: arguments in, one call out. Each subcommand imports what it needs when it runs."""
 
 from __future__ import annotations
 
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from aukit import __version__
+from aukit.datasets.registry import CorpusEntry, corpus_entry, corpus_names
 from aukit.errors import AukitError
+from aukit.utils.arguments import add_options
 
 PROFILES = ("smoke", "mini", "standin", "paper")
 BASES = ("procedural", "ict")
-CORPORA = ("fera2017", "bp4d", "disfa", "gft")
+READER_ARGUMENTS = ("root", "persons")
+"""Of every reader; all others are options of the commands that read a corpus."""
+
+Commands = argparse._SubParsersAction
+Run = Callable[[argparse.Namespace], object]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Args:
-        arguments: words after `aukit`; None for those of the command line.
+        arguments: Words after `aukit`; None for those of the command line.
 
     Returns:
         Exit status: 0, or 2 after an error that the user can act on.
     """
-    words = parser().parse_args(arguments)
-    run: Callable[[argparse.Namespace], object] = words.run
     try:
-        return int(run(words) or 0)  # type: ignore[call-overload,no-any-return]
+        parsed = parser().parse_args(arguments)
+        run: Run = parsed.run
+        return int(run(parsed) or 0)  # type: ignore[call-overload,no-any-return]
     except AukitError as error:
         print(f"aukit: {error}", file=sys.stderr)
         return 2
@@ -37,19 +45,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def parser() -> argparse.ArgumentParser:
-    """The command's grammar."""
+    """The command's grammar; options of a corpus are those of its reader, added once its name is known."""
     root = argparse.ArgumentParser(
         prog="aukit", description="Facial action unit research, from corpus to table."
     )
     root.add_argument("--version", action="version", version=f"aukit {__version__}")
     commands = root.add_subparsers(required=True, metavar="COMMAND")
+    _add_runs(commands)
+    corpora = _group(commands, "corpora", "look at corpora")
+    text = "is a release read rightly? counts, codes, variants; no frame"
+    _add_for_corpus(corpora, "check", _check, text, corpus_names(released=True))
+    text = "render a stand-in in a corpus' official layout"
+    _add_for_corpus(commands, "standin", _standin, text, corpus_names(standin=True))
+    text = "decode and register a corpus into a prepared store"
+    _add_for_corpus(commands, "prepare", _prepare, text, corpus_names())
+    avatars = _group(commands, "avatars", "rendered faces")
+    _add_faces(avatars)
+    _add_pairs(avatars)
+    _add_weights(_group(commands, "weights", "published weights"))
+    _add_reproduce(commands)
+    return root
 
+
+# --------------------------------------------------------------------------------------- trainings
+
+
+def _add_runs(commands: Commands[argparse.ArgumentParser]) -> None:
     for name, run, text in (
         ("fit", _fit, "train, select, test; go on where it was, or reuse a finished run"),
-        ("test", _test, "score the test frames again with a trained model"),
-        ("predict", _predict, "predict every frame of the corpus with a trained model"),
+        ("test", _evaluate, "score the test frames again with a trained model"),
+        ("predict", _evaluate, "predict every frame of the corpus with a trained model"),
     ):
         command = _add(commands, name, run, text)
+        command.set_defaults(stage=name)
         command.add_argument(
             "-c", "--config", type=Path, required=True, metavar="FILE", help="experiment file"
         )
@@ -61,39 +89,108 @@ def parser() -> argparse.ArgumentParser:
         if name != "fit":
             command.add_argument("--checkpoint", type=Path, help="other than the one the run has tested")
 
-    corpora = _group(commands, "corpora", "look at corpora")
-    command = _add(corpora, "check", _check, "is a release read rightly? counts, codes, variants; no frame")
-    command.add_argument("corpus", choices=CORPORA)
-    command.add_argument("--root", type=Path, required=True)
+
+def _fit(given: argparse.Namespace) -> None:
+    from aukit.training import execute, is_rank_zero, load_config
+
+    record = execute(load_config(given.config, given.profile, given.overrides), given.runs)
+    if is_rank_zero():
+        print(record.summary())
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    from aukit.training import evaluate, load_config
+
+    config = load_config(given.config, given.profile, given.overrides)
+    print(evaluate(config, given.runs, given.stage, given.checkpoint))
+
+
+# --------------------------------------------------------------------------------------- corpora
+
+
+def _check(given: argparse.Namespace) -> int:
+    from aukit.datasets import verify_release
+
+    entry, command = _corpus_command(given)
     command.add_argument("--json", action="store_true", help="machine-readable")
-    _add_reading(command)
+    reader = entry.load("reader")
+    names = add_options(command, reader, skip=READER_ARGUMENTS)
+    options = command.parse_args(given.options)
+    release = reader(options.root, **_chosen(options, names))
+    report = verify_release(release, entry.load("published") if entry.published else None)
+    print(report.to_json() if options.json else report.text())
+    return 0 if report.ok else 2
 
-    command = _add(commands, "standin", _standin, "render a stand-in in a corpus' official layout")
-    command.add_argument("corpus", choices=CORPORA)
-    command.add_argument("--root", type=Path, required=True)
-    command.add_argument("--truth", type=Path, help="folder of the sealed truth (default: ROOT-truth)")
-    command.add_argument("--profile", choices=("smoke", "mini", "standin"), default="mini")
+
+def _standin(given: argparse.Namespace) -> None:
+    from aukit import simulation
+
+    entry, command = _corpus_command(given)
     command.add_argument(
-        "--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9", help="FERA 2017's (default: 6)"
+        "--truth", type=Path, metavar="DIR", help="folder of the sealed truth (default: ROOT-truth)"
     )
-    command.add_argument("--workers", type=int, help="processes (default: one per core)")
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--profile", choices=("smoke", "mini", "standin"), default="mini", help="size")
+    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    command.add_argument("--seed", type=int, default=0, metavar="N")
+    if entry.name == "fera2017":
+        command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9")
+    options = command.parse_args(given.options)
+    truth = options.truth or options.root.with_name(f"{options.root.name}-truth")
+    title = {"fera2017": "FERA2017", "bp4d": "BP4D", "disfa": "DISFA", "gft": "GFT"}[entry.name]
+    config = getattr(getattr(simulation, f"{title}SimulationConfig"), options.profile)(seed=options.seed)
+    if getattr(options, "views", None):
+        config = replace(config, views=tuple(sorted(set(options.views))))
+    getattr(simulation, f"write_{entry.name}_standin")(options.root, config, truth, workers=options.workers)
 
-    command = _add(commands, "prepare", _prepare, "decode and register a corpus into a prepared store")
-    command.add_argument("corpus", choices=(*CORPORA, "avatar_pairs"))
-    command.add_argument("--root", type=Path, required=True)
-    command.add_argument("--registration", choices=("ffhq", "similarity", "frontal3d"), default="frontal3d")
-    command.add_argument("--size", type=int, default=224, help="side of the crops in pixels")
+
+def _prepare(given: argparse.Namespace) -> None:
+    from aukit.store import prepare_release
+
+    entry, command = _corpus_command(given)
+    kinds = ("ffhq", "similarity", "frontal3d")
+    command.add_argument("--registration", choices=kinds, default="frontal3d", help="how faces are cropped")
+    command.add_argument("--size", type=int, default=224, metavar="N", help="side of the crops in pixels")
+    command.add_argument("--weights", type=Path, metavar="DIR", help="folder of face-alignment's weights")
+    command.add_argument("--workers", type=int, default=2, metavar="N", help="processes")
     command.add_argument(
-        "--views", type=int, nargs="+", choices=range(1, 10), default=[6], metavar="1..9", help="FERA 2017's"
+        "--out", type=Path, default="lightning_logs/stores", metavar="DIR", help="folder of all stores"
     )
-    command.add_argument("--partitions", nargs="+", choices=("train", "valid", "test"), help="FERA 2017's")
-    _add_reading(command)
-    command.add_argument("--weights", type=Path, help="folder of face-alignment's weights")
-    command.add_argument("--workers", type=int, default=2)
-    command.add_argument("--out", type=Path, default="lightning_logs/stores", help="folder of all stores")
+    reader = entry.load("reader")
+    names = add_options(command, reader, skip=READER_ARGUMENTS)
+    options = command.parse_args(given.options)
+    release = reader(options.root, **_chosen(options, names))
+    store = prepare_release(
+        release, options.out, options.registration, options.size, options.weights, options.workers
+    )
+    print("\n".join([store.summary(), *release.settings]))
 
-    avatars = _group(commands, "avatars", "rendered faces")
+
+def _add_for_corpus(
+    commands: Commands[argparse.ArgumentParser], name: str, run: Run, text: str, corpora: Sequence[str]
+) -> None:
+    """A command whose options depend on the corpus: what follows its name is read by `_corpus_command`."""
+    command = _add(commands, name, run, text)
+    command.set_defaults(prog=command.prog)
+    command.add_argument("corpus", choices=corpora, help="and then --help, for what belongs to this corpus")
+    command.add_argument("options", nargs=argparse.REMAINDER, metavar="--root DIR ...")
+
+
+def _corpus_command(given: argparse.Namespace) -> tuple[CorpusEntry, argparse.ArgumentParser]:
+    """The entry of the named corpus, and a parser of the options behind its name."""
+    entry = corpus_entry(given.corpus)
+    command = argparse.ArgumentParser(prog=f"{given.prog} {entry.name}", description=entry.title)
+    command.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the corpus")
+    return entry, command
+
+
+def _chosen(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in names}
+
+
+# --------------------------------------------------------------------------------------- avatars
+
+
+def _add_faces(avatars: Commands[argparse.ArgumentParser]) -> None:
     command = _add(avatars, "sheet", _sheet, "draw people and action units on one picture")
     command.add_argument("--out", type=Path, required=True, metavar="PNG")
     command.add_argument("--basis", choices=BASES, nargs="+", default=BASES[:1], help="one after the other")
@@ -107,54 +204,127 @@ def parser() -> argparse.ArgumentParser:
     )
 
     command = _add(avatars, "render", _render, "random faces with landmarks and action units")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR")
     command.add_argument("--maker", choices=("people", "avatars"), default="avatars")
-    command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
     command.add_argument("--count", type=int, required=True, help="number of samples, each a new face")
     command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
-    command.add_argument("--look", metavar="NAME", help="of the people: bp4d, disfa, ...; any if left out")
+    command.add_argument(
+        "--acquisition", metavar="NAME", help="how people are filmed: bp4d, disfa, ...; any if left out"
+    )
     command.add_argument("--max-yaw", type=float, default=40.0, help="degrees; yaw is uniform up to it")
-    _add_sharing(command)
+    _add_writing(command)
 
     command = _add(avatars, "faces", _faces, "unlabelled face crops to pre-train on")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR")
     command.add_argument("--identities", type=int, default=600, help="number of avatars")
     command.add_argument("--frames", type=int, default=16, help="images of each")
     command.add_argument("--size", type=int, default=64, help="side of the crops in pixels")
-    command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
     command.add_argument(
         "--registration", choices=("ffhq", "similarity"), default="ffhq", help="how faces are cropped"
     )
-    _add_sharing(command)
+    _add_writing(command)
 
+
+def _sheet(given: argparse.Namespace) -> None:
+    from aukit.simulation import contact_sheet
+
+    contact_sheet(given.out, given.basis)
+
+
+def _import_ict(given: argparse.Namespace) -> None:
+    from aukit.simulation import ICT_VARIABLE, import_ict
+
+    import_ict(given.clone, given.out, given.modes, given.gender_direction)
+    print(f"{given.out} written; {ICT_VARIABLE}={given.out} makes it the face basis 'ict'")
+
+
+def _render(given: argparse.Namespace) -> None:
+    from aukit.simulation import RandomRendersConfig, write_random_renders
+
+    config = RandomRendersConfig(
+        given.maker, given.count, given.size, given.max_yaw, given.seed, given.basis, given.acquisition
+    )
+    print(write_random_renders(given.out, config, _shard(given), given.workers))
+
+
+def _faces(given: argparse.Namespace) -> None:
+    from aukit.simulation import PretrainingFacesConfig, write_avatar_faces
+
+    config = PretrainingFacesConfig(
+        given.identities,
+        given.frames,
+        given.size,
+        seed=given.seed,
+        basis=given.basis,
+        registration=given.registration,
+    )
+    print(write_avatar_faces(given.out, config, _shard(given), given.workers))
+
+
+def _add_pairs(avatars: Commands[argparse.ArgumentParser]) -> None:
     command = _add(avatars, "pairs", _pairs, "a female and a male avatar for each frame of a corpus")
-    command.add_argument("--drive", choices=("bp4d", "fera2017"), required=True, help="the driving corpus")
-    command.add_argument("--drive-root", type=Path, required=True, metavar="DIR")
-    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+    command.add_argument(
+        "--driving-corpus",
+        choices=corpus_names(released=True),
+        required=True,
+        help="whose frames give expressions",
+    )
+    command.add_argument("--driving-root", type=Path, required=True, metavar="DIR", help="its folder")
     command.add_argument(
         "--tracker", type=Path, metavar="DIR", help="OpenFace or ARKit CSVs, VIDEO.csv or F001_T1.csv"
     )
-    command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
     command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
+    command.add_argument("--views", type=int, nargs="+", metavar="N", help="FERA 2017's (default: 6)")
     command.add_argument(
-        "--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9", help="FERA 2017's (default: 6)"
+        "--partitions", nargs="+", metavar="NAME", help="default: FERA 2017's train, all of other corpora"
     )
-    command.add_argument(
-        "--partitions",
-        nargs="+",
-        choices=("train", "valid", "test", "P1", "P2", "P3"),
-        help="default: FERA 2017's train, all of BP4D",
-    )
-    _add_sharing(command)
+    _add_writing(command)
 
-    weights = _group(commands, "weights", "published weights")
-    command = _add(
-        weights, "import", _import_weights, "turn a published checkpoint into safetensors, checked"
+
+def _pairs(given: argparse.Namespace) -> None:
+    from aukit.simulation import write_avatar_pairs
+
+    print(
+        write_avatar_pairs(
+            given.out,
+            given.driving_corpus,
+            given.driving_root,
+            size=given.size,
+            seed=given.seed,
+            partitions=given.partitions,
+            views=given.views,
+            tracker=given.tracker,
+            basis=given.basis,
+            shard=_shard(given),
+            workers=given.workers,
+        )
     )
+
+
+def _add_writing(command: argparse.ArgumentParser) -> None:
+    command.add_argument("--out", type=Path, required=True, metavar="DIR")
+    command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
+    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--workers", type=int, help="processes (default: one per core)")
+    command.add_argument(
+        "--shard", metavar="i/n", help="do share i of n, from 0/n on; for cluster arrays (default: all)"
+    )
+
+
+def _shard(given: argparse.Namespace) -> Any:
+    from aukit.utils.jobs import Shard
+
+    return Shard.parse(given.shard)
+
+
+# --------------------------------------------------------------------------------------- weights and tables
+
+
+def _add_weights(weights: Commands[argparse.ArgumentParser]) -> None:
+    text = "turn a published checkpoint into safetensors, checked"
+    command = _add(weights, "import", _import_weights, text)
     kinds = ("fgnet", "stylegan2", "psp", "inversion", "backbone")
     command.add_argument("kind", choices=kinds, help="what the file is; the last two: pre-trained here")
     command.add_argument(
-        "source", type=Path, metavar="FILE", help="e.g. model.pth, psp_ffhq_encode.pt, last.ckpt"
+        "file", type=Path, metavar="FILE", help="e.g. model.pth, psp_ffhq_encode.pt, last.ckpt"
     )
     command.add_argument("--out", type=Path, required=True, metavar="SAFETENSORS")
     command.add_argument("--corpus", choices=("bp4d", "disfa"), help="fgnet: what the model was trained on")
@@ -163,9 +333,30 @@ def parser() -> argparse.ArgumentParser:
     )
     command.add_argument("--sha256", metavar="HEX", help="refuse a file with another hash")
 
-    command = _add(
-        commands, "reproduce", _reproduce, "make a published table: train what is missing, print it"
+
+def _import_weights(given: argparse.Namespace) -> None:
+    if given.kind == "backbone":
+        from aukit.models.components.backbones import pack_backbone
+
+        print(f"{given.out} written: {pack_backbone(given.file, given.out):,} values")
+        return
+    from aukit.models.fgnet.weights import import_weights
+
+    metadata = import_weights(
+        given.kind,
+        given.file,
+        given.out,
+        corpus=given.corpus,
+        latent_avg=given.latent_avg,
+        sha256=given.sha256,
     )
+    print(f"{given.out} written from {metadata['source']} (SHA-256 {metadata['source_sha256']})")
+    print(f"Licence: {metadata['licence']}")
+
+
+def _add_reproduce(commands: Commands[argparse.ArgumentParser]) -> None:
+    text = "make a published table: train what is missing, print it"
+    command = _add(commands, "reproduce", _reproduce, text)
     command.add_argument("table", metavar="TABLE", help="e.g. table3")
     command.add_argument(
         "--profile", choices=PROFILES, help="default: mini, or paper with a licensed root and a GPU"
@@ -175,209 +366,29 @@ def parser() -> argparse.ArgumentParser:
     command.add_argument("--plan", action="store_true", help="list cells, hours and disk; run nothing")
     command.add_argument("--yes", action="store_true", help="paper size without a GPU, really")
     command.add_argument("--jobs", type=int, help="trainings side by side")
-    return root
+
+
+def _reproduce(given: argparse.Namespace) -> None:
+    from aukit.reproduce import main as reproduce
+
+    reproduce(given)
+
+
+# --------------------------------------------------------------------------------------- grammar
 
 
 def _add(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser],
-    name: str,
-    run: Callable[[argparse.Namespace], object],
-    text: str,
+    commands: Commands[argparse.ArgumentParser], name: str, run: Run, text: str
 ) -> argparse.ArgumentParser:
     command = commands.add_parser(name, help=text, description=text[0].upper() + text[1:] + ".")
     command.set_defaults(run=run)
     return command
 
 
-def _add_reading(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--camera", choices=("left", "right"), default="left", help="DISFA's")
-    levels = range(1, 6)
-    command.add_argument(
-        "--threshold", type=int, choices=levels, default=2, help="DISFA: least intensity that is present"
-    )
-    command.add_argument("--columns", type=Path, metavar="YAML", help="GFT's (default: in its root)")
-
-
-def _add_sharing(command: argparse.ArgumentParser) -> None:
-    command.add_argument("--seed", type=int, default=0)
-    command.add_argument("--workers", type=int, help="processes (default: one per core)")
-    command.add_argument(
-        "--shard", metavar="i/n", help="do share i of n, from 0/n on; for cluster arrays (default: all)"
-    )
-
-
 def _group(
-    commands: argparse._SubParsersAction[argparse.ArgumentParser], name: str, text: str
-) -> argparse._SubParsersAction[argparse.ArgumentParser]:
+    commands: Commands[argparse.ArgumentParser], name: str, text: str
+) -> Commands[argparse.ArgumentParser]:
     return commands.add_parser(name, help=text).add_subparsers(required=True, metavar="COMMAND")
-
-
-def _fit(words: argparse.Namespace) -> None:
-    from aukit.training import execute, is_rank_zero, load_config
-
-    record = execute(load_config(words.config, words.profile, words.overrides), words.runs)
-    if is_rank_zero():
-        print(record.summary())
-
-
-def _test(words: argparse.Namespace) -> None:
-    from aukit.training import evaluate, load_config
-
-    config = load_config(words.config, words.profile, words.overrides)
-    print(evaluate(config, words.runs, "test", words.checkpoint))
-
-
-def _predict(words: argparse.Namespace) -> None:
-    from aukit.training import evaluate, load_config
-
-    config = load_config(words.config, words.profile, words.overrides)
-    print(evaluate(config, words.runs, "predict", words.checkpoint))
-
-
-def _check(words: argparse.Namespace) -> int:
-    from aukit.datasets import corpus_entry, verify
-
-    options = {
-        "disfa": {"camera": words.camera, "threshold": words.threshold},
-        "gft": {"columns": words.columns},
-    }
-    entry = corpus_entry(words.corpus)
-    release = entry.load("reader")(words.root, **options.get(words.corpus, {}))
-    report = verify(release, entry.load("published"))
-    print(report.to_json() if words.json else report.text())
-    return 0 if report.ok else 2
-
-
-def _standin(words: argparse.Namespace) -> None:
-    from dataclasses import replace
-
-    from aukit import simulation as corpora
-
-    truth = words.truth or words.root.with_name(f"{words.root.name}-truth")
-    if words.corpus == "bp4d":
-        bp4d: corpora.BP4DSimulationConfig = getattr(corpora.BP4DSimulationConfig, words.profile)(
-            seed=words.seed
-        )
-        corpora.write_bp4d_standin(words.root, bp4d, truth, workers=words.workers)
-    elif words.corpus == "disfa":
-        disfa: corpora.DISFASimulationConfig = getattr(corpora.DISFASimulationConfig, words.profile)(
-            seed=words.seed
-        )
-        corpora.write_disfa_standin(words.root, disfa, truth, workers=words.workers)
-    elif words.corpus == "gft":
-        gft: corpora.GFTSimulationConfig = getattr(corpora.GFTSimulationConfig, words.profile)(
-            seed=words.seed
-        )
-        corpora.write_gft_standin(words.root, gft, truth, workers=words.workers)
-    else:
-        recipe = getattr(corpora.FERA2017SimulationConfig, words.profile)(seed=words.seed)
-        if words.views:
-            recipe = replace(recipe, views=tuple(sorted(set(words.views))))
-        corpora.write_fera2017_standin(words.root, recipe, truth, workers=words.workers)
-
-
-def _prepare(words: argparse.Namespace) -> None:
-    from aukit.datasets import BP4D, DISFA, FERA2017, GFT, AvatarPairs
-    from aukit.store import prepare_release
-
-    corpus: BP4D | DISFA | FERA2017 | GFT | AvatarPairs
-    if words.corpus == "fera2017":
-        corpus = FERA2017(words.root, words.partitions or ("train", "valid", "test"), words.views)
-    elif words.corpus == "bp4d":
-        corpus = BP4D(words.root)
-    elif words.corpus == "gft":
-        corpus = GFT(words.root, words.columns)
-    elif words.corpus == "avatar_pairs":
-        corpus = AvatarPairs(words.root)
-    else:
-        corpus = DISFA(words.root, words.camera, words.threshold)
-    store = prepare_release(corpus, words.out, words.registration, words.size, words.weights, words.workers)
-    print("\n".join([store.summary(), *corpus.settings]))
-
-
-def _sheet(words: argparse.Namespace) -> None:
-    from aukit.simulation.images.contact_sheet import contact_sheet
-
-    contact_sheet(words.out, words.basis)
-
-
-def _import_ict(words: argparse.Namespace) -> None:
-    from aukit.simulation import ICT_VARIABLE
-    from aukit.simulation.ict.convert import import_ict
-
-    import_ict(words.clone, words.out, words.modes, words.gender_direction)
-    print(f"{words.out} written; {ICT_VARIABLE}={words.out} makes it the face basis 'ict'")
-
-
-def _render(words: argparse.Namespace) -> None:
-    from aukit.simulation.images.random_renders import RandomRendersConfig, write_random_renders
-    from aukit.utils.jobs import Shard
-
-    recipe = RandomRendersConfig(
-        words.maker, words.count, words.size, words.max_yaw, words.seed, words.basis, words.look
-    )
-    print(write_random_renders(words.out, recipe, Shard.parse(words.shard), words.workers))
-
-
-def _faces(words: argparse.Namespace) -> None:
-    from aukit.simulation.images.pretraining_faces import PretrainingFacesConfig, write_avatar_faces
-    from aukit.utils.jobs import Shard
-
-    recipe = PretrainingFacesConfig(
-        words.identities,
-        words.frames,
-        words.size,
-        seed=words.seed,
-        basis=words.basis,
-        registration=words.registration,
-    )
-    print(write_avatar_faces(words.out, recipe, Shard.parse(words.shard), words.workers))
-
-
-def _pairs(words: argparse.Namespace) -> None:
-    from aukit.simulation.pairs.writer import write_avatar_pairs
-    from aukit.utils.jobs import Shard
-
-    summary = write_avatar_pairs(
-        words.out,
-        words.drive,
-        words.drive_root,
-        size=words.size,
-        seed=words.seed,
-        partitions=words.partitions,
-        views=words.views,
-        tracker=words.tracker,
-        basis=words.basis,
-        shard=Shard.parse(words.shard),
-        workers=words.workers,
-    )
-    print(summary)
-
-
-def _import_weights(words: argparse.Namespace) -> None:
-    if words.kind == "backbone":
-        from aukit.models.components.backbones import pack_backbone
-
-        print(f"{words.out} written: {pack_backbone(words.source, words.out):,} values")
-        return
-    from aukit.models.fgnet.weights import import_weights
-
-    metadata = import_weights(
-        words.kind,
-        words.source,
-        words.out,
-        corpus=words.corpus,
-        latent_avg=words.latent_avg,
-        sha256=words.sha256,
-    )
-    print(f"{words.out} written from {metadata['source']} (SHA-256 {metadata['source_sha256']})")
-    print(f"Licence: {metadata['licence']}")
-
-
-def _reproduce(words: argparse.Namespace) -> None:
-    from aukit.reproduce import main as reproduce
-
-    reproduce(words)
 
 
 if __name__ == "__main__":

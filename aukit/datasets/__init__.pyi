@@ -18,4 +18,4 @@ from .release import Release as Release
 from .verify import CheckReport as CheckReport
 from .verify import Counts as Counts
 from .verify import Published as Published
-from .verify import verify as verify
+from .verify import verify_release as verify_release

@@ -32,7 +32,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Published:
-    """What is published of a corpus, to see whether a release is read rightly (`verify`).
+    """What is published of a corpus, to see whether a release is read rightly (`verify_release`).
 
     Attributes:
         partitions: Counts by partition, in the order of the report.
@@ -83,7 +83,7 @@ class CheckReport:
 
     Example:
         >>> from aukit.datasets.bp4d import BP4D, PUBLISHED
-        >>> report = verify(BP4D("BP4D"), PUBLISHED)  # doctest: +SKIP
+        >>> report = verify_release(BP4D("BP4D"), PUBLISHED)  # doctest: +SKIP
         >>> print(report.text())  # doctest: +SKIP
         bp4d: read without errors (no stand-in)
     """
@@ -176,7 +176,7 @@ class CheckReport:
         return lines
 
 
-def verify(release: Release, published: Published | None = None) -> CheckReport:
+def verify_release(release: Release, published: Published | None = None) -> CheckReport:
     """Read all label files of a release or stand-in, and count the frames of its videos.
 
     Unlike the reader it goes on at a damaged file and lists it. Seconds to a minute for a whole release; no

@@ -21,7 +21,7 @@ def test_render_is_sharded_and_resumed(tmp_path, capsys):
 
 def test_pairs_of_the_valid_partition(tmp_path, tmp_path_factory, capsys):
     root = smoke_fera2017(tmp_path_factory).root
-    words = ["avatars", "pairs", "--drive", "fera2017", "--drive-root", str(root), "--size", "24"]
+    words = ["avatars", "pairs", "--driving-corpus", "fera2017", "--driving-root", str(root), "--size", "24"]
     words += ["--out", str(tmp_path / "out"), "--partitions", "valid", "--workers", "0"]
     assert main(words) == 0
     printed = capsys.readouterr().out
@@ -33,7 +33,7 @@ def test_pairs_of_the_valid_partition(tmp_path, tmp_path_factory, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("pairs --drive fera2017 --drive-root nowhere --out out", "nowhere"),
+        ("pairs --driving-corpus fera2017 --driving-root nowhere --out out", "nowhere"),
         ("render --count 5 --out out --shard 5/5", "--shard 5/5: expected i/n"),
         ("render --count 0 --out out", "at least 1 sample"),
     ],

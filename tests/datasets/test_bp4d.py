@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aukit.datasets import BP4D, FrameTable, verify
+from aukit.datasets import BP4D, FrameTable, verify_release
 from aukit.datasets.bp4d import PUBLISHED as BP4D_PUBLISHED
 from aukit.errors import CorpusError
 from tests.releases import BP4D_AUS, bp4d, bp4d_sequence, edit, legacy_occurrence, named_occurrence, picture
@@ -219,7 +219,7 @@ def test_sequence_by_sequence_is_the_whole_table(root: Path) -> None:
 
 
 def test_check_compares_with_published_counts_and_tells_no_path(root: Path) -> None:
-    report = verify(BP4D(root), BP4D_PUBLISHED)
+    report = verify_release(BP4D(root), BP4D_PUBLISHED)
     assert report.ok
     first = report.partitions["P1"]
     assert (first.people, first.female, first.recordings, first.label_rows, first.rows) == (1, 1, 2, 8, 8)
@@ -239,7 +239,7 @@ def test_check_compares_with_published_counts_and_tells_no_path(root: Path) -> N
 
 def test_check_goes_on_at_damaged_files(root: Path) -> None:
     edit(root / F001_T1, lambda lines: [*lines[:3], lines[3].replace(",1", ",2"), *lines[4:]])
-    report = verify(BP4D(root), BP4D_PUBLISHED)
+    report = verify_release(BP4D(root), BP4D_PUBLISHED)
     assert not report.ok
     assert "line 4" in report.problems[0]
     assert str(root) not in report.to_json()

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aukit.datasets import DISFA, verify
+from aukit.datasets import DISFA, verify_release
 from aukit.datasets.disfa import PUBLISHED as DISFA_PUBLISHED
 from aukit.errors import CorpusError
 from tests.releases import DISFA_AUS, disfa, disfa_landmarks, disfa_person, edit
@@ -211,7 +211,7 @@ def test_the_reader_travels_to_other_processes(root: Path) -> None:
 
 
 def test_check_names_camera_and_threshold_and_compares(root: Path) -> None:
-    report = verify(DISFA(root, camera="right", threshold=2), DISFA_PUBLISHED)
+    report = verify_release(DISFA(root, camera="right", threshold=2), DISFA_PUBLISHED)
     assert report.ok
     assert [r.people for r in report.partitions.values()] == [1, 1, 1]
     assert report.partitions["P1"].label_rows == 5
@@ -219,9 +219,9 @@ def test_check_names_camera_and_threshold_and_compares(root: Path) -> None:
     assert report.published.total.female == 12
     assert report.published.rates["list P1"][12] == pytest.approx(4_480 / 43_545)
     assert str(root) not in report.text() + report.to_json()
-    assert verify(DISFA(root, threshold=1), DISFA_PUBLISHED).published.rates == {}
+    assert verify_release(DISFA(root, threshold=1), DISFA_PUBLISHED).published.rates == {}
     edit(root / AU4, lambda lines: [*lines[:2], "3,6", *lines[3:]])
-    broken = verify(DISFA(root), DISFA_PUBLISHED)
+    broken = verify_release(DISFA(root), DISFA_PUBLISHED)
     assert broken.notes[0] == "left camera; an AU counts as present from intensity 2 on"
     assert [p.split(":")[0] for p in broken.problems] == ["ActionUnit_Labels/SN001/SN001_au4.txt, line 3"]
 

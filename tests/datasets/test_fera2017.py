@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aukit.datasets import FERA2017, FrameTable, verify
+from aukit.datasets import FERA2017, FrameTable, verify_release
 from aukit.datasets.fera2017 import PUBLISHED as FERA2017_PUBLISHED
 from aukit.datasets.media import encode_video
 from aukit.errors import CorpusError
@@ -281,7 +281,7 @@ def test_a_damaged_standin_description_is_an_error(copied: Path) -> None:
 
 
 def test_check_counts_what_is_there_and_tells_no_path(standin: Standin) -> None:
-    report = verify(FERA2017(standin.root), FERA2017_PUBLISHED)
+    report = verify_release(FERA2017(standin.root), FERA2017_PUBLISHED)
     assert report.ok
     train = report.partitions["train"]
     assert (train.people, train.female, train.male, train.recordings) == (4, 2, 2, 8)
@@ -299,7 +299,7 @@ def test_check_counts_what_is_there_and_tells_no_path(standin: Standin) -> None:
 def test_check_goes_on_at_damaged_files_and_lists_them(copied: Path) -> None:
     replace_code(copied / "Train_Int" / f"{FIRST}_AU12_Int.csv", 5, "7")
     replace_code(copied / "Valid_Int" / "FERA17_VA_M001_T2_AU01_Int.csv", 6, "8")
-    report = verify(FERA2017(copied), FERA2017_PUBLISHED)
+    report = verify_release(FERA2017(copied), FERA2017_PUBLISHED)
     assert not report.ok
     assert len(report.problems) == 2
     assert "line 5" in report.problems[0]
@@ -339,7 +339,7 @@ def test_a_user_s_table_says_who_is_a_woman(copied: Path, monkeypatch: pytest.Mo
     (copied / "STANDIN.json").unlink()
     genders = FERA2017(copied).table.frame.groupby("person")["gender"].first()
     assert (genders["FERA2017-test/F001"], genders["BP4D/F001"]) == ("male", "female")
-    held = verify(FERA2017(copied), FERA2017_PUBLISHED).partitions["test"]
+    held = verify_release(FERA2017(copied), FERA2017_PUBLISHED).partitions["test"]
     assert (held.female, held.male) == (1, 2)
     table.write_text("person,gender\nF001,male\n")
     with pytest.raises(CorpusError, match=r"table.csv, line 2: person 'F001'; write the global id"):

@@ -14,7 +14,7 @@ import yaml
 
 from aukit.cli import main
 from aukit.datamodules import GFTDataModule
-from aukit.datasets import GFT, verify
+from aukit.datasets import GFT, verify_release
 from aukit.datasets.gft import GROUPS, LISTED_RATES, partition_of, subjects
 from aukit.datasets.gft import PUBLISHED as GFT_PUBLISHED
 from aukit.datasets.media import encode_video
@@ -186,7 +186,7 @@ def test_missing_files_are_counted_and_the_check_goes_on(release: Path) -> None:
     assert reasons == {"no label file", "the video cannot be opened"}
     _codes_of_008c = release / "codes" / "008C_codes.csv"
     edit(_codes_of_008c, lambda lines: [*lines, "x"])
-    report = verify(GFT(release), GFT_PUBLISHED)
+    report = verify_release(GFT(release), GFT_PUBLISHED)
     assert not report.ok
     assert len(report.problems) == 1
     assert str(release) not in report.to_json()
@@ -227,7 +227,7 @@ def files(root: Path) -> dict[str, bytes]:
 
 def test_the_standin_is_read_through_its_map_and_has_quirks(standin: Standin) -> None:
     corpus = GFT(standin.root)
-    assert verify(GFT(standin.root), GFT_PUBLISHED).ok
+    assert verify_release(GFT(standin.root), GFT_PUBLISHED).ok
     assert corpus.table.occurrence_aus == (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
     reasons = sorted(e.reason for e in corpus.exclusions)
     assert reasons == ["frame without label row", "label row without frame"]

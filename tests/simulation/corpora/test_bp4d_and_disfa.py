@@ -12,7 +12,7 @@ import pytest
 
 from aukit.cli import main
 from aukit.datamodules import BP4DDataModule
-from aukit.datasets import BP4D, DISFA, verify
+from aukit.datasets import BP4D, DISFA, verify_release
 from aukit.datasets.bp4d import PUBLISHED as BP4D_PUBLISHED
 from aukit.datasets.bp4d import Recording as BP4DRecording
 from aukit.datasets.disfa import PUBLISHED as DISFA_PUBLISHED
@@ -71,7 +71,7 @@ def test_bp4d_in_its_official_layout(bp4d: Standin) -> None:
     )
     assert women == [str(i) for i in range(100)]
     assert men == ["1", "1", "2", "4", "6", "7", "10", "12", "14", "15", "17", "23", "24"]
-    assert verify(BP4D(bp4d.root), BP4D_PUBLISHED).ok
+    assert verify_release(BP4D(bp4d.root), BP4D_PUBLISHED).ok
 
 
 def test_bp4d_has_the_quirks_of_the_release(bp4d: Standin) -> None:
@@ -113,7 +113,7 @@ def test_disfa_in_its_official_layout(disfa: Standin) -> None:
         "Videos_RightCamera/RightVideoSN001_comp.avi",
     } < names
     assert (disfa.root / "ActionUnit_Labels/SN001/SN001_au1.txt").read_text().startswith("1,")
-    report = verify(DISFA(disfa.root), DISFA_PUBLISHED)
+    report = verify_release(DISFA(disfa.root), DISFA_PUBLISHED)
     assert report.ok
     assert report.standin is not None
     people = DISFA(disfa.root).table.frame.groupby("person")["gender"].first()
