@@ -97,7 +97,7 @@ def load_backbone(network: nn.Module, path: Path) -> None:
 
 
 def pack_backbone(checkpoint: Path, out: Path) -> int:
-    """Take the backbone out of a checkpoint of `aukit.models.components.pca_pretraining.PCAModule`, as safetensors.
+    """Take the backbone out of a checkpoint of `PCAModule`, as safetensors.
 
     Values are rounded to half precision, far finer than what separates two trainings; networks load them as
     single precision again.

@@ -61,9 +61,9 @@ class F1ByGender(nn.Module):
 class DetectionModule(LightningModule):
     """Base of modules that score the occurrence of action units; a score above 0 means present.
 
-    Batches are those of `aukit.datamodules.CorpusDataModule`. A subclass implements `scores` and `training_step`,
-    calls `set_learning_rates` in every step, and keeps ``aus``, ``schedule``, ``warmup_steps`` and
-    ``class_weights`` among its hyperparameters.
+    Batches are those of `aukit.datamodules.CorpusDataModule`. A subclass implements `scores` and
+    `training_step`, calls `set_learning_rates` in every step, and keeps ``aus``, ``schedule``, ``warmup_steps``
+    and ``class_weights`` among its hyperparameters.
 
     Logged in validation: ``f1`` (mean over AUs), ``f1_AU…``, ``f1_female``, ``f1_male`` and ``f1_gap`` (mean
     over AUs of the absolute difference). Test and prediction steps return ``rows`` and ``scores`` for the
@@ -96,7 +96,7 @@ class DetectionModule(LightningModule):
             self._weights = [class_weights(store.table.occurrences(tuple(data.aus))[data.train_rows])]
 
     def set_learning_rates(self) -> None:
-        """Give every group of the optimizer its rate of this step; see `aukit.models.components.lr_schedule`."""
+        """Give every group of the optimizer its rate of this step; see `set_learning_rates`."""
         set_learning_rates(self, self.hparams["warmup_steps"], self.hparams["schedule"])
 
     def frame_weights(self, labels: Tensor) -> Tensor | None:

@@ -13,13 +13,13 @@ from typing import Any, cast
 
 import torch
 from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from aukit.errors import TrainingError
 from aukit.models.components.pca_pretraining import HEAD_RATE, PCAModule
-from aukit.models.fgnet.encoder import GradualStyleEncoder, StyleHead
-from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
+from aukit.models.fgnet.encoder import StyleHead
+from aukit.models.fgnet.networks import StyleNetwork
 from aukit.models.fgnet.weights import load_weights
 from aukit.utils.files import atomic_path
 
@@ -31,46 +31,23 @@ _MOUTH = (0.66, 0.86, 0.34, 0.66)
 _SHOWN = 8
 
 
-class Inverter(nn.Module):
-    """Encoder, mapping and synthesis of an `FGNet`; state-dict groups as there.
+class Inverter(StyleNetwork):
+    """Encoder, mapping and synthesis of an `FGNet`, to draw again what the encoder sees.
 
     Args:
-        image_size: Side of the images that go in.
-        size: Side of the image that comes out.
-        style_dim: Width of a code.
-        n_mlp: Layers of the mapping network.
-        channel_multiplier: Width of the generator's maps.
-        max_channels: Upper bound of their channels.
-        encoder_widths: Channels of the encoder's stem and stages.
-        encoder_units: Its residual units per stage; None for the 24 of IR-SE-50.
         weights: Files of weights to start from, as in `FGNetModule`.
+        sizes: Sizes of encoder and generator, see `StyleNetwork`.
+
+    Example:
+        >>> inverter = Inverter(image_size=32, size=16, style_dim=16, n_mlp=1, channel_multiplier=0.03125,
+        ...                     max_channels=16, encoder_widths=(8, 8, 8, 16, 16), encoder_units=(1, 1, 1, 1))
+        >>> inverter.draw(inverter.codes(torch.rand(1, 3, 32, 32))).shape
+        torch.Size([1, 3, 16, 16])
     """
 
-    latent_avg: Tensor
-
-    def __init__(
-        self,
-        image_size: int = 256,
-        size: int = 1024,
-        style_dim: int = 512,
-        n_mlp: int = 8,
-        channel_multiplier: float = 2.0,
-        max_channels: int = 512,
-        encoder_widths: tuple[int, int, int, int, int] = (64, 64, 128, 256, 512),
-        encoder_units: tuple[int, int, int, int] | None = None,
-        weights: Sequence[str] = (),
-    ) -> None:
-        super().__init__()
-        self.g_all = StyleGAN2Generator(size, style_dim, n_mlp, channel_multiplier, max_channels)
-        self.pspencoder = GradualStyleEncoder(
-            n_styles=self.g_all.n_latent,
-            style_dim=style_dim,
-            image_size=image_size,
-            widths=encoder_widths,
-            units=encoder_units,
-        )
-        self.register_buffer("latent_avg", torch.zeros(self.g_all.n_latent, style_dim))
-        self.features = self.g_all.n_latent * style_dim
+    def __init__(self, weights: Sequence[str] = (), **sizes: Any) -> None:
+        super().__init__(**sizes)
+        self.features = self.latent_avg.numel()
         load_weights(self, *weights)
 
     def forward(self, images: Tensor) -> Tensor:

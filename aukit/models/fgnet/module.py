@@ -109,14 +109,6 @@ class FGNetModule(DetectionModule):
         if len(aus) > points:
             raise ConfigError(f"{len(aus)} action units need as many heat maps; model.points is {points}")
         self.network = FGNet(
-            image_size,
-            size,
-            style_dim,
-            n_mlp,
-            channel_multiplier,
-            max_channels,
-            encoder_widths,
-            encoder_units,
             points,
             heatmap_size,
             kernel_size,
@@ -124,6 +116,14 @@ class FGNetModule(DetectionModule):
             recompute,
             head,
             head_widths,
+            image_size=image_size,
+            size=size,
+            style_dim=style_dim,
+            n_mlp=n_mlp,
+            channel_multiplier=channel_multiplier,
+            max_channels=max_channels,
+            encoder_widths=encoder_widths,
+            encoder_units=encoder_units,
         )
         load_weights(self.network, *(Path(path) for path in weights))
         # Nothing that is trained reaches the RGB branch; processes that train together must know.

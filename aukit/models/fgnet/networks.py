@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,7 @@ __all__ = [
     "PlainInterpreter",
     "PyramidInterpreter",
     "StyleGAN2Generator",
+    "StyleNetwork",
     "heatmap_scores",
 ]
 
@@ -41,17 +42,14 @@ def heatmap_scores(heatmaps: Tensor) -> Tensor:
     return heatmaps.float().clamp(-1, 1).mean(dim=(-2, -1))
 
 
-class FGNet(nn.Module):
-    """Images → heat maps of action units; the defaults are the published network.
+class StyleNetwork(nn.Module):
+    """Encoder, mapping and synthesis: images → W+ codes → maps or an image; the published sizes by default.
 
-    The encoder's codes plus the mean code go through the generator's *mapping* network row by row, as if they
-    were drawn from Z, and only then style the synthesis. The released weights were trained so.
-
-    State-dict groups are those of the released checkpoints: ``pspencoder``, ``g_all``, ``interpreter``; and
-    ``latent_avg``, a constant that the released files lack (`aukit.models.fgnet.weights`).
+    State-dict groups are those of the released checkpoints: ``pspencoder``, ``g_all``; and ``latent_avg``, a
+    constant that the released files lack (`aukit.models.fgnet.weights`).
 
     Args:
-        image_size: Side of the images.
+        image_size: Side of the images that go in.
         size: Side of the image that the generator could draw; sets the number of maps and codes.
         style_dim: Width of a code.
         n_mlp: Layers of the mapping network.
@@ -59,18 +57,6 @@ class FGNet(nn.Module):
         max_channels: Upper bound of their channels.
         encoder_widths: Channels of the encoder's stem and stages.
         encoder_units: Its residual units per stage; None for the 24 of IR-SE-50.
-        points: Heat maps that come out.
-        heatmap_size: Their side.
-        kernel_size: Side of the interpreter's kernels.
-        dropout: Its dropout rate.
-        recompute: Compute the generator's maps above ``heatmap_size`` again in the backward pass, for less
-            memory.
-        head: "pyramid" as published; "pixel" or "plain" for the ablation's `PlainInterpreter`, a pixel MLP or
-            a CNN.
-        head_widths: Channels within the latter two; None for the published (128, 32) and (512, 128, 32).
-
-    Cost: 324 M parameters. Forward 183 GMAC per image (255 with every published operation); see
-    ``benchmarks/fgnet.py``.
     """
 
     latent_avg: Tensor
@@ -81,17 +67,10 @@ class FGNet(nn.Module):
         size: int = 1024,
         style_dim: int = 512,
         n_mlp: int = 8,
-        channel_multiplier: float = 2,
+        channel_multiplier: float = 2.0,
         max_channels: int = 512,
         encoder_widths: tuple[int, int, int, int, int] = (64, 64, 128, 256, 512),
         encoder_units: tuple[int, int, int, int] | None = None,
-        points: int = 32,
-        heatmap_size: int = 128,
-        kernel_size: int = 5,
-        dropout: float = 0.1,
-        recompute: bool = False,
-        head: Head = "pyramid",
-        head_widths: Sequence[int] | None = None,
     ) -> None:
         super().__init__()
         self.g_all = StyleGAN2Generator(size, style_dim, n_mlp, channel_multiplier, max_channels)
@@ -102,6 +81,45 @@ class FGNet(nn.Module):
             widths=encoder_widths,
             units=encoder_units,
         )
+        self.register_buffer("latent_avg", torch.zeros(self.g_all.n_latent, style_dim))
+
+
+class FGNet(StyleNetwork):
+    """Images → heat maps of action units; the defaults are the published network.
+
+    The encoder's codes plus the mean code go through the generator's *mapping* network row by row, as if they
+    were drawn from Z, and only then style the synthesis. The released weights were trained so.
+
+    State-dict groups are those of `StyleNetwork`, and ``interpreter``.
+
+    Args:
+        points: Heat maps that come out.
+        heatmap_size: Their side.
+        kernel_size: Side of the interpreter's kernels.
+        dropout: Its dropout rate.
+        recompute: Compute the generator's maps above ``heatmap_size`` again in the backward pass, for less
+            memory.
+        head: "pyramid" as published; "pixel" or "plain" for the ablation's `PlainInterpreter`, a pixel MLP or
+            a CNN.
+        head_widths: Channels within the latter two; None for the published (128, 32) and (512, 128, 32).
+        sizes: Sizes of encoder and generator, see `StyleNetwork`.
+
+    Cost: 324 M parameters. Forward 183 GMAC per image (255 with every published operation); see
+    ``benchmarks/fgnet.py``.
+    """
+
+    def __init__(
+        self,
+        points: int = 32,
+        heatmap_size: int = 128,
+        kernel_size: int = 5,
+        dropout: float = 0.1,
+        recompute: bool = False,
+        head: Head = "pyramid",
+        head_widths: Sequence[int] | None = None,
+        **sizes: Any,
+    ) -> None:
+        super().__init__(**sizes)
         channels = self.g_all.channels
         self.interpreter: nn.Module
         if head == "pyramid":
@@ -111,7 +129,6 @@ class FGNet(nn.Module):
             self.interpreter = PlainInterpreter(points, channels, heatmap_size, kernel, widths)
         self.heatmap_size = heatmap_size
         self.recompute = recompute
-        self.register_buffer("latent_avg", torch.zeros(self.g_all.n_latent, style_dim))
 
     def forward(self, images: Tensor) -> Tensor:
         """Heat maps of face crops.
