@@ -183,7 +183,7 @@ def _age(p: Appearance, a: Atlas, ax: Image, relief: Image, skin: Image) -> None
         share = shares.get(wr.GROUPS[patch_key[0]], 0.0)
         if share:
             relief[patch.rows, patch.columns] += p.age_lines * share * patch.height
-    bag = wr._crease(x[rows], y[rows], [(19, 9), (26, 13.5), (34, 15), (42, 12)], 1.8)
+    bag = wr.crease(x[rows], y[rows], [(19, 9), (26, 13.5), (34, 15), (42, 12)], 1.8)
     total += 0.45 * bag
     relief[rows] += p.age_lines * total * front[rows]
 

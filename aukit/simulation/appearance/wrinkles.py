@@ -57,7 +57,8 @@ def _near(x: Array, y: Array, points: list[tuple[float, float]], reach: float) -
     return near
 
 
-def _crease(x: Array, y: Array, points: list[tuple[float, float]], width: float, power: float = 0.6) -> Array:
+def crease(x: Array, y: Array, points: list[tuple[float, float]], width: float, power: float = 0.6) -> Array:
+    """Relief of a groove of depth 1 along a line through points, which runs out at both ends."""
     near = _near(x, y, points, 6.0 * width)
     d, t = polyline(x[near], y[near], points)
     result = np.zeros_like(x)
@@ -93,8 +94,8 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
                 (1.1 - 0.2 * k) * groove(y - wave, 1.6) * hs.smoothstep(20, 32, x) * hs.smoothstep(60, 48, x)
             )
     elif group == 4:
-        total += 1.7 * _crease(x, y, [(5.6, -8), (5.2, -14), (6.4, -21), (9.5, -30)], 2.0, 0.9)
-        total += 0.55 * _crease(x, y, [(11.5, -20), (13.5, -27), (16.5, -32)], 1.8, 1.0)
+        total += 1.7 * crease(x, y, [(5.6, -8), (5.2, -14), (6.4, -21), (9.5, -30)], 2.0, 0.9)
+        total += 0.55 * crease(x, y, [(11.5, -20), (13.5, -27), (16.5, -32)], 1.8, 1.0)
         total += 1.3 * hs.hill(x - 15, y + 21, 7.0, 4.5) - 0.7 * hs.hill(x - 24, y + 33, 9, 3.5)
         total -= 0.7 * hs.hill(x, y + 7, 6.5, 2.4)
     elif group == 6:
@@ -104,27 +105,27 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
             points = [
                 (start[0] + length * f, start[1] + slope * length * f + 3.0 * f * f) for f in (0, 0.4, 0.7, 1)
             ]
-            total += depth * _crease(x, y, points, 1.5, 0.9)
-        total += 1.0 * _crease(x, y, [(17, 9), (24, 13.5), (33, 15.5), (43, 13), (50, 8)], 1.9, 0.8)
-        total += 0.5 * _crease(x, y, [(22, 18), (32, 21), (44, 19), (52, 14)], 1.8, 0.9)
+            total += depth * crease(x, y, points, 1.5, 0.9)
+        total += 1.0 * crease(x, y, [(17, 9), (24, 13.5), (33, 15.5), (43, 13), (50, 8)], 1.9, 0.8)
+        total += 0.5 * crease(x, y, [(22, 18), (32, 21), (44, 19), (52, 14)], 1.8, 0.9)
     elif group == 7:
-        total += 1.0 * _crease(x, y, [(18, 6), (25, 9.2), (33, 10.2), (42, 8.6), (47, 5)], 1.4)
+        total += 1.0 * crease(x, y, [(18, 6), (25, 9.2), (33, 10.2), (42, 8.6), (47, 5)], 1.4)
     elif group == 9:
         for line in (-9.5, -4.0, 2.0):
             total += 0.95 * groove(y - line - 0.035 * x * x, 1.6) * hs.smoothstep(12, 6, x)
         for k in range(3):
-            total += 0.9 * _crease(
+            total += 0.9 * crease(
                 x, y, [(8 + 1.5 * k, 6 + 5.5 * k), (12 + k, 5 + 5 * k), (17, 7 + 4.5 * k)], 1.4
             )
         total += 1.2 * _fold(x, y, [(15, 30), (18.5, 36), (22, 44)], 1.9)
     elif group == 10:
         total += 1.9 * _fold(x, y, [(14.5, 28), (18.5, 36), (23, 43), (27.5, 51), (30, 58)], 2.1)
-        total += 0.6 * _crease(x, y, [(5, 52), (12, 53), (19, 55)], 1.5)
+        total += 0.6 * crease(x, y, [(5, 52), (12, 53), (19, 55)], 1.5)
     elif group == 11:
         total += 1.3 * _fold(x, y, [(19, 42), (23, 48), (27, 55), (29, 60)], 1.9)
     elif group == 12:
         total += 1.35 * _fold(x, y, _NASOLABIAL, 2.6)
-        total += 0.5 * _crease(x, y, [(43, 50), (45.5, 58), (45.5, 66)], 1.9)
+        total += 0.5 * crease(x, y, [(43, 50), (45.5, 58), (45.5, 66)], 1.9)
     elif group == 13:
         # The corner is drawn up sharply and the cheek puffs out above it.
         total += 0.9 * _fold(x, y, [(23, 48), (28, 54), (33, 60), (35, 67)], 2.3)
@@ -132,13 +133,13 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
     elif group == 14:
         # The dimple lies close to the corner and is shallower than the mouth line is dark.
         total += -1.5 * hs.hill(x - 29.5, y - 67, 2.4, 3.6)
-        total += 0.6 * _crease(x, y, [(28.6, 61), (30.8, 64), (31.4, 68), (30.2, 72), (29.0, 74)], 1.5)
+        total += 0.6 * crease(x, y, [(28.6, 61), (30.8, 64), (31.4, 68), (30.2, 72), (29.0, 74)], 1.5)
         total += 1.0 * hs.hill(x - 38, y - 66, 3.2, 7)
     elif group == 15:
         total += 1.1 * _fold(x, y, [(29, 90), (29.5, 83), (28, 76), (26, 70)], 1.9)
     elif group == 16:
         # The lower lip is drawn down and out: folds beside it, the furrow above the chin opens.
-        total += 0.7 * _crease(x, y, [(19, 79), (23, 83), (26.5, 88), (28, 93)], 1.8)
+        total += 0.7 * crease(x, y, [(19, 79), (23, 83), (26.5, 88), (28, 93)], 1.8)
         total += 0.8 * hs.hill(x, y - 90, 12, 4)
     elif group == 17:
         rng = np.random.default_rng([17, 3])
@@ -147,38 +148,38 @@ def wrinkle_height(group: int, x: Array, y: Array) -> Array:
         ):
             total -= (0.36 / r) * hs.hill(x - px, y - py, r, 0.8 * r) * hs.smoothstep(18, 10, x)
         total += 1.1 * bump_mask(x, y, 0, 96, 17, 11)
-        total += 1.1 * _crease(x, y, [(-1, 82.5), (8, 83.5), (15, 87), (18.5, 92)], 2.2, 0.6)
+        total += 1.1 * crease(x, y, [(-1, 82.5), (8, 83.5), (15, 87), (18.5, 92)], 2.2, 0.6)
     elif group == 18:
         for k in range(9):
             a = -1.2 + 0.3 * k
             start = (13 * np.cos(a), 68 + 11 * np.sin(a))
             end = (23 * np.cos(a), 68 + 20 * np.sin(a))
-            total += 0.42 * _crease(x, y, [start, end], 1.3)
+            total += 0.42 * crease(x, y, [start, end], 1.3)
     elif group == 20:
         total += 0.8 * _fold(x, y, [(31, 59), (33.5, 66), (33.5, 74), (31, 80)], 2.0)
-        total += 0.6 * _crease(x, y, [(0, 84), (10, 85), (20, 84)], 1.6, 0.3)
+        total += 0.6 * crease(x, y, [(0, 84), (10, 85), (20, 84)], 1.6, 0.3)
     elif group == 22:
         # Short radial folds where the lips turn outwards.
         for k in range(5):
             across = 4.0 + 4.0 * k
-            total += 0.55 * _crease(x, y, [(across, 59 + 0.5 * k), (1.12 * across, 53.5 + 0.6 * k)], 1.2)
-            total += 0.45 * _crease(x, y, [(across, 79 - 0.5 * k), (1.12 * across, 84.5 - 0.6 * k)], 1.2)
+            total += 0.55 * crease(x, y, [(across, 59 + 0.5 * k), (1.12 * across, 53.5 + 0.6 * k)], 1.2)
+            total += 0.45 * crease(x, y, [(across, 79 - 0.5 * k), (1.12 * across, 84.5 - 0.6 * k)], 1.2)
         total += 0.9 * hs.hill(x, y - 56.5, 20, 1.8) + 0.8 * hs.hill(x, y - 81.5, 18, 1.8)
     elif group == 23:
         # The tightened lips are lined, and their borders stand out as cords.
         for k in range(6):
             across = 1.5 + 3.6 * k
-            total += 0.65 * _crease(x, y, [(across, 57.5 + 0.35 * k), (across, 64.5)], 0.9)
-            total += 0.65 * _crease(x, y, [(across, 71.5), (across, 79.5 - 0.35 * k)], 0.9)
-        total += 0.9 * _crease(x, y, [(24.5, 63), (27.5, 68), (24.5, 73)], 1.3)
+            total += 0.65 * crease(x, y, [(across, 57.5 + 0.35 * k), (across, 64.5)], 0.9)
+            total += 0.65 * crease(x, y, [(across, 71.5), (across, 79.5 - 0.35 * k)], 0.9)
+        total += 0.9 * crease(x, y, [(24.5, 63), (27.5, 68), (24.5, 73)], 1.3)
     elif group == 24:
-        total += 0.9 * _crease(x, y, [(0, 57.5), (10, 58.5), (19, 62)], 1.5, 0.4)
-        total += 1.1 * _crease(x, y, [(0, 80.5), (10, 80), (18, 77)], 1.6, 0.4)
+        total += 0.9 * crease(x, y, [(0, 57.5), (10, 58.5), (19, 62)], 1.5, 0.4)
+        total += 1.1 * crease(x, y, [(0, 80.5), (10, 80), (18, 77)], 1.6, 0.4)
         total += -0.9 * hs.hill(x - 28, y - 68, 1.6, 4)
     elif group == 28:
         # Skin is drawn over the teeth: smooth above and below, with a fold along each edge.
-        total += 1.0 * _crease(x, y, [(-1, 59.5), (10, 60), (20, 63)], 1.6, 0.4)
-        total += 1.2 * _crease(x, y, [(-1, 83), (10, 83), (19, 79)], 1.8, 0.4)
+        total += 1.0 * crease(x, y, [(-1, 59.5), (10, 60), (20, 63)], 1.6, 0.4)
+        total += 1.2 * crease(x, y, [(-1, 83), (10, 83), (19, 79)], 1.8, 0.4)
         total += 0.8 * hs.hill(x, y - 77, 14, 3)
     return total
 

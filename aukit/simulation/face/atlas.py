@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from aukit.simulation.face import head_shape as hs
-from aukit.simulation.face.topology import SKIN_V, Topology, _skin_uv
+from aukit.simulation.face.topology import SKIN_V, Topology, grid_uv
 
 Image = NDArray[np.float32]
 TEXTURE = 512
@@ -44,7 +44,7 @@ class Atlas(NamedTuple):
 def atlas() -> Atlas:
     """The atlas of the mean head (the same for everybody)."""
     t = Topology()
-    uv = _skin_uv(t.rows, t.columns)
+    uv = grid_uv(t.rows, t.columns)
     height = int(SKIN_V * TEXTURE)
     v = (np.arange(height) + 0.5) / TEXTURE
     u = (np.arange(TEXTURE) + 0.5) / TEXTURE
@@ -60,7 +60,7 @@ def atlas() -> Atlas:
 def skin_uv(row: NDArray[np.float64], column: NDArray[np.float64]) -> NDArray[np.float64]:
     """Texture coordinates (u, v) of places on the skin. [..., 2]."""
     t = Topology()
-    uv = _skin_uv(t.rows, t.columns)
+    uv = grid_uv(t.rows, t.columns)
     return np.stack([np.interp(column, t.columns, uv[0, :, 0]), np.interp(row, t.rows, uv[:, 0, 1])], -1)
 
 
@@ -70,7 +70,7 @@ def skin_place(uv: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
     At the slits (lids, lips) the two edges are told apart: the upper lies 0.01 above the slit's label.
     """
     t = Topology()
-    table = _skin_uv(t.rows, t.columns)
+    table = grid_uv(t.rows, t.columns)
     rows = t.rows.copy()
     twin = np.flatnonzero(np.diff(rows) == 0)
     rows[twin] -= 0.01
@@ -81,7 +81,7 @@ def skin_place(uv: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np
 def texels(x: NDArray[np.float64], y: NDArray[np.float64]) -> NDArray[np.float64]:
     """(column, row) in texels of places on the front of the face in mm. [..., 2]."""
     t = Topology()
-    uv = _skin_uv(t.rows, t.columns)
+    uv = grid_uv(t.rows, t.columns)
     u = np.interp(x / hs.RING_CURVES(y)[..., 2], t.columns, uv[0, :, 0])
     v = np.interp(y, t.rows, uv[:, 0, 1])
     return np.stack([u, v], -1) * TEXTURE - 0.5

@@ -139,7 +139,8 @@ def quads(rows: int, columns: int) -> Index:
     )
 
 
-def _skin_uv(rows: Array, columns: Array) -> Array:
+def grid_uv(rows: Array, columns: Array) -> Array:
+    """Texture coordinates of the skin grid at all ring labels and columns. [R, C, 2]."""
     weight = np.interp(rows, [-117, -70, -40, 108, 115, 225], [0.35, 0.6, 1, 1, 0.6, 0.22])
     v = np.concatenate([[0.0], np.cumsum(np.diff(rows) * 0.5 * (weight[1:] + weight[:-1]) + 0.15)])
     v = 0.004 + v / v[-1] * (SKIN_V - 0.008)
@@ -204,7 +205,7 @@ def _skin(t: Topology) -> None:
     position = _open_eyes(t, position, q, lower_lid)
     t.position, t.canonical = position, canonical
     t.lower_lid = lower_lid
-    t.uv = _skin_uv(rows, columns).reshape(-1, 2)
+    t.uv = grid_uv(rows, columns).reshape(-1, 2)
     t.row, t.column = q, s
     n = len(q)
     t.expressive, t.jaw, t.follows = np.ones(n), np.full(n, np.nan), np.arange(n)
