@@ -1,11 +1,11 @@
 """What an inversion can do on avatars it was not trained on: errors, expression in the codes, a picture.
 
-    python -m aukit.models.fgnet.inversion_report --weights mini --faces DIR --picture PNG [--store STORE]
+    python benchmarks/inversion_report.py --weights mini --faces DIR --picture PNG [--store STORE]
 
-prints the figures of the weights' card as Markdown. ``DIR`` is the pool that the weights were trained on
-(`aukit.simulation.images.pretraining_faces`); its held-out avatars are judged. Judging reads the avatars' activations;
-training does not. ``STORE`` is a prepared store of a corpus in three folds (crops as in the pool): a probe is
-fitted to the people who train fold 0 and read on those who test it.
+prints the figures of the weights' card as Markdown. ``DIR`` holds the faces that the weights were trained
+on (`aukit.simulation.write_avatar_faces`); its held-out avatars are judged. Judging reads the avatars'
+activations; training does not. ``STORE`` is a prepared store of a corpus in three folds (crops as of the
+faces): a probe is fitted to the people who train fold 0 and read on those who test it.
 """
 
 from __future__ import annotations

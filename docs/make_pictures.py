@@ -12,21 +12,21 @@ import numpy.typing as npt
 import torch
 from PIL import Image, ImageDraw, ImageFont
 
-from aukit.datamodules.fera2017 import FERA2017DataModule
+from aukit.datamodules import CorpusDataModule
 from aukit.facs import ACTION_UNITS
 from aukit.models.niinuma2021.synthesis import SynthesizerModule, compose
 from aukit.models.niinuma2021.synthesis.synthetic_set import to_images, to_tensor
 from aukit.reproduce import LOGS
-from aukit.reproduce import data_origin as sources
+from aukit.reproduce.base import read_spec
+from aukit.reproduce.niinuma2021.cells import Table3Cells
 from aukit.reproduce.niinuma2021.tables import Table3
-from aukit.reproduce.options import PROFILES, choose_setting
-from aukit.simulation import ICT_VARIABLE
-from aukit.simulation.images.contact_sheet import contact_sheet
+from aukit.reproduce.options import PROFILES, choose_options
+from aukit.simulation import ICT_VARIABLE, contact_sheet
 from aukit.utils.files import atomic_path
 
 #: The same schedule, its first phase (the idiosyncratic loss alone) replaced by steps with all other terms.
 WITHOUT_IDIOSYNCRATIC = ("model.lambda_ids=0", "model.warmup_share=0", "data.warmup_share=0")
-COLUMNS = ("source", "target", "with", "without")
+COLUMNS = ("input", "target", "with", "without")
 TILE = 128
 
 Pixels = npt.NDArray[np.uint8]
@@ -38,17 +38,18 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default="docs/pictures")
     parser.add_argument("--profile", choices=PROFILES)
     parser.add_argument("--seed", type=int, default=0)
-    words = parser.parse_args()
-    contact_sheet(words.out / "avatars.jpg", bases())
-    table = Table3(choose_setting(Table3.corpora, words.profile, LOGS, words.seed))
-    sources.make("fera2017", table.setting)
+    arguments = parser.parse_args()
+    contact_sheet(arguments.out / "avatars.jpg", bases())
+    corpora = read_spec(Table3Cells.name)["corpora"]
+    table = Table3(choose_options(corpora, arguments.profile, LOGS, arguments.seed))
+    table.make_corpora()
     corpus = table.prepare()
     checkpoints = [
         table.train_generator().checkpoint,
         table.train_generator(*WITHOUT_IDIOSYNCRATIC).checkpoint,
     ]
-    picture = expression_table(corpus, table.aus, checkpoints)
-    with atomic_path(words.out / "expressions.png") as temporary:
+    picture = expression_table(corpus, table.cells.aus, checkpoints)
+    with atomic_path(arguments.out / "expressions.png") as temporary:
         picture.save(temporary, format="PNG")
 
 
@@ -61,12 +62,12 @@ class Pair(NamedTuple):
     """Two frames of one person: rows of the store, and the level of the action unit in the second."""
 
     au: int
-    source: int
+    neutral: int
     target: int
     level: int
 
 
-def choose_pairs(corpus: FERA2017DataModule, rows: npt.NDArray[np.int64], aus: list[int]) -> list[Pair]:
+def choose_pairs(corpus: CorpusDataModule, rows: npt.NDArray[np.int64], aus: list[int]) -> list[Pair]:
     """For each action unit a frame without expression and one that shows it strongly and little else.
 
     The person is the one for whom it is clearest; an action unit is left out if nobody has both frames.
@@ -85,18 +86,18 @@ def choose_pairs(corpus: FERA2017DataModule, rows: npt.NDArray[np.int64], aus: l
         clarity = levels[:, index] - 0.25 * (levels.sum(1) - levels[:, index])
         for person in np.unique(persons):
             own = np.flatnonzero(persons == person)
-            source, target = own[np.argmin(levels[own].sum(1))], own[np.argmax(clarity[own])]
-            if levels[source].sum() == 0 and clarity[target] > best:
+            neutral, target = own[np.argmin(levels[own].sum(1))], own[np.argmax(clarity[own])]
+            if levels[neutral].sum() == 0 and clarity[target] > best:
                 best, level = clarity[target], int(levels[target, index])
-                pair = Pair(au, int(rows[source]), int(rows[target]), level)
+                pair = Pair(au, int(rows[neutral]), int(rows[target]), level)
         found += [pair] if pair else []
     return found
 
 
-def expression_table(corpus: FERA2017DataModule, aus: list[int], checkpoints: list[str]) -> Image.Image:
+def expression_table(corpus: CorpusDataModule, aus: list[int], checkpoints: list[str]) -> Image.Image:
     """A row per action unit; a block of people who trained the generators beside one of people who did not.
 
-    Each block shows source, real frame with the target labels, and the syntheses of all checkpoints.
+    Each block shows input frame, a frame with the target labels, and the syntheses of all checkpoints.
 
     Args:
         corpus: Datamodule that is set up.
@@ -111,11 +112,11 @@ def expression_table(corpus: FERA2017DataModule, aus: list[int], checkpoints: li
 
 
 def _syntheses(
-    corpus: FERA2017DataModule, pairs: list[Pair], aus: list[int], checkpoints: list[str]
+    corpus: CorpusDataModule, pairs: list[Pair], aus: list[int], checkpoints: list[str]
 ) -> list[Pixels]:
-    store, source, target = corpus.store, [pair.source for pair in pairs], [pair.target for pair in pairs]
+    store, neutral, target = corpus.store, [pair.neutral for pair in pairs], [pair.target for pair in pairs]
     wanted = torch.from_numpy(store.table.intensities(tuple(aus))[target] / 5)
-    tiles = [np.asarray(store.images[source]), np.asarray(store.images[target])]
+    tiles = [np.asarray(store.images[neutral]), np.asarray(store.images[target])]
     for checkpoint in checkpoints:
         module = SynthesizerModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
         generator = module.generator.eval()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from aukit.errors import ConfigError
 
@@ -14,34 +14,36 @@ if TYPE_CHECKING:
 
 LOGS = Path("lightning_logs")
 
-#: Word of the command line → module and class; imported when asked for.
+#: Word of the command line and stem of a file in experiments/tables → class, imported when asked for.
 TABLES = {
-    "table3": ("aukit.reproduce.niinuma2021.tables", "Table3"),
-    "fgnet": ("aukit.reproduce.fgnet.tables", "FGNetTables"),
-    "pm2": ("aukit.reproduce.pm2.tables", "PM2Tables"),
+    "table3": "aukit.reproduce.niinuma2021.tables.Table3",
+    "fgnet": "aukit.reproduce.fgnet.tables.FGNetTables",
+    "pm2": "aukit.reproduce.pm2.tables.PM2Tables",
 }
 
 
-def main(words: argparse.Namespace) -> None:
-    """Make and print the table that the words of `aukit reproduce` ask for.
+def main(arguments: argparse.Namespace) -> None:
+    """Make and print the table that the arguments of `aukit reproduce` ask for.
 
     Raises:
-        ConfigError: The table, the profile or a named folder does not exist.
+        ConfigError: The table, its target, the profile or a named folder does not exist.
     """
-    from aukit.reproduce.options import check_affordable, choose_setting
+    kind = table_class(arguments.table)
+    from aukit.reproduce.base import read_spec
+    from aukit.reproduce.options import check_affordable, choose_options
 
-    kind = table_class(words.table).for_target(words.target)
-    setting = choose_setting(kind.corpora, words.profile, LOGS, words.seed, words.jobs)
-    table = kind(setting)
-    if words.plan:
+    corpora = read_spec(arguments.table, arguments.target)["corpora"]
+    options = choose_options(corpora, arguments.profile, LOGS, arguments.seed, arguments.jobs)
+    table = kind(options, arguments.target)
+    if arguments.plan:
         print(table.plan())
         return
-    check_affordable(setting, words.yes)
+    check_affordable(options, arguments.yes)
     print(table.run())
-    print(f"{table.folder}/table.{{txt,csv,md,tex,json,png}}")
+    print(f"{table.cells.folder}/table.{{txt,csv,md,tex,json,png}}")
 
 
-def table_class(name: str) -> type[Reproduction]:
+def table_class(name: str) -> type[Reproduction[Any]]:
     """Class of a table by its name.
 
     Raises:
@@ -49,6 +51,6 @@ def table_class(name: str) -> type[Reproduction]:
     """
     if name not in TABLES:
         raise ConfigError(f"table {name!r}: unknown; there is {', '.join(TABLES)}")
-    module, cls = TABLES[name]
-    found: type[Reproduction] = getattr(import_module(module), cls)
+    module, _, cls = TABLES[name].rpartition(".")
+    found: type[Reproduction[Any]] = getattr(import_module(module), cls)
     return found

@@ -1,135 +1,226 @@
-"""What all tables share: found finished or made in stages, a hash of what decides them, the plan's frame."""
+"""What all tables share: a YAML file of cells, stages that find what is done, a hash of what decides it."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
 from omegaconf import OmegaConf
 
 import aukit
+from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
-from aukit.reproduce import data_origin as sources
-from aukit.reproduce.options import Setting, free_bytes
+from aukit.reproduce.captions import DataFacts
+from aukit.reproduce.data_origin import TableCorpus
+from aukit.reproduce.options import TableOptions, free_bytes
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Table
 from aukit.reproduce.timing import Stages
 
+if TYPE_CHECKING:
+    from aukit.training import Record
+
 EXPERIMENTS = Path(aukit.__file__).parents[1] / "experiments"
 
 
-class Reproduction(ABC):
-    """A published table as a chain of stages; every stage finds what is done and makes what is missing.
+def table_file(name: str) -> Path:
+    """The YAML file of a table."""
+    return EXPERIMENTS / "tables" / f"{name}.yaml"
 
-    A subclass names its corpora and experiments, and says what the stages are (`make`) and what they would
-    cost (`plan`). ``experiments/tables/<name>.yaml`` holds its cells; the section ``profiles`` there the
-    sizes, each with ``hours`` and ``hours_from`` for the plan.
+
+def read_spec(name: str, target: str | None = None) -> dict[str, Any]:
+    """Read ``experiments/tables/<name>.yaml``; see `Cells` for what every such file has.
 
     Args:
-        setting: Source and size.
+        name: Word of the command line, and stem of the file.
+        target: Corpus below ``targets`` whose entries are merged in; None for the first one. Where there are
+            targets, ``{target}`` in the title is its title.
+
+    Raises:
+        ConfigError: The table has no such target.
+    """
+    content = OmegaConf.to_container(OmegaConf.load(table_file(name)))
+    assert isinstance(content, dict)
+    spec: dict[str, Any] = {str(key): value for key, value in content.items()}
+    targets: dict[str, dict[str, Any]] = spec.pop("targets", {})
+    if target is not None and not targets:
+        raise ConfigError(f"--target {target}: the table {name} has no choice of targets")
+    if not targets:
+        return spec
+    target = target or next(iter(targets))
+    if target not in targets:
+        raise ConfigError(f"--target {target}: unknown; choose {' or '.join(targets)}")
+    title = spec["title"].format(target=corpus_entry(target).title)
+    return {**spec, **targets[target], "target": target, "title": title}
+
+
+class Cells:
+    """What a table runs: its YAML file at one size, and the configurations of its trainings.
+
+    Every file has ``title``; ``corpora``, what the table is made of; ``experiments``, the files below
+    ``experiments/`` that its cells are runs of; and ``profiles``, a section per size with ``hours``,
+    ``hours_from`` and ``run_bytes`` for the plan. The rest is explained in the file and read by the subclass.
+
+    Args:
+        options: Data origin and size.
+        target: Target corpus of tables that have a choice of them.
 
     Attributes:
-        spec: The YAML file of the table.
+        spec: The YAML file.
         size: Its section of this size.
+        corpora: Name → corpus.
         folder: Where the table is written.
     """
 
     name: ClassVar[str]
     """Word of the command line, and stem of the YAML file."""
 
-    corpora: ClassVar[tuple[str, ...]]
-    """What it is made of; the user's releases of them, or stand-ins."""
+    def __init__(self, options: TableOptions, target: str | None = None) -> None:
+        self.options = options
+        self.spec = read_spec(self.name, target)
+        self.size: dict[str, Any] = self.spec["profiles"][options.profile]
+        self.corpora = {name: TableCorpus(name, options) for name in self.spec["corpora"]}
+        self.folder = options.logs / "tables" / self.folder_name / options.name
 
-    experiments: ClassVar[tuple[str, ...]]
-    """Experiment files that its cells are runs of, below ``experiments/``."""
+    @property
+    def folder_name(self) -> str:
+        """Name of the folder of the table's data origins and sizes."""
+        return self.name
 
-    def __init__(self, setting: Setting) -> None:
-        self.setting = setting
-        spec = OmegaConf.to_container(OmegaConf.load(self._spec_file))
-        assert isinstance(spec, dict)
-        self.spec: dict[str, Any] = {str(key): value for key, value in spec.items()}
-        self.size: dict[str, Any] = self.spec["profiles"][setting.profile]
-        self.folder = setting.logs / "tables" / self.name / setting.name
+    def config(self, experiment: str, *overrides: str) -> dict[str, Any]:
+        """A run's configuration: the experiment in this size with these overrides."""
+        from aukit.training import load_config
 
-    @classmethod
-    def for_target(cls, target: str | None) -> type[Reproduction]:
-        """This table towards another target corpus, where it has a choice of them.
+        return load_config(EXPERIMENTS / f"{experiment}.yaml", self.options.profile, overrides)
 
-        Raises:
-            ConfigError: It has none.
-        """
-        if target is not None:
-            raise ConfigError(f"--target {target}: the table {cls.name} has no choice of targets")
-        return cls
+    def decisive_values(self) -> str:
+        """What decides the table besides files and corpora, such as weights that the user names."""
+        return ""
+
+    def signature(self) -> str | None:
+        """Hash of what decides the table, cheap to compute; None while a corpus is not there yet."""
+        if not all(corpus.is_there() for corpus in self.corpora.values()):
+            return None
+        values = f"{aukit.__version__} {self.options.name} {self.decisive_values()}"
+        digest = hashlib.sha256(values.encode())
+        names = ["base", f"profiles/{self.options.profile}", *self.spec["experiments"]]
+        for file in [table_file(self.name), *(EXPERIMENTS / f"{name}.yaml" for name in names)]:
+            digest.update(file.read_bytes())
+        for corpus in self.corpora.values():
+            digest.update(corpus.release().fingerprint().encode())
+        return digest.hexdigest()[:16]
+
+
+CellsT = TypeVar("CellsT", bound=Cells)
+
+
+class Reproduction(ABC, Generic[CellsT]):
+    """A published table as a chain of stages; every stage finds what is done and makes what is missing.
+
+    Args:
+        options: Data origin and size.
+        target: Target corpus of tables that have a choice of them.
+
+    Attributes:
+        options: As given.
+        cells: What the table runs.
+    """
+
+    cells_type: type[CellsT]
+
+    def __init__(self, options: TableOptions, target: str | None = None) -> None:
+        self.options = options
+        self.cells: CellsT = self.cells_type(options, target)
 
     @abstractmethod
     def make(self, stages: Stages) -> Table | Report:
         """Make what is missing, stage by stage; `run` adds seconds and signature to the provenance."""
 
     @abstractmethod
-    def plan(self) -> str:
-        """Cells, hours and disk, without running anything."""
+    def plan_steps(self) -> tuple[list[str], float]:
+        """Lines of the plan that say what is run, and the disk space that it takes in bytes."""
 
     def run(self) -> str:
         """Make what is missing and return the table as text; at once when it is complete."""
-        stored = self.folder / "table.json"
-        signature = self.signature()
+        folder, signature = self.cells.folder, self.cells.signature()
+        stored = folder / "table.json"
         if stored.exists() and json.loads(stored.read_text())["provenance"]["signature"] == signature:
-            return (self.folder / "table.txt").read_text()
-        stages = Stages(self.folder / "stages.json")
+            return (folder / "table.txt").read_text()
+        stages = Stages(folder / "stages.json")
         table = self.make(stages)
-        table.provenance["signature"] = self.signature()
+        table.provenance["signature"] = self.cells.signature()
         table.provenance["seconds"] = stages.seconds
-        table.write(self.folder)
+        table.write(folder)
         print(stages.summary(), flush=True)
         return table.to_text()
 
-    def config(self, experiment: str, *overrides: str) -> dict[str, Any]:
-        """A run's configuration: the experiment in this size with these words."""
-        from aukit.training import load_config
-
-        return load_config(EXPERIMENTS / f"{experiment}.yaml", self.setting.profile, overrides)
-
-    def signature(self) -> str | None:
-        """Hash of what decides the table, cheap to compute; None while a corpus is not there yet."""
-        if not all(sources.is_there(corpus, self.setting) for corpus in self.corpora):
-            return None
-        words = f"{aukit.__version__} {self.setting.name} {self.decisive_words()}"
-        digest = hashlib.sha256(words.encode())
-        files = [EXPERIMENTS / "base.yaml", EXPERIMENTS / "profiles" / f"{self.setting.profile}.yaml"]
-        files += [EXPERIMENTS / f"{name}.yaml" for name in self.experiments]
-        for file in [self._spec_file, *files]:
-            digest.update(file.read_bytes())
-        for corpus in self.corpora:
-            digest.update(sources.release(corpus, self.setting).fingerprint().encode())
-        return digest.hexdigest()[:16]
-
-    def decisive_words(self) -> str:
-        """What else decides the table, such as weights that the user names."""
-        return ""
+    def make_corpora(self) -> None:
+        """Render the stand-ins that are missing."""
+        for corpus in self.cells.corpora.values():
+            corpus.make()
 
     def title(self) -> str:
-        """Title with source and size, where the numbers are not of licensed corpora."""
-        title = str(self.spec["title"])
-        if self.setting.source == "standin":
-            title += f" (ours on a rendered stand-in, size {self.setting.profile})"
+        """Title with data origin and size, where the numbers are not of licensed corpora."""
+        title = str(self.cells.spec["title"])
+        if self.options.data_origin == "standin":
+            title += f" (ours on a rendered stand-in, size {self.options.profile})"
         return title
 
-    def plan_head(self) -> str:
-        """First line of the plan."""
-        return f"{self.spec['title']}: {self.setting.source} corpus, size {self.setting.profile}"
+    def data_facts(self, standins: Iterable[Mapping[str, Any] | None]) -> DataFacts:
+        """Data origin and size for the caption, with the descriptions of what is rendered."""
+        return DataFacts(
+            titles=tuple(corpus.title for corpus in self.cells.corpora.values()),
+            profile=self.options.profile,
+            seed=self.options.seed,
+            standins=tuple(each for each in standins if each is not None)
+            if self.options.data_origin == "standin"
+            else None,
+        )
 
-    def plan_tail(self, disk: float) -> list[str]:
-        """Last lines of the plan: hours and disk (bytes)."""
-        logs = self.setting.logs
-        return [
-            f"about {self.size['hours']:g} h ({self.size['hours_from']})",
-            f"about {disk / 1e9:.1f} GB of disk below {logs}; {free_bytes(logs) / 1e9:.0f} GB are free",
+    def provenance(self, records: Mapping[str, Record], **more: Any) -> dict[str, Any]:
+        """What the numbers come from: data origin, size, seed, runs, commit, versions; and `more`."""
+        some = next(iter(records.values()))
+        return {
+            "data_origin": self.options.data_origin,
+            "size": self.options.profile,
+            "seed": self.options.seed,
+            **more,
+            "runs": {name: record.identity for name, record in records.items()},
+            "training_seconds": {name: record.seconds for name, record in records.items()},
+            "git_commit": some.git_commit,
+            "versions": some.versions,
+        }
+
+    def plan(self) -> str:
+        """Cells, hours and disk, without running anything."""
+        lines, disk = self.plan_steps()
+        size, logs = self.cells.size, self.options.logs
+        return "\n".join(
+            [
+                f"{self.cells.spec['title']}: {self.options.data_origin} corpus, size {self.options.profile}",
+                *(f"  {line}" for line in lines),
+                f"about {size['hours']:g} h ({size['hours_from']})",
+                f"about {(disk + size['run_bytes']) / 1e9:.1f} GB of disk below {logs};"
+                f" {free_bytes(logs) / 1e9:.0f} GB are free",
+            ]
+        )
+
+    def plan_corpora(self, sides: Mapping[str, int]) -> tuple[list[str], dict[str, int]]:
+        """A line of the plan per corpus.
+
+        Args:
+            sides: Corpus → side of its crops in pixels.
+
+        Returns:
+            The lines, and the number of frames of each corpus.
+        """
+        frames = {name: corpus.count_frames() for name, corpus in self.cells.corpora.items()}
+        lines = [
+            f"{name:<10} {corpus.root} ({frames[name]:,} frames, crops of {sides[name]} x {sides[name]})"
+            for name, corpus in self.cells.corpora.items()
         ]
-
-    @property
-    def _spec_file(self) -> Path:
-        return EXPERIMENTS / "tables" / f"{self.name}.yaml"
+        return lines, frames

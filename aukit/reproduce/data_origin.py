@@ -3,69 +3,126 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aukit import datasets, simulation
-from aukit.reproduce.options import Setting
-from aukit.simulation.corpora.config import VERSION, SimulationConfig
+from aukit import simulation
+from aukit.datasets.registry import CorpusEntry, corpus_entry
+from aukit.reproduce.options import TableOptions
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
+    from aukit.datamodules import CorpusDataModule
     from aukit.datasets.release import Release
+    from aukit.store.store import PreparedStore
 
-CEILING_FILE = "standin_ceiling.json"
-
-
-def recipe(corpus: str, setting: Setting) -> Any:
-    """Stand-in that this size uses in place of the corpus; the paper's size uses the ``standin`` one."""
-    kinds = {
-        "fera2017": "FERA2017SimulationConfig",
-        "bp4d": "BP4DSimulationConfig",
-        "disfa": "DISFASimulationConfig",
-        "gft": "GFTSimulationConfig",
-    }
-    profile = "standin" if setting.profile == "paper" else setting.profile
-    made: SimulationConfig = getattr(getattr(simulation, kinds[corpus]), profile)(seed=setting.seed)
-    return made
+AGREEMENT_FILE = "standin_ceiling.json"
 
 
-def root(corpus: str, setting: Setting) -> Path:
-    """Root of the licensed release, or of the stand-in."""
-    if corpus in setting.roots:
-        return setting.roots[corpus]
-    profile = "standin" if setting.profile == "paper" else setting.profile
-    return setting.logs / "standins" / f"{corpus}-{profile}-v{VERSION}-seed{setting.seed}"
+@dataclass(frozen=True)
+class TableCorpus:
+    """One corpus of a table.
+
+    Attributes:
+        name: Its word in the registry.
+        options: Data origin and size.
+
+    Example:
+        >>> corpus = TableCorpus("bp4d", TableOptions("smoke", {}, Path("lightning_logs")))
+        >>> corpus.title, corpus.is_rendered
+        ('BP4D', True)
+    """
+
+    name: str
+    options: TableOptions
+
+    @property
+    def entry(self) -> CorpusEntry:
+        """What the registry knows of it."""
+        return corpus_entry(self.name)
+
+    @property
+    def title(self) -> str:
+        """Name in texts."""
+        return self.entry.title
+
+    @property
+    def is_rendered(self) -> bool:
+        """Whether the table renders it; False where the user names a root."""
+        return self.name not in self.options.roots
+
+    @property
+    def simulation_config(self) -> Any:
+        """What is rendered in place of the corpus at this size."""
+        kinds = {
+            "fera2017": "FERA2017SimulationConfig",
+            "bp4d": "BP4DSimulationConfig",
+            "disfa": "DISFASimulationConfig",
+            "gft": "GFTSimulationConfig",
+        }
+        config_type = getattr(simulation, kinds[self.name])
+        return getattr(config_type, self.options.standin_profile)(seed=self.options.seed)
+
+    @property
+    def root(self) -> Path:
+        """Root of the licensed release, or of the stand-in."""
+        if not self.is_rendered:
+            return self.options.roots[self.name]
+        config = self.simulation_config
+        name = f"{self.name}-{config.profile}-v{config.version}-seed{config.seed}"
+        return self.options.logs / "standins" / name
+
+    def make(self) -> None:
+        """Render the stand-in, or complete it; nothing to do where a release is given."""
+        if self.is_rendered:
+            write = getattr(simulation, f"write_{self.name}_standin")
+            write(self.root, self.simulation_config, self.root.with_name(f"{self.root.name}-truth"))
+
+    def release(self) -> Release:
+        """Reader of the release or of its stand-in."""
+        reader: Release = self.entry.load("reader")(self.root)
+        return reader
+
+    def prepare(self, arguments: Mapping[str, Any]) -> CorpusDataModule:
+        """Crop every frame; the corpus' datamodule, set up for training.
+
+        Args:
+            arguments: Of the datamodule, as in a resolved configuration.
+        """
+        data: CorpusDataModule = self.entry.load("datamodule")(**arguments)
+        data.prepare_data()
+        data.setup("fit")
+        print(data.store.summary(), flush=True)
+        return data
+
+    def is_there(self) -> bool:
+        """Whether there is something to read: a release, or a stand-in with its labels."""
+        return not self.is_rendered or (self.root / AGREEMENT_FILE).exists()
+
+    def count_frames(self) -> int:
+        """Frames of one view: read from a release, known for a stand-in before it is rendered."""
+        if not self.is_rendered:
+            return int(len(self.release().table))
+        config = self.simulation_config
+        if self.name == "fera2017":
+            return sum(p * t for p, t in zip(config.people, config.tasks, strict=True)) * int(config.frames)
+        return len(config.subjects()) * getattr(config, "tasks", 1) * int(config.frames)
+
+    def inter_rater_agreement(self, partition: str) -> dict[str, Any] | None:
+        """Agreement of two simulated annotators on a partition.
+
+        Returns:
+            ``icc`` and, of corpora scored for occurrence, ``f1``, each ``"AU01"`` → value; ``mean`` of the
+            ICC. None on a licensed release or where nobody is in the partition.
+        """
+        if self.options.data_origin == "licensed":
+            return None
+        content = json.loads((self.root / AGREEMENT_FILE).read_text())
+        found: dict[str, Any] | None = content["partitions"].get(partition)
+        return found
 
 
-def make(corpus: str, setting: Setting) -> None:
-    """Render the stand-in, or complete it; nothing to do where a release is given."""
-    if corpus not in setting.roots:
-        place = root(corpus, setting)
-        write = getattr(simulation, f"write_{corpus}_standin")
-        write(place, recipe(corpus, setting), place.with_name(f"{place.name}-truth"))
-
-
-def release(corpus: str, setting: Setting) -> Release:
-    """Reader of the release or of its stand-in."""
-    readers: dict[str, Any] = {
-        "fera2017": datasets.FERA2017,
-        "bp4d": datasets.BP4D,
-        "disfa": datasets.DISFA,
-        "gft": datasets.GFT,
-    }
-    reader: Release = readers[corpus](root(corpus, setting))
-    return reader
-
-
-def is_there(corpus: str, setting: Setting) -> bool:
-    """Whether there is something to read: a release, or a stand-in with its labels."""
-    return corpus in setting.roots or (root(corpus, setting) / CEILING_FILE).exists()
-
-
-def ceiling(corpus: str, setting: Setting, partition: str) -> dict[str, Any] | None:
-    """Agreement of two simulated coders on a partition; None on a licensed release or where nobody is."""
-    if setting.source != "standin":
-        return None
-    content = json.loads((root(corpus, setting) / CEILING_FILE).read_text())
-    found: dict[str, Any] | None = content["partitions"].get(partition)
-    return found
+def count_people(store: PreparedStore, rows: Any) -> int:
+    """Number of people in rows of a store."""
+    return int(store.table.frame["person"].iloc[rows].nunique())

@@ -1,20 +1,22 @@
-"""What a table runs on (source) and how large (size): stand-ins or licensed corpora, smoke to paper."""
+"""What a table is made from (stand-ins or licensed corpora) and how large it is (smoke to paper)."""
 
 import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from aukit.datasets.files import STANDIN_FILE
+from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
 
 PROFILES = ("smoke", "mini", "standin", "paper")
 
 
 @dataclass(frozen=True)
-class Setting:
-    """Source and size of a table.
+class TableOptions:
+    """Data origin and size of a table.
 
     Attributes:
         profile: Size: ``smoke``, ``mini``, ``standin`` or ``paper``.
@@ -22,23 +24,42 @@ class Setting:
         logs: Folder that everything is written into.
         seed: Seed of the whole chain: the stand-ins' people, the data order, every training.
         jobs: Trainings run side by side.
+
+    Example:
+        >>> TableOptions("mini", {}, Path("lightning_logs"), seed=2).name
+        'standin-mini-seed2'
     """
 
     profile: str
     roots: Mapping[str, Path]
     logs: Path
-    seed: int
-    jobs: int
+    seed: int = 0
+    jobs: int = 1
 
     @property
-    def source(self) -> str:
-        """``standin`` or ``licensed``; a stand-in stays one where it is given as the release."""
+    def data_origin(self) -> Literal["standin", "licensed"]:
+        """Where the data come from; a stand-in stays one where it is given as the release."""
         return "licensed" if any(not is_standin(root) for root in self.roots.values()) else "standin"
 
     @property
+    def standin_profile(self) -> str:
+        """Size of the stand-ins; the papers' size uses that of ``standin``."""
+        return "standin" if self.profile == "paper" else self.profile
+
+    @property
     def name(self) -> str:
-        """Folder name of the table: ``<source>-<size>``, with the seed where it is not 0."""
-        return f"{self.source}-{self.profile}" + (f"-seed{self.seed}" if self.seed else "")
+        """Folder name of the table: ``<data origin>-<size>``, with the seed where it is not 0."""
+        return f"{self.data_origin}-{self.profile}" + (f"-seed{self.seed}" if self.seed else "")
+
+    @property
+    def runs(self) -> Path:
+        """Folder of all run folders."""
+        return self.logs / "runs"
+
+    @property
+    def stores(self) -> Path:
+        """Folder of all prepared stores."""
+        return self.logs / "stores"
 
 
 def is_standin(root: Path) -> bool:
@@ -46,18 +67,14 @@ def is_standin(root: Path) -> bool:
     return (root / STANDIN_FILE).exists()
 
 
-def root_variable(corpus: str) -> str:
-    """Environment variable that names the root of a licensed release, e.g. ``AUKIT_BP4D_ROOT``."""
-    return f"AUKIT_{corpus.upper()}_ROOT"
-
-
-def choose_setting(
+def choose_options(
     corpora: Sequence[str], profile: str | None, logs: Path, seed: int = 0, jobs: int | None = None
-) -> Setting:
-    """Decide source and size from the environment and the words of the command.
+) -> TableOptions:
+    """Decide data origin and size from the environment and the arguments of the command.
 
     Args:
-        corpora: What the table is made of, such as ``("bp4d", "disfa")``; see `root_variable`.
+        corpora: What the table is made of, such as ``("bp4d", "disfa")``; the registry knows the environment
+            variable that names the root of each.
         profile: Size, or None for the default: ``paper`` for licensed releases, else ``mini``.
         logs: Output folder.
         seed: Seed of the whole chain.
@@ -73,36 +90,37 @@ def choose_setting(
         raise ConfigError(f"--profile {profile}: unknown; choose one of {', '.join(PROFILES)}")
     if jobs is None:
         jobs = 1 if has_gpu() else max(1, min(4, os.cpu_count() or 1))
-    return Setting(profile, roots, logs, seed, jobs)
+    return TableOptions(profile, roots, logs, seed, jobs)
 
 
 def _named_roots(corpora: Sequence[str]) -> dict[str, Path]:
-    values = {corpus: os.environ.get(root_variable(corpus)) for corpus in corpora}
+    variables = {corpus: corpus_entry(corpus).root_variable for corpus in corpora}
+    values = {corpus: os.environ.get(variable) for corpus, variable in variables.items()}
     roots = {corpus: Path(value) for corpus, value in values.items() if value}
     for corpus, root in roots.items():
         if not root.is_dir():
             raise ConfigError(
-                f"{root_variable(corpus)}={root}: no such folder; name the root of the licensed release or"
+                f"{variables[corpus]}={root}: no such folder; name the root of the licensed release or"
                 " unset it"
             )
     if roots and (missing := [corpus for corpus in corpora if corpus not in roots]):
         raise ConfigError(
-            f"{root_variable(next(iter(roots)))} is set and {root_variable(missing[0])} is not: a table never"
-            " mixes licensed corpora and stand-ins; set all of them or none"
+            f"{variables[next(iter(roots))]} is set and {variables[missing[0]]} is not: a table never mixes"
+            " licensed corpora and stand-ins; set all of them or none"
         )
     if len({is_standin(root) for root in roots.values()}) > 1:
-        which = [root_variable(corpus) for corpus, root in roots.items() if is_standin(root)]
+        which = [variables[corpus] for corpus, root in roots.items() if is_standin(root)]
         raise ConfigError(f"{which[0]} names a stand-in beside licensed releases: a table never mixes them")
     return roots
 
 
-def check_affordable(setting: Setting, yes: bool) -> None:
+def check_affordable(options: TableOptions, yes: bool) -> None:
     """Refuse the paper's size without a GPU unless the user insists.
 
     Raises:
         ConfigError: There is no GPU and `yes` is False.
     """
-    if setting.profile == "paper" and not yes and not has_gpu():
+    if options.profile == "paper" and not yes and not has_gpu():
         raise ConfigError(
             "the paper's size without a GPU takes weeks: look at --plan, choose --profile mini, or add --yes"
         )

@@ -1,27 +1,51 @@
-"""Predictions on disk → ICC or F1 per action unit with intervals over people."""
+"""Predictions on disk → ICC, F1 or fairness per action unit, with intervals over people and seeds."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aukit.datasets.frame_table import GENDERS
 from aukit.metrics import (
+    Interval,
     SubjectSums,
+    all_positive_counts,
     bootstrap_by_subject,
+    bootstrap_fairness,
     confusion_counts,
     f1_from_counts,
+    grouped_confusion_counts,
     icc_from_sums,
     icc_sums,
 )
-from aukit.metrics.bootstrap import Interval
-from aukit.reproduce.render.table import Column
+from aukit.reproduce.render.table import ALL_POSITIVE, Column, Heading
 
 Sums = npt.NDArray[np.float64]
+
+Span = tuple[float, float, float]
+"""Estimate, and the ends of its 95 % interval."""
+
+STATISTICS: dict[str, tuple[str, int | None]] = {
+    "F1": ("overall_f1", None),
+    "F1 female": ("f1", 0),
+    "F1 male": ("f1", 1),
+    "F1 female - male": ("f1_difference", None),
+    "F1 gap": ("f1_gap", None),
+    "worst group's F1": ("worst_group_f1", None),
+    "mean of the groups' F1": ("group_mean_f1", None),
+    "demographic parity": ("demographic_parity_difference", None),
+    "equal opportunity": ("equal_opportunity_difference", None),
+    "equalized odds": ("equalized_odds_difference", None),
+    "base-rate gap": ("base_rate_gap", None),
+}
+"""Row of a table → statistic of `bootstrap_fairness` and group; all are means over AUs."""
 
 
 @dataclass(frozen=True)
@@ -46,19 +70,19 @@ class Scores:
     people: int
     frames: int
 
-    def column(self, id: str, short: str, label: str, kind: str) -> Column:
+    def column(
+        self, heading: Heading, margin: Span | None = None, extra: Mapping[str, Any] | None = None
+    ) -> Column:
         """The scores as a column of a table."""
         return Column(
-            id,
-            short,
-            label,
-            kind,
-            dict(self.values),
-            self.mean,
-            self.interval,
-            self.au_intervals,
+            *heading,
+            values=self.values,
+            mean=self.mean,
+            interval=self.interval,
+            au_intervals=self.au_intervals,
             support=self.support,
-            extra={"people": self.people, "frames": self.frames},
+            extra={"people": self.people, "frames": self.frames, **(extra or {})},
+            margin=margin,
         )
 
 
@@ -68,18 +92,22 @@ class F1Scores:
 
     Attributes:
         method: Scores of the method.
-        floor: Scores of the rule that calls every action unit present in every frame.
-        margin: Mean F1 of the method minus that of the floor, with the 95 % interval over the same resampled
-            people: difference, low, high.
+        all_positive: Scores of the baseline that calls every action unit present in every frame.
+        margin: Mean F1 of the method minus that of the baseline, over the same resampled people.
         positives: Frames per action unit in which it is present.
         counts: Confusion counts ``[S,K,A,4]`` per person and fold, for differences of methods.
     """
 
     method: Scores
-    floor: Scores
-    margin: tuple[float, float, float]
+    all_positive: Scores
+    margin: Span
     positives: dict[str, int]
     counts: SubjectSums
+
+    @property
+    def support_text(self) -> dict[str, str]:
+        """``"AU1"`` → frames with it, of all that are coded."""
+        return {au: f"{n:,}/{self.method.support[au]:,}" for au, n in self.positives.items()}
 
 
 def icc_scores(path: Path, aus: list[int], score: str = "score", n_boot: int = 2000) -> Scores:
@@ -131,23 +159,24 @@ def f1_scores(
     strata = frame.groupby("person")["fold"].first().loc[list(counts.subjects)].to_numpy()
 
     def both(total: Sums) -> Sums:
-        method, floor = _with_mean(_f1_over_folds)(total), _with_mean(_floor_over_folds)(total)
-        return np.concatenate([method, floor, method[..., -1:] - floor[..., -1:]], axis=-1)
+        f1 = _with_mean(_f1_over_folds)
+        method, baseline = f1(total), f1(all_positive_counts(total))
+        return np.concatenate([method, baseline, method[..., -1:] - baseline[..., -1:]], axis=-1)
 
     result = bootstrap_by_subject(counts, both, n_boot=n_boot, seed=0, strata=strata)
     n = len(aus) + 1
     present = (labels == 1).sum(0)
     return F1Scores(
-        method=_scores(aus, _part(result, slice(0, n)), labels, frame),
-        floor=_scores(aus, _part(result, slice(n, 2 * n)), labels, frame),
+        method=_scores(aus, _slice(result, slice(0, n)), labels, frame),
+        all_positive=_scores(aus, _slice(result, slice(n, 2 * n)), labels, frame),
         margin=(float(result.estimate[-1]), float(result.low[-1]), float(result.high[-1])),
         positives={f"AU{au}": int(count) for au, count in zip(aus, present, strict=True)},
         counts=counts,
     )
 
 
-def f1_difference(method: F1Scores, other: F1Scores, n_boot: int = 2000) -> tuple[float, float, float]:
-    """Mean F1 of one method minus that of another on the same people: difference, low, high (95 %)."""
+def f1_difference(method: F1Scores, other: F1Scores, n_boot: int = 2000) -> Span:
+    """Mean F1 of one method minus that of another on the same people."""
     strata = method.counts.sums.sum(axis=(2, 3)).argmax(axis=1)
     result = bootstrap_by_subject(
         method.counts,
@@ -160,16 +189,107 @@ def f1_difference(method: F1Scores, other: F1Scores, n_boot: int = 2000) -> tupl
     return float(result.estimate), float(result.low), float(result.high)
 
 
+@dataclass(frozen=True)
+class SeedScores:
+    """One method, trained with several seeds, scored on the same people.
+
+    Attributes:
+        aus: Action units scored.
+        counts: Per seed, confusion counts ``[S,G+1,A,4]`` per person and gender.
+        people: Number of people, by gender.
+        frames: Number of frames.
+        n_boot: Bootstrap samples of people and seeds.
+    """
+
+    aus: tuple[int, ...]
+    counts: list[SubjectSums]
+    people: dict[str, int]
+    frames: int
+    n_boot: int = 2000
+
+    @classmethod
+    def read(cls, paths: Sequence[Path], aus: Sequence[int], threshold: float = 0.5) -> SeedScores:
+        """Read the predictions of each seed; above `threshold` is present."""
+        counts, first = [], pd.read_parquet(paths[0])
+        for path in paths:
+            frame = pd.read_parquet(path)
+            labels, scores = _columns(frame, aus, "label"), _columns(frame, aus, "score")
+            genders = [g if g in GENDERS else None for g in frame["gender"]]
+            persons = frame["person"].to_numpy(dtype=str)
+            counts.append(grouped_confusion_counts(scores, labels, persons, genders, GENDERS, threshold))
+        each = first.drop_duplicates("person")["gender"]
+        people = {g: int((each == g).sum()) for g in GENDERS}
+        return cls(tuple(aus), counts, {**people, "unknown": len(each) - sum(people.values())}, len(first))
+
+    @cached_property
+    def own(self) -> dict[str, Interval]:
+        """Every statistic with its interval."""
+        return bootstrap_fairness(self.counts, self.n_boot)
+
+    @cached_property
+    def all_positive(self) -> SeedScores:
+        """The baseline that calls every action unit present in every frame, on the same people."""
+        counts = [SubjectSums(c.subjects, all_positive_counts(c.sums)) for c in self.counts]
+        return replace(self, counts=counts)
+
+    def minus(self, other: SeedScores) -> dict[str, Interval]:
+        """Every statistic minus that of another method, people and seeds drawn in pairs."""
+        return bootstrap_fairness(self.counts, self.n_boot, baseline=other.counts)
+
+    def f1_column(self, heading: Heading) -> Column:
+        """F1 per action unit, and how far its mean is above that of the all-positive baseline."""
+        f1 = self.own["overall_f1"]
+        names = [f"AU{au}" for au in self.aus]
+        totals = self.counts[0].sums.sum((0, 1))
+        return Column(
+            *heading,
+            values={name: float(f1.estimate[i]) for i, name in enumerate(names)},
+            mean=float(f1.estimate[-1]),
+            interval=(float(f1.low[-1]), float(f1.high[-1])),
+            au_intervals={name: (float(f1.low[i]), float(f1.high[i])) for i, name in enumerate(names)},
+            support={name: int(totals[i].sum()) for i, name in enumerate(names)},
+            extra={
+                "f1_per_seed": self.per_seed("overall_f1"),
+                "f1_gap_per_seed": self.per_seed("f1_gap"),
+                "people": self.people,
+                "frames": self.frames,
+            },
+            margin=None if heading == ALL_POSITIVE else span(self.minus(self.all_positive), "F1"),
+        )
+
+    @property
+    def support_text(self) -> dict[str, str]:
+        """``"AU1"`` → frames with it, of all that are coded."""
+        coded = self.counts[0].sums.sum((0, 1))
+        return {f"AU{au}": f"{c[0] + c[2]:,}/{c.sum():,}" for au, c in zip(self.aus, coded, strict=True)}
+
+    def per_seed(self, name: str) -> list[float]:
+        """A statistic of each seed, mean over AUs."""
+        return [float(bootstrap_fairness(c, 1)[name].estimate[-1]) for c in self.counts]
+
+
+def statistics_column(intervals: dict[str, Interval], heading: Heading) -> Column:
+    """Means over AUs of all `STATISTICS` as a column."""
+    spans = {row: span(intervals, row) for row in STATISTICS}
+    return Column(
+        *heading,
+        values={row: value for row, (value, _, _) in spans.items()},
+        mean=None,
+        au_intervals={row: (low, high) for row, (_, low, high) in spans.items()},
+    )
+
+
+def span(intervals: dict[str, Interval], row: str) -> Span:
+    """Estimate, low and high of a row's mean over AUs."""
+    name, group = STATISTICS[row]
+    at = (-1,) if group is None else (group, -1)
+    found = intervals[name]
+    return float(found.estimate[at]), float(found.low[at]), float(found.high[at])
+
+
 def _f1_over_folds(total: Sums) -> Sums:
     """Counts ``[N,K,A,4]`` → mean over the folds ``[N,A]``."""
     return _mean(np.asarray(f1_from_counts(total)), axis=1)
-
-
-def _floor_over_folds(total: Sums) -> Sums:
-    """The same for the rule that calls every coded frame positive."""
-    tp, fp, fn, tn = np.moveaxis(total, -1, 0)
-    positive = np.stack([tp + fn, fp + tn, np.zeros_like(tp), np.zeros_like(tp)], axis=-1)
-    return _f1_over_folds(positive)
 
 
 def _with_mean(fn: Callable[[Sums], Sums]) -> Callable[[Sums], Sums]:
@@ -192,8 +312,8 @@ def _columns(frame: pd.DataFrame, aus: Sequence[int], suffix: str) -> Sums:
     return frame[[f"AU{au:02d}_{suffix}" for au in aus]].to_numpy(np.float64)
 
 
-def _part(result: Interval, part: slice) -> Interval:
-    return Interval(*(values[..., part] for values in result))
+def _slice(result: Interval, wanted: slice) -> Interval:
+    return Interval(*(values[..., wanted] for values in result))
 
 
 def _scores(aus: Sequence[int], result: Interval, labels: Sums, frame: pd.DataFrame) -> Scores:

@@ -37,9 +37,9 @@ class Stages:
 
     def summary(self) -> str:
         """One line: every stage's seconds, their sum and the largest memory of a process."""
-        parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
+        stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
         together = f"together {sum(self.seconds.values()) / 60:.1f} min"
-        return f"{parts}; {together}; largest process {peak_memory_gb():.1f} GB"
+        return f"{stages}; {together}; largest process {peak_memory_gb():.1f} GB"
 
 
 def peak_memory_gb() -> float:

@@ -3,7 +3,7 @@
     python benchmarks/judge/fgnet_starts.py [--seeds 3] [--jobs 2]
 
 Trainings of the mini table on the BP4D stand-in (fold 0), the same recipe for all starts, several seeds
-each; prints F1 of every seed, and the means' distance from the all-positive rule and from random weights
+each; prints F1 of every seed, and the means' distance from the all-positive baseline and from random weights
 with 95 % intervals over people and seeds, drawn in pairs. Finished trainings in `lightning_logs` are used
 again. About 4 minutes of one core per training.
 """
@@ -11,11 +11,11 @@ again. About 4 minutes of one core per training.
 import argparse
 from pathlib import Path
 
-from aukit.reproduce import data_origin as sources
-from aukit.reproduce.fairness_scores import SeedScores, span
-from aukit.reproduce.fgnet.tables import FGNetTables
-from aukit.reproduce.options import choose_setting
+from aukit.reproduce.captions import span_text
+from aukit.reproduce.fgnet.cells import FGNetCells
+from aukit.reproduce.options import choose_options
 from aukit.reproduce.parallel_runs import run_all
+from aukit.reproduce.scores import SeedScores, span
 
 STARTS = {
     "random weights": "[]",
@@ -31,36 +31,37 @@ def main() -> None:
     )
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--jobs", type=int, default=2)
-    words = parser.parse_args()
-    setting = choose_setting(("bp4d", "disfa"), "mini", Path("lightning_logs"), 0, words.jobs)
-    tables = FGNetTables(setting)
-    sources.make("bp4d", setting)
-    tables.prepare("bp4d")
+    arguments = parser.parse_args()
+    options = choose_options(("bp4d", "disfa"), "mini", Path("lightning_logs"), 0, arguments.jobs)
+    cells = FGNetCells(options)
+    bp4d = cells.corpora["bp4d"]
+    bp4d.make()
+    bp4d.prepare(cells.data_config("bp4d", 0)["init_args"])
     configs = {
-        f"{start}, seed {seed}": tables.config(
+        f"{start}, seed {seed}": cells.config(
             "fgnet/bp4d", "fold=0", f"model.weights={weights}", f"data.seed={seed}", f"seed={seed}"
         )
         for start, weights in STARTS.items()
-        for seed in range(words.seeds)
+        for seed in range(arguments.seeds)
     }
-    records = run_all(configs, setting.logs / "runs", setting.jobs, "trainings")
+    records = run_all(configs, options.runs, options.jobs, "trainings")
     scored = {
         start: SeedScores.read(
-            [Path(str(records[f"{start}, seed {seed}"].predictions)) for seed in range(words.seeds)],
-            tables.spec["aus"]["bp4d"],
+            [Path(str(records[f"{start}, seed {seed}"].predictions)) for seed in range(arguments.seeds)],
+            cells.spec["aus"]["bp4d"],
             0.0,
         )
         for start in STARTS
     }
     random = scored["random weights"]
-    print(f"floor {span(random.floor.own, 'F1')[0]:.3f}, {random.frames:,} frames of {random.people}")
+    baseline = random.all_positive
+    print(f"all positive {span(baseline.own, 'F1')[0]:.3f}, {random.frames:,} frames of {random.people}")
     for start, scores in scored.items():
         seeds = ", ".join(f"{f1:.3f}" for f1 in scores.per_seed("overall_f1"))
         print(f"{start}\n  F1 {span(scores.own, 'F1')[0]:.3f} ({seeds})")
-        for name, other in (("floor", random.floor), ("random weights", random)):
+        for name, other in (("all positive", baseline), ("random weights", random)):
             if other is not scores:
-                value, low, high = span(scores.minus(other), "F1")
-                print(f"  minus {name} {value:+.3f} [{low:+.3f}, {high:+.3f}]")
+                print(f"  minus {name} {span_text(span(scores.minus(other), 'F1'))}")
 
 
 if __name__ == "__main__":

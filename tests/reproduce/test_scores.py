@@ -1,10 +1,11 @@
-"""F1 of prediction files: against the plain metric, folds apart, the all-positive rule as floor."""
+"""F1 of prediction files: against the plain metric, folds apart, the all-positive baseline."""
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from aukit.metrics import multilabel_f1
+from aukit.reproduce.render.table import Heading
 from aukit.reproduce.scores import f1_difference, f1_scores
 
 AUS = [1, 12]
@@ -22,7 +23,7 @@ def predictions(path, people, seed, skill=1.0, frames=40):
     return path
 
 
-def test_one_fold_is_the_f1_of_all_frames_and_the_floor_that_of_calling_all_positive(tmp_path):
+def test_one_fold_is_the_f1_of_all_frames_and_the_baseline_that_of_calling_all_positive(tmp_path):
     path = predictions(tmp_path / "a.parquet", ["p", "q", "r"], 0)
     frame = pd.read_parquet(path)
     labels = frame[[f"AU{au:02d}_label" for au in AUS]].to_numpy()
@@ -30,13 +31,13 @@ def test_one_fold_is_the_f1_of_all_frames_and_the_floor_that_of_calling_all_posi
     found = f1_scores([path], AUS, n_boot=200)
     np.testing.assert_allclose(list(found.method.values.values()), multilabel_f1(scores, labels, 0.0))
     rate = np.nanmean(labels, axis=0)
-    np.testing.assert_allclose(list(found.floor.values.values()), 2 * rate / (1 + rate))
+    np.testing.assert_allclose(list(found.all_positive.values.values()), 2 * rate / (1 + rate))
     assert found.method.support == {"AU1": 115, "AU12": 120}
     assert found.positives["AU12"] == int(labels[:, 1].sum())
     value, low, high = found.margin
-    assert value == pytest.approx(found.method.mean - found.floor.mean)
+    assert value == pytest.approx(found.method.mean - found.all_positive.mean)
     assert low <= value <= high
-    column = found.method.column("a", "a", "method a", "ours")
+    column = found.method.column(Heading("a", "a", "method a", "ours"))
     assert column.extra == {"people": 3, "frames": 120}
     assert column.interval == found.method.interval
 
@@ -50,7 +51,9 @@ def test_folds_are_scored_apart_and_then_averaged(tmp_path):
     apart = [f1_scores([path], AUS, n_boot=100) for path in paths]
     for au in ("AU1", "AU12"):
         assert together.method.values[au] == pytest.approx(np.mean([f.method.values[au] for f in apart]))
-        assert together.floor.values[au] == pytest.approx(np.mean([f.floor.values[au] for f in apart]))
+        assert together.all_positive.values[au] == pytest.approx(
+            np.mean([f.all_positive.values[au] for f in apart])
+        )
     assert together.method.people == 5
     assert together.method.frames == 200
 

@@ -2,141 +2,153 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from aukit.reproduce.scores import F1Scores, f1_difference
-
-if TYPE_CHECKING:
-    from aukit.datamodules.folds import FoldDataModule
-    from aukit.reproduce.fgnet.tables import Cell, FGNetTables, Part
-    from aukit.training import Record
+from aukit.reproduce.captions import DataFacts, data_sentence, not_run_sentences, span_text, training_length
+from aukit.reproduce.scores import Scores, Span
 
 
-def caption(table: FGNetTables, data: dict[str, FoldDataModule], records: dict[Cell, Record]) -> list[str]:
+class Training(NamedTuple):
+    """One training.
+
+    Attributes:
+        experiment: Folder of its experiment file: ``fgnet`` or ``baselines``.
+        subset: Number of training frames; None for all.
+        config: Its resolved configuration.
+    """
+
+    experiment: str
+    subset: int | None
+    config: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the sentences below all tables state.
+
+    Attributes:
+        data: Data origin and size.
+        folds: Folds that are tested.
+        trainings: All trainings.
+        selections: Rules by which a checkpoint is chosen, as in the configurations.
+        people: Corpus → number of people to train, validate and test on.
+        remarks: Sentences about single methods.
+        not_run: What the published protocol has and this size has not.
+    """
+
+    data: DataFacts
+    folds: Sequence[int]
+    trainings: Sequence[Training]
+    selections: set[str]
+    people: Mapping[str, Sequence[int]]
+    remarks: Sequence[str]
+    not_run: Sequence[str]
+
+
+@dataclass(frozen=True)
+class SectionFacts:
+    """What the sentences below one table state.
+
+    Attributes:
+        scores: Scores of any method: they tell people and frames.
+        folds: Folds that are tested.
+        differences: Headings of two methods, and the mean F1 of the first minus that of the second.
+        licensed: Name of the corpus that the published scores are of.
+        published: Method → published mean F1, where others publish this comparison; else empty.
+        all_positive: Mean F1 of the all-positive baseline on FG-Net's frame lists, per fold; else empty.
+    """
+
+    scores: Scores
+    folds: Sequence[int]
+    differences: Sequence[tuple[str, str, Span]]
+    licensed: str
+    published: Mapping[str, float]
+    all_positive: Sequence[float]
+
+
+def caption(facts: Facts) -> list[str]:
     """Sentences below all tables."""
     return [
-        _source(table, data),
-        _scores(table),
-        *_trainings(table, records),
-        _selection(data, records),
-        *[
-            f"{m['short']}: {m['remark']}"
-            for id, m in table.methods.items()
-            if "remark" in m and table.is_run(id)
-        ],
-        *not_run(table),
+        _data(facts.data),
+        _scores(facts),
+        *_trainings(facts.trainings),
+        _selection(facts),
+        *facts.remarks,
+        *not_run_sentences(facts.data.profile, facts.not_run),
         "Published: FG-Net's code and README print no score, so none of its scores stands here.",
     ]
 
 
-def part_caption(table: FGNetTables, part: Part, scored: dict[str, F1Scores]) -> list[str]:
+def section_caption(facts: SectionFacts) -> list[str]:
     """Sentences below one table: who was tested, differences of methods on the same people."""
-    sentences = []
-    if scored:
-        method = next(iter(scored.values())).method
-        least, most = min(method.support.values()), max(method.support.values())
-        coded = f"{most:,}" if least == most else f"{least:,} to {most:,}"
-        folds = ", ".join(map(str, table.folds))
+    scores = facts.scores
+    least, most = min(scores.support.values()), max(scores.support.values())
+    coded = f"{most:,}" if least == most else f"{least:,} to {most:,}"
+    folds = ", ".join(map(str, facts.folds))
+    sentences = [
+        f"{scores.frames:,} frames of {scores.people} test people (fold {folds});"
+        f" {coded} coded frames per AU."
+    ]
+    if facts.differences:
+        differences = "; ".join(f"{a} − {b} {span_text(span)}" for a, b, span in facts.differences)
+        sentences.append(f"Differences on the same people: {differences}.")
+    if facts.published:
+        others = ", ".join(f"{name} {value:.3f}" for name, value in facts.published.items())
+        baseline = ", ".join(f"{value:.3f}" for value in facts.all_positive)
         sentences.append(
-            f"{method.frames:,} frames of {method.people} test people (fold {folds});"
-            f" {coded} coded frames per AU."
+            f"For context, on the licensed {facts.licensed}: mean F1 over three folds as printed in the"
+            f" result figures of forever208/FMAE-IAT: {others}; all-positive baseline on FG-Net's frame"
+            f" lists, folds 0, 1, 2: {baseline}."
         )
-    pairs = [(a, b) for a, b in table.spec["differences"] if a in scored and b in scored]
-    if part.columns is not table.methods:
-        pairs = [(other, "pyramid") for other in scored if other != "pyramid" and "pyramid" in scored]
-    differences = []
-    for a, b in pairs:
-        names = f"{part.columns[a]['short']} − {part.columns[b]['short']}"
-        differences.append(f"{names} {_interval(f1_difference(scored[a], scored[b]))}")
-    if differences:
-        sentences.append(f"Differences on the same people: {'; '.join(differences)}.")
-    if part.trained_on == part.tested_on and part.title.startswith("Within"):
-        sentences.append(_published(table, part.tested_on))
     return sentences
 
 
-def not_run(table: FGNetTables) -> list[str]:
-    """What the published protocol has and this size has not."""
-    missing = [f"fold {fold}" for fold in (0, 1, 2) if fold not in table.folds]
-    missing += [f"{n:,} training frames" for n in table.spec["subsets"] if n not in table.size["subsets"]]
-    missing += [f"head {h['id']}" for h in table.spec["heads"] if h["id"] not in table.size["heads"]]
-    here = table.setting.profile
-    return [f"Not run in {here}: {', '.join(missing)}."] if missing else []
-
-
-def _source(table: FGNetTables, data: dict[str, FoldDataModule]) -> str:
-    standins = [module.store.standin for module in data.values()]
-    if table.setting.source == "licensed":
-        return f"Source: licensed releases of BP4D and DISFA. Size: {table.setting.profile}."
-    made = ", ".join(
-        f"{s['recipe']['name']} version {s['version']}, seed {s['seed']}" for s in standins if s is not None
-    )
+def _data(facts: DataFacts) -> str:
+    sentence = data_sentence(facts)
+    if facts.standins is None:
+        return sentence
     return (
-        f"Source: rendered stand-ins of BP4D and DISFA (recipes {made}; no real face in them). Size:"
-        f" {table.setting.profile}. Our columns show that the machinery works; {table.setting.profile} does"
-        " not rank methods, least of all for real faces, and nothing here compares with published scores. The"
-        " ceiling is the F1 of one simulated coder judged by another on the same frames."
+        f"{sentence} Our columns show that the machinery works; {facts.profile} does not rank methods, least"
+        " of all for real faces, and nothing here compares with published scores. Raters: the F1 of one"
+        " simulated annotator judged by another on the same frames."
     )
 
 
-def _scores(table: FGNetTables) -> str:
+def _scores(facts: Facts) -> str:
     return (
         "Scores: F1 per AU over the frames of the fold's test people"
-        + (", mean over the folds" if len(table.folds) > 1 else "")
+        + (", mean over the folds" if len(facts.folds) > 1 else "")
         + "; a score above 0 is present (FG-Net: mean of the clamped heat map; image networks: logit)."
-        " Brackets and the lines 95 %: percentile intervals of 2,000 bootstrap samples of people. Over floor:"
-        " mean F1 minus that of calling every frame positive, on the same samples of people. One training"
-        f" seed ({table.setting.seed})."
+        " Brackets and the lines 95 %: percentile intervals of 2,000 bootstrap samples of people. Over all"
+        " pos.: mean F1 minus that of calling every frame positive, on the same samples of people. One"
+        f" training seed ({facts.data.seed})."
     )
 
 
-def _trainings(table: FGNetTables, records: dict[Cell, Record]) -> list[str]:
-    """One sentence per experiment and number of steps."""
+def _trainings(trainings: Sequence[Training]) -> list[str]:
+    """One sentence per experiment, naming each number of frames and steps once."""
     found: dict[str, list[str]] = {}
-    for cell, record in records.items():
-        data, trainer = record.config["data"]["init_args"], record.config["trainer"]
-        steps = trainer["max_epochs"] * (data["steps_per_epoch"] or 0)
-        length = f"{steps:,} steps" if steps else f"{trainer['max_epochs']} epochs"
-        frames = f"{cell.subset:,} frames" if cell.subset else "all frames"
-        model = record.config["model"]["init_args"]
+    for experiment, subset, config in trainings:
+        data, model = config["data"]["init_args"], config["model"]["init_args"]
+        frames = f"{subset:,} frames" if subset else "all frames"
         rates = [model["lr"]]
         rates += [model[k] for k in ("encoder_lr", "generator_lr", "backbone_lr") if model.get(k) is not None]
-        how = f"{length} of {data['batch_size']} crops of {data['size']} px, AdamW " + "/".join(
-            f"{rate:g}" for rate in rates
+        which = (
+            f"{frames} ({training_length(config)} of {data['batch_size']} crops of {data['size']} px, AdamW "
+            + "/".join(f"{rate:g}" for rate in rates)
+            + ")"
         )
-        kind = table.methods[cell.method]["experiment"]
-        which = f"{frames} ({how})"
-        if which not in found.setdefault(kind, []):
-            found[kind].append(which)
+        if which not in found.setdefault(experiment, []):
+            found[experiment].append(which)
     names = {"fgnet": "FG-Net", "baselines": "Image networks"}
     return [f"{names[kind]}: trained on {'; on '.join(lengths)}." for kind, lengths in found.items()]
 
 
-def _selection(data: dict[str, FoldDataModule], records: dict[Cell, Record]) -> str:
-    people = {
-        corpus: [_people(module, rows) for rows in (module.train_rows, module.val_rows, module.test_rows)]
-        for corpus, module in data.items()
-    }
-    counts = "; ".join(f"{corpus.upper()} {a}, {b} and {c}" for corpus, (a, b, c) in people.items())
-    chosen = {record.config["run"]["selection"] for record in records.values()}
+def _selection(facts: Facts) -> str:
+    counts = "; ".join(f"{corpus} {a}, {b} and {c}" for corpus, (a, b, c) in facts.people.items())
     best = "the checkpoint of the best mean F1 on held-out training people"
-    rule = " or ".join({"best": best, "last": "the last checkpoint"}[name] for name in sorted(chosen))
+    names = {"best": best, "last": "the last checkpoint"}
+    rule = " or ".join(names[name] for name in sorted(facts.selections))
     return f"Selection: {rule}; test people select nothing. People to train, validate and test on: {counts}."
-
-
-def _published(table: FGNetTables, corpus: str) -> str:
-    others = ", ".join(f"{name} {value:.3f}" for name, value in table.spec["published"][corpus].items())
-    floors = ", ".join(f"{value:.3f}" for value in table.spec["listed_floor"][corpus])
-    return (
-        f"For context, on the licensed {corpus.upper()}: mean F1 over three folds as printed in the result"
-        f" figures of forever208/FMAE-IAT: {others}; floor on FG-Net's frame lists, folds 0, 1, 2: {floors}."
-    )
-
-
-def _people(module: FoldDataModule, rows: Any) -> int:
-    return int(module.store.table.frame["person"].iloc[rows].nunique())
-
-
-def _interval(span: tuple[float, float, float]) -> str:
-    value, low, high = span
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"

@@ -2,85 +2,99 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
 
-from aukit.reproduce.render.table import Column
-
-if TYPE_CHECKING:
-    from aukit.datamodules.fera2017 import FERA2017DataModule
-    from aukit.reproduce.niinuma2021.tables import Table3
-    from aukit.store.balanced_set import BalancedSet
-    from aukit.training import Record
+from aukit.reproduce.captions import DataFacts, data_sentence, training_length
 
 
-def caption(
-    table: Table3,
-    corpus: FERA2017DataModule,
-    gan: Record,
-    sets: dict[str, BalancedSet],
-    records: dict[str, Record],
-    ours: list[Column],
-) -> list[str]:
+@dataclass(frozen=True)
+class Facts:
+    """What the caption states.
+
+    Attributes:
+        data: Data origin and size.
+        scored_partition: ``test`` or ``valid``.
+        scored_people: Number of people in it.
+        scored_frames: Number of their frames.
+        coded_frames: Per action unit, number of frames with a code, ascending.
+        training_people: Number of people trained on.
+        selection_people: Number of people who choose the checkpoint.
+        generator: Configuration of the generator's run.
+        estimator: Configuration of an estimator's run.
+        per_level: Images per intensity level and action unit.
+        images: Images in the synthetic training set.
+        every_image: What it would be if the training frames had every level.
+        references: Number of people with a reference image for AU0 normalization.
+        references_not_neutral: How many of these references show an action unit.
+        cross_entropies: Heading of an estimator → its final training cross-entropy.
+    """
+
+    data: DataFacts
+    scored_partition: str
+    scored_people: int
+    scored_frames: int
+    coded_frames: Sequence[int]
+    training_people: int
+    selection_people: int
+    generator: Mapping[str, Any]
+    estimator: Mapping[str, Any]
+    per_level: int
+    images: int
+    every_image: int
+    references: int
+    references_not_neutral: int
+    cross_entropies: Mapping[str, float]
+
+
+def caption(facts: Facts) -> list[str]:
     """Sentences of the caption, from the records of the runs."""
     return [
-        _source(table, corpus),
-        _scores(table, corpus, ours),
-        _generator(table, gan),
-        _sets(table, sets),
-        _estimators(table, records["none"]),
-        _references(records["au0"]),
-        _fit(ours),
+        _data(facts.data),
+        _scores(facts),
+        _generator(facts.generator, facts.data.profile),
+        _sets(facts),
+        _estimators(facts.estimator, facts.data.profile),
+        _references(facts),
+        _fit(facts),
         "Published columns: as printed in the paper, on FERA 2017 Test; its tuned loss weights are published"
         " only as a figure, and its column without normalization is the one with λ_ids 0.",
     ]
 
 
-def _source(table: Table3, corpus: FERA2017DataModule) -> str:
-    standin = corpus.store.standin
-    if standin is None:
-        return f"Source: licensed FERA 2017 release. Size: {table.setting.profile}."
+def _data(facts: DataFacts) -> str:
+    sentence = data_sentence(facts)
+    if facts.standins is None:
+        return sentence
     return (
-        f"Source: rendered stand-in of FERA 2017 (recipe {standin['recipe']['name']} version"
-        f" {standin['version']}, seed {standin['seed']}; no real face in it). Size: {table.setting.profile}."
-        " Our columns show that the machinery works; they rank no method for real faces and do not compare"
-        " with the published ones. The ceiling is the ICC of two simulated coders on the scored frames."
+        f"{sentence} Our columns show that the machinery works; they rank no method for real faces and do not"
+        " compare with the published ones. Raters: the ICC of two simulated annotators on the scored frames."
     )
 
 
-def _scores(table: Table3, corpus: FERA2017DataModule, ours: list[Column]) -> str:
-    support = sorted(ours[0].support.values())
-    extra = ours[0].extra
-    people = {name: _people(corpus, rows) for name, rows in _splits(corpus).items()}
-    where = {"test": "Test", "valid": "Valid (the labels of Test are not public)"}[table.scored_partition]
-    selected = "Valid" if table.scored_partition == "test" else "held-out training"
+def _scores(facts: Facts) -> str:
+    least, most = facts.coded_frames[0], facts.coded_frames[-1]
+    where = {"test": "Test", "valid": "Valid (the labels of Test are not public)"}[facts.scored_partition]
+    selected = "Valid" if facts.scored_partition == "test" else "held-out training"
     return (
-        f"Scores: ICC(3,1) over {extra['frames']:,} frontal frames of {extra['people']} people of {where}"
-        f" ({support[0]:,} to {support[-1]:,} coded frames per AU); 95 % percentile intervals of 2,000"
-        f" bootstrap samples of people; one training seed ({table.setting.seed}). Trained on"
-        f" {people['train']} people; checkpoint of the best ICC on {people['val']} {selected} people;"
-        " the scored people select nothing."
+        f"Scores: ICC(3,1) over {facts.scored_frames:,} frontal frames of {facts.scored_people} people of"
+        f" {where} ({least:,} to {most:,} coded frames per AU); 95 % percentile intervals of 2,000 bootstrap"
+        f" samples of people; one training seed ({facts.data.seed}). Trained on {facts.training_people}"
+        f" people; checkpoint of the best ICC on {facts.selection_people} {selected} people; the scored"
+        " people select nothing."
     )
 
 
-def _splits(corpus: FERA2017DataModule) -> dict[str, object]:
-    return {"train": corpus.train_rows, "val": corpus.val_rows}
-
-
-def _people(corpus: FERA2017DataModule, rows: object) -> int:
-    return int(corpus.store.table.frame["person"].iloc[rows].nunique())  # type: ignore[call-overload]
-
-
-def _generator(table: Table3, gan: Record) -> str:
-    model, data = gan.config["model"]["init_args"], gan.config["data"]["init_args"]
-    epochs, per_epoch = gan.config["trainer"]["max_epochs"], data["steps_per_epoch"]
-    steps = f"{epochs * per_epoch:,} steps" if per_epoch else f"{epochs} epochs"
+def _generator(config: Mapping[str, Any], profile: str) -> str:
+    model, data = config["model"]["init_args"], config["data"]["init_args"]
     text = (
         f"Generator: GANimation at {model['image_size']} px after 3D registration, width"
-        f" {model['generator_width']}, {model['generator_blocks']} residual blocks, {steps} of"
-        f" {data['batch_size']} pairs; λ_adv {model['lambda_adv']:g}, λ_exp {model['lambda_exp']:g}, λ_idt"
+        f" {model['generator_width']}, {model['generator_blocks']} residual blocks, {training_length(config)}"
+        f" of {data['batch_size']} pairs; λ_adv {model['lambda_adv']:g}, λ_exp {model['lambda_exp']:g}, λ_idt"
         f" {model['lambda_idt']:g}, λ_ids {model['lambda_ids']:g}, λ_gp {model['lambda_gp']:g}."
     )
-    if table.setting.profile == "paper":
+    if profile == "paper":
         return text
     return (
         f"{text} Deviations from the paper (224 px, width 64, 6 blocks, λ 1/160/10, λ_ids 0, 5 critic steps"
@@ -99,49 +113,45 @@ def _generator(table: Table3, gan: Record) -> str:
     )
 
 
-def _sets(table: Table3, sets: dict[str, BalancedSet]) -> str:
-    plan = sets["synthetic"].plan
-    share = len(plan) / (table.size["per_level"] * 6 * len(table.aus))
-    absent = "" if share == 1 else " (levels that no training frame has are absent)"
+def _sets(facts: Facts) -> str:
+    absent = "" if facts.images == facts.every_image else " (levels that no training frame has are absent)"
     return (
-        f"Training sets: semantic resampling, {table.size['per_level']:,} images per level and AU (paper:"
-        f" 5,000), {len(plan):,} in all{absent}; real frames are down- or up-sampled to the same counts."
+        f"Training sets: semantic resampling, {facts.per_level:,} images per level and AU (paper: 5,000),"
+        f" {facts.images:,} in all{absent}; frames that are not synthesised are down- or up-sampled to the"
+        " same counts."
     )
 
 
-def _estimators(table: Table3, record: Record) -> str:
-    model, data = record.config["model"]["init_args"], record.config["data"]["init_args"]
+def _estimators(config: Mapping[str, Any], profile: str) -> str:
+    model, data = config["model"]["init_args"], config["data"]["init_args"]
     networks = {
         "trunk": "one small convolutional trunk with batch norm, a head per AU",
         "vgg16": "VGG16, one per AU",
         "vgg16_bn": "VGG16 with batch norm, one per AU",
     }
     start = "ImageNet weights" if model["weights"] else "random initialisation"
-    epochs, per_epoch = record.config["trainer"]["max_epochs"], data["steps_per_epoch"]
-    length = f"{epochs * per_epoch:,} steps" if per_epoch else f"{epochs} epochs"
     decoding = {"argmax": "likeliest level", "expectation": "expected level"}[model["decoding"]]
     if model["other_heads"]:
         decoding += "; each image also trains the heads of its other AUs"
     if data["jitter"]:
         decoding += "; flips, small changes of light and place"
-    paper = "" if table.setting.profile == "paper" else " (paper: VGG16 per AU from ImageNet, Adam 5e-5)"
+    paper = "" if profile == "paper" else " (paper: VGG16 per AU from ImageNet, Adam 5e-5)"
     return (
-        f"Estimators: {networks[model['network']]}, {start}, {length} of {data['batch_size']} images,"
-        f" learning rate {model['lr']:g}; decoded as the {decoding}{paper}."
+        f"Estimators: {networks[model['network']]}, {start}, {training_length(config)} of"
+        f" {data['batch_size']} images, learning rate {model['lr']:g}; decoded as the {decoding}{paper}."
     )
 
 
-def _references(record: Record) -> str:
-    people, lacking = (record.notes["data"][key] for key in ("references", "references_not_neutral"))
+def _references(facts: Facts) -> str:
     return (
-        f"AU0 normalization: {lacking} of {people} people have no frame with every AU at 0; their least"
-        " expressive frame is subtracted instead. The labels of all people, scored ones too, choose these"
-        " frames."
+        f"AU0 normalization: {facts.references_not_neutral} of {facts.references} people have no frame with"
+        " every AU at 0; their least expressive frame is subtracted instead. The labels of all people, scored"
+        " ones too, choose these frames."
     )
 
 
-def _fit(ours: list[Column]) -> str:
-    entropies = ", ".join(f"{c.short} {c.extra['final_cross_entropy']:.2f}" for c in ours)
+def _fit(facts: Facts) -> str:
+    entropies = ", ".join(f"{name} {value:.2f}" for name, value in facts.cross_entropies.items())
     return (
         "Final training cross-entropy (chance 1.79; from 1.70 on an estimator counts as not fitted):"
         f" {entropies}."

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
-from aukit.reproduce.fairness_scores import SeedScores, span
+from aukit.reproduce.captions import DataFacts, data_sentence, not_run_sentences, span_text, training_length
 from aukit.reproduce.render.statistics_table import is_significant
+from aukit.reproduce.scores import Span
 
-if TYPE_CHECKING:
-    from aukit.datamodules import PairedDataModule
-    from aukit.reproduce.pm2.tables import Cell, PM2Tables
-    from aukit.training import Record
+COMPARED = ("F1", "F1 gap", "worst group's F1", "equal opportunity")
+"""Statistics whose differences the caption names where they are significant."""
 
 FAIRNESS = (
     "Gaps are the best minus the worst gender per AU, then the mean over AUs; a gap is never negative, so its"
@@ -27,146 +28,140 @@ DIFFERENCES = (
 )
 
 
-def caption(
-    table: PM2Tables, data: PairedDataModule, starts: dict[int, Record], records: dict[Cell, Record]
-) -> list[str]:
+@dataclass(frozen=True)
+class Facts:
+    """What the sentences below all tables state.
+
+    Attributes:
+        data: Data origin and size.
+        source_people: Number of people of the source who train, select and are held out.
+        triplets: Number of frames with both avatars.
+        triplets_by_gender: The same by gender.
+        target_frames: Number of unlabelled frames adapted to.
+        adapted_people: Number of people in them.
+        adapted_to: Who these people are.
+        tested_people: Number of people of the target who are tested.
+        start: Configuration of a source-trained start.
+        method: Configuration of a method's run.
+        seeds: Seeds of the trainings.
+        selections: Rules by which a checkpoint was chosen.
+        above_all_positive: Source only minus the all-positive baseline, F1 on held-out people of the source.
+        differences: Method → statistic of `COMPARED` → its difference to source only.
+        not_run: Methods and ablations that this size leaves out.
+    """
+
+    data: DataFacts
+    source_people: Sequence[int]
+    triplets: int
+    triplets_by_gender: Mapping[str, int]
+    target_frames: int
+    adapted_people: int
+    adapted_to: str
+    tested_people: int
+    start: Mapping[str, Any]
+    method: Mapping[str, Any]
+    seeds: Sequence[int]
+    selections: set[str]
+    above_all_positive: Span
+    differences: Mapping[str, Mapping[str, Span]]
+    not_run: Sequence[str]
+
+
+def caption(facts: Facts) -> list[str]:
     """Sentences below all tables."""
     return [
-        _source(table, data),
-        _people(table, data),
-        _trainings(starts, records),
-        _selection(records),
-        _scores(table),
-        _floor(table, records),
-        *_reading(table, records),
-        *not_run(table),
+        _data(facts.data),
+        _people(facts),
+        _trainings(facts),
+        f"Selection: {'; '.join(sorted(facts.selections))}. No label of the target selects anything.",
+        _scores(facts),
+        _baseline(facts.above_all_positive),
+        _significant(facts.differences),
+        _limits(facts),
+        *not_run_sentences(facts.data.profile, facts.not_run, "; "),
         "Published: the tables of the paper were not at hand, so none of its numbers stands here.",
     ]
 
 
-def people(scores: SeedScores) -> str:
-    """Whom the scores of one table are of."""
-    by_gender = scores.people
-    unknown = f", {by_gender['unknown']} of unknown gender" if by_gender["unknown"] else ""
-    women, men = by_gender["female"], by_gender["male"]
-    return f"{scores.frames:,} frames of {women} women and {men} men{unknown}."
+def people_sentence(frames: int, people: Mapping[str, int]) -> str:
+    """Whom the scores of one table are of: frames, and people by gender."""
+    unknown = f", {people['unknown']} of unknown gender" if people["unknown"] else ""
+    return f"{frames:,} frames of {people['female']} women and {people['male']} men{unknown}."
 
 
-def not_run(table: PM2Tables) -> list[str]:
-    """What this size leaves out."""
-    left = [m["label"] for m in table.spec["methods"] if m["id"] not in table.methods]
-    left += [a["label"] for a in table.spec["ablations"] if a["id"] not in table.ablations]
-    return [f"Not run in {table.setting.profile}: {'; '.join(left)}."] if left else []
+def _data(facts: DataFacts) -> str:
+    sentence = data_sentence(facts)
+    if facts.standins is None:
+        return f"{sentence} The avatars are rendered."
+    return f"{sentence} The recipes of the data were fixed before any method ran."
 
 
-def _source(table: PM2Tables, data: PairedDataModule) -> str:
-    if table.setting.source == "licensed":
-        return f"Source of the data: licensed releases. Size: {table.setting.profile}."
-    made = ", ".join(f"{name} version {s['version']}" for name, s in data.notes["standins"].items() if s)
+def _people(facts: Facts) -> str:
+    train, select, held_out = facts.source_people
+    women, men = facts.triplets_by_gender["female"], facts.triplets_by_gender["male"]
+    frames = "real frames" if facts.data.standins is None else "stand-in frames"
     return (
-        f"Source of the data: rendered stand-ins and avatars, seed {table.setting.seed} ({made}; no real face"
-        f" in them). Size: {table.setting.profile}. The recipes of the data were fixed before any method ran."
+        f"People of the source who train, select and are held out: {train}, {select} and {held_out}."
+        f" {facts.triplets:,} {frames} ({women:,} of women, {men:,} of men), each with a female and a male"
+        f" avatar. Adapted to {facts.target_frames:,} unlabelled frames of {facts.adapted_people}"
+        f" {facts.adapted_to}; tested on {facts.tested_people} others."
     )
 
 
-def _people(table: PM2Tables, data: PairedDataModule) -> str:
-    notes, source, target = data.notes, data.source, data.target
-    counts = [
-        len({*part.store.table.frame["person"].iloc[rows]})
-        for part, rows in (
-            (source, source.train_rows),
-            (source, source.val_rows),
-            (source, source.test_rows),
-            (target, data.target_rows),
-            (target, target.test_rows),
-        )
-    ]
-    women, men = notes["real_frames_by_gender"]["female"], notes["real_frames_by_gender"]["male"]
-    return (
-        f"People of the source who train, select and are held out: {counts[0]}, {counts[1]} and {counts[2]}."
-        f" {notes['triplets']:,} real frames ({women:,} of women, {men:,} of men), each with a female and a"
-        f" male avatar. Adapted to {notes['target_frames']:,} unlabelled frames of {counts[3]}"
-        f" {notes['adapted_to']}; tested on {counts[4]} others."
-    )
-
-
-def _trainings(starts: dict[int, Record], records: dict[Cell, Record]) -> str:
-    start, some = next(iter(starts.values())), next(iter(records.values()))
-    model, data = some.config["model"]["init_args"], some.config["data"]["init_args"]
+def _trainings(facts: Facts) -> str:
+    model, data = facts.method["model"]["init_args"], facts.method["data"]["init_args"]
     size = data["source"]["init_args"]["size"]
     target = data.get("target_batch_size") or data["batch_size"]
-    seeds = ", ".join(map(str, starts))
-    weights = start.config["model"]["init_args"].get("weights")
+    weights = facts.start["model"]["init_args"].get("weights")
     begun = f"from the weights {Path(weights).name}" if weights else "from random weights"
     return (
-        f"One source-trained start per seed (real frames only, {_steps(start)} steps {begun}), shared by all"
-        " methods;"
-        f" then {_steps(some)} steps of every method, source only included, with {data['batch_size']} frames"
-        f" per labelled stream and {target} of the target, crops of {size} px, {model['backbone']}, Adam"
-        f" {model['lr']:g}. Seeds: {seeds}."
+        f"One source-trained start per seed (without avatars, {training_length(facts.start)} {begun}), shared"
+        f" by all methods; then {training_length(facts.method)} of every method, source only included, with"
+        f" {data['batch_size']} frames per labelled stream and {target} of the target, crops of {size} px,"
+        f" {model['backbone']}, Adam {model['lr']:g}. Seeds: {', '.join(map(str, facts.seeds))}."
     )
 
 
-def _selection(records: dict[Cell, Record]) -> str:
-    rules = sorted({str(record.notes["selection"]) for record in records.values()})
-    return f"Selection: {'; '.join(rules)}. No label of the target selects anything."
-
-
-def _scores(table: PM2Tables) -> str:
+def _scores(facts: Facts) -> str:
     return (
         "Scores: a mean probability of the heads above 0.5 is present; F1 per AU over all frames of the"
         " people, mean over AUs; mean over the seeds. Brackets and the lines 95 %: percentile intervals of"
-        f" 2,000 bootstrap samples of people, within their gender, and of the {len(table.seeds)} seeds with"
+        f" 2,000 bootstrap samples of people, within their gender, and of the {len(facts.seeds)} seeds with"
         " replacement."
     )
 
 
-def _floor(table: PM2Tables, records: dict[Cell, Record]) -> str:
+def _baseline(above: Span) -> str:
     """Whether source-only has learned anything, where it should."""
-    scores = table.scores(records, table.spec["baseline"], "source")
-    found = span(scores.minus(scores.floor), "F1")
-    verdict = "beats" if found[1] > 0 else "does not beat"
-    return f"On held-out people of the source, source only {verdict} the floor: F1 {_interval(found)}."
-
-
-def _reading(table: PM2Tables, records: dict[Cell, Record]) -> list[str]:
-    """What is significant, and how small an effect could have been."""
-    found: list[str] = []
-    widths: dict[str, list[float]] = {"F1": [], "F1 gap": []}
-    rows = ("F1", "F1 gap", "worst group's F1", "equal opportunity")
-    for id, method in table.methods.items():
-        if id == table.spec["baseline"]:
-            continue
-        minus = table.difference(records, id, table.spec["baseline"])
-        spans = {row: span(minus, row) for row in rows}
-        found += [
-            f"{method['short']} {row} {_interval(each)}"
-            for row, each in spans.items()
-            if is_significant(each[1:])
-        ]
-        for row, ends in widths.items():
-            ends.append((spans[row][2] - spans[row][1]) / 2)
-    which = ", ".join(rows)
-    sentences = [
-        f"Significant against source only, of {which}: {'; '.join(found)}."
-        if found
-        else f"No method differs significantly from source only in any of {which}."
-    ]
-    f1, gap = (max(ends) for ends in widths.values())
-    nothing = "; nan: none at all" if f1 + gap != f1 + gap else ""
-    sentences.append(
-        f"What {table.setting.profile} can show: that every step of the methods runs, and differences from"
-        f" source only of more than about {f1:.3f} in F1 and {gap:.3f} in its gap (half the widest interval"
-        f"{nothing}). It cannot show smaller ones, which method is best, or anything about real faces."
+    verdict = "beats" if above[1] > 0 else "does not beat"
+    return (
+        f"On held-out people of the source, source only {verdict} the all-positive baseline: F1"
+        f" {span_text(above)}."
     )
-    return sentences
 
 
-def _steps(record: Record) -> str:
-    trainer, data = record.config["trainer"], record.config["data"]["init_args"]
-    return f"{trainer['max_epochs'] * (data['steps_per_epoch'] or 0):,}"
+def _significant(differences: Mapping[str, Mapping[str, Span]]) -> str:
+    found = [
+        f"{method} {row} {span_text(each)}"
+        for method, rows in differences.items()
+        for row, each in rows.items()
+        if is_significant(each[1:])
+    ]
+    which = ", ".join(COMPARED)
+    if found:
+        return f"Significant against source only, of {which}: {'; '.join(found)}."
+    return f"No method differs significantly from source only in any of {which}."
 
 
-def _interval(found: tuple[float, float, float]) -> str:
-    value, low, high = found
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]"
+def _limits(facts: Facts) -> str:
+    """How small an effect could have been."""
+    f1, gap = (
+        max((rows[row][2] - rows[row][1]) / 2 for rows in facts.differences.values()) for row in COMPARED[:2]
+    )
+    nothing = "; nan: none at all" if f1 + gap != f1 + gap else ""
+    return (
+        f"What {facts.data.profile} can show: that every step of the methods runs, and differences from"
+        f" source only of more than about {f1:.3f} in F1 and {gap:.3f} in its gap (half the widest"
+        f" interval{nothing}). It cannot show smaller ones, which method is best, or anything about real"
+        " faces."
+    )

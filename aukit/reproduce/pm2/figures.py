@@ -1,16 +1,15 @@
-"""Figures beside PM2's tables: the gender gap against F1; where features of real and rendered faces lie."""
+"""Figures beside PM2's tables: the gender gap against F1; where features of frames and of avatars lie."""
 
 from __future__ import annotations
 
-import io
-import textwrap
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 import numpy.typing as npt
 
-from aukit.reproduce.fairness_scores import SeedScores, span
+from aukit.reproduce.render.figure import legend_beside, new_figure, png
+from aukit.reproduce.scores import SeedScores, span
 
 if TYPE_CHECKING:
     from aukit.datamodules import PairedDataModule
@@ -28,7 +27,7 @@ def gap_against_f1(scored: Mapping[str, SeedScores], labels: Mapping[str, str], 
         labels: Method → name.
         title: What stands above the picture.
     """
-    figure = _figure(7.5, 5, title)
+    figure = new_figure(7.5, 5, title, 9)
     axes = figure.add_subplot()
     for k, (id, scores) in enumerate(scored.items()):
         (x, *x_ends), (y, *y_ends) = (span(scores.own, row) for row in ("F1", "F1 gap"))
@@ -42,8 +41,8 @@ def gap_against_f1(scored: Mapping[str, SeedScores], labels: Mapping[str, str], 
     axes.set_xlabel("mean F1 on the target")
     axes.set_ylabel("mean gap of F1 between the genders")
     axes.set_title("Dots: mean of the seeds with 95 % intervals; crosses: single seeds", fontsize=9)
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    return _png(figure)
+    legend_beside(axes, 8)
+    return png(figure)
 
 
 def embeddings(
@@ -60,10 +59,10 @@ def embeddings(
         data: What they were trained on, set up.
         labels: Method → name.
         title: What stands above the picture.
-        frames: Frames of each kind: real and avatars of the same triplets, and test frames of the target.
+        frames: Frames of each kind: source frames with their avatars, and test frames of the target.
     """
     images = _images(data, frames)
-    figure = _figure(4 * len(records), 4.6, title)
+    figure = new_figure(4 * len(records), 4.6, title, 9)
     for place, (id, record) in enumerate(records.items(), start=1):
         axes = figure.add_subplot(1, len(records), place)
         features = {kind: _features(record, each) for kind, each in images.items()}
@@ -77,8 +76,8 @@ def embeddings(
         axes.set_xticks([])
         axes.set_yticks([])
         if place == len(records):
-            axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
-    return _png(figure)
+            legend_beside(axes, 8)
+    return png(figure)
 
 
 def principal_components(features: npt.NDArray[np.float32], number: int = 2) -> npt.NDArray[np.float64]:
@@ -93,13 +92,13 @@ def _images(data: PairedDataModule, frames: int) -> dict[str, npt.NDArray[np.uin
     dataset, _ = data.train_batches()
     chosen = _spread(len(dataset), frames)
     images = {
-        {"real": "real, source"}.get(name, f"{name} avatar"): np.asarray(
+        {"real": "source frame"}.get(name, f"{name} avatar"): np.asarray(
             dataset.stores[name].images[rows[chosen]]
         )
         for name, rows in dataset.triplets.items()
     }
     tested = data.target.test_rows
-    images["real, target"] = np.asarray(data.target.store.images[tested[_spread(len(tested), frames)]])
+    images["target frame"] = np.asarray(data.target.store.images[tested[_spread(len(tested), frames)]])
     return images
 
 
@@ -116,24 +115,8 @@ def _features(record: Record, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.f
 
     module = PM2Module.load_from_checkpoint(record.checkpoint, map_location="cpu", weights_only=True).eval()
     with torch.no_grad():
-        parts = [
+        batches = [
             module.network.backbone(images_to_tensor(batch).float() / 255)
             for batch in np.array_split(images, max(1, len(images) // 64))
         ]
-    return np.asarray(torch.cat(parts).numpy())
-
-
-def _figure(width: float, height: float, title: str) -> Any:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    figure.suptitle(textwrap.fill(title, 100, break_on_hyphens=False), fontsize=9)
-    return figure
-
-
-def _png(figure: Any) -> bytes:
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return out.getvalue()
+    return np.asarray(torch.cat(batches).numpy())

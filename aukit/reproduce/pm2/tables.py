@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
-from aukit.datasets.folds import fold_splits
-from aukit.errors import ConfigError
 from aukit.metrics import Interval
-from aukit.reproduce import data_origin as sources
 from aukit.reproduce.base import Reproduction
-from aukit.reproduce.fairness_scores import STATISTICS, SeedScores, statistics_column
-from aukit.reproduce.options import Setting
-from aukit.reproduce.pm2 import caption as pm2_caption
-from aukit.reproduce.pm2 import figures as pm2_figures
+from aukit.reproduce.captions import not_run_sentences
+from aukit.reproduce.data_origin import count_people
+from aukit.reproduce.pm2 import caption as captions
+from aukit.reproduce.pm2 import figures
+from aukit.reproduce.pm2.cells import Cell, PM2Cells
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.statistics_table import StatisticsTable
-from aukit.reproduce.render.table import Column, Table
+from aukit.reproduce.render.table import ALL_POSITIVE, Column, Table
+from aukit.reproduce.scores import STATISTICS, SeedScores, span, statistics_column
 from aukit.reproduce.timing import Stages
 from aukit.utils.files import write_atomic
 
@@ -26,99 +25,24 @@ if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is prin
     from aukit.datamodules import PairedDataModule
     from aukit.training import Record
 
-SOURCE_PREDICTIONS = "predictions-on-source.parquet"
+HELD_OUT = "source"
+"""Who is tested besides the target's people: the held-out people of the source domain."""
 
 
-@dataclass(frozen=True)
-class Cell:
-    """One training: a method or an ablation of PM2, with a seed."""
-
-    id: str
-    seed: int
-
-    @property
-    def name(self) -> str:
-        """Name in progress and provenance."""
-        return f"{self.id}-seed{self.seed}"
-
-
-class PM2Tables(Reproduction):
+class PM2Tables(Reproduction[PM2Cells]):
     """A source-trained start per seed, then every method from it, scored on target people nobody adapted to.
 
     Args:
-        setting: Source and size.
+        options: Data origin and size.
+        target: Unlabelled corpus; None for the first one of the YAML file.
     """
 
-    name = "pm2"
-    corpora = ("bp4d", "disfa")
-    experiments = ("pm2/disfa",)
-    target: ClassVar[str] = "disfa"
-
-    def __init__(self, setting: Setting) -> None:
-        super().__init__(setting)
-        self.folder = setting.logs / "tables" / f"pm2-{self.target}" / setting.name
-        self.spec["title"] = self.spec["title"].format(target=NAMES[self.target])
-        self.aus: list[int] = self.spec["targets"][self.target]["aus"]
-        self.methods = {m["id"]: m for m in self.spec["methods"] if setting.profile in m["sizes"]}
-        self.ablations = {a["id"]: a for a in self.spec["ablations"] if a["id"] in self.size["ablations"]}
-        self.seeds = [setting.seed + k for k in range(self.size["seeds"])]
-        self._scores: dict[tuple[str, str], SeedScores] = {}
-        self._differences: dict[tuple[str, str], dict[str, Interval]] = {}
-
-    @classmethod
-    def for_target(cls, target: str | None) -> type[Reproduction]:
-        """The tables towards a target: ``disfa`` (also None) or ``gft``."""
-        kinds: dict[str | None, type[PM2Tables]] = {None: PM2Tables, "disfa": PM2Tables, "gft": PM2ToGFT}
-        if target not in kinds:
-            raise ConfigError(f"--target {target}: unknown; choose disfa or gft")
-        return kinds[target]
-
-    # ----------------------------------------------------------------- what it is made of
-
-    @property
-    def fold(self) -> int:
-        """Fold of the source whose people are held out."""
-        fold: int = self.spec["source_fold"]
-        return fold
-
-    @property
-    def pairs(self) -> Path:
-        """Folder of the avatars that the source's training people drive."""
-        from aukit.simulation.pairs.recorder import VERSION
-
-        name = f"pairs-bp4d-fold{self.fold}-{self.setting.name}-v{VERSION}"
-        return self.setting.logs / "standins" / name
-
-    def run_config(self, seed: int, *words: str) -> dict[str, Any]:
-        """Configuration of a training: where everything is, the action units, the seed, `words`."""
-        stores, aus = self.setting.logs / "stores", f"[{','.join(map(str, self.aus))}]"
-        common = [
-            f"data.source.root={sources.root('bp4d', self.setting)}",
-            f"data.source.fold={self.fold}",
-            f"data.target.root={sources.root(self.target, self.setting)}",
-            f"data.avatars.root={self.pairs}",
-            *(f"data.{part}.cache={stores}" for part in ("source", "target", "avatars")),
-            f"model.aus={aus}",
-            f"data.aus={aus}",
-            f"data.seed={seed}",
-            f"seed={seed}",
-        ]
-        return self.config(self.experiments[0], *common, *words)
-
-    def cells(self) -> dict[Cell, list[str]]:
-        """Every training after the start, with its words."""
-        full = self.methods["pm2"]["words"]
-        kinds = {id: m["words"] for id, m in self.methods.items()}
-        kinds |= {id: [*full, *a["words"]] for id, a in self.ablations.items()}
-        return {Cell(id, seed): words for seed in self.seeds for id, words in kinds.items()}
-
-    # ----------------------------------------------------------------- the chain
+    cells_type = PM2Cells
 
     def make(self, stages: Stages) -> Report:
         """Corpora, avatars, registration, starts, methods, tables and figures."""
         with stages.stage("corpora"):
-            for corpus in self.corpora:
-                sources.make(corpus, self.setting)
+            self.make_corpora()
         with stages.stage("avatars"):
             self.render()
         with stages.stage("registration"):
@@ -128,245 +52,251 @@ class PM2Tables(Reproduction):
         with stages.stage("methods"):
             records = self.train_methods(starts)
         with stages.stage("scores"):
-            report = self.tabulate(data, starts, records)
-            self.draw(data, records)
+            results = Results(self.cells, records)
+            report = self.tabulate(data, starts, results)
+            self.draw(data, results)
         return report
 
     def render(self) -> None:
-        """A woman and a man for every training frame of the source."""
+        """A woman and a man for every training frame of the labelled corpus."""
         from aukit.simulation import write_avatar_pairs
 
-        parts, _ = fold_splits(self.fold)
-        root = sources.root("bp4d", self.setting)
-        size, seed = self.size["pair_size"], self.setting.seed
-        print(write_avatar_pairs(self.pairs, "bp4d", root, size=size, seed=seed, partitions=parts))
+        source = self.cells.source
+        summary = write_avatar_pairs(
+            self.cells.pairs,
+            source.name,
+            source.root,
+            size=self.cells.size["pair_size"],
+            seed=self.options.seed,
+            partitions=self.cells.training_partitions,
+        )
+        print(summary)
 
     def prepare(self) -> PairedDataModule:
         """Crop every frame and render, and see that all goes together."""
         from aukit.training.instantiate import build_datamodule, resolve
 
-        config = self.run_config(self.setting.seed)
-        built: Any = build_datamodule(resolve(config))
+        built: Any = build_datamodule(resolve(self.cells.run_config(self.options.seed)))
         data: PairedDataModule = built
         data.prepare_data()
         data.setup("fit")
-        for part in (data.source, data.target, data.avatars):
-            print(part.store.summary() if part else "", flush=True)
+        for each in (data.source, data.target, data.avatars):
+            print(each.store.summary() if each else "", flush=True)
         return data
 
     def train_starts(self) -> dict[int, Record]:
         """One source-trained network per seed, shared by all methods."""
         from aukit.reproduce.parallel_runs import run_all
 
-        words = [*self.spec["start"], *self.size["start_words"]]
-        configs = {Cell("start", seed).name: self.run_config(seed, *words) for seed in self.seeds}
-        records = run_all(configs, self.setting.logs / "runs", self.setting.jobs, "starts")
-        return {seed: records[Cell("start", seed).name] for seed in self.seeds}
+        configs = {_start(seed): self.cells.start_config(seed) for seed in self.cells.seeds}
+        records = run_all(configs, self.options.runs, self.options.jobs, "starts")
+        return {seed: records[_start(seed)] for seed in self.cells.seeds}
 
     def train_methods(self, starts: dict[int, Record]) -> dict[Cell, Record]:
-        """Every method and ablation from its seed's start; each also scores held-out source people."""
+        """Every method and ablation from its seed's start; each also scores held-out people of the source."""
         from aukit.reproduce.parallel_runs import run_all
 
-        runs = self.setting.logs / "runs"
         configs, after = {}, {}
-        for cell, words in self.cells().items():
+        for cell, overrides in self.cells.trainings().items():
             start = f"model.start={starts[cell.seed].checkpoint}"
-            configs[cell.name] = self.run_config(cell.seed, start, *words)
-            after[cell.name] = partial(predict_on_source, runs=runs)
-        records = run_all(configs, runs, self.setting.jobs, "methods", after)
-        return {cell: records[cell.name] for cell in self.cells()}
+            configs[cell.name] = self.cells.run_config(cell.seed, start, *overrides)
+            after[cell.name] = partial(predict_on_held_out, runs=self.options.runs)
+        records = run_all(configs, self.options.runs, self.options.jobs, "methods", after)
+        return {cell: records[cell.name] for cell in self.cells.trainings()}
 
     # ----------------------------------------------------------------- tables and figures
 
-    def scores(self, records: dict[Cell, Record], id: str, on: str = "target") -> SeedScores:
-        """Scores of a method over its seeds."""
-        if (id, on) not in self._scores:
-            runs = [records[Cell(id, seed)] for seed in self.seeds]
-            paths = [
-                Path(str(run.predictions)) if on == "target" else run.folder / SOURCE_PREDICTIONS
-                for run in runs
-            ]
-            self._scores[id, on] = SeedScores.read(paths, self.aus)
-        return self._scores[id, on]
-
-    def difference(self, records: dict[Cell, Record], id: str, other: str) -> dict[str, Interval]:
-        """Every statistic of a method minus another's, on the target."""
-        if (id, other) not in self._differences:
-            minus = self.scores(records, id).minus(self.scores(records, other))
-            self._differences[id, other] = minus
-        return self._differences[id, other]
-
-    def tabulate(
-        self, data: PairedDataModule, starts: dict[int, Record], records: dict[Cell, Record]
-    ) -> Report:
+    def tabulate(self, data: PairedDataModule, starts: dict[int, Record], results: Results) -> Report:
         """All tables, with everything that must stand beside them."""
-        some = next(iter(records.values()))
         tables = {
-            "source": self.f1_table(records, "source"),
-            "target": self.f1_table(records, "target"),
-            "fairness": self.fairness_table(records),
-            "differences": self.difference_table(records),
+            "source_domain": self.f1_table(results, held_out=True),
+            "target_domain": self.f1_table(results, held_out=False),
+            "fairness": self.fairness_table(results),
+            "differences": self.difference_table(results),
         }
-        if self.ablations:
-            tables["ablations"] = self.ablation_table(records)
+        if self.cells.ablations:
+            tables["ablations"] = self.ablation_table(results)
+        records = {_start(seed): record for seed, record in starts.items()}
+        records |= {cell.name: record for cell, record in results.records.items()}
         return Report(
             title=self.title(),
             tables=tables,
-            caption=pm2_caption.caption(self, data, starts, records),
-            provenance={
-                "source": self.setting.source,
-                "size": self.setting.profile,
-                "seed": self.setting.seed,
-                "seeds": self.seeds,
-                "target": self.target,
-                "data": data.notes,
-                "fingerprint": data.fingerprint,
-                "runs": {
-                    **{Cell("start", seed).name: record.identity for seed, record in starts.items()},
-                    **{cell.name: record.identity for cell, record in records.items()},
-                },
-                "training_seconds": {cell.name: record.seconds for cell, record in records.items()},
-                "git_commit": some.git_commit,
-                "versions": some.versions,
-            },
+            caption=captions.caption(self.facts(data, starts, results)),
+            provenance=self.provenance(
+                records,
+                seeds=self.cells.seeds,
+                target=self.cells.target.name,
+                data=data.notes,
+                fingerprint=data.fingerprint,
+            ),
         )
 
-    def f1_table(self, records: dict[Cell, Record], on: str) -> Table:
-        """F1 per action unit of every method, beside the rule that calls everything present."""
-        scored = {id: self.scores(records, id, on) for id in self.methods}
-        columns = [
-            scores.f1_column(id, *(self.methods[id][key] for key in ("short", "label", "kind")))
-            for id, scores in scored.items()
-        ]
-        floor = next(iter(scored.values())).floor
-        columns.insert(0, floor.f1_column("floor", "floor", "every frame called positive", "floor"))
-        where = NAMES[self.target if on == "target" else "bp4d"]
-        what = "the target" if on == "target" else "held-out people of the source"
+    def f1_table(self, results: Results, held_out: bool) -> Table:
+        """F1 per action unit of every method, beside the all-positive baseline."""
+        scored = {id: results.scores(id, held_out) for id in self.cells.methods}
+        baseline = next(iter(scored.values())).all_positive
+        columns = [scores.f1_column(self.cells.methods[id]) for id, scores in scored.items()]
+        domain = "held-out people of the source" if held_out else "the target"
+        corpus = self.cells.source if held_out else self.cells.target
         return Table(
-            title=f"F1 on {what}, {where}",
-            rows=[f"AU{au}" for au in self.aus],
-            columns=[*columns, *self._not_run("methods", self.methods)],
-            ceiling=None,
-            caption=[pm2_caption.people(floor)],
-            provenance={},
+            title=f"F1 on {domain}, {corpus.title}",
+            rows=[f"AU{au}" for au in self.cells.aus],
+            columns=[baseline.f1_column(ALL_POSITIVE), *columns, *self._not_run("methods")],
+            agreement=None,
+            caption=[captions.people_sentence(baseline.frames, baseline.people)],
             score="F1",
-            support=floor.support,
+            support=baseline.support_text,
         )
 
-    def fairness_table(self, records: dict[Cell, Record]) -> StatisticsTable:
+    def fairness_table(self, results: Results) -> StatisticsTable:
         """Fairness by gender on the target."""
-        columns = []
-        for id, method in self.methods.items():
-            own = self.scores(records, id).own
-            columns.append(statistics_column(own, id, method["short"], method["label"], method["kind"]))
         return StatisticsTable(
-            title=f"Fairness by gender on {NAMES[self.target]}: means over the action units",
+            title=f"Fairness by gender on {self.cells.target.title}: means over the action units",
             rows=list(STATISTICS),
-            columns=columns,
-            ceiling=None,
-            caption=[pm2_caption.FAIRNESS],
-            provenance={},
+            columns=[
+                statistics_column(results.scores(id).own, heading)
+                for id, heading in self.cells.methods.items()
+            ],
+            agreement=None,
+            caption=[captions.FAIRNESS],
         )
 
-    def difference_table(self, records: dict[Cell, Record]) -> StatisticsTable:
+    def difference_table(self, results: Results) -> StatisticsTable:
         """Every method minus source-only on the same people and seeds."""
-        columns = []
-        for id, method in self.methods.items():
-            if id != self.spec["baseline"]:
-                minus = self.difference(records, id, self.spec["baseline"])
-                look = (method["short"], f"{method['label']} minus source only", method["kind"])
-                columns.append(statistics_column(minus, id, *look))
-        return StatisticsTable(
-            title=f"Paired differences to source only on {NAMES[self.target]}",
-            rows=[row for row in STATISTICS if row != "base-rate gap"],
-            columns=columns,
-            ceiling=None,
-            caption=[pm2_caption.DIFFERENCES],
-            provenance={},
-            signed=True,
+        return self._differences(
+            f"Paired differences to source only on {self.cells.target.title}",
+            [row for row in STATISTICS if row != "base-rate gap"],
+            [
+                statistics_column(
+                    results.difference(id, self.cells.baseline),
+                    heading._replace(label=f"{heading.label} minus source only"),
+                )
+                for id, heading in self.cells.methods.items()
+                if id != self.cells.baseline
+            ],
+            [captions.DIFFERENCES],
         )
 
-    def ablation_table(self, records: dict[Cell, Record]) -> StatisticsTable:
+    def ablation_table(self, results: Results) -> StatisticsTable:
         """PM2 as it is, and each ablation minus it."""
-        columns = []
-        for id, ablation in self.ablations.items():
-            minus = self.difference(records, id, "pm2")
-            columns.append(statistics_column(minus, id, ablation["short"], ablation["label"], "comparison"))
-        return StatisticsTable(
-            title=f"Ablations on {NAMES[self.target]}: each minus PM2 in full (order 2)",
-            rows=["F1", "F1 gap", "worst group's F1", "equal opportunity", "equalized odds"],
-            columns=[*columns, *self._not_run("ablations", self.ablations)],
-            ceiling=None,
-            caption=[],
-            provenance={},
-            signed=True,
+        columns = [
+            statistics_column(results.difference(id, "pm2"), heading)
+            for id, heading in self.cells.ablations.items()
+        ]
+        return self._differences(
+            f"Ablations on {self.cells.target.title}: each minus PM2 in full (order 2)",
+            ["F1", "F1 gap", "worst group's F1", "equal opportunity", "equalized odds"],
+            [*columns, *self._not_run("ablations")],
         )
 
-    def _not_run(self, kind: str, done: dict[str, Any]) -> list[Column]:
-        """Columns of what this size leaves out."""
-        note = f"not run in {self.setting.profile}"
-        left = [cell for cell in self.spec[kind] if cell["id"] not in done]
-        return [Column(c["id"], c["short"], c["label"], "missing", {}, None, note=note) for c in left]
+    def _differences(
+        self, title: str, rows: list[str], columns: list[Column], caption: Iterable[str] = ()
+    ) -> StatisticsTable:
+        return StatisticsTable(title, rows, columns, None, list(caption), signed=True)
 
-    def draw(self, data: PairedDataModule, records: dict[Cell, Record]) -> None:
+    def _not_run(self, kind: str) -> list[Column]:
+        """Columns of what this size leaves out."""
+        note = f"not run in {self.options.profile}"
+        return [Column.missing(heading, note) for heading in self.cells.not_run(kind)]
+
+    def facts(self, data: PairedDataModule, starts: dict[int, Record], results: Results) -> captions.Facts:
+        """What the caption of all tables states."""
+        source, target, notes, baseline = data.source, data.target, data.notes, self.cells.baseline
+        held_out = results.scores(baseline, held_out=True)
+        return captions.Facts(
+            data=self.data_facts(notes["standins"].values()),
+            source_people=[
+                count_people(source.store, rows)
+                for rows in (source.train_rows, source.val_rows, source.test_rows)
+            ],
+            triplets=notes["triplets"],
+            triplets_by_gender=notes["real_frames_by_gender"],
+            target_frames=notes["target_frames"],
+            adapted_people=count_people(target.store, data.target_rows),
+            adapted_to=notes["adapted_to"],
+            tested_people=count_people(target.store, target.test_rows),
+            start=next(iter(starts.values())).config,
+            method=next(iter(results.records.values())).config,
+            seeds=list(starts),
+            selections={str(record.notes["selection"]) for record in results.records.values()},
+            above_all_positive=span(held_out.minus(held_out.all_positive), "F1"),
+            differences={
+                heading.short: {row: span(results.difference(id, baseline), row) for row in captions.COMPARED}
+                for id, heading in self.cells.methods.items()
+                if id != baseline
+            },
+            not_run=self.cells.not_run_labels(),
+        )
+
+    def draw(self, data: PairedDataModule, results: Results) -> None:
         """Write the figures beside the table."""
-        looks = {id: method["label"] for id, method in self.methods.items()}
-        scored = {id: self.scores(records, id) for id in self.methods}
-        title = self.title()
-        write_atomic(self.folder / "gap_f1.png", pm2_figures.gap_against_f1(scored, looks, title))
-        first = {id: records[Cell(id, self.seeds[0])] for id in self.methods}
-        write_atomic(self.folder / "embedding.png", pm2_figures.embeddings(first, data, looks, title))
+        labels = {id: heading.label for id, heading in self.cells.methods.items()}
+        scored = {id: results.scores(id) for id in self.cells.methods}
+        folder, title = self.cells.folder, self.title()
+        write_atomic(folder / "gap_f1.png", figures.gap_against_f1(scored, labels, title))
+        first = {id: results.records[Cell(id, self.cells.seeds[0])] for id in self.cells.methods}
+        write_atomic(folder / "embedding.png", figures.embeddings(first, data, labels, title))
 
     # ----------------------------------------------------------------- the plan
 
-    def plan(self) -> str:
-        """Cells, hours and disk, without running anything."""
-        arguments = self.run_config(self.setting.seed)["data"]["init_args"]
+    def plan_steps(self) -> tuple[list[str], float]:
+        """Corpora, avatars, trainings and what is not run."""
+        cells = self.cells
+        arguments = cells.run_config(self.options.seed)["data"]["init_args"]
         side = arguments["source"]["init_args"]["size"]
-        counts = {corpus: self.count_frames(corpus) for corpus in self.corpora}
-        renders = 2 * counts["bp4d"] * 2 // 3
-        lines = [self.plan_head()]
+        lines, frames = self.plan_corpora(dict.fromkeys(cells.corpora, side))
+        renders = 2 * frames[cells.source.name] * 2 // 3
+        runs = cells.trainings()
         lines += [
-            f"  {corpus:<10} {sources.root(corpus, self.setting)} ({frames:,} frames, crops of {side} px)"
-            for corpus, frames in counts.items()
+            f"avatars    {cells.pairs} (about {renders:,} renders of {cells.size['pair_size']} px)",
+            f"trainings  {len(cells.seeds)} starts, then {len(runs)}, {self.options.jobs} side by side:",
+            *(f"  {cell.name}" for cell in runs),
+            *not_run_sentences(self.options.profile, cells.not_run_labels(), "; "),
         ]
-        lines.append(f"  avatars    {self.pairs} (about {renders:,} renders of {self.size['pair_size']} px)")
-        cells = self.cells()
-        lines.append(
-            f"  trainings  {len(self.seeds)} starts, then {len(cells)}, {self.setting.jobs} side by side:"
-        )
-        lines += [f"    {cell.name}" for cell in cells]
-        lines += [f"  {line}" for line in pm2_caption.not_run(self)]
-        crops = (sum(counts.values()) + renders) * side**2 * 3
-        return "\n".join([*lines, *self.plan_tail(crops + renders * 5e3 + self.size["run_bytes"])])
-
-    def count_frames(self, corpus: str) -> int:
-        """Frames of a corpus: read from a licensed release, known for a stand-in."""
-        if corpus in self.setting.roots:
-            return len(sources.release(corpus, self.setting).table)
-        recipe = sources.recipe(corpus, self.setting)
-        frames: int = len(recipe.subjects()) * getattr(recipe, "tasks", 1) * recipe.frames
-        return frames
+        return lines, (sum(frames.values()) + renders) * side**2 * 3 + renders * 5e3
 
 
-class PM2ToGFT(PM2Tables):
-    """The same towards GFT."""
+class Results:
+    """Scores of finished runs, each computed once.
 
-    corpora = ("bp4d", "gft")
-    experiments = ("pm2/gft",)
-    target = "gft"
+    Args:
+        cells: What was run.
+        records: Record of each cell.
+    """
+
+    def __init__(self, cells: PM2Cells, records: dict[Cell, Record]) -> None:
+        self.cells = cells
+        self.records = records
+        self._scores: dict[tuple[str, bool], SeedScores] = {}
+        self._differences: dict[tuple[str, str], dict[str, Interval]] = {}
+
+    def scores(self, id: str, held_out: bool = False) -> SeedScores:
+        """Scores of a method over its seeds, on the target or on held-out people of the source."""
+        from aukit.reproduce.cross_corpus import predictions_on
+
+        if (id, held_out) not in self._scores:
+            runs = [self.records[Cell(id, seed)] for seed in self.cells.seeds]
+            paths = [
+                predictions_on(run, HELD_OUT) if held_out else Path(str(run.predictions)) for run in runs
+            ]
+            self._scores[id, held_out] = SeedScores.read(paths, self.cells.aus)
+        return self._scores[id, held_out]
+
+    def difference(self, id: str, other: str) -> dict[str, Interval]:
+        """Every statistic of a method minus another's, on the target."""
+        if (id, other) not in self._differences:
+            self._differences[id, other] = self.scores(id).minus(self.scores(other))
+        return self._differences[id, other]
 
 
-NAMES = {"bp4d": "BP4D", "disfa": "DISFA", "gft": "GFT"}
+def predict_on_held_out(record: Record, runs: Path) -> Path:
+    """Score the held-out people of the source with the checkpoint that the run tested."""
+    from aukit.reproduce.cross_corpus import predict_on
 
-
-def predict_on_source(record: Record, runs: Path) -> Path:
-    """Score the source's held-out people with the checkpoint that the run tested; nothing is done twice."""
-    from aukit.training import evaluate
-
-    path = record.folder / SOURCE_PREDICTIONS
-    if path.exists():
-        return path
     data = record.config["data"]
-    config = {**record.config, "data": {**data, "init_args": {**data["init_args"], "test_on": "source"}}}
-    return evaluate(config, runs, "test", record.checkpoint, out=path)
+    data = {**data, "init_args": {**data["init_args"], "test_on": "source"}}
+    return predict_on(record, data, HELD_OUT, runs)
+
+
+def _start(seed: int) -> str:
+    return Cell("start", seed).name

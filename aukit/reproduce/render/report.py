@@ -22,6 +22,10 @@ class Report:
         tables: Id → table, in printing order; the captions of the tables say what is special about each.
         caption: Sentences below the last table.
         provenance: As of a `Table`.
+
+    Example:
+        >>> Report("Two tables", {}, ["What they show."], {}).to_text().splitlines()
+        ['Two tables', '', 'What they show.']
     """
 
     title: str

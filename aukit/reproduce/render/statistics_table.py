@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from aukit.reproduce.render.figure import finish_rows
 from aukit.reproduce.render.table import Column, Table
 
 NOT_SIGNIFICANT = "n.s."
@@ -18,6 +19,12 @@ class StatisticsTable(Table):
     Attributes:
         signed: The values are differences: printed with their sign, and called not significant (n.s.) where
             the interval holds 0.
+
+    Example:
+        >>> column = Column("mcd", "MCD", "MCD minus source only", "comparison", {"F1": 0.1}, None)
+        >>> column.au_intervals["F1"] = (-0.1, 0.2)
+        >>> StatisticsTable("Differences", ["F1"], [column], None, [], signed=True).cells()[1]
+        ['F1', '+0.100 [-0.100, +0.200] n.s.']
     """
 
     signed: bool = False
@@ -60,10 +67,7 @@ class StatisticsTable(Table):
                     axes.plot([x, x], list(span), color=colors[column.id], lw=1.2)
                 label = column.label if i == 0 else None
                 axes.plot(x, value, "o", color=colors[column.id], ms=5, label=label)
-        axes.axhline(0, color="0.8", lw=0.8, zorder=0)
-        axes.set_xticks(range(len(self.rows)), self.rows, rotation=25, ha="right", fontsize=8)
-        axes.set_title(self.title, fontsize=11)
-        axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        finish_rows(axes, self.title, self.rows, rotation=25, ha="right", fontsize=8)
 
     def _cell(self, column: Column, row: str) -> str:
         if column.kind == "missing":

@@ -7,28 +7,57 @@ import io
 import json
 import math
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
+from aukit.reproduce.render.figure import finish_rows, new_figure, png
 from aukit.utils.files import write_atomic
 
 CSV_HEADING = ["id", "kind", "row", "value", "low", "high", "frames"]
 
+MARGIN_ROW = "over all pos."
+
 _STYLES = {"ours": "o", "comparison": "s", "control": "x"}  # of what we train
 
 
-@dataclass(frozen=True)
-class Column:
-    """One column: a published method, one of ours, a comparison or a control.
+class Heading(NamedTuple):
+    """What a column is called.
 
     Attributes:
         id: Stable name, used by programs.
         short: Heading of the text table, at most 8 characters.
         label: Full name, printed in the legend.
-        kind: ``published``, ``ours``, ``comparison``, ``control``, ``floor`` (a rule that sees no image) or
-            ``missing`` (not run; named below the grid, with the reason as its note).
+        kind: ``published``, ``ours``, ``comparison``, ``control``, ``all_positive`` (the baseline that calls
+            every frame positive and sees no image) or ``missing`` (not run; named below the grid, with the
+            reason as its note).
+
+    Example:
+        >>> Heading.of({"id": "pm2", "short": "PM2", "label": "PM2", "kind": "ours"}).kind
+        'ours'
+    """
+
+    id: str
+    short: str
+    label: str
+    kind: str
+
+    @classmethod
+    def of(cls, entry: Mapping[str, Any], kind: str = "comparison") -> Heading:
+        """Heading of an entry of a table's YAML file; `kind` where the entry has none."""
+        return cls(entry["id"], entry["short"], entry["label"], entry.get("kind", kind))
+
+
+ALL_POSITIVE = Heading("all_positive", "all pos.", "every frame called positive", "all_positive")
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: a published method, one of ours, a comparison, a control or a baseline.
+
+    Attributes:
+        id: As of its `Heading`; so are `short`, `label` and `kind`.
         values: Score per action unit, ``"AU1"`` → value; None where not scored.
         mean: Mean over the action units that have a value; None without any.
         interval: 95 % interval of the mean over people; None for published columns.
@@ -36,14 +65,19 @@ class Column:
         support: Frames that each score rests on; empty for published columns.
         note: Why a column has no score, or what to know when reading it.
         extra: Figures that explain the column (final training loss, other decoding, seconds, run identities).
-        margin: Mean minus the floor's, and its 95 % interval, on the same people; None without a floor.
+        margin: Mean minus that of the all-positive baseline, and its 95 % interval, on the same people; None
+            without a baseline.
+
+    Example:
+        >>> Column(*ALL_POSITIVE, values={"AU1": 0.4}, mean=0.4).short
+        'all pos.'
     """
 
     id: str
     short: str
     label: str
     kind: str
-    values: dict[str, float | None]
+    values: Mapping[str, float | None]
     mean: float | None
     interval: tuple[float, float] | None = None
     au_intervals: dict[str, tuple[float, float]] = field(default_factory=dict)
@@ -51,6 +85,11 @@ class Column:
     note: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     margin: tuple[float, float, float] | None = None
+
+    @classmethod
+    def missing(cls, heading: Heading, note: str, rows: Iterable[str] = ()) -> Column:
+        """Column of what was not run, and why."""
+        return cls(*heading._replace(kind="missing"), values=dict.fromkeys(rows), mean=None, note=note)
 
 
 @dataclass(frozen=True)
@@ -61,20 +100,26 @@ class Table:
         title: Heading.
         rows: Action units in printing order, ``"AU1"`` …
         columns: In printing order.
-        ceiling: Agreement of two simulated coders per row and ``"mean"``; None on a licensed corpus.
+        agreement: Inter-rater agreement of two simulated annotators per row and ``"mean"``; None on a
+            licensed corpus.
         caption: Sentences below the table.
         provenance: Commit, configuration hashes, recipe, seeds, versions, seconds per stage.
         score: Name of the score, for the picture.
         support: What the scores of a row rest on, e.g. ``"312/1,720"`` frames; None to leave that to CSV and
             JSON.
+
+    Example:
+        >>> column = Column(*ALL_POSITIVE, values={"AU1": 0.4}, mean=0.4)
+        >>> Table("Occurrence", ["AU1"], [column], None, []).cells()[:2]
+        [['', 'all pos.'], ['AU1', '0.400']]
     """
 
     title: str
     rows: list[str]
     columns: list[Column]
-    ceiling: dict[str, float] | None
+    agreement: dict[str, float] | None
     caption: list[str]
-    provenance: dict[str, Any]
+    provenance: dict[str, Any] = field(default_factory=dict)
     score: str = "ICC(3,1)"
     support: dict[str, str] | None = None
 
@@ -95,10 +140,10 @@ class Table:
         """The table as strings: a heading, one row per action unit, then the rows of `footer`."""
         headings = ["", *(column.short for column in self.shown)]
         body = [[row, *(_number(column.values.get(row)) for column in self.shown)] for row in self.rows]
-        if self.ceiling is not None:
-            headings.append("ceiling")
+        if self.agreement is not None:
+            headings.append("raters")
             for row in body:
-                row.append(_number(self.ceiling.get(row[0])))
+                row.append(_number(self.agreement.get(row[0])))
         if self.support is not None:
             headings.append("present")
             for row in body:
@@ -106,7 +151,7 @@ class Table:
         return [headings, *body, *self.footer()]
 
     def footer(self) -> list[list[str]]:
-        """Rows of the mean and its interval; where there is a floor, of what the mean has above it."""
+        """Rows of the mean and its interval; beside an all-positive baseline, of the mean minus its mean."""
         rows = [
             ["mean", *(_number(column.mean) for column in self.shown)],
             ["95 % from", *(_end(column.interval, 0) for column in self.shown)],
@@ -115,11 +160,11 @@ class Table:
         if any(column.margin for column in self.shown):
             rows += [
                 [name, *(_end(column.margin, i) for column in self.shown)]
-                for i, name in enumerate(("over floor", "95 % from", "to"))
+                for i, name in enumerate((MARGIN_ROW, "95 % from", "to"))
             ]
-        if self.ceiling is not None:
+        if self.agreement is not None:
             for row in rows:
-                row.append(_number(self.ceiling.get("mean")) if row[0] == "mean" else "")
+                row.append(_number(self.agreement.get("mean")) if row[0] == "mean" else "")
         return [[*row, ""] for row in rows] if self.support is not None else rows
 
     def to_text(self) -> str:
@@ -141,8 +186,8 @@ class Table:
         if foot < len(cells):
             lines += [line(row) for row in cells[foot:]] + [rule]
         lines += [f"{c.short:>8}  {c.label}" + (f" [{c.note}]" if c.note else "") for c in self.shown]
-        if self.ceiling is not None:
-            lines.append(f"{'ceiling':>8}  agreement of two simulated coders of the same frames")
+        if self.agreement is not None:
+            lines.append(f"{'raters':>8}  agreement of two simulated annotators of the same frames")
         if self.support is not None:
             lines.append(f"{'present':>8}  frames in which it is present, of all that are coded")
         sentences = [*self.missing(), *self.caption]
@@ -193,7 +238,7 @@ class Table:
                 rows[-1].append(c.support.get(row, ""))
             rows.append([c.id, c.kind, "mean", _blank(c.mean), *map(_blank, c.interval or (None, None)), ""])
             if c.margin:
-                rows.append([c.id, c.kind, "over floor", *map(_blank, c.margin), ""])
+                rows.append([c.id, c.kind, MARGIN_ROW, *map(_blank, c.margin), ""])
         return rows
 
     def to_json(self) -> str:
@@ -209,7 +254,7 @@ class Table:
         return draw_below([self])
 
     def draw(self, axes: Any, colors: Mapping[str, str]) -> None:
-        """Ours as points with intervals, published scores and the floor as ticks, the ceiling as a line.
+        """Ours as points with intervals, published scores and the baseline as ticks, agreement as a line.
 
         Args:
             axes: Where to.
@@ -230,22 +275,21 @@ class Table:
                     axes.plot([i + shift] * 2, list(span), color=color, lw=1.2)
                 label = column.label if row == "mean" else None
                 axes.plot(i + shift, value, _STYLES[column.kind], color=color, ms=5, label=label)
-        for kind, shade in (("published", "0.55"), ("floor", "tab:red")):
+        for kind, shade in (("published", "0.55"), ("all_positive", "tab:red")):
             columns = [c for c in self.columns if c.kind == kind]
             for i, row in enumerate(rows):
                 values = [c.mean if row == "mean" else c.values.get(row) for c in columns]
                 known = [v for v in values if v is not None]
-                label = (columns[0].label if kind == "floor" else kind) if columns and i == 0 else None
+                name = columns[0].label if kind == "all_positive" and columns else kind
+                label = name if columns and i == 0 else None
                 axes.plot([i - 0.42] * len(known), known, "_", color=shade, ms=8, label=label)
         for i, row in enumerate(rows):
-            if self.ceiling and row in self.ceiling:
-                label = "coder ceiling" if i == 0 else None
-                axes.plot([i - 0.4, i + 0.4], [self.ceiling[row]] * 2, color="k", lw=1, ls=":", label=label)
-        axes.axhline(0, color="0.8", lw=0.8, zorder=0)
-        axes.set_xticks(range(len(rows)), rows)
+            if self.agreement and row in self.agreement:
+                label = "inter-rater agreement" if i == 0 else None
+                level = [self.agreement[row]] * 2
+                axes.plot([i - 0.4, i + 0.4], level, color="k", lw=1, ls=":", label=label)
         axes.set_ylabel(self.score)
-        axes.set_title(self.title, fontsize=11)
-        axes.legend(fontsize=7.5, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+        finish_rows(axes, self.title, rows)
 
 
 class _Printable(Protocol):
@@ -276,20 +320,12 @@ def write_formats(table: _Printable, folder: Path) -> None:
 
 def draw_below(tables: Sequence[Table], title: str | None = None) -> bytes:
     """PNG of tables, one below the other, perhaps under a title."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(11, 5.2 * len(tables)), dpi=120, layout="constrained")
-    FigureCanvasAgg(figure)
-    if title:
-        figure.suptitle(textwrap.fill(title, 100, break_on_hyphens=False), fontsize=11)
+    figure = new_figure(11, 5.2 * len(tables), title)
     drawn = dict.fromkeys(column.id for table in tables for column in table.columns if column.kind in _STYLES)
     colors = {id: f"C{k}" for k, id in enumerate(drawn)}
     for place, table in enumerate(tables, start=1):
         table.draw(figure.add_subplot(len(tables), 1, place), colors)
-    out = io.BytesIO()
-    figure.savefig(out, format="png")
-    return out.getvalue()
+    return png(figure)
 
 
 def csv_text(rows: list[list[Any]]) -> str:

@@ -10,11 +10,13 @@ import pytest
 from aukit.cli import main as aukit
 from aukit.errors import ConfigError
 from aukit.reproduce import main
-from aukit.reproduce.fgnet.tables import Cell, FGNetTables
-from aukit.reproduce.options import Setting, choose_setting
-from tests.reproduce.words import smoke_words
+from aukit.reproduce.fgnet.cells import Cell, FGNetCells
+from aukit.reproduce.fgnet.tables import FGNetTables
+from aukit.reproduce.options import TableOptions, choose_options
+from tests.reproduce.arguments import smoke_arguments
 
-WORDS = smoke_words("fgnet")
+ARGUMENTS = smoke_arguments("fgnet")
+CORPORA = ("bp4d", "disfa")
 FOLDER = "lightning_logs/tables/fgnet/standin-smoke"
 
 
@@ -23,7 +25,7 @@ def made(tmp_path_factory):
     """A folder in which the tables have been made."""
     folder = tmp_path_factory.mktemp("fgnet")
     with chdir(folder):
-        main(WORDS)
+        main(ARGUMENTS)
     return folder
 
 
@@ -31,7 +33,7 @@ def report(folder):
     return json.loads((folder / FOLDER / "table.json").read_text())
 
 
-def test_every_part_is_there_with_floor_methods_and_support(made):
+def test_every_section_is_there_with_baseline_methods_and_support(made):
     tables = report(made)["tables"]
     assert list(tables) == [
         "within_bp4d", "within_disfa", "bp4d_to_disfa", "disfa_to_bp4d", "frames_20", "heads"
@@ -39,20 +41,20 @@ def test_every_part_is_there_with_floor_methods_and_support(made):
     assert [len(table["rows"]) for table in tables.values()] == [12, 8, 5, 5, 12, 12]
     for name, table in tables.items():
         kinds = {column["id"]: column["kind"] for column in table["columns"]}
-        assert kinds["floor"] == "floor"
+        assert kinds["all_positive"] == "all_positive"
         if name == "heads":
-            assert list(kinds) == ["floor", "pyramid", "pixel", "plain"]
+            assert list(kinds) == ["all_positive", "pyramid", "pixel", "plain"]
         else:
             assert (kinds["fgnet"], kinds["resnet_small"]) == ("ours", "comparison")
             assert kinds["resnet50"] == "missing"
         for column in table["columns"]:
             if column["kind"] in ("ours", "comparison"):
                 value, low, high = column["margin"]
-                floor = next(c for c in table["columns"] if c["id"] == "floor")
-                assert value == pytest.approx(column["mean"] - floor["mean"])
+                baseline = next(c for c in table["columns"] if c["id"] == "all_positive")
+                assert value == pytest.approx(column["mean"] - baseline["mean"])
                 assert low <= value <= high
-                assert column["support"] == floor["support"]
-        assert table["ceiling"]["mean"] > 0
+                assert column["support"] == baseline["support"]
+        assert table["agreement"]["mean"] > 0
 
 
 def test_what_is_not_run_says_so(made):
@@ -61,7 +63,7 @@ def test_what_is_not_run_says_so(made):
     assert "Not run in smoke: FG-Net, encoder and generator pre-trained on unlabelled avatar faces" in words
     assert "Not run in smoke: fold 1, fold 2, 100 training frames" in words
     assert "smoke does not rank methods" in words
-    heading = next(line for line in text.splitlines() if "FG-Net " in line and "floor" in line)
+    heading = next(line for line in text.splitlines() if "FG-Net " in line and "all pos." in line)
     assert "RN50" not in heading
 
 
@@ -95,7 +97,7 @@ def test_every_format_is_written(made):
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
     monkeypatch.setattr(FGNetTables, "make", lambda self, stages: pytest.fail("worked again"))
-    main(WORDS)
+    main(ARGUMENTS)
     assert (made / FOLDER / "table.txt").read_text() in capsys.readouterr().out
 
 
@@ -109,8 +111,9 @@ def test_the_plan_runs_nothing(tmp_path, monkeypatch, capsys):
 
 
 def test_a_cell_is_the_experiment_with_its_axes(tmp_path):
-    table = FGNetTables(Setting("paper", {}, tmp_path, 3, 1))
-    config = table.run_config(Cell("fgnet", "disfa", 2, 1000, "pixel"))
+    config = FGNetCells(TableOptions("paper", {}, tmp_path, 3)).run_config(
+        Cell("fgnet", "disfa", 2, 1000, "pixel")
+    )
     data, model = config["data"]["init_args"], config["model"]["init_args"]
     assert (data["fold"], data["subset"], data["seed"], config["seed"]) == (2, 1000, 3, 3)
     assert data["transform_size"] == 4096
@@ -121,21 +124,21 @@ def test_a_cell_is_the_experiment_with_its_axes(tmp_path):
 def test_weights_that_are_not_named_leave_a_column_empty(tmp_path, monkeypatch):
     for name in ("FGNET", "RESNET50", "SWIN", "VIT"):
         monkeypatch.delenv(f"AUKIT_{name}_WEIGHTS", raising=False)
-    setting = Setting("paper", {}, tmp_path, 0, 1)
-    table = FGNetTables(setting)
-    assert not table.is_run("fgnet_published")
-    assert table.not_run("fgnet_published") == "not run: AUKIT_FGNET_WEIGHTS names no weights"
+    options = TableOptions("paper", {}, tmp_path, 0, 1)
+    cells = FGNetCells(options)
+    assert not cells.is_run("fgnet_published")
+    assert cells.reason_not_run("fgnet_published") == "not run: AUKIT_FGNET_WEIGHTS names no weights"
     with pytest.raises(ConfigError, match="name some with AUKIT_FGNET_WEIGHTS"):
-        table.run()
+        FGNetTables(options).run()
     files = [tmp_path / "g.safetensors", tmp_path / "e.safetensors"]
     monkeypatch.setenv("AUKIT_FGNET_WEIGHTS", os.pathsep.join(map(str, files)))
     with pytest.raises(ConfigError, match=r"g\.safetensors: no such file"):
-        FGNetTables(setting)
+        FGNetCells(options)
     for file in files:
         file.touch()
-    table = FGNetTables(setting)
-    assert table.first == "fgnet_published"
-    weights = table.run_config(Cell("fgnet_published", "bp4d", 0))["model"]["init_args"]["weights"]
+    cells = FGNetCells(options)
+    assert cells.first == "fgnet_published"
+    weights = cells.run_config(Cell("fgnet_published", "bp4d", 0))["model"]["init_args"]["weights"]
     assert weights == [str(file) for file in files]
 
 
@@ -145,10 +148,10 @@ def test_licensed_corpora_and_stand_ins_do_not_mix(tmp_path, monkeypatch):
     monkeypatch.setenv("AUKIT_BP4D_ROOT", str(tmp_path / "bp4d"))
     monkeypatch.delenv("AUKIT_DISFA_ROOT", raising=False)
     with pytest.raises(ConfigError, match="AUKIT_DISFA_ROOT is not"):
-        choose_setting(FGNetTables.corpora, None, tmp_path)
+        choose_options(CORPORA, None, tmp_path)
     monkeypatch.setenv("AUKIT_DISFA_ROOT", str(tmp_path / "disfa"))
-    setting = choose_setting(FGNetTables.corpora, None, tmp_path)
-    assert (setting.source, setting.profile) == ("licensed", "paper")
+    options = choose_options(CORPORA, None, tmp_path)
+    assert (options.data_origin, options.profile) == ("licensed", "paper")
     (tmp_path / "disfa" / "STANDIN.json").write_text("{}")
     with pytest.raises(ConfigError, match="AUKIT_DISFA_ROOT names a stand-in"):
-        choose_setting(FGNetTables.corpora, None, tmp_path)
+        choose_options(CORPORA, None, tmp_path)

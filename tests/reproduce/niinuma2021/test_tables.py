@@ -7,15 +7,18 @@ from contextlib import chdir
 import pytest
 
 from aukit.cli import main as aukit
+from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
 from aukit.reproduce import main
-from aukit.reproduce.niinuma2021.tables import WEIGHTS_VARIABLE, Table3
-from aukit.reproduce.options import Setting, check_affordable, choose_setting, root_variable
+from aukit.reproduce.niinuma2021.cells import WEIGHTS_VARIABLE, Table3Cells
+from aukit.reproduce.niinuma2021.tables import Table3
+from aukit.reproduce.options import TableOptions, check_affordable, choose_options
 from aukit.simulation.corpora.config import VERSION
-from tests.reproduce.words import smoke_words
+from tests.reproduce.arguments import smoke_arguments
 
-ROOT_VARIABLE = root_variable("fera2017")
-WORDS = smoke_words("table3")
+CORPORA = ("fera2017",)
+ROOT_VARIABLE = corpus_entry("fera2017").root_variable
+ARGUMENTS = smoke_arguments("table3")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +26,7 @@ def made(tmp_path_factory):
     """A folder in which the table has been made."""
     folder = tmp_path_factory.mktemp("table3")
     with chdir(folder):
-        main(WORDS)
+        main(ARGUMENTS)
     return folder
 
 
@@ -48,7 +51,7 @@ def test_the_table_holds_published_columns_ours_comparison_and_controls(made):
         if column["kind"] == "ours" and column["mean"] is None:
             assert "not fitted" in column["note"]
             assert not any(column["values"].values())
-    assert 0 < content["ceiling"]["mean"] <= 1
+    assert 0 < content["agreement"]["mean"] <= 1
     assert content["provenance"]["standin"]["version"] >= 1
     assert set(content["provenance"]["seconds"]) >= {"corpus", "registration", "GAN", "estimators"}
 
@@ -84,7 +87,7 @@ def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(mad
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
     monkeypatch.setattr(Table3, "make", lambda self, stages: pytest.fail("worked again"))
-    main(WORDS)
+    main(ARGUMENTS)
     assert (
         made / "lightning_logs/tables/table3/standin-smoke/table.txt"
     ).read_text() in capsys.readouterr().out
@@ -98,7 +101,7 @@ def test_what_was_lost_is_made_again_and_ends_in_the_same_numbers(made, monkeypa
     shutil.rmtree(copy / "lightning_logs/runs" / lost)
     kept = {p: p.stat().st_mtime for p in (copy / "lightning_logs/runs").glob("*/record.json")}
     monkeypatch.chdir(copy)
-    main(WORDS)
+    main(ARGUMENTS)
     after = table(copy)
     assert all(path.stat().st_mtime == time for path, time in kept.items())
     for old, new in zip(before["columns"], after["columns"], strict=True):
@@ -111,7 +114,7 @@ def test_the_plan_runs_nothing(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert aukit(["reproduce", "table3", "--plan", "--profile", "mini"]) == 0
     text = capsys.readouterr().out
-    for words in ("9,408 frontal frames", "8,400 images", "shuffled_labels", "GB of disk", "measured"):
+    for words in ("9,408 frames", "8,400 images", "shuffled_labels", "GB of disk", "measured"):
         assert words in text
     assert not (tmp_path / "lightning_logs").exists()
 
@@ -129,20 +132,20 @@ def test_bad_words_name_the_remedy(tmp_path, monkeypatch, capsys):
     assert WEIGHTS_VARIABLE in capsys.readouterr().err
 
 
-def test_source_and_size_follow_the_environment(tmp_path, monkeypatch):
+def test_data_origin_and_size_follow_the_environment(tmp_path, monkeypatch):
     monkeypatch.delenv(ROOT_VARIABLE, raising=False)
-    assert choose_setting(Table3.corpora, None, tmp_path).name == "standin-mini"
-    assert choose_setting(Table3.corpora, "smoke", tmp_path, seed=2).name == "standin-smoke-seed2"
+    assert choose_options(CORPORA, None, tmp_path).name == "standin-mini"
+    assert choose_options(CORPORA, "smoke", tmp_path, seed=2).name == "standin-smoke-seed2"
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path))
-    assert choose_setting(Table3.corpora, None, tmp_path).name == "licensed-paper"
+    assert choose_options(CORPORA, None, tmp_path).name == "licensed-paper"
 
 
 def test_the_paper_s_size_without_a_gpu_must_be_insisted_on(tmp_path, monkeypatch):
     monkeypatch.setattr("aukit.reproduce.options.has_gpu", lambda: False)
-    setting = Setting("paper", {"fera2017": tmp_path}, tmp_path, 0, 1)
+    options = TableOptions("paper", {"fera2017": tmp_path}, tmp_path, 0, 1)
     with pytest.raises(ConfigError, match="--yes"):
-        check_affordable(setting, yes=False)
-    check_affordable(setting, yes=True)
+        check_affordable(options, yes=False)
+    check_affordable(options, yes=True)
 
 
 def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkeypatch):
@@ -151,9 +154,9 @@ def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkey
     )
     for path in root.rglob("FERA17_TE_*_Int.csv"):
         path.unlink()
-    table3 = Table3(Setting("smoke", {"fera2017": root}, tmp_path / "logs", 0, 1))
-    assert table3.setting.source == "standin"  # whatever the user calls it
-    assert table3.scored_partition == "valid"
-    corpus = table3.config("intensity", "data.training_set=x")["data"]["init_args"]["corpus"]["init_args"]
+    cells = Table3Cells(TableOptions("smoke", {"fera2017": root}, tmp_path / "logs", 0, 1))
+    assert cells.options.data_origin == "standin"  # whatever the user calls it
+    assert cells.scored_partition == "valid"
+    corpus = cells.config("intensity", "data.training_set=x")["data"]["init_args"]["corpus"]["init_args"]
     assert corpus["test_partition"] == "valid"
     assert corpus["validation"] == "people"

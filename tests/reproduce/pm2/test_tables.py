@@ -11,12 +11,15 @@ import pytest
 from aukit import metrics
 from aukit.cli import main as aukit
 from aukit.errors import ConfigError
-from aukit.reproduce import TABLES, main, table_class
-from aukit.reproduce.fairness_scores import STATISTICS, SeedScores, span
-from aukit.reproduce.options import Setting
+from aukit.reproduce import TABLES, main
+from aukit.reproduce.base import read_spec
+from aukit.reproduce.options import TableOptions
+from aukit.reproduce.pm2.cells import Cell, PM2Cells
 from aukit.reproduce.pm2.figures import gap_against_f1, principal_components
-from aukit.reproduce.pm2.tables import SOURCE_PREDICTIONS, Cell, PM2Tables, PM2ToGFT
-from tests.reproduce.words import smoke_words
+from aukit.reproduce.pm2.tables import HELD_OUT, PM2Tables, Results
+from aukit.reproduce.render.table import Heading
+from aukit.reproduce.scores import STATISTICS, SeedScores, span
+from tests.reproduce.arguments import smoke_arguments
 
 GENDERS = ("female", "male")
 
@@ -45,11 +48,12 @@ QUALITY = {"source": 0.8, "mcd": 0.8, "m3sda": 0.6, "pm2": 0.95}
 def made(tmp_path_factory):
     """The tables of `mini` with a record per cell whose predictions are made up."""
     folder = tmp_path_factory.mktemp("pm2")
-    table = PM2Tables(Setting("mini", {}, folder, 0, 1))
-    records, config = {}, table.run_config(0)
-    for cell in table.cells():
+    table = PM2Tables(TableOptions("mini", {}, folder, 0, 1))
+    cells = table.cells
+    records, config = {}, cells.run_config(0)
+    for cell in cells.trainings():
         run = folder / "runs" / cell.name
-        made_up = (table.aus, QUALITY[cell.id], cell.seed + 1000 * list(QUALITY).index(cell.id))
+        made_up = (cells.aus, QUALITY[cell.id], cell.seed + 1000 * list(QUALITY).index(cell.id))
         gap = 0.2 if cell.id == "source" else 0.0
         records[cell] = SimpleNamespace(
             predictions=str(predictions(run / "predictions.parquet", *made_up, gender_gap=gap)),
@@ -61,10 +65,11 @@ def made(tmp_path_factory):
             git_commit="c",
             versions={},
         )
-        predictions(run / SOURCE_PREDICTIONS, *made_up, people=14)
+        predictions(run / f"predictions-on-{HELD_OUT}.parquet", *made_up, people=14)
     data = fake_data()
-    starts = {seed: records[Cell("source", seed)] for seed in table.seeds}
-    return table, records, table.tabulate(data, starts, records)
+    starts = {seed: records[Cell("source", seed)] for seed in cells.seeds}
+    results = Results(cells, records)
+    return table, results, table.tabulate(data, starts, results)
 
 
 def fake_data():
@@ -75,7 +80,10 @@ def fake_data():
         test_rows=[3, 4],
     )
     notes = {
-        "standins": {"bp4d": {"version": 3}, "disfa": {"version": 3}},
+        "standins": {
+            corpus: {"recipe": {"name": f"{corpus}-people"}, "version": 3, "seed": 0}
+            for corpus in ("bp4d", "disfa")
+        },
         "triplets": 2,
         "real_frames_by_gender": {"female": 1, "male": 1},
         "target_frames": 1,
@@ -86,7 +94,7 @@ def fake_data():
 
 def test_the_tables_are_there_in_every_format(made, tmp_path):
     _, _, report = made
-    assert list(report.tables) == ["source", "target", "fairness", "differences"]
+    assert list(report.tables) == ["source_domain", "target_domain", "fairness", "differences"]
     report.write(tmp_path)
     content = json.loads((tmp_path / "table.json").read_text())
     assert content["provenance"]["seeds"] == [0, 1]
@@ -97,23 +105,24 @@ def test_the_tables_are_there_in_every_format(made, tmp_path):
 
 
 def test_f1_is_the_mean_of_the_seeds_over_all_frames(made):
-    table, records, report = made
-    column = next(c for c in report.tables["target"].columns if c.id == "m3sda")
+    table, results, report = made
+    cells = table.cells
+    column = next(c for c in report.tables["target_domain"].columns if c.id == "m3sda")
     per_seed = []
-    for seed in table.seeds:
-        frame = pd.read_parquet(records[Cell("m3sda", seed)].predictions)
+    for seed in cells.seeds:
+        frame = pd.read_parquet(results.records[Cell("m3sda", seed)].predictions)
         scores, labels = (frame.filter(like=kind).to_numpy() for kind in ("_score", "_label"))
         per_seed.append(metrics.multilabel_f1(scores, labels))
-    np.testing.assert_allclose([column.values[f"AU{au}"] for au in table.aus], np.mean(per_seed, axis=0))
+    np.testing.assert_allclose([column.values[f"AU{au}"] for au in cells.aus], np.mean(per_seed, axis=0))
     assert column.extra["f1_per_seed"] == pytest.approx([f1.mean() for f1 in per_seed])
     assert column.interval[0] < column.mean < column.interval[1]
 
 
-def test_floor_and_differences_are_called_what_they_are(made):
+def test_baseline_and_differences_are_called_what_they_are(made):
     _, _, report = made
     text = report.to_text()
-    assert "source only beats the floor" in text
-    source = next(c for c in report.tables["source"].columns if c.id == "source")
+    assert "source only beats the all-positive baseline" in text
+    source = next(c for c in report.tables["source_domain"].columns if c.id == "source")
     assert source.margin[1] > 0
     rows = {row[0]: row[1:] for row in report.tables["differences"].cells()}
     mcd, m3sda, pm2 = range(3)
@@ -133,17 +142,20 @@ def test_what_mini_does_not_run_says_so(made):
     for sentence in (next(s for s in report.caption if s.startswith("Not run in mini")), report.to_text()):
         for words in ("without pairing", "female avatars only", "order 5", "without MCD", "DANN"):
             assert words in " ".join(sentence.split())
-    sentence = next(s for s in report.tables["target"].missing() if s.startswith("Not run in mini"))
+    sentence = next(s for s in report.tables["target_domain"].missing() if s.startswith("Not run in mini"))
     assert "DANN" in sentence
 
 
 def test_an_ablation_is_its_difference_from_pm2_in_full(made):
-    table, records, _ = made
+    table, results, _ = made
+    cells = copy(table.cells)
     table = copy(table)
-    table.ablations = {"unpaired": {"short": "unpaired", "label": "without pairing"}}
-    as_m3sda = {Cell("unpaired", seed): records[Cell("m3sda", seed)] for seed in table.seeds}
-    columns = {c.id: c for c in table.ablation_table({**records, **as_m3sda}).columns}
-    minus = table.difference(records, "m3sda", "pm2")
+    table.cells = cells
+    cells.ablations = {"unpaired": Heading("unpaired", "unpaired", "without pairing", "comparison")}
+    as_m3sda = {Cell("unpaired", seed): results.records[Cell("m3sda", seed)] for seed in cells.seeds}
+    results = Results(cells, {**results.records, **as_m3sda})
+    columns = {c.id: c for c in table.ablation_table(results).columns}
+    minus = results.difference("m3sda", "pm2")
     assert columns["unpaired"].values["F1"] == pytest.approx(span(minus, "F1")[0])
     assert columns["order5"].note == "not run in mini"
 
@@ -152,29 +164,29 @@ def test_a_method_that_equals_source_only_is_not_significant(tmp_path):
     paths = [predictions(tmp_path / f"{seed}.parquet", (1, 2), 0.8, seed) for seed in (1, 2)]
     one, two = SeedScores.read(paths, (1, 2)), SeedScores.read(paths, (1, 2))
     assert span(one.minus(two), "F1") == (0, 0, 0)
-    assert one.floor.own["overall_f1"].estimate[-1] == pytest.approx(2 * 0.4 / 1.4, abs=0.03)
+    assert one.all_positive.own["overall_f1"].estimate[-1] == pytest.approx(2 * 0.4 / 1.4, abs=0.03)
 
 
 def test_ablations_change_nothing_but_what_they_name(tmp_path):
-    table = PM2Tables(Setting("standin", {}, tmp_path, 0, 1))
-    cells = {cell.id: words for cell, words in table.cells().items()}
-    full = table.run_config(0, *cells["pm2"])["model"]["init_args"]
+    cells = PM2Cells(TableOptions("standin", {}, tmp_path))
+    overrides = {cell.id: own for cell, own in cells.trainings().items()}
+    full = cells.run_config(0, *overrides["pm2"])["model"]["init_args"]
     for id, key, value in (
         ("unpaired", "paired_orders", 0),
         ("female", "streams", ["real", "female"]),
         ("order5", "order", 5),
         ("no_mcd", "discrepancy", False),
     ):
-        changed = table.run_config(0, *cells[id])["model"]["init_args"]
+        changed = cells.run_config(0, *overrides[id])["model"]["init_args"]
         assert changed[key] == value
         assert {k: v for k, v in changed.items() if k != key} == {k: v for k, v in full.items() if k != key}
 
 
 def test_every_method_has_the_budget_of_the_others(tmp_path):
-    table = PM2Tables(Setting("mini", {}, tmp_path, 0, 1))
+    cells = PM2Cells(TableOptions("mini", {}, tmp_path))
     budgets = set()
-    for cell, words in table.cells().items():
-        config = table.run_config(cell.seed, *words)
+    for cell, overrides in cells.trainings().items():
+        config = cells.run_config(cell.seed, *overrides)
         data = config["data"]["init_args"]
         budgets.add((config["trainer"]["max_epochs"] * data["steps_per_epoch"], data["batch_size"]))
     assert len(budgets) == 1
@@ -183,21 +195,23 @@ def test_every_method_has_the_budget_of_the_others(tmp_path):
 
 def test_targets(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert table_class("pm2").for_target("gft") is PM2ToGFT
-    assert PM2ToGFT(Setting("smoke", {}, tmp_path, 0, 1)).aus == [1, 2, 4, 6, 10, 12, 14, 15, 23, 24]
+    cells = PM2Cells(TableOptions("smoke", {}, tmp_path), "gft")
+    assert cells.aus == [1, 2, 4, 6, 10, 12, 14, 15, 23, 24]
+    assert list(cells.corpora) == ["bp4d", "gft"]
+    assert cells.spec["title"].startswith("PM2: paired real and synthetic faces, BP4D → GFT")
     assert aukit(["reproduce", "pm2", "--plan", "--profile", "smoke", "--target", "gft"]) == 0
     assert "gft" in capsys.readouterr().out
     with pytest.raises(ConfigError, match="choose disfa or gft"):
-        PM2Tables.for_target("bp4d")
+        read_spec("pm2", "bp4d")
     for name in TABLES:
         if name != "pm2":
             with pytest.raises(ConfigError, match="no choice of targets"):
-                table_class(name).for_target("gft")
+                read_spec(name, "gft")
 
 
 def test_figures(made):
-    table, records, _ = made
-    scored = {id: table.scores(records, id) for id in table.methods}
+    table, results, _ = made
+    scored = {id: results.scores(id) for id in table.cells.methods}
     assert gap_against_f1(scored, {id: id for id in scored}, "made up").startswith(b"\x89PNG")
     line = np.outer(np.arange(10.0), [3.0, 4.0, 0.0]).astype(np.float32)
     points = principal_components(line)
@@ -208,20 +222,20 @@ def test_figures(made):
 def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
     """Stand-ins, avatars, a start and two methods; a second call prints the finished table."""
     monkeypatch.chdir(tmp_path)
-    made = PM2Tables.__init__
+    made = PM2Cells.__init__
 
-    def short(self, setting):
-        made(self, setting)
+    def short(self, options, target=None):
+        made(self, options, target)
         self.methods = {id: self.methods[id] for id in ("source", "pm2")}
         self.seeds = self.seeds[:1]
 
-    monkeypatch.setattr(PM2Tables, "__init__", short)
-    words = smoke_words("pm2")
-    main(words)
+    monkeypatch.setattr(PM2Cells, "__init__", short)
+    arguments = smoke_arguments("pm2")
+    main(arguments)
     folder = tmp_path / "lightning_logs/tables/pm2-disfa/standin-smoke"
     for name in ("table.json", "gap_f1.png", "embedding.png"):
         assert (folder / name).exists()
     first = capsys.readouterr().out
     monkeypatch.setattr(PM2Tables, "make", None)
-    main(words)
+    main(arguments)
     assert capsys.readouterr().out.strip() in first

@@ -21,7 +21,7 @@ def table():
         Column("shuffled", "shuffled", "all", "control", {"AU1": None, "AU4": None}, None, note="not fitted"),
     ]  # fmt: skip
     return Table(
-        "Title", ["AU1", "AU4"], columns, {"AU1": 0.8, "mean": 0.8}, ["Source: stand-in."], {"seed": 0}
+        "Title", ["AU1", "AU4"], columns, {"AU1": 0.8, "mean": 0.8}, ["Data: stand-in."], {"seed": 0}
     )
 
 
@@ -34,7 +34,7 @@ def test_text_shows_values_intervals_legend_and_caption(table):
     assert "0.000" not in au4
     assert any(line.startswith("95 % from") and "0.300" in line for line in lines)
     assert "not fitted" in text
-    assert "Source: stand-in." in text
+    assert "Data: stand-in." in text
     assert max(map(len, lines)) <= 160
 
 
@@ -51,8 +51,8 @@ def test_json_is_strict_and_complete(table):
     data = json.loads(table.to_json(), parse_constant=lambda c: pytest.fail(f"{c} in JSON"))
     assert [c["id"] for c in data["columns"]] == ["paper", "none", "shuffled"]
     assert data["columns"][1]["interval"] == [0.3, 0.5]
-    assert data["ceiling"]["mean"] == 0.8
-    assert data["caption"] == ["Source: stand-in."]
+    assert data["agreement"]["mean"] == 0.8
+    assert data["caption"] == ["Data: stand-in."]
 
 
 def test_latex_escapes_signs(table):
@@ -82,10 +82,10 @@ def test_columns_that_are_not_run_are_named_below_the_grid(table):
     assert sum(row["id"] == "a" for row in csv.DictReader(io.StringIO(table.to_csv()))) == 3
 
 
-def test_rows_of_the_margin_over_the_floor_and_of_support(table):
+def test_rows_of_the_margin_over_all_positive_and_of_support(table):
     columns = [replace(table.columns[0], margin=None), replace(table.columns[1], margin=(0.1, 0.05, 0.2))]
     table = replace(table, columns=columns, support={"AU1": "3/90", "AU4": "0/0"})
     cells = table.cells()
-    assert [row[0] for row in cells[-3:]] == ["over floor", "95 % from", "to"]
+    assert [row[0] for row in cells[-3:]] == ["over all pos.", "95 % from", "to"]
     assert [row[2] for row in cells[-3:]] == ["0.100", "0.050", "0.200"]
     assert [row[-1] for row in cells] == ["present", "3/90", "0/0", *[""] * 6]

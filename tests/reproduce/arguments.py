@@ -3,5 +3,5 @@
 from argparse import Namespace
 
 
-def smoke_words(table: str) -> Namespace:
+def smoke_arguments(table: str) -> Namespace:
     return Namespace(table=table, target=None, profile="smoke", seed=0, plan=False, yes=False, jobs=1)

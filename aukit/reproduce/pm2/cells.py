@@ -1,0 +1,122 @@
+"""What PM2's tables run: a source-trained start per seed, then methods and ablations of PM2 from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from aukit.datasets.folds import fold_splits
+from aukit.reproduce.base import Cells
+from aukit.reproduce.data_origin import TableCorpus
+from aukit.reproduce.options import TableOptions
+from aukit.reproduce.render.table import Heading
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One training: a method or an ablation of PM2, with a seed."""
+
+    id: str
+    seed: int
+
+    @property
+    def name(self) -> str:
+        """Name in progress and provenance."""
+        return f"{self.id}-seed{self.seed}"
+
+
+class PM2Cells(Cells):
+    """Methods and ablations, each with every seed, towards one target.
+
+    Args:
+        options: Data origin and size.
+        target: Unlabelled corpus; None for the first one of the YAML file.
+
+    Attributes:
+        aus: Action units that both corpora code.
+        methods: Id → what its column is called, of the methods of this size.
+        ablations: The same of the ablations.
+        seeds: Seeds of this size.
+        baseline: Method that the others are compared with.
+        fold: Fold of the labelled corpus whose people are held out.
+    """
+
+    name = "pm2"
+
+    def __init__(self, options: TableOptions, target: str | None = None) -> None:
+        super().__init__(options, target)
+        self.aus: list[int] = self.spec["aus"]
+        methods = [m for m in self.spec["methods"] if options.profile in m["sizes"]]
+        ablations = [a for a in self.spec["ablations"] if a["id"] in self.size["ablations"]]
+        self.methods = {method["id"]: Heading.of(method) for method in methods}
+        self.ablations = {ablation["id"]: Heading.of(ablation) for ablation in ablations}
+        self.seeds = [options.seed + k for k in range(self.size["seeds"])]
+        self.baseline: str = self.spec["baseline"]
+        self.fold: int = self.spec["source_fold"]
+
+    @property
+    def folder_name(self) -> str:
+        """Table and target."""
+        return f"{self.name}-{self.target.name}"
+
+    @property
+    def source(self) -> TableCorpus:
+        """The labelled corpus."""
+        return next(iter(self.corpora.values()))
+
+    @property
+    def target(self) -> TableCorpus:
+        """The unlabelled corpus."""
+        return self.corpora[self.spec["target"]]
+
+    @property
+    def training_partitions(self) -> tuple[str, ...]:
+        """Partitions of the labelled corpus whose people train and drive the avatars."""
+        return fold_splits(self.fold)[0]
+
+    @property
+    def pairs(self) -> Path:
+        """Folder of the avatars that the labelled corpus' training people drive."""
+        from aukit.simulation.pairs.recorder import VERSION
+
+        name = f"pairs-{self.source.name}-fold{self.fold}-{self.options.name}-v{VERSION}"
+        return self.options.logs / "standins" / name
+
+    def not_run(self, kind: str) -> list[Heading]:
+        """Entries of the YAML file below ``methods`` or ``ablations`` that this size leaves out."""
+        done = {"methods": self.methods, "ablations": self.ablations}[kind]
+        return [Heading.of(entry) for entry in self.spec[kind] if entry["id"] not in done]
+
+    def not_run_labels(self) -> list[str]:
+        """Labels of all methods and ablations that this size leaves out."""
+        return [heading.label for kind in ("methods", "ablations") for heading in self.not_run(kind)]
+
+    def trainings(self) -> dict[Cell, list[str]]:
+        """Every training after the start, with its overrides."""
+        full, *_ = (method["overrides"] for method in self.spec["methods"] if method["id"] == "pm2")
+        overrides = {m["id"]: m["overrides"] for m in self.spec["methods"] if m["id"] in self.methods}
+        overrides |= {
+            a["id"]: [*full, *a["overrides"]] for a in self.spec["ablations"] if a["id"] in self.ablations
+        }
+        return {Cell(id, seed): each for seed in self.seeds for id, each in overrides.items()}
+
+    def run_config(self, seed: int, *overrides: str) -> dict[str, Any]:
+        """Configuration of a training: where everything is, the action units, the seed, `overrides`."""
+        aus = f"[{','.join(map(str, self.aus))}]"
+        common = [
+            f"data.source.root={self.source.root}",
+            f"data.source.fold={self.fold}",
+            f"data.target.root={self.target.root}",
+            f"data.avatars.root={self.pairs}",
+            *(f"data.{data}.cache={self.options.stores}" for data in ("source", "target", "avatars")),
+            f"model.aus={aus}",
+            f"data.aus={aus}",
+            f"data.seed={seed}",
+            f"seed={seed}",
+        ]
+        return self.config(self.spec["experiments"][0], *common, *overrides)
+
+    def start_config(self, seed: int) -> dict[str, Any]:
+        """Configuration of the source-trained start of a seed."""
+        return self.run_config(seed, *self.spec["start"], *self.size["start_overrides"])

@@ -1,0 +1,40 @@
+"""Figures of matplotlib, as PNG: no window, no global state."""
+
+from __future__ import annotations
+
+import io
+import textwrap
+from collections.abc import Sequence
+from typing import Any
+
+
+def new_figure(width: float, height: float, title: str | None = None, fontsize: float = 11) -> Any:
+    """Empty figure, its size in inches; long titles are broken."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
+    FigureCanvasAgg(figure)
+    if title:
+        figure.suptitle(textwrap.fill(title, 100, break_on_hyphens=False), fontsize=fontsize)
+    return figure
+
+
+def png(figure: Any) -> bytes:
+    """The figure as PNG."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png")
+    return out.getvalue()
+
+
+def legend_beside(axes: Any, fontsize: float = 7.5) -> None:
+    """Legend to the right of the axes."""
+    axes.legend(fontsize=fontsize, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
+
+
+def finish_rows(axes: Any, title: str, rows: Sequence[str], **tick_style: Any) -> None:
+    """Title, a line at 0, a tick per row of the table and the legend."""
+    axes.axhline(0, color="0.8", lw=0.8, zorder=0)
+    axes.set_xticks(range(len(rows)), rows, **tick_style)
+    axes.set_title(title, fontsize=11)
+    legend_beside(axes)
