@@ -14,7 +14,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from aukit.datamodules import CorpusDataModule
 from aukit.facs import ACTION_UNITS
-from aukit.models.niinuma2021.synthesis import SynthesizerModule, compose
+from aukit.models.niinuma2021 import SynthesizerModule, compose
 from aukit.models.niinuma2021.synthesis.synthetic_set import to_images, to_tensor
 from aukit.reproduce import LOGS
 from aukit.reproduce.base import read_spec

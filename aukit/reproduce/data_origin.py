@@ -103,11 +103,12 @@ class TableCorpus:
     def count_frames(self) -> int:
         """Frames of one view: read from a release, known for a stand-in before it is rendered."""
         if not self.is_rendered:
-            return int(len(self.release().table))
+            return len(self.release().table)
         config = self.simulation_config
         if self.name == "fera2017":
-            return sum(p * t for p, t in zip(config.people, config.tasks, strict=True)) * int(config.frames)
-        return len(config.subjects()) * getattr(config, "tasks", 1) * int(config.frames)
+            frames = sum(p * t for p, t in zip(config.people, config.tasks, strict=True)) * config.frames
+            return int(frames)
+        return int(len(config.subjects()) * getattr(config, "tasks", 1) * config.frames)
 
     def inter_rater_agreement(self, partition: str) -> dict[str, Any] | None:
         """Agreement of two simulated annotators on a partition.

@@ -60,7 +60,7 @@ class Table3(Reproduction[Table3Cells]):
 
     def make_sets(self, corpus: CorpusDataModule, gan: Record) -> dict[str, BalancedSet]:
         """The balanced training sets: synthetic images, the same plan without synthesis, plain frames."""
-        from aukit.models.niinuma2021.synthesis import (
+        from aukit.models.niinuma2021 import (
             SynthesizerModule,
             real_resampling,
             semantic_resampling,
