@@ -6,9 +6,10 @@ import inspect
 
 import pytest
 
-DOORS = ("mesh", "registration", "metrics", "simulation")
+DOORS = ("datasets", "mesh", "registration", "metrics", "simulation")
 #: Examples of what writes corpora or trains are too slow to run here.
 QUICK = (
+    "aukit.datasets",
     "aukit.mesh",
     "aukit.registration",
     "aukit.metrics",

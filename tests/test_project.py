@@ -47,7 +47,9 @@ IMPORTS = {
     "aukit": ("torch", "pandas", "numpy"),
     "aukit.cli": ("torch", "pandas", "numpy"),
     "aukit.datasets, aukit.datasets.registry": ("torch", "pandas", "numpy"),
-    "aukit.datasets.bp4d, aukit.datasets.fera2017, aukit.datasets.verify": ("torch",),
+    ", ".join(
+        f"aukit.datasets.{path.stem}" for path in sorted((ROOT / "aukit/datasets").glob("[a-z]*.py"))
+    ): ("torch",),
     "aukit.mesh, aukit.simulation, aukit.registration, aukit.store, aukit.metrics, aukit.facs": (),
 }
 

@@ -15,6 +15,7 @@ from .registry import corpus_names as corpus_names
 from .registry import register as register
 from .release import Index as Index
 from .release import Release as Release
+from .release import SubjectRecording as SubjectRecording
 from .verify import CheckReport as CheckReport
 from .verify import Counts as Counts
 from .verify import Published as Published

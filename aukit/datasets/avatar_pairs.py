@@ -58,8 +58,8 @@ def with_pair_ids(table: FrameTable) -> FrameTable:
 class AvatarPairs(CorpusReader):
     """The corpus of avatar pairs (see the module's text for its layout); read like any other corpus.
 
-    *Splits.* ``partition`` is that of the driving frame. Avatars serve several driving people: who holds out
-    people must hold out driving people, by `pair_id` or `task`.
+    *Splits.* ``partition`` is that of the driving frame. One avatar stands for several driving people, so
+    splits by person must hold out driving people, by `pair_id` or `task`.
 
     The reader writes nothing and opens no file outside `root`.
 
@@ -128,7 +128,7 @@ class AvatarPairs(CorpusReader):
 
     @property
     def settings(self) -> list[str]:
-        """What drives the avatars, in words."""
+        """What drives the avatars, for printing."""
         assert self.standin is not None  # the constructor has seen it
         recipe = self.standin["recipe"]
         driving_corpus = recipe["driving_corpus"] if "driving_corpus" in recipe else recipe["drive"]

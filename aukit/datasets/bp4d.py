@@ -26,7 +26,7 @@ from aukit.datasets.label_files import (
 )
 from aukit.datasets.media import Image, folder_stamp, image_number, list_images, read_image_if_whole
 from aukit.datasets.reader import Exclusion
-from aukit.datasets.release import Index, Release
+from aukit.datasets.release import Index, Release, SubjectRecording
 from aukit.datasets.release import Recording as AnyRecording
 from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
@@ -62,16 +62,10 @@ _INTENSITY = re.compile(r"([FM]\d{3})_(T\d{1,2})_AU(\d{1,2})\.csv", re.IGNORECAS
 
 
 @dataclass(frozen=True, order=True)
-class Recording:
+class Recording(SubjectRecording):
     """One recording: a person doing a task."""
 
-    subject: str
-    task: str
-
-    @property
-    def person(self) -> str:
-        """Global person id."""
-        return f"{NAMESPACE}/{self.subject}"
+    namespace = NAMESPACE
 
     @property
     def gender(self) -> str:
@@ -84,9 +78,6 @@ class Recording:
         split = fold_split_of("bp4d", self.subject)
         assert split is not None
         return split
-
-    def __str__(self) -> str:
-        return f"{self.subject} {self.task}"
 
 
 class BP4D(Release):

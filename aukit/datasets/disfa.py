@@ -23,7 +23,7 @@ from aukit.datasets.label_files import (
     labels_by_row,
     read_intensity,
 )
-from aukit.datasets.release import Index, Release
+from aukit.datasets.release import Index, Release, SubjectRecording
 from aukit.datasets.release import Recording as AnyRecording
 from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
@@ -53,26 +53,17 @@ _VIDEO = re.compile(r"(Left|Right)Video(SN\d{3})_comp\.(?:avi|mp4)", re.IGNORECA
 _LABELS = re.compile(r"(SN\d{3})_au(\d{1,2})\.txt", re.IGNORECASE)
 _SUBJECT = re.compile(r"SN\d{3}", re.IGNORECASE)
 _LANDMARK_FOLDER = re.compile(r"(?:tmp_)?frame_lm", re.IGNORECASE)
-# Five digits at most: whoever makes an array by frame must not need all memory for one odd name.
+# Five digits at most: an array by frame number must not need all memory because of one odd name.
 _LANDMARKS = re.compile(r"SN\d{3}_(0*\d{1,5})_lm\.mat", re.IGNORECASE)
 
 
 @dataclass(frozen=True, order=True)
-class Recording:
+class Recording(SubjectRecording):
     """One person before the cameras; a video per camera, labels that they share."""
 
-    subject: str
+    namespace = NAMESPACE
+
     task: str = TASK
-
-    @property
-    def person(self) -> str:
-        """Global person id."""
-        return f"{NAMESPACE}/{self.subject}"
-
-    @property
-    def gender(self) -> str | None:
-        """Nothing public says it."""
-        return None
 
     @property
     def partition(self) -> str:
@@ -97,8 +88,8 @@ class DISFA(Release):
     *Occurrence.* The release has none: an AU is present from intensity `threshold` on.
 
     *Splits.* ``partition`` is P1, P2 or P3 of the usual three folds (`aukit.datasets.folds`). People are
-    ``DISFA/SN001`` and so on; nothing public says who is a woman: give a table (`aukit.datasets.genders`). In
-    the table ``view`` is 1 for the left camera and 2 for the right one.
+    ``DISFA/SN001`` and so on; genders are not public: give a table (`aukit.datasets.genders`). In the frame
+    table ``view`` is 1 for the left camera and 2 for the right one.
 
     *Citation.* Mavadati et al., "DISFA: A Spontaneous Facial Action Intensity Database", IEEE Transactions on
     Affective Computing 4(2), 2013. The corpus needs a signed agreement and is not part of aukit.

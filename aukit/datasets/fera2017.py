@@ -155,7 +155,7 @@ class FERA2017(Release):
         return list(NAMESPACES).index(recording.partition), *super()._order(recording, view)
 
     def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
-        # People and recordings are left out, so that one line stands for all folders of a kind.
+        # Folders of people and recordings are left out, so that one line stands for all folders of a kind.
         first, *others = Path(folder).parts or [""]
         place = f"{first}/{'…/' if others else ''}" if first else "./"
         for name in files:

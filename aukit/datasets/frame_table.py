@@ -59,6 +59,13 @@ class FrameTable:
     Raises:
         CorpusError: A column is missing, unknown or holds a value out of its range; the message names
             the column and the first offending row.
+
+    Example:
+        >>> row = {"corpus": "bp4d", "partition": "P1", "person": "BP4D/F001", "subject": "F001"}
+        >>> row |= {"gender": "female", "task": "T1", "view": 0, "frame": 17, "video": "F001/T1"}
+        >>> table = FrameTable(pd.DataFrame([row | {"position": 17, "pair_id": None, "AU12_r": 3}]))
+        >>> table.intensities((12,)).item()
+        3.0
     """
 
     def __init__(self, frame: pd.DataFrame) -> None:
@@ -114,7 +121,7 @@ class FrameTable:
         return codes
 
     def rows(self, **criteria: Any) -> npt.NDArray[np.int64]:
-        """Row numbers that meet all criteria; each is a column name with one value or several.
+        """Numbers of the rows that meet all criteria; each is a column name with one value or several.
 
         Example:
             ``table.rows(partition="train", view=(5, 6))``

@@ -1,6 +1,6 @@
 """GFT: layout, label files, published counts and reader, as far as the files are publicly described.
 
-What the public sources do not say stands in a map that the owner of the release writes (`Columns`).
+What the public sources leave open is stated in a map that the owner of the release writes (`Columns`).
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from aukit.datasets.label_files import (
     labels_by_frame,
     require_unique,
 )
-from aukit.datasets.release import Index, Release
+from aukit.datasets.release import Index, Release, SubjectRecording
 from aukit.datasets.release import Recording as AnyRecording
 from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
@@ -73,21 +73,12 @@ Column = str | int
 
 
 @dataclass(frozen=True, order=True)
-class Recording:
+class Recording(SubjectRecording):
     """One person in a conversation of three."""
 
-    subject: str
+    namespace = NAMESPACE
+
     task: str = TASK
-
-    @property
-    def person(self) -> str:
-        """Global person id."""
-        return f"{NAMESPACE}/{self.subject}"
-
-    @property
-    def gender(self) -> str | None:
-        """The metadata that has it was not read."""
-        return None
 
     @property
     def partition(self) -> str:
@@ -133,7 +124,7 @@ class GFT(Release):
 
     *Format.* A video and files of frame-level codes per person (``001A`` to ``032C``: group and seat). How
     the files are called, which column is which action unit and which code means "not coded" is described in
-    the database's wiki (osf.io/7wcyz), not in any source that we read, and public lists disagree on AU 14:
+    the database's wiki (osf.io/7wcyz), not in any source that we had, and public lists disagree on AU 14:
     therefore ``gft_columns.yaml`` in the root, or another file, must say so (`aukit.datasets.gft`).
     Nothing is guessed; an action unit that it does not name is not read. A row belongs to the decoded frame
     whose number is the row's less the map's ``first_frame``.
@@ -321,7 +312,7 @@ def _place(path: Path, header: list[str], column: Column) -> int:
 
 
 def _checked(path: Path, content: dict[str, Any]) -> Columns:
-    """Typed values of a map whose keys are right."""
+    """Typed values of a map that has the right keys."""
 
     def fail(key: str, expected: str) -> CorpusError:
         return CorpusError(f"{path}: {key} is {content[key]!r}; expected {expected}")
@@ -356,7 +347,7 @@ def _is_column(value: Any) -> bool:
 
 
 def _recording(pattern: str | None, name: str, relative: str) -> Recording | None:
-    """Whose file it is; None if it is not called so."""
+    """The recording that a file belongs to; None if its name does not fit the pattern."""
     if pattern is None:
         return None
     before, after = map(re.escape, pattern.split("{person}"))

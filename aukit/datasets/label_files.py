@@ -60,7 +60,7 @@ class Labels:
 def labels_by_frame(
     files: Mapping[str, LabelFile], columns: Mapping[str, tuple[str, ...]], first_frame: int = 0
 ) -> Labels:
-    """Labels of files whose rows are found by frame number; what a file lacks is NaN.
+    """Labels of files with rows that are found by frame number; NaN where a file has no row.
 
     Args:
         files: Label files by kind; at least one.
@@ -73,7 +73,7 @@ def labels_by_frame(
 
 
 def labels_by_row(files: Mapping[str, LabelFile], columns: Mapping[str, tuple[str, ...]]) -> Labels:
-    """Labels of files whose row i belongs to decoded frame i; what a shorter file lacks is NaN.
+    """Labels of files in which row i belongs to decoded frame i; NaN after the end of a shorter file.
 
     Args:
         files: Label files by kind; at least one.

@@ -24,7 +24,7 @@ MAX_SIDE = 8192
 """Largest accepted width or height in pixels: a damaged or hostile file must not ask for all memory."""
 
 _FORMATS = ("JPEG", "PNG")
-# Five digits at most: whoever makes an array by frame number must not need all memory for one odd name.
+# Five digits at most: an array by frame number must not need all memory because of one odd name.
 _NUMBERED = re.compile(r"(0*\d{1,5})\.(?:jpg|jpeg|png)", re.IGNORECASE)
 
 
@@ -50,7 +50,7 @@ def count_frames(path: Path) -> int:
 def decode_video(path: Path) -> Iterator[tuple[int, Image]]:
     """Stream (position, frame [H, W, 3] RGB uint8), position counted from 0; one frame in memory at a time.
 
-    The stream ends where the file is damaged: whoever needs a later frame finds it missing and counts it.
+    The stream ends where the file is damaged; later frames are missing, and the caller counts them.
 
     Raises:
         CorpusError: The file is missing, cannot be opened, holds no video or frames larger than `MAX_SIDE`.

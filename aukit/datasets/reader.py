@@ -47,6 +47,11 @@ class CorpusReader(ABC):
 
     Attributes:
         root: The same.
+
+    Example:
+        >>> from aukit.datasets.bp4d import BP4D
+        >>> corpus: CorpusReader = BP4D("BP4D")  # doctest: +SKIP
+        >>> position, image = next(corpus.decode(corpus.table.videos[0]))  # doctest: +SKIP
     """
 
     name: str
@@ -73,7 +78,7 @@ class CorpusReader(ABC):
 
     @property
     def settings(self) -> list[str]:
-        """What was chosen where the corpus leaves a choice, in words."""
+        """What was chosen where the corpus leaves a choice, for printing."""
         return []
 
     @cached_property
@@ -109,7 +114,7 @@ class CorpusReader(ABC):
         return read_landmarks(inside(self.root, relative))
 
     def title(self, video: str) -> str:
-        """What a file about a video is called, without its ending: no other video's is called so."""
+        """Unique name of files about a video, without their ending."""
         return PurePosixPath(video).stem
 
     def _sidecar(self, video: str) -> str | None:

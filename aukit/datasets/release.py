@@ -28,8 +28,8 @@ from aukit.errors import CorpusError
 class Recording(Protocol):
     """A person doing one task; the views of it, where there are several, share its labels.
 
-    Each corpus has a class of its own, hashable, which knows how the corpus names people; notes name a
-    recording by its `str`.
+    Each corpus has a class of its own, hashable, which knows how the corpus names people (see
+    `SubjectRecording`); notes name a recording by its `str`.
     """
 
     @property
@@ -53,6 +53,46 @@ class Recording(Protocol):
         """Task or session."""
 
 
+@dataclass(frozen=True, order=True)
+class SubjectRecording:
+    """Recording of a corpus whose people have one namespace; subclasses know more about them.
+
+    Attributes:
+        namespace: First half of global person ids.
+        subject: Id within the corpus.
+        task: Task or session.
+
+    Example:
+        >>> class Interview(SubjectRecording):
+        ...     namespace = "MINE"
+        >>> Interview("p07", "talk").person
+        'MINE/p07'
+    """
+
+    namespace: ClassVar[str]
+
+    subject: str
+    task: str
+
+    @property
+    def person(self) -> str:
+        """Global person id."""
+        return f"{self.namespace}/{self.subject}"
+
+    @property
+    def gender(self) -> str | None:
+        """Nothing is known."""
+        return None
+
+    @property
+    def partition(self) -> str:
+        """Partition of the corpus; its name where it has none."""
+        return self.namespace
+
+    def __str__(self) -> str:
+        return f"{self.subject} {self.task}"
+
+
 @dataclass
 class Index:
     """What lies where in a release: paths relative to its root, ``/`` as separator.
@@ -60,7 +100,14 @@ class Index:
     Attributes:
         videos: Video file or folder of images of each recording and view.
         labels: Label files of each recording by kind, e.g. ``occurrence`` or ``AU06``.
-        styles: Number of files of each kind in each folder, in words.
+        styles: Number of files by kind and folder, e.g. of ``video files in videos``.
+
+    Example:
+        >>> from aukit.datasets.disfa import Recording
+        >>> index = Index()
+        >>> index.add_video(Recording("SN001"), 1, "videos/LeftVideoSN001_comp.avi", "video files in videos")
+        >>> index.styles["video files in videos"]
+        1
     """
 
     videos: dict[tuple[Recording, int], str] = field(default_factory=dict)
@@ -90,7 +137,7 @@ class Release(CorpusReader):
     """A release on disk, read video by video; a video is a file or a folder of images.
 
     A subclass says what the files are called (`_enter`), which columns of the table each kind of label file
-    holds (`label_columns`) and how one is read (`_read_file`). Unless it says otherwise, videos are files, and
+    holds (`label_columns`) and how one is read (`_read_file`). Unless it says otherwise, videos are files and
     the frame number of a label row is the position of its frame. It sets its options before it calls this
     constructor.
 
@@ -100,14 +147,36 @@ class Release(CorpusReader):
 
     Attributes:
         root: The same.
-        genders: What the user's table says, by global person id (`aukit.datasets.genders`).
+        genders: Genders of the user's table by global person id (`aukit.datasets.genders`).
         index: What lies where.
         recordings: Recording and view of each video that is read, in the order of the table.
         tolerated: What was tolerated in all that has been read so far.
-        spellings: Which of the tolerated spellings each file met so far has, by name of the file.
+        spellings: Variant of the format of each file read so far, by name of the file.
 
     Raises:
         CorpusError: The root is missing or holds nothing of what is asked for.
+
+    Example:
+        A corpus of one video and one intensity file per person, ``p07.mp4`` and ``p07.csv``::
+
+            class Recording(SubjectRecording):
+                namespace = "MINE"
+
+            class MyCorpus(Release):
+                name, namespace, corpus_title, example = "mycorpus", "MINE", "My corpus", "p07.mp4"
+                label_columns = {"AU12": ("AU12_r",)}
+
+                def _enter(self, index, folder, folders, files):
+                    for name in files:
+                        person, _, ending = name.partition(".")
+                        recording, path = Recording(person, "talk"), join(folder, name)
+                        if ending == "mp4":
+                            index.add_video(recording, 0, path, f"video files in {folder}")
+                        elif ending == "csv":
+                            index.add_labels(recording, "AU12", path, f"label files in {folder}")
+
+                def _read_file(self, kind, path):
+                    return read_intensity(path)
     """
 
     namespace: str | None = None
@@ -121,11 +190,11 @@ class Release(CorpusReader):
     intensity_files: ClassVar[str] = "intensity"
     """What the files of one AU each are called in notes."""
     asked: str = ""
-    """Which videos are asked for, in words of the options."""
+    """Which videos the options ask for, for messages, e.g. ``the left camera``."""
     options: str = ""
-    """What else decides the table, for the fingerprint."""
+    """Options that change rows or labels, for the fingerprint."""
     views_share_labels: ClassVar[bool] = False
-    """Whether several views are read together, whose label files are the same: their rows count once."""
+    """Whether views that are read together share label files, whose rows a check then counts once."""
     frame_without_row: ClassVar[str] = "frame without label row"
     row_without_frame: ClassVar[str] = "label row without frame"
 
@@ -168,7 +237,7 @@ class Release(CorpusReader):
 
     @property
     def occurs_as_published(self) -> bool:
-        """Whether occurrence means what it means in the published rates."""
+        """Whether occurrence is defined as in the published rates."""
         return True
 
     def gender(self, recording: Recording) -> str | None:
@@ -202,7 +271,7 @@ class Release(CorpusReader):
     def read(self, video: str) -> tuple[FrameTable | None, list[Exclusion]]:
         """Usable frames of one of `videos` (None if it has none) and what was left out, and why.
 
-        Nothing else is read: for those who go through a whole release video by video.
+        Nothing else is read, so that a whole release can be gone through video by video.
 
         Raises:
             CorpusError: `video` is none of `videos`, or its label files are damaged.
@@ -266,7 +335,7 @@ class Release(CorpusReader):
         return digest.hexdigest()
 
     def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Row of each position in what a tracker writes about a video, one row for each of its frames."""
+        """Row of each position in a tracker's file about a video, which has one row per frame."""
         return positions
 
     def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
@@ -293,7 +362,7 @@ class Release(CorpusReader):
             return None
 
     def _stamp(self, video: str) -> object:
-        """What tells a video from another one of its name, without decoding it."""
+        """What changes with the content of a video, without decoding it."""
         return inside(self.root, video).stat().st_size
 
     def _wanted(self, recording: Recording, view: int) -> bool:
@@ -301,7 +370,7 @@ class Release(CorpusReader):
         return True
 
     def _choice(self, recording: Recording, view: int) -> str:
-        """What a video is of, in words of the options; empty where there are none."""
+        """Value of the options that asks for a video, for messages; empty where there are none."""
         return ""
 
     def _order(self, recording: Recording, view: int) -> tuple[int | str, ...]:
@@ -349,14 +418,14 @@ class Release(CorpusReader):
         }
 
     def _read_files(self, recording: Recording) -> dict[str, LabelFile]:
-        """Label files that a recording has, by kind; what it lacks is noted."""
+        """Label files of a recording by kind; missing ones are noted."""
         files: dict[str, LabelFile] = {}
-        for kind, relative in sorted(self.index.labels.get(recording, {}).items()):
-            if kind not in self.label_columns:
-                continue
-            files[kind] = self._read_file(kind, inside(self.root, relative))
-            if files[kind].variant:
-                self.spellings[relative] = files[kind].variant
+        there = self.index.labels.get(recording, {})
+        for kind in self.label_columns:
+            if kind in there:
+                files[kind] = self._read_file(kind, inside(self.root, there[kind]))
+                if files[kind].variant:
+                    self.spellings[there[kind]] = files[kind].variant
         if files and (missing := [kind for kind in self.label_columns if kind not in files]):
             aus = [str(int(kind[2:])) for kind in missing if kind.startswith("AU")]
             if aus:

@@ -21,7 +21,12 @@ from aukit.facs import letter_from_intensity
 
 @dataclass(frozen=True)
 class Counts:
-    """Published counts of a partition; None for what is not published."""
+    """Published counts of a partition; None for what is not published.
+
+    Example:
+        >>> Counts(people=27, female=12, male=15).videos is None
+        True
+    """
 
     people: int
     female: int | None = None
@@ -38,6 +43,11 @@ class Published:
         partitions: Counts by partition, in the order of the report.
         rates: Share of frames in which each AU is present, by name of the report's column.
         total: Counts of the whole corpus.
+
+    Example:
+        >>> from aukit.datasets.bp4d import PUBLISHED
+        >>> PUBLISHED.partitions["P1"].people, round(PUBLISHED.rates["list P1"][12], 3)
+        (14, 0.559)
     """
 
     partitions: dict[str, Counts]
@@ -274,7 +284,7 @@ def _count_codes(report: PartitionReport, columns: Mapping[str, npt.NDArray[np.f
 
 
 def _without_root(message: str, root: Path) -> str:
-    """The report can be shared: where the release lies on this machine is nobody else's business."""
+    """The message without the root's path: the report can be shared."""
     return message.replace(f"{root}/", "").replace(f"{root.resolve()}/", "").replace(str(root), "<root>")
 
 

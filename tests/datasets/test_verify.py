@@ -1,0 +1,86 @@
+"""The reader's base class and the check, on a corpus that the package does not know."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from aukit.datasets import Counts, Published, Release, SubjectRecording, verify
+from aukit.datasets.files import join
+from aukit.datasets.label_files import read_intensity
+from aukit.datasets.media import encode_video
+from aukit.errors import CorpusError
+from tests.releases import picture, write_lines
+
+
+class Recording(SubjectRecording):
+    namespace = "MINE"
+
+
+class MyCorpus(Release):
+    name, namespace, corpus_title, example = "mycorpus", "MINE", "My corpus", "p07.mp4"
+    label_columns = {"AU12": ("AU12_r",)}  # noqa: RUF012
+
+    def _enter(self, index, folder, folders, files):
+        for name in files:
+            person, _, ending = name.partition(".")
+            recording, path = Recording(person, "talk"), join(folder, name)
+            if ending == "mp4":
+                index.add_video(recording, 0, path, f"video files in {folder}")
+            elif ending == "csv":
+                index.add_labels(recording, "AU12", path, f"label files in {folder}")
+
+    def _read_file(self, kind, path):
+        return read_intensity(path)
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    for person in ("p01", "p02"):
+        encode_video(tmp_path / "videos" / f"{person}.mp4", [picture(20 * i) for i in range(4)], fps=5)
+        write_lines(tmp_path / "labels" / f"{person}.csv", [f"{i},{i}" for i in (1, 2, 3)])
+    return tmp_path
+
+
+def test_a_reader_needs_names_columns_and_a_label_file(root: Path) -> None:
+    corpus = MyCorpus(root)
+    assert corpus.videos == ["videos/p01.mp4", "videos/p02.mp4"]
+    assert corpus.people == {"MINE/p01": ["videos/p01.mp4"], "MINE/p02": ["videos/p02.mp4"]}
+    assert corpus.table.frame["position"].tolist() == [1, 2, 3] * 2
+    assert corpus.table.frame["partition"].eq("MINE").all()
+    np.testing.assert_array_equal(corpus.table.intensities((12,))[:3, 0], [1, 2, 3])
+    assert [(e.position, e.reason) for e in corpus.exclusions] == [(0, "frame without label row")] * 2
+    assert corpus.notes == ["2 people without known gender: MINE/p01, MINE/p02"]
+    assert MyCorpus(root, ["MINE/p02"]).fingerprint() != corpus.fingerprint()
+    with pytest.raises(CorpusError, match=r"no video of persons \['MINE/p03'\]"):
+        MyCorpus(root, ["MINE/p03"])
+
+
+def test_a_corpus_without_published_counts_is_checked(root: Path) -> None:
+    report = verify(MyCorpus(root))
+    assert report.ok
+    assert report.published is None
+    found = report.partitions["MINE"]
+    assert (found.people, found.gender_unknown, found.label_rows, found.rows) == (2, 2, 6, 6)
+    assert found.intensity_codes == {"AU12": {1: 2, 2: 2, 3: 2}}
+    assert report.variants == {
+        "video files in videos": 2,
+        "label files in labels": 2,
+        "intensity without header": 2,
+    }
+    assert "people (published)                         2 (?)" in report.text()
+
+
+def test_counts_are_compared_and_what_is_odd_is_noted(root: Path) -> None:
+    (root / "videos" / "p02.mp4").write_bytes(b"no video")
+    write_lines(root / "labels" / "p03.csv", ["0,1"])
+    report = verify(MyCorpus(root), Published({"MINE": Counts(3, label_rows=9)}, {"list": {12: 0.5}}))
+    assert "2 (3)" in report.text()
+    assert "6 (9)" in report.text()
+    assert report.partitions["MINE"].exclusions == {
+        "frame without label row": 1,
+        "the video cannot be opened": 1,
+    }
+    assert report.notes[-1] == "1 labelled recordings without any video, the first: p03 talk"
+    (root / "labels" / "p01.csv").unlink()
+    assert verify(MyCorpus(root)).partitions["MINE"].unlabelled_recordings == 1
