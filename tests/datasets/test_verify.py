@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from aukit.datasets import Counts, Published, Release, SubjectRecording, verify
+from aukit.datasets import Counts, Published, Release, SubjectRecording, verify_release
 from aukit.datasets.files import join
 from aukit.datasets.label_files import read_intensity
 from aukit.datasets.media import encode_video
@@ -57,7 +57,7 @@ def test_a_reader_needs_names_columns_and_a_label_file(root: Path) -> None:
 
 
 def test_a_corpus_without_published_counts_is_checked(root: Path) -> None:
-    report = verify(MyCorpus(root))
+    report = verify_release(MyCorpus(root))
     assert report.ok
     assert report.published is None
     found = report.partitions["MINE"]
@@ -74,7 +74,7 @@ def test_a_corpus_without_published_counts_is_checked(root: Path) -> None:
 def test_counts_are_compared_and_what_is_odd_is_noted(root: Path) -> None:
     (root / "videos" / "p02.mp4").write_bytes(b"no video")
     write_lines(root / "labels" / "p03.csv", ["0,1"])
-    report = verify(MyCorpus(root), Published({"MINE": Counts(3, label_rows=9)}, {"list": {12: 0.5}}))
+    report = verify_release(MyCorpus(root), Published({"MINE": Counts(3, label_rows=9)}, {"list": {12: 0.5}}))
     assert "2 (3)" in report.text()
     assert "6 (9)" in report.text()
     assert report.partitions["MINE"].exclusions == {
@@ -83,4 +83,4 @@ def test_counts_are_compared_and_what_is_odd_is_noted(root: Path) -> None:
     }
     assert report.notes[-1] == "1 labelled recordings without any video, the first: p03 talk"
     (root / "labels" / "p01.csv").unlink()
-    assert verify(MyCorpus(root)).partitions["MINE"].unlabelled_recordings == 1
+    assert verify_release(MyCorpus(root)).partitions["MINE"].unlabelled_recordings == 1

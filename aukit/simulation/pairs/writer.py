@@ -113,7 +113,7 @@ def write_avatar_pairs(
     """Render the pairs of a driving corpus, or go on with what is missing.
 
     Cost: about 1.1 GB of memory per process whatever the number of frames, and 7.4 KB of disk per render at
-    256²; see the README beside this file.
+    256²; see `aukit/simulation/README.md`.
 
     Args:
         out: Folder of the pairs; made if missing.
