@@ -62,8 +62,8 @@ class DetectionModule(LightningModule):
     """Base of modules that score the occurrence of action units; a score above 0 means present.
 
     Batches are those of `aukit.datamodules.CorpusDataModule`. A subclass implements `scores` and
-    `training_step`, calls `set_learning_rates` in every step, and keeps ``aus``, ``schedule``, ``warmup_steps``
-    and ``class_weights`` among its hyperparameters.
+    `training_step`, calls `set_learning_rates` in every step, and keeps ``aus``, ``schedule``,
+    ``warmup_steps`` and ``class_weights`` among its hyperparameters.
 
     Logged in validation: ``f1`` (mean over AUs), ``f1_AU…``, ``f1_female``, ``f1_male`` and ``f1_gap`` (mean
     over AUs of the absolute difference). Test and prediction steps return ``rows`` and ``scores`` for the

@@ -50,7 +50,7 @@ def cosine_decay(progress: float) -> float:
 
 
 def rise_and_cosine(step: int, total: int) -> float:
-    """Share of the learning rate: a linear rise over the first 5 % of the steps, times half a cosine down to 0.
+    """Share of the learning rate: a rise over the first 5 % of the steps, times half a cosine down to 0.
 
     Args:
         step: Number of the step, from 0.

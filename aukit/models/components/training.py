@@ -1,4 +1,4 @@
-"""What training steps of several systems need: frozen networks, and a model that means the same as its data."""
+"""What training steps of several systems need: frozen networks, and a check of the action units."""
 
 from __future__ import annotations
 

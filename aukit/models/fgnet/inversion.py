@@ -29,6 +29,10 @@ _SCALES = 3
 #: Rows and columns of the mouth in the FFHQ square, as shares of its side.
 _MOUTH = (0.66, 0.86, 0.34, 0.66)
 _SHOWN = 8
+LOSS_WEIGHTS = {"pixel": 1.0, "gradient": 2.0, "latent": 0.01, "pca": 0.3}
+"""Weights of the terms of the loss of `InversionModule`; our choice."""
+#: Errors inside the ellipse around brows to chin count 1 plus this times as much as those outside.
+_FOCUS = 3.0
 
 
 class Inverter(StyleNetwork):
@@ -89,9 +93,9 @@ class Inverter(StyleNetwork):
 class InversionModule(PCAModule):
     """Train an `Inverter` on unlabelled faces.
 
-    Loss: pixel L1, L1 of the differences between neighbouring pixels at three scales (they hold contours,
-    which a tone does not explain), codes of unit mean square, and the principal components of `PCAModule`,
-    read from the codes. Batches as there.
+    Loss (weights in `LOSS_WEIGHTS`): pixel L1, L1 of the differences between neighbouring pixels at three
+    scales (they hold contours, which a tone does not explain), codes of unit mean square, and the principal
+    components of `PCAModule`, read from the codes. Batches as there.
 
     Logged on held-out avatars: ``val/l1``, ``val/gradient`` and ``val/mouth`` (L1 inside the mouth's
     rectangle), each as a share of the error of the training faces' mean; ``val/explained``;
@@ -103,12 +107,6 @@ class InversionModule(PCAModule):
         components: Principal components that the codes are to tell.
         encoder_lr: Adam's rate of the encoder; cosine decay to 3 % over the run.
         generator_lr: That of the generator; 0 leaves it as it is, as published.
-        lambda_pixel: Weight of the pixels.
-        lambda_gradient: Weight of the differences.
-        lambda_latent: Weight of (mean square of a code − 1)².
-        lambda_pca: Weight of the components.
-        focus: Errors inside the ellipse around brows to chin, a fixed place of the FFHQ square, count 1 plus
-            this times as much as those outside.
         standardise: Whether training begins with `Inverter.standardise`; for encoders that start at random.
         warmup_steps: Steps in which the rates rise.
         least_dimensions: Fewer effective dimensions of the codes than this are a collapse.
@@ -125,11 +123,6 @@ class InversionModule(PCAModule):
         components: int = 64,
         encoder_lr: float = 3e-3,
         generator_lr: float = 1e-2,
-        lambda_pixel: float = 1.0,
-        lambda_gradient: float = 2.0,
-        lambda_latent: float = 0.01,
-        lambda_pca: float = 0.3,
-        focus: float = 3.0,
         standardise: bool = True,
         warmup_steps: int = 50,
         least_dimensions: float = 4.0,
@@ -165,7 +158,6 @@ class InversionModule(PCAModule):
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """The weighted sum of the losses."""
-        hp = self.hparams
         self.set_rates()
         codes = self.network.codes(batch["image"])
         difference = (self.network.draw(codes) - self._reduced(batch["target"])) * self._weights()
@@ -178,7 +170,7 @@ class InversionModule(PCAModule):
             ),
         }
         self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
-        return torch.stack([hp[f"lambda_{name}"] * loss for name, loss in losses.items()]).sum()
+        return torch.stack([LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Sums of errors of the network and of the mean face."""
@@ -226,14 +218,14 @@ class InversionModule(PCAModule):
             raise TrainingError(
                 f"step {self.trainer.global_step}: the codes have collapsed to {dimensions:.1f} effective"
                 f" dimensions (at least {self.hparams['least_dimensions']:g} are asked for); lower"
-                " model.generator_lr, or raise model.lambda_pca or model.lambda_latent"
+                " model.generator_lr, or start from other weights"
             )
 
     def _weights(self) -> Tensor:
         """Weights of the pixels ``[size,size]``, 1 on average."""
         size = self.network.g_all.size
         window = F.interpolate(self.targets.window[None, None], size=(size, size), mode="area")[0, 0]
-        weights = 1 + self.hparams["focus"] * window
+        weights = 1 + _FOCUS * window
         normalised: Tensor = weights / weights.mean()
         return normalised
 

@@ -23,6 +23,8 @@ from aukit.utils.files import atomic_path
 __all__ = ["StyleGAN2Module", "path_lengths", "r1_penalty"]
 
 _SHOWN = 16
+_PATH_WEIGHT = 2.0
+_MIXING = 0.9  # chance that a face mixes the styles of two codes
 _PATH_DECAY = 0.01  # of the running mean of the path lengths
 _ADAPT_EVERY = 4  # steps
 
@@ -50,9 +52,7 @@ class StyleGAN2Module(LightningModule):
         lr: Adam's rate of both.
         r1: γ of ½γ·E‖∇D‖²; None for the size's own, 0.0002·S²/B of the paper on adaptive augmentation.
         r1_every: Steps between penalties.
-        path_weight: Weight of the path lengths.
-        path_every: Steps between them.
-        mixing: Chance that a face mixes the styles of two codes.
+        path_every: Steps between penalties of the path lengths.
         average_images: Images after which a weight has lost half its influence on the moving average.
         augment_target: Wanted mean sign of the logits of real images, 0.6 in the paper; 0: no augmentation.
         augment_images: Images in which the probability could go from 0 to 1.
@@ -72,9 +72,7 @@ class StyleGAN2Module(LightningModule):
         lr: float = 2e-3,
         r1: float | None = None,
         r1_every: int = 16,
-        path_weight: float = 2.0,
         path_every: int = 8,
-        mixing: float = 0.9,
         average_images: float = 10_000,
         augment_target: float = 0.0,
         augment_images: int = 500_000,
@@ -138,7 +136,7 @@ class StyleGAN2Module(LightningModule):
             self.path_mean.lerp_(lengths.detach().mean(), _PATH_DECAY)
             penalty = (lengths - self.path_mean).square().mean()
             self.log("train/path_length", self.path_mean)
-            self._penalty_step(optimizers[1], hp["path_weight"] * hp["path_every"] * penalty)
+            self._penalty_step(optimizers[1], _PATH_WEIGHT * hp["path_every"] * penalty)
         self.discriminator.requires_grad_(True)
         self._move_average(len(real) * self.trainer.world_size)
 
@@ -175,7 +173,7 @@ class StyleGAN2Module(LightningModule):
         z = torch.randn(2, count, network.style_dim, device=self.device)
         w = network.mapping(z)[:, :, None].expand(-1, -1, network.n_latent, -1)
         crossover = torch.randint(1, network.n_latent, (count, 1), device=self.device)
-        mixed = torch.rand(count, 1, device=self.device) < self.hparams["mixing"]
+        mixed = torch.rand(count, 1, device=self.device) < _MIXING
         second = mixed & (torch.arange(network.n_latent, device=self.device) >= crossover)
         return torch.where(second[..., None], w[1], w[0])
 

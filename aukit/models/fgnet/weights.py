@@ -162,8 +162,8 @@ def load_weights(network: nn.Module, *paths: str | Path) -> list[dict[str, str]]
         network: An `FGNet` or the part of one that the files are for; groups that no file gives stay as they
             are.
         paths: Files that `import_weights` wrote, or names of shipped ones (`aukit.models.weights`);
-            ``FILE#GROUP`` takes one group of a file, such as ``mini#pspencoder``. A later one wins where two give
-            the same group.
+            ``FILE#GROUP`` takes one group of a file, such as ``mini#pspencoder``. A later one wins where two
+            give the same group.
 
     Returns:
         The files' metadata.

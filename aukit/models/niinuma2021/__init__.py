@@ -1,4 +1,4 @@
-"""Niinuma et al. (WACV 2021): expressions synthesised after 3D registration, balanced training sets, intensity."""
+"""Niinuma et al. (WACV 2021): expressions synthesised, balanced training sets, intensity."""
 
 from aukit.models.niinuma2021.intensity import (
     EstimatorBank,
