@@ -10,7 +10,7 @@ RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 INNER_RANK = {
     house: {room: rank for rank, rooms in enumerate(rows) for room in rooms} for house, rows in INNER.items()
 }
-#: Imported where they are used, since they take seconds or may be missing; of our own, only by what must answer at once.
+#: Imported where they are used, since they take seconds; our own modules only by what must answer at once.
 OPTIONAL = {"albumentations", "docstring_parser", "face_alignment", "matplotlib", "timm", "wandb"}
 ANSWERS_AT_ONCE = {"cli", "reproduce"}
 

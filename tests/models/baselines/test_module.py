@@ -2,27 +2,17 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lightning.pytorch import Trainer
 
 from aukit.errors import ConfigError
 from aukit.metrics import multilabel_f1
 from aukit.models.baselines import MultilabelModule
 from aukit.models.baselines.module import occurrence_loss
 from aukit.models.components.detection_module import class_weights
-from aukit.training.callbacks import StepSeed
 from aukit.training.predictions import PredictionWriter
 from tests.fakes import AUS
-from tests.models.fgnet.faces import Faces
+from tests.trainers import quiet_trainer
 
 SMALL = {"backbone": "resnet10t", "options": {"channels": [8, 8, 16, 16], "stem_width": 8}}
-
-
-@pytest.fixture
-def data(tmp_path):
-    data = Faces(cache=str(tmp_path / "stores"), people=8, frames=12, batch_size=8)
-    data.prepare_data()
-    data.setup()
-    return data
 
 
 def model(**changes):
@@ -30,24 +20,10 @@ def model(**changes):
     return MultilabelModule(**{"aus": AUS, **SMALL, "lr": 5e-3, "warmup_steps": 2, **changes})
 
 
-def trainer(tmp_path, *callbacks):
-    return Trainer(
-        max_epochs=1,
-        default_root_dir=str(tmp_path / "run"),
-        logger=False,
-        enable_checkpointing=False,
-        enable_progress_bar=False,
-        enable_model_summary=False,
-        accelerator="cpu",
-        log_every_n_steps=1,
-        callbacks=[StepSeed(0), *callbacks],
-    )
-
-
 def test_it_learns_and_a_logit_above_zero_is_present(tmp_path, data):
     data.steps_per_epoch = 150
     writer = PredictionWriter(tmp_path / "predictions.parquet")
-    run, module = trainer(tmp_path, writer), model(class_weights="f1")
+    run, module = quiet_trainer(tmp_path, [writer]), model(class_weights="f1")
     run.fit(module, data)
     assert float(run.callback_metrics["val/f1"]) > 0.9  # the colour of a fake frame tells its labels
     assert {"val/f1_female", "val/f1_male", "val/f1_gap", "val/f1_AU4"} <= set(run.callback_metrics)
@@ -97,11 +73,11 @@ def test_backbone_and_head_have_rates_of_their_own(tmp_path, data):
     data.steps_per_epoch = 1
     module = model(lr=0.01, backbone_lr=0.0, weight_decay=0.0, warmup_steps=0)
     before = {k: v.clone() for k, v in module.named_parameters()}
-    trainer(tmp_path).fit(module, data)
+    quiet_trainer(tmp_path).fit(module, data)
     for name, parameter in module.named_parameters():
         assert torch.equal(parameter, before[name]) == name.startswith("backbone"), name
 
 
 def test_data_and_model_must_mean_the_same(tmp_path, data):
     with pytest.raises(ConfigError, match="the data have AUs"):
-        trainer(tmp_path).fit(model(aus=(1, 2, 4)), data)
+        quiet_trainer(tmp_path).fit(model(aus=(1, 2, 4)), data)

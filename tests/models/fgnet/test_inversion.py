@@ -107,10 +107,9 @@ def test_interrupted_runs_end_bit_equal(tmp_path):
 
 
 def test_the_shipped_weights_draw_avatars_that_they_never_saw():
-    from benchmarks.inversion_report import PROBED, inversion_report
-
     from aukit.models.weights import HOME, MINI_NETWORK
     from aukit.simulation.images.pretraining_faces import PretrainingFacesConfig, render_faces
+    from benchmarks.inversion_report import PROBED, inversion_report
 
     assert (HOME / "fgnet-mini.md").is_file()
     assert (HOME / "fgnet-mini.safetensors").stat().st_size < 8 << 20

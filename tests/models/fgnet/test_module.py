@@ -2,7 +2,6 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lightning.pytorch import Trainer
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from PIL import Image
 
@@ -16,38 +15,13 @@ from aukit.training import execute, score_groups
 from aukit.training.callbacks import StepSeed
 from aukit.training.predictions import PredictionWriter
 from tests.fakes import AUS
-from tests.models.fgnet.faces import Faces
 from tests.models.fgnet.networks import SMALL, small_network
-
-
-@pytest.fixture
-def data(tmp_path):
-    data = Faces(cache=str(tmp_path / "stores"), people=8, frames=12, batch_size=8)
-    data.prepare_data()
-    data.setup()
-    return data
+from tests.trainers import quiet_trainer
 
 
 def model(**changes):
     torch.manual_seed(0)
     return FGNetModule(**{"aus": AUS, **SMALL, "sigma": 2.5, "dropout": 0.0, **changes})
-
-
-def trainer(tmp_path, callbacks=(), **options):
-    return Trainer(
-        **{
-            "max_epochs": 1,
-            "default_root_dir": str(tmp_path / "run"),
-            "logger": False,
-            "enable_checkpointing": False,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-            "accelerator": "cpu",
-            "log_every_n_steps": 1,
-            "callbacks": [StepSeed(0), *callbacks],
-            **options,
-        }
-    )
 
 
 QUICK = {"lr": 3e-3, "clip": 1.0, "schedule": "cosine", "warmup_steps": 5}
@@ -68,7 +42,7 @@ def test_the_published_recipe_is_the_default():
 def test_it_learns_and_its_predictions_say_how_they_are_read(tmp_path, data):
     data.steps_per_epoch = 40
     writer = PredictionWriter(tmp_path / "predictions.parquet")
-    run, module = trainer(tmp_path, [writer]), model(**QUICK)
+    run, module = quiet_trainer(tmp_path, [writer]), model(**QUICK)
     run.fit(module, data)
     fitted = run.callback_metrics
     assert float(fitted["train/loss"]) < 0.12
@@ -129,7 +103,7 @@ def test_frozen_parts_do_not_move(tmp_path, data):
     data.steps_per_epoch = 2
     module = model(**QUICK, frozen=("pspencoder.body", "g_all.style"))
     before = {k: v.clone() for k, v in module.network.state_dict().items()}
-    trainer(tmp_path).fit(module, data)
+    quiet_trainer(tmp_path).fit(module, data)
     for name, value in module.network.state_dict().items():
         still = name.startswith(("pspencoder.body", "g_all.style", "g_all.to_rgb", "g_all.noises", "latent"))
         if still or name.endswith("kernel"):
@@ -142,7 +116,7 @@ def test_rates_of_the_backbone(tmp_path, data):
     data.steps_per_epoch = 1
     module = model(lr=0.1, encoder_lr=0.0, generator_lr=0.01, weight_decay=0.0)
     before = {k: v.clone() for k, v in module.network.named_parameters()}
-    trainer(tmp_path).fit(module, data)
+    quiet_trainer(tmp_path).fit(module, data)
     moved = {
         part: max(
             float((p - before[n]).abs().max().detach())
@@ -172,7 +146,7 @@ def test_all_gradients_are_clipped_together(tmp_path, data, clip, norm):
     module.on_train_batch_end = lambda *a: seen.append(
         float(torch.cat([p.grad.flatten() for p in module.parameters() if p.grad is not None]).norm())
     )
-    trainer(tmp_path, [Spy(0)]).fit(module, data)
+    quiet_trainer(tmp_path, [Spy(0)]).fit(module, data)
     assert seen[0] > 0.1
     assert seen[1] == pytest.approx(norm if norm else seen[0], rel=1e-3)
 
@@ -195,7 +169,7 @@ def test_balanced_batches(tmp_path, data):
     shown = []
     module = model()
     module.on_train_batch_start = lambda batch, index: shown.append(batch["occurrences"])
-    trainer(tmp_path, limit_val_batches=0).fit(module, data)
+    quiet_trainer(tmp_path, limit_val_batches=0).fit(module, data)
     drawn = torch.cat(shown).mean(dim=0)
     rate = np.nanmean(data.store.table.occurrences(AUS)[data.train_rows], axis=0)
     assert (np.abs(drawn.numpy() - 0.5) < np.abs(rate - 0.5) + 0.1).all()
@@ -205,7 +179,7 @@ def test_balanced_batches(tmp_path, data):
 def test_class_weights_follow_the_training_frames(tmp_path, data):
     data.steps_per_epoch = 1
     module = model(class_weights="f1")
-    trainer(tmp_path).fit(module, data)
+    quiet_trainer(tmp_path).fit(module, data)
     rate = np.nanmean(data.store.table.occurrences(AUS)[data.train_rows], axis=0)
     labels = torch.stack([torch.zeros(len(AUS)), torch.ones(len(AUS))])
     absent, present = module.frame_weights(labels).numpy()
@@ -227,7 +201,7 @@ def test_it_starts_from_imported_weights(tmp_path):
 def test_moving_averages_and_half_precision_are_the_trainer_s(tmp_path, data):
     data.steps_per_epoch = 4
     average = EMAWeightAveraging(decay=0.9)
-    run = trainer(tmp_path, [average], precision="bf16-mixed")
+    run = quiet_trainer(tmp_path, [average], precision="bf16-mixed")
     run.fit(model(**QUICK, recompute=True), data)
     assert np.isfinite(float(run.callback_metrics["train/loss"]))
     assert "val/f1" in run.callback_metrics
@@ -235,9 +209,9 @@ def test_moving_averages_and_half_precision_are_the_trainer_s(tmp_path, data):
 
 def test_data_and_model_must_mean_the_same(tmp_path, data):
     with pytest.raises(ConfigError, match=r"crops of 32 px, the model's 64"):
-        trainer(tmp_path).fit(model(image_size=64), data)
+        quiet_trainer(tmp_path).fit(model(image_size=64), data)
     with pytest.raises(ConfigError, match=r"set trainer\.max_epochs"):
-        trainer(tmp_path, max_epochs=-1).fit(model(schedule="cosine"), data)
+        quiet_trainer(tmp_path, max_epochs=-1).fit(model(schedule="cosine"), data)
     with pytest.raises(ConfigError, match="begins with 'decoder'"):
         model(frozen=("decoder",))
     with pytest.raises(ConfigError, match=r"model\.points is 2"):

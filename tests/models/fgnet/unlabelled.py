@@ -5,6 +5,7 @@ import torch
 
 from aukit.datamodules.faces import AvatarFacesDataModule
 from aukit.training import RunInterrupted, execute
+from tests import trainers
 
 
 class Unlabelled(AvatarFacesDataModule):
@@ -36,26 +37,8 @@ class Unlabelled(AvatarFacesDataModule):
 
 def configuration(model_class, model, epochs=1, **run):
     """A run of a module on such pictures."""
-    return {
-        "experiment": "fakes/unlabelled",
-        "seed": 3,
-        "trainer": {
-            "accelerator": "cpu",
-            "devices": 1,
-            "max_epochs": epochs,
-            "num_sanity_val_steps": 0,
-            "log_every_n_steps": 1,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-        },
-        "run": run,
-        "logging": {"wandb": False},
-        "model": {"class_path": model_class, "init_args": model},
-        "data": {
-            "class_path": "tests.models.fgnet.unlabelled.Unlabelled",
-            "init_args": {"steps_per_epoch": 5},
-        },
-    }
+    data = {"class_path": "tests.models.fgnet.unlabelled.Unlabelled", "init_args": {"steps_per_epoch": 5}}
+    return trainers.configuration({"class_path": model_class, "init_args": model}, data, epochs, **run)
 
 
 def run_in_pieces(tmp_path, model_class, model):

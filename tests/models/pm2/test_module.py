@@ -1,15 +1,15 @@
 import pandas as pd
 import pytest
 import torch
-from lightning.pytorch import Callback, Trainer
+from lightning.pytorch import Callback
 
 from aukit.errors import ConfigError, WeightsError
 from aukit.models.pm2 import METHODS, PM2Module, losses
 from aukit.training import execute
-from aukit.training.callbacks import StepSeed
 from aukit.training.predictions import PredictionWriter
 from tests.fakes import AUS
 from tests.models.pm2.pairs import GROUPNORM, SMALL, FakePairs
+from tests.trainers import quiet_trainer
 
 
 @pytest.fixture
@@ -25,22 +25,8 @@ def model(seed=0, **changes):
 
 
 def trainer(tmp_path, callbacks=(), **options):
-    return Trainer(
-        **{
-            "max_epochs": 1,
-            "default_root_dir": str(tmp_path / "run"),
-            "logger": False,
-            "enable_checkpointing": False,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-            "num_sanity_val_steps": 0,
-            "use_distributed_sampler": False,
-            "accelerator": "cpu",
-            "log_every_n_steps": 1,
-            "callbacks": [StepSeed(0), *callbacks],
-            **options,
-        }
-    )
+    quiet = {"num_sanity_val_steps": 0, "use_distributed_sampler": False}
+    return quiet_trainer(tmp_path, callbacks, **quiet, **options)
 
 
 def weights(module, part=""):

@@ -2,14 +2,13 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from lightning.pytorch import Trainer
 
 from aukit.errors import ConfigError
 from aukit.models.niinuma2021.intensity import IntensityDataModule, IntensityModule
 from aukit.store import BalancedSet
-from aukit.training.callbacks import StepSeed
 from tests.fake_training import FakeDataModule
 from tests.fakes import AUS
+from tests.trainers import quiet_trainer
 
 
 @pytest.fixture
@@ -32,23 +31,6 @@ def balanced(corpus, folder, rows=None, per_level=12):
     return BalancedSet.write(folder, pd.concat(parts, ignore_index=True), corpus.store)
 
 
-def trainer(tmp_path, **options):
-    return Trainer(
-        **{
-            "max_epochs": 1,
-            "default_root_dir": str(tmp_path / "run"),
-            "logger": False,
-            "enable_checkpointing": False,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-            "accelerator": "cpu",
-            "log_every_n_steps": 1,
-            "callbacks": [StepSeed(0)],
-            **options,
-        }
-    )
-
-
 TRUNK = {"aus": AUS, "network": "trunk", "trunk_widths": (8, 16, 16, 16), "lr": 0.01, "dropout": 0.0}
 
 
@@ -56,7 +38,7 @@ def test_a_trunk_learns_the_levels_and_says_so(tmp_path, corpus):
     torch.manual_seed(0)
     balanced(corpus, tmp_path / "set")
     data = IntensityDataModule(corpus, str(tmp_path / "set"), batch_size=36, steps_per_epoch=120)
-    model, run = IntensityModule(**TRUNK, decoding="expectation"), trainer(tmp_path)
+    model, run = IntensityModule(**TRUNK, decoding="expectation"), quiet_trainer(tmp_path)
     assert not model.fitted
     run.fit(model, data)
     assert model.fitted
@@ -80,7 +62,7 @@ def test_shuffled_labels_are_not_learned(tmp_path, corpus):
         mine = (plan["au"] == au).to_numpy()
         assert sorted(dataset.levels[mine].tolist()) == sorted(worn[mine].tolist())
         assert (dataset.levels[mine, index] == plan["level"][mine]).mean() < 0.4
-    model, run = IntensityModule(**{**TRUNK, "lr": 1e-3}), trainer(tmp_path)
+    model, run = IntensityModule(**{**TRUNK, "lr": 1e-3}), quiet_trainer(tmp_path)
     run.fit(model, data)
     assert not model.fitted
     (result,) = run.test(model, data, verbose=False)
@@ -96,7 +78,7 @@ def test_other_heads_learn_from_images_that_were_drawn_for_another_unit(tmp_path
     assert torch.equal(batch["levels"][:, 0].long(), batch["level"])
     moved = {}
     for weight in (0.0, 2.0):
-        model, run = IntensityModule(**TRUNK, other_heads=weight), trainer(tmp_path)
+        model, run = IntensityModule(**TRUNK, other_heads=weight), quiet_trainer(tmp_path)
         model._trainer = run
         run.optimizers = [model.configure_optimizers()]
         model.log_dict = lambda *_: None
@@ -189,13 +171,13 @@ def test_random_filters_are_not_frozen_silently(tmp_path, corpus):
     balanced(corpus, tmp_path / "set")
     model = IntensityModule(**TRUNK, frozen_convs=2)
     with pytest.raises(ConfigError, match="random filters"):
-        trainer(tmp_path).fit(model, IntensityDataModule(corpus, str(tmp_path / "set")))
+        quiet_trainer(tmp_path).fit(model, IntensityDataModule(corpus, str(tmp_path / "set")))
 
 
 def test_checkpoints_load_with_weights_only(tmp_path, corpus):
     balanced(corpus, tmp_path / "set")
     data = IntensityDataModule(corpus, str(tmp_path / "set"), batch_size=36, steps_per_epoch=3)
-    model, run = IntensityModule(**TRUNK), trainer(tmp_path)
+    model, run = IntensityModule(**TRUNK), quiet_trainer(tmp_path)
     run.fit(model, data)
     run.save_checkpoint(tmp_path / "model.ckpt")
     again = IntensityModule.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)

@@ -1,16 +1,15 @@
 import numpy as np
 import pytest
 import torch
-from lightning.pytorch import Trainer
 
 from aukit.errors import ConfigError
 from aukit.metrics.features import FixedFeatures
 from aukit.models.niinuma2021.synthesis import SynthesisDataModule, SynthesizerModule
 from aukit.models.niinuma2021.synthesis.evaluation import expression_grid
 from aukit.models.niinuma2021.synthesis.schedule import Schedule
-from aukit.training.callbacks import StepSeed
 from tests.fake_training import FakeDataModule
 from tests.fakes import AUS
+from tests.trainers import quiet_trainer
 
 TINY = {
     "aus": AUS,
@@ -37,23 +36,6 @@ MINI = {
 def data(tmp_path, **options):
     corpus = FakeDataModule(cache=str(tmp_path / "stores"))
     return SynthesisDataModule(corpus, **{"batch_size": 4, "steps_per_epoch": 10, "val_pairs": 8, **options})
-
-
-def trainer(tmp_path, **options):
-    return Trainer(
-        **{
-            "max_epochs": 1,
-            "default_root_dir": str(tmp_path / "run"),
-            "logger": False,
-            "enable_checkpointing": False,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-            "accelerator": "cpu",
-            "log_every_n_steps": 1,
-            "callbacks": [StepSeed(0)],
-            **options,
-        }
-    )
 
 
 def test_phases_change_at_their_steps():
@@ -98,20 +80,20 @@ class Watched(SynthesizerModule):
 def test_paper_s_updates_five_to_one(tmp_path):
     model = Watched(**TINY)
     model.changed = []
-    trainer(tmp_path).fit(model, data(tmp_path))
+    quiet_trainer(tmp_path).fit(model, data(tmp_path))
     assert model.changed == ["GD", "D", "D", "D", "D", "GD", "D", "D", "D", "D"]
 
 
 def test_mini_s_phases_update_what_they_should(tmp_path):
     model = Watched(**TINY, **MINI)
     model.changed = []
-    trainer(tmp_path).fit(model, data(tmp_path, warmup_share=0.5, same_person_share=0.5))
+    quiet_trainer(tmp_path).fit(model, data(tmp_path, warmup_share=0.5, same_person_share=0.5))
     assert model.changed == ["D", "D", "G", "G", "G", "G", "GD", "G", "GD", "G"]
 
 
 def test_validation_logs_the_figures_and_draws_the_grid(tmp_path):
     model, pairs = SynthesizerModule(**TINY), data(tmp_path)
-    run = trainer(tmp_path)
+    run = quiet_trainer(tmp_path)
     run.fit(model, pairs)
     logged = {name: float(value) for name, value in run.callback_metrics.items()}
     for name in (
@@ -150,9 +132,9 @@ def test_test_step_reads_real_frames(tmp_path):
 
 def test_mismatches_are_told(tmp_path):
     with pytest.raises(ConfigError, match="warmup_share"):
-        trainer(tmp_path).fit(SynthesizerModule(**TINY, **MINI), data(tmp_path))
+        quiet_trainer(tmp_path).fit(SynthesizerModule(**TINY, **MINI), data(tmp_path))
     with pytest.raises(ConfigError, match="AUs"):
-        trainer(tmp_path).fit(SynthesizerModule(**{**TINY, "aus": (1, 4, 6)}), data(tmp_path))
+        quiet_trainer(tmp_path).fit(SynthesizerModule(**{**TINY, "aus": (1, 4, 6)}), data(tmp_path))
 
 
 def test_idiosyncratic_training_moves_fakes_to_their_targets(tmp_path):
@@ -167,7 +149,7 @@ def test_idiosyncratic_training_moves_fakes_to_their_targets(tmp_path):
     model = SynthesizerModule(**TINY, **options, attention_bias=-0.5)
     # At 60 steps processors differ by more than the bar leaves: 0.78 to 0.86 of copying.
     pairs = data(tmp_path, warmup_share=1.0, steps_per_epoch=120, batch_size=12)
-    run = trainer(tmp_path)
+    run = quiet_trainer(tmp_path)
     run.fit(model, pairs)
     copying = float(run.callback_metrics["val/same_person_l1_of_copying"])
     assert float(run.callback_metrics["val/same_person_l1"]) < 0.8 * copying

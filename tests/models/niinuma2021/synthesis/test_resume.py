@@ -6,37 +6,14 @@ import torch
 
 from aukit.training import RunInterrupted, execute
 from tests.fakes import AUS
+from tests.trainers import configuration
 
 FAKE = "tests.fake_training.FakeDataModule"
 
 
 def common(tmp_path, model, data, **run):
-    return {
-        "experiment": "fakes/resume",
-        "seed": 3,
-        "trainer": {
-            "accelerator": "cpu",
-            "devices": 1,
-            "max_epochs": 1,
-            "num_sanity_val_steps": 0,
-            "log_every_n_steps": 1,
-            "enable_progress_bar": False,
-            "enable_model_summary": False,
-        },
-        "run": run,
-        "logging": {"wandb": False},
-        "model": model,
-        "data": {
-            **data,
-            "init_args": {
-                **data["init_args"],
-                "corpus": {
-                    "class_path": FAKE,
-                    "init_args": {"cache": str(tmp_path / "stores"), "frames": 20},
-                },
-            },
-        },
-    }
+    corpus = {"class_path": FAKE, "init_args": {"cache": str(tmp_path / "stores"), "frames": 20}}
+    return configuration(model, {**data, "init_args": {**data["init_args"], "corpus": corpus}}, **run)
 
 
 def synthesis(tmp_path, **run):
