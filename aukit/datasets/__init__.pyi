@@ -9,13 +9,13 @@ from .frame_table import FrameTable as FrameTable
 from .gft import GFT as GFT
 from .reader import CorpusReader as CorpusReader
 from .reader import Exclusion as Exclusion
+from .recordings import Index as Index
+from .recordings import SubjectRecording as SubjectRecording
 from .registry import CorpusEntry as CorpusEntry
 from .registry import corpus_entry as corpus_entry
 from .registry import corpus_names as corpus_names
 from .registry import register as register
-from .release import Index as Index
 from .release import Release as Release
-from .release import SubjectRecording as SubjectRecording
 from .verify import CheckReport as CheckReport
 from .verify import Counts as Counts
 from .verify import Published as Published

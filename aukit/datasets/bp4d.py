@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aukit.datasets.files import inside, join
-from aukit.datasets.folds import FOLD_SPLITS, fold_split_of, listed_rates
+from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
 from aukit.datasets.label_files import (
     OCCURRENCE_CODES,
     LabelFile,
@@ -26,8 +26,9 @@ from aukit.datasets.label_files import (
 )
 from aukit.datasets.media import Image, folder_stamp, image_number, list_images, read_image_if_whole
 from aukit.datasets.reader import Exclusion
-from aukit.datasets.release import Index, Release, SubjectRecording
-from aukit.datasets.release import Recording as AnyRecording
+from aukit.datasets.recordings import Index, SubjectRecording
+from aukit.datasets.recordings import Recording as AnyRecording
+from aukit.datasets.release import Release
 from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
@@ -66,18 +67,12 @@ class Recording(SubjectRecording):
     """One recording: a person doing a task."""
 
     namespace = NAMESPACE
+    partitions = FOLD_SPLIT_OF["bp4d"]
 
     @property
     def gender(self) -> str:
         """From the id's letter."""
         return "female" if self.subject.startswith("F") else "male"
-
-    @property
-    def partition(self) -> str:
-        """P1, P2 or P3 (see `aukit.datasets.folds`)."""
-        split = fold_split_of("bp4d", self.subject)
-        assert split is not None
-        return split
 
 
 class BP4D(Release):
@@ -287,7 +282,7 @@ def _has_images(folder: Path) -> bool:
 
 def _recording(subject: str, task: str, relative: str) -> Recording:
     recording = Recording(subject.upper(), task.upper())
-    if fold_split_of("bp4d", recording.subject) is None:
+    if recording.subject not in Recording.partitions:
         raise CorpusError(
             f"{relative}: BP4D has the people F001 to F023 and M001 to M018, not {recording.subject}. BP4D+ "
             "re-uses BP4D's numbers for other people: keep the two in different folders"

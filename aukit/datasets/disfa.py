@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.io import loadmat
 
 from aukit.datasets.files import inside, join, put
-from aukit.datasets.folds import FOLD_SPLITS, fold_split_of, listed_rates
+from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
 from aukit.datasets.label_files import (
     INTENSITY_CODES,
     NOT_CODED,
@@ -23,8 +23,9 @@ from aukit.datasets.label_files import (
     labels_by_row,
     read_intensity,
 )
-from aukit.datasets.release import Index, Release, SubjectRecording
-from aukit.datasets.release import Recording as AnyRecording
+from aukit.datasets.recordings import Index, SubjectRecording
+from aukit.datasets.recordings import Recording as AnyRecording
+from aukit.datasets.release import Release
 from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
@@ -62,15 +63,9 @@ class Recording(SubjectRecording):
     """One person before the cameras; a video per camera, labels that they share."""
 
     namespace = NAMESPACE
+    partitions = FOLD_SPLIT_OF["disfa"]
 
     task: str = TASK
-
-    @property
-    def partition(self) -> str:
-        """P1, P2 or P3 (see `aukit.datasets.folds`)."""
-        split = fold_split_of("disfa", self.subject)
-        assert split is not None
-        return split
 
     def __str__(self) -> str:
         return self.subject
@@ -228,7 +223,7 @@ class DISFA(Release):
 
 def _recording(subject: str, relative: str) -> Recording:
     recording = Recording(subject.upper())
-    if fold_split_of("disfa", recording.subject) is None:
+    if recording.subject not in Recording.partitions:
         raise CorpusError(
             f"{relative}: DISFA has the 27 people SN001 to SN032 without 014, 015, 019, 020 and 022, not "
             f"{recording.subject}; keep other corpora in folders of their own"

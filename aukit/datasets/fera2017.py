@@ -23,8 +23,9 @@ from aukit.datasets.label_files import (
     parse,
     read_intensity,
 )
-from aukit.datasets.release import Index, Release
-from aukit.datasets.release import Recording as AnyRecording
+from aukit.datasets.recordings import Index
+from aukit.datasets.recordings import Recording as AnyRecording
+from aukit.datasets.release import Release
 from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column

@@ -38,7 +38,8 @@ from aukit.datasets.label_files import (
 )
 from aukit.datasets.media import Image, folder_stamp, image_number, read_image_if_whole
 from aukit.datasets.reader import Exclusion
-from aukit.datasets.release import Index, Recording, Release
+from aukit.datasets.recordings import Index, Recording
+from aukit.datasets.release import Release
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, occurrence_column
 

@@ -57,6 +57,14 @@ FOLD_SPLITS: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType(
 )  # fmt: skip
 """Subjects of each fold split, by corpus."""
 
+FOLD_SPLIT_OF: Mapping[str, Mapping[str, str]] = MappingProxyType(
+    {
+        corpus: MappingProxyType({subject: split for split, people in splits.items() for subject in people})
+        for corpus, splits in FOLD_SPLITS.items()
+    }
+)
+"""Fold split of each subject, by corpus."""
+
 LISTED_FRAMES: Mapping[str, tuple[int, int, int]] = MappingProxyType(
     {"bp4d": (50_579, 50_157, 45_687), "disfa": (43_545, 43_605, 43_161)}
 )
@@ -89,7 +97,7 @@ SUBSET_SIZES = (100, 1_000, 5_000, 10_000)
 
 def fold_split_of(corpus: str, subject: str) -> str | None:
     """P1, P2 or P3: the split of a subject; None for someone whom the corpus does not have."""
-    return next((split for split, subjects in FOLD_SPLITS[corpus].items() if subject in subjects), None)
+    return FOLD_SPLIT_OF[corpus].get(subject)
 
 
 def fold_splits(fold: int) -> tuple[tuple[str, str], str]:

@@ -24,8 +24,9 @@ from aukit.datasets.label_files import (
     labels_by_frame,
     require_unique,
 )
-from aukit.datasets.release import Index, Release, SubjectRecording
-from aukit.datasets.release import Recording as AnyRecording
+from aukit.datasets.recordings import Index, SubjectRecording
+from aukit.datasets.recordings import Recording as AnyRecording
+from aukit.datasets.release import Release
 from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import MAX_INTENSITY, VISIBLE_AUS, intensity_column, occurrence_column
@@ -43,6 +44,9 @@ GROUPS: dict[str, tuple[int, ...]] = {
 }
 """Groups of three people in each partition: those of the public frame lists of Patch-MCD (train is what they
 leave). They hold whole groups, so that no conversation is on two sides."""
+
+PARTITION_OF = {f"{group:03d}{seat}": name for name in GROUPS for group in GROUPS[name] for seat in SEATS}
+"""Partition of each subject, such as ``028C``."""
 
 LISTED_FRAMES = {"valid": 24_619, "test": 24_723}
 """Frames in those lists, which lack invalid ones."""
@@ -77,15 +81,9 @@ class Recording(SubjectRecording):
     """One person in a conversation of three."""
 
     namespace = NAMESPACE
+    partitions = PARTITION_OF
 
     task: str = TASK
-
-    @property
-    def partition(self) -> str:
-        """That of the public lists."""
-        partition = partition_of(self.subject)
-        assert partition is not None
-        return partition
 
     def __str__(self) -> str:
         return self.subject
@@ -209,9 +207,7 @@ class GFT(Release):
 
 def partition_of(subject: str) -> str | None:
     """``train``, ``valid`` or ``test`` of an id such as ``028C``; None for someone whom GFT does not have."""
-    match = re.fullmatch(rf"(\d{{3}})[{SEATS}]", subject)
-    group = int(match[1]) if match else 0
-    return next((name for name, groups in GROUPS.items() if group in groups), None)
+    return PARTITION_OF.get(subject)
 
 
 def subjects(partition: str) -> tuple[str, ...]:
@@ -355,6 +351,6 @@ def _recording(pattern: str | None, name: str, relative: str) -> Recording | Non
     if match is None:
         return None
     subject = match[1].upper()
-    if partition_of(subject) is None:
+    if subject not in PARTITION_OF:
         raise CorpusError(f"{relative}: GFT has the people 001A, 001B, 001C to 032C, not {subject}")
     return Recording(subject)

@@ -1,7 +1,8 @@
 """The corpora by name: where the reader, datamodule, stand-in and published counts of each are defined.
 
-An entry holds dotted names, not classes: whoever needs one loads it, so that this module imports nothing from the
-rooms above it. Commands, tables and datamodules ask here and keep no list of corpora of their own.
+An entry holds dotted names, not classes: the caller that needs a class loads it, so that this module imports
+nothing from the rooms above it. Commands, tables and datamodules ask here and keep no list of corpora of their
+own.
 
 A package of yours adds a corpus with an entry point, and every command knows it::
 
@@ -33,7 +34,7 @@ class CorpusEntry:
         title: Name in texts, e.g. ``BP4D``.
         reader: Dotted name of the `Release` subclass: its first argument is the root, the others are options.
         datamodule: Dotted name of the `CorpusDataModule` subclass; its first argument is the root.
-        standin: Dotted name of the `Standin` subclass that renders the official layout; None where there is none.
+        standin: Dotted name of the `Standin` subclass that renders the official layout; None for none.
         published: Dotted name of the `Published` counts that a release is checked against; None for none.
         released: Whether it is a release that others make; False for the avatar pairs, which we render.
 

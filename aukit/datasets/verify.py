@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.reader import Exclusion, exclusion_counts
-from aukit.datasets.release import Recording, Release
+from aukit.datasets.recordings import Recording
+from aukit.datasets.release import Release
 from aukit.errors import CorpusError
 from aukit.facs import letter_from_intensity
 
