@@ -1,8 +1,8 @@
 """The corpora by name: where the reader, datamodule, stand-in and published counts of each are defined.
 
 An entry holds dotted names, not classes: the caller that needs a class loads it, so that this module imports
-nothing from the rooms above it. Commands, tables and datamodules ask here and keep no list of corpora of their
-own.
+nothing from the rooms above it. Commands, tables and datamodules ask here and keep no list of corpora of
+their own.
 
 A package of yours adds a corpus with an entry point, and every command knows it::
 

@@ -22,9 +22,8 @@ import numpy.typing as npt
 import pandas as pd
 from filelock import FileLock, Timeout
 
-from aukit.datasets.avatar_pairs import AvatarPairs
 from aukit.datasets.frame_table import FrameTable
-from aukit.datasets.release import Release
+from aukit.datasets.reader import CorpusReader
 from aukit.errors import StoreError
 from aukit.registration import (
     FaceAlignmentLandmarks,
@@ -111,13 +110,13 @@ def prepare(
     return PreparedStore.open(final)
 
 
-def landmark_source(corpus: Release | AvatarPairs, weights_dir: str | Path | None = None) -> LandmarkSource:
+def landmark_source(corpus: CorpusReader, weights_dir: str | Path | None = None) -> LandmarkSource:
     """The corpus' own landmark sidecar if it has one, else face-alignment's 3D landmarks."""
     return SidecarLandmarks(corpus) if corpus.has_sidecar else FaceAlignmentLandmarks(weights_dir)
 
 
 def prepare_release(
-    corpus: Release | AvatarPairs,
+    corpus: CorpusReader,
     cache: str | Path,
     registration: str,
     size: int,
