@@ -123,24 +123,20 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _standin(given: argparse.Namespace) -> None:
-    from aukit import simulation
-
     entry, command = _corpus_command(given)
+    standin = entry.load("standin")
     command.add_argument(
         "--truth", type=Path, metavar="DIR", help="folder of the sealed truth (default: ROOT-truth)"
     )
     command.add_argument("--profile", choices=("smoke", "mini", "standin"), default="mini", help="size")
     command.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
     command.add_argument("--seed", type=int, default=0, metavar="N")
-    if entry.name == "fera2017":
-        command.add_argument("--views", type=int, nargs="+", choices=range(1, 10), metavar="1..9")
+    names = add_options(command, standin.config_type, standin.config_type.options, default=None)
     options = command.parse_args(given.options)
     truth = options.truth or options.root.with_name(f"{options.root.name}-truth")
-    title = {"fera2017": "FERA2017", "bp4d": "BP4D", "disfa": "DISFA", "gft": "GFT"}[entry.name]
-    config = getattr(getattr(simulation, f"{title}SimulationConfig"), options.profile)(seed=options.seed)
-    if getattr(options, "views", None):
-        config = replace(config, views=tuple(sorted(set(options.views))))
-    getattr(simulation, f"write_{entry.name}_standin")(options.root, config, truth, workers=options.workers)
+    config = standin.config_type.of_size(options.profile, options.seed)
+    chosen = {name: value for name, value in _chosen(options, names).items() if value is not None}
+    standin(options.root, truth, replace(config, **chosen)).write(options.workers)
 
 
 def _prepare(given: argparse.Namespace) -> None:

@@ -124,6 +124,8 @@ VISIBLE_AUS: tuple[int, ...] = (
     1, 2, 4, 5, 6, 7, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 20, 22, 23, 24, 25, 26, 27, 28, 43,
 )  # fmt: skip
 """AUs that an avatar can show, in ascending order: the ones with a shape of their own in a still image."""
+VISIBLE_INDEX: Mapping[int, int] = MappingProxyType({au: index for index, au in enumerate(VISIBLE_AUS)})
+"""Place of each of `VISIBLE_AUS`: its column in activations."""
 
 FaceRegion = Literal[
     "forehead", "glabella", "brow", "temple", "eye", "nose", "infraorbital", "cheek", "upper lip",

@@ -21,7 +21,7 @@ import torch
 
 from aukit.simulation import Avatar, Camera, Light, face_model, render
 from aukit.simulation.behaviour.person import sample_motion
-from aukit.simulation.corpora.acquisition import LOOKS
+from aukit.simulation.corpora.acquisition import ACQUISITIONS
 from aukit.simulation.rendering import renderer as renderer_module
 from aukit.simulation.rendering import shading_numba as loops
 
@@ -54,8 +54,8 @@ def _recording(basis: str, frames: int, person: int, device: str, backend: str) 
     motion, model = sample_motion(rng, frames, 25), face_model(basis)
     yaw, pitch, roll = (torch.from_numpy(motion.pose[:, i].astype(np.float32)) for i in range(3))
     activations = torch.from_numpy(rng.random((frames, len(model.aus), 2)).astype(np.float32)) ** 4
-    light, look = Light.sample(rng), LOOKS["bp4d"]
-    wall, sensor = look.background(rng, SIZE), look.sensor(rng, SIZE)
+    light, acquisition = Light.sample(rng), ACQUISITIONS["bp4d"]
+    wall, sensor = acquisition.background(rng, SIZE), acquisition.sensor(rng, SIZE)
     camera = Camera(yaw=yaw, pitch=pitch, roll=roll, zoom=1.25)
 
     def film() -> Any:

@@ -21,7 +21,8 @@ from typing import Any  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
 
-from tests.standins import Standin, smoke_fera2017  # noqa: E402
+from aukit.simulation import Standin  # noqa: E402
+from tests.standins import smoke_fera2017  # noqa: E402
 
 # The same examples in every run, however busy the machine is.
 settings.register_profile("aukit", deadline=None, derandomize=True)

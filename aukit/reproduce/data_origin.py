@@ -8,16 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aukit import simulation
 from aukit.datasets.registry import CorpusEntry, corpus_entry
 from aukit.reproduce.options import TableOptions
+from aukit.simulation import AGREEMENT_FILE
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.datamodules import CorpusDataModule
     from aukit.datasets.release import Release
     from aukit.store.store import PreparedStore
-
-AGREEMENT_FILE = "standin_ceiling.json"
 
 
 @dataclass(frozen=True)
@@ -55,14 +53,8 @@ class TableCorpus:
     @property
     def simulation_config(self) -> Any:
         """What is rendered in place of the corpus at this size."""
-        kinds = {
-            "fera2017": "FERA2017SimulationConfig",
-            "bp4d": "BP4DSimulationConfig",
-            "disfa": "DISFASimulationConfig",
-            "gft": "GFTSimulationConfig",
-        }
-        config_type = getattr(simulation, kinds[self.name])
-        return getattr(config_type, self.options.standin_profile)(seed=self.options.seed)
+        config_type = self.entry.load("standin").config_type
+        return config_type.of_size(self.options.standin_profile, self.options.seed)
 
     @property
     def root(self) -> Path:
@@ -76,8 +68,8 @@ class TableCorpus:
     def make(self) -> None:
         """Render the stand-in, or complete it; nothing to do where a release is given."""
         if self.is_rendered:
-            write = getattr(simulation, f"write_{self.name}_standin")
-            write(self.root, self.simulation_config, self.root.with_name(f"{self.root.name}-truth"))
+            truth = self.root.with_name(f"{self.root.name}-truth")
+            self.entry.load("standin")(self.root, truth, self.simulation_config).write()
 
     def release(self) -> Release:
         """Reader of the release or of its stand-in."""
@@ -104,11 +96,7 @@ class TableCorpus:
         """Frames of one view: read from a release, known for a stand-in before it is rendered."""
         if not self.is_rendered:
             return len(self.release().table)
-        config = self.simulation_config
-        if self.name == "fera2017":
-            frames = sum(p * t for p, t in zip(config.people, config.tasks, strict=True)) * config.frames
-            return int(frames)
-        return int(len(config.subjects()) * getattr(config, "tasks", 1) * config.frames)
+        return int(self.simulation_config.n_frames)
 
     def inter_rater_agreement(self, partition: str) -> dict[str, Any] | None:
         """Agreement of two simulated annotators on a partition.

@@ -19,10 +19,10 @@ def add_options(
     skip: Collection[str] = (),
     default: Any = _LATER,
 ) -> tuple[str, ...]:
-    """Add an option for each argument of a constructor that has a default; its help is the argument's docstring.
+    """Add an option for each argument of a constructor that has a default; its help is the docstring's.
 
-    An argument ``leave_out_occluded: bool`` becomes ``--leave-out-occluded`` (and ``--no-…``), a `Literal` a choice,
-    a sequence takes one value or more, ``X | None`` a value of ``X``.
+    An argument ``leave_out_occluded: bool`` becomes ``--leave-out-occluded`` (and ``--no-…``), a `Literal`
+    a choice, a sequence takes one value or more, ``X | None`` a value of ``X``.
 
     Args:
         parser: Where to.

@@ -3,8 +3,8 @@
     python benchmarks/judge/readers.py aus --basis procedural
     python benchmarks/judge/readers.py gender --basis procedural
 
-It renders its own sets of avatars in one look (the light of `bp4d`, a plain background), trains a network
-of at most 1 M parameters on some identities and scores others. `aus`: 20,000 training renders of 1,000
+It renders its own sets of avatars in one acquisition (the light of `bp4d`, a plain background), trains a
+network of at most 1 M parameters on some identities and scores others. `aus`: 20,000 training renders of 1,000
 identities within 15 degrees of yaw, all action units drawn together as in random renders; prints ICC(3,1)
 per action unit on 100 further identities. `gender`: four neutral renders each of 800 and of 300 identities;
 prints how often the mean of a person's four is right, on renders as they are and, with a network of its
@@ -23,11 +23,11 @@ from tqdm import tqdm
 from aukit.facs import VISIBLE_AUS
 from aukit.metrics import intraclass_correlation
 from aukit.simulation import Avatar, Camera, render
-from aukit.simulation.corpora.acquisition import LOOKS
+from aukit.simulation.corpora.acquisition import ACQUISITIONS
 from aukit.utils.processes import worker_pool
 
 SIZE = 96
-LOOK = LOOKS["bp4d"]
+ACQUISITION = ACQUISITIONS["bp4d"]
 POOL = "readers"
 HIDING = (27, 28, 43)
 """Action units that hide others, and are seldom for that: a wide open mouth, sucked lips, shut eyes."""
@@ -88,7 +88,7 @@ def film(
     values = np.stack([any_mixture(rng) for _ in range(frames)]) * np.float32(expressive)
     pose = [torch.from_numpy(rng.uniform(-limit, limit, frames).astype(np.float32)) for limit in (yaw, 8, 5)]
     camera = Camera(yaw=pose[0], pitch=pose[1], roll=pose[2], zoom=1.45, shift_y=-0.08)
-    images = render(avatar, torch.from_numpy(values), camera, LOOK.light(rng), size=SIZE).image
+    images = render(avatar, torch.from_numpy(values), camera, ACQUISITION.light(rng), size=SIZE).image
     return (images.clamp(0, 1) * 255 + 0.5).byte().numpy(), values, np.full(frames, avatar.gender == "male")
 
 

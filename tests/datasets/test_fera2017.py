@@ -13,7 +13,7 @@ from aukit.datasets import FERA2017, FrameTable, verify_release
 from aukit.datasets.fera2017 import PUBLISHED as FERA2017_PUBLISHED
 from aukit.datasets.media import encode_video
 from aukit.errors import CorpusError
-from tests.standins import Standin
+from aukit.simulation import Standin
 
 FIRST = "FERA17_TR_F001_T1"
 

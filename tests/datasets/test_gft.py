@@ -19,14 +19,11 @@ from aukit.datasets.gft import GROUPS, LISTED_RATES, partition_of, subjects
 from aukit.datasets.gft import PUBLISHED as GFT_PUBLISHED
 from aukit.datasets.media import encode_video
 from aukit.errors import CorpusError
-from aukit.simulation import GFTSimulationConfig, write_gft_standin
+from aukit.simulation import GFTSimulationConfig, GFTStandin, Standin
 from aukit.simulation.behaviour.intensity_curves import exact_levels
-from aukit.simulation.corpora.gft import TRACKED, Recording
-from aukit.simulation.corpora.recorder import FilmCrew
-from aukit.simulation.corpora.writer import true_intensities
+from aukit.simulation.corpora.gft import recording_of
 from aukit.training.instantiate import build_datamodule
 from tests.releases import edit, picture, write_lines
-from tests.standins import Standin
 
 MAP: dict[str, Any] = {
     "videos": "{person}.mp4",
@@ -217,8 +214,9 @@ TINY = replace(GFTSimulationConfig.smoke(), profile="tiny", groups=3, frames=6, 
 @pytest.fixture(scope="module")
 def standin(tmp_path_factory: pytest.TempPathFactory) -> Standin:
     folder = tmp_path_factory.mktemp("gft")
-    write_gft_standin(folder / "gft", TINY, folder / "truth", workers=0, progress=False)
-    return Standin(folder / "gft", folder / "truth")
+    standin = GFTStandin(folder / "gft", folder / "truth", TINY)
+    standin.write(workers=0, progress=False)
+    return standin
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -244,46 +242,43 @@ def test_the_standin_is_read_through_its_map_and_has_quirks(standin: Standin) ->
 
 
 def test_three_of_a_group_sit_in_one_light_before_walls_of_their_own(standin: Standin) -> None:
-    crew = FilmCrew(TINY, "GFT/001A", "female")
-
     def light(subject: str) -> float:
-        return float(TINY.light_rng(Recording(subject), np.random.default_rng(0)).random())
+        return float(TINY.light_rng(recording_of(subject), np.random.default_rng(0)).random())
 
     assert light("001A") == light("001C") != light("002A")
     scenes = {float(TINY.own_rng("scene", f"GFT/001{seat}", "conversation").random()) for seat in "ABC"}
     assert len(scenes) == 3
-    assert crew.recipe.look == "gft"
 
 
 def test_rates_are_those_of_the_published_lists() -> None:
     worlds = [replace(GFTSimulationConfig.mini(), seed=seed) for seed in range(8)]
-    recordings = [Recording(subject) for name in GROUPS for subject in subjects(name)]
-    truth = np.stack([true_intensities(recipe, r) for recipe in worlds for r in recordings])
+    recordings = [recording_of(subject) for name in GROUPS for subject in subjects(name)]
+    truth = np.stack([config.true_intensities(r) for config in worlds for r in recordings])
     present = exact_levels(truth) >= 1
     for au in (2, 6, 7, 12, 17):
         rate = np.mean([LISTED_RATES[name][au] for name in LISTED_RATES])
-        per_recording = present[:, :, TRACKED.index(au)].mean(axis=1)
+        per_recording = present[:, :, TINY.simulated_aus.index(au)].mean(axis=1)
         error = per_recording.std() / np.sqrt(len(per_recording))
         assert abs(per_recording.mean() - rate) < 4 * error + 0.005, au
 
 
 def test_sizes() -> None:
-    for recipe in (GFTSimulationConfig.smoke(), GFTSimulationConfig.mini(), GFTSimulationConfig.standin()):
-        chosen = recipe.subjects()
-        assert len(chosen) == 3 * recipe.groups
+    for config in (GFTSimulationConfig.smoke(), GFTSimulationConfig.mini(), GFTSimulationConfig.standin()):
+        chosen = config.subjects()
+        assert len(chosen) == 3 * config.groups
         assert {partition_of(s) for s in chosen} == {"train", "valid", "test"}
     everybody = sorted(s for name in GROUPS for s in subjects(name))
     assert GFTSimulationConfig.mini().subjects() == everybody
-    genders = [Recording(s).gender for s in everybody]
+    genders = [recording_of(s).gender for s in everybody]
     assert (genders.count("female"), genders.count("male")) == (39, 57)
-    groups = [{Recording(f"{g:03d}{seat}").gender for seat in "ABC"} for g in range(1, 33)]
+    groups = [{recording_of(f"{g:03d}{seat}").gender for seat in "ABC"} for g in range(1, 33)]
     assert all(len(group) == 2 for group in groups)
 
 
 def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(standin: Standin) -> None:
     whole = files(standin.root)
     (standin.root / "videos" / "005A.mp4").rename(standin.root / "videos" / ".005A-abc.mp4")  # half written
-    write_gft_standin(standin.root, TINY, standin.truth, workers=0, progress=False)
+    GFTStandin(standin.root, standin.truth_root, TINY).write(workers=0, progress=False)
     assert files(standin.root) == whole
 
 
@@ -302,8 +297,8 @@ def test_the_sealed_truth_is_never_opened(standin: Standin, monkeypatch: pytest.
     corpus.sidecar_landmarks(corpus.videos[0])
     list(corpus.decode(corpus.videos[0]))
     assert any("STANDIN.json" in name for name in opened)  # the trace works
-    assert len(list(standin.truth.glob("*.npz"))) == 9
-    assert not [name for name in opened if str(standin.truth) in name]
+    assert len(list(standin.truth_root.glob("*.npz"))) == 9
+    assert not [name for name in opened if str(standin.truth_root) in name]
 
 
 def test_from_the_command_line_to_batches(
@@ -314,7 +309,7 @@ def test_from_the_command_line_to_batches(
     )
     root = str(standin.root)
     (standin.root / "videos" / "001A.mp4").unlink()  # to see that the command does its part
-    words = ["--root", root, "--truth", str(standin.truth), "--profile", "smoke", "--workers", "0"]
+    words = ["--root", root, "--truth", str(standin.truth_root), "--profile", "smoke", "--workers", "0"]
     assert main(["standin", "gft", *words]) == 0
     assert (standin.root / "videos" / "001A.mp4").is_file()
     assert main(["corpora", "check", "gft", "--root", root, "--json"]) == 0

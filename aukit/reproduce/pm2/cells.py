@@ -78,9 +78,9 @@ class PM2Cells(Cells):
     @property
     def pairs(self) -> Path:
         """Folder of the avatars that the labelled corpus' training people drive."""
-        from aukit.simulation.pairs.recorder import VERSION
+        from aukit.simulation import PAIRS_VERSION
 
-        name = f"pairs-{self.source.name}-fold{self.fold}-{self.options.name}-v{VERSION}"
+        name = f"pairs-{self.source.name}-fold{self.fold}-{self.options.name}-v{PAIRS_VERSION}"
         return self.options.logs / "standins" / name
 
     def not_run(self, kind: str) -> list[Heading]:

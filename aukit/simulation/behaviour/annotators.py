@@ -1,6 +1,8 @@
-"""Simulated FACS coders: what is written into label files is a code, never the parameter behind a picture."""
+"""Simulated FACS annotators: label files hold what they code, never the parameters behind a picture."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
@@ -8,19 +10,38 @@ from scipy.special import ndtri
 
 from aukit.datasets.label_files import NOT_CODED
 from aukit.simulation.behaviour.intensity_curves import event_process, exact_levels
-from aukit.simulation.corpora.config import CoderSettings
 
 
-def code(
-    intensity: npt.NDArray[np.float64], fps: float, rng: np.random.Generator, settings: CoderSettings
+@dataclass(frozen=True)
+class AnnotatorSettings:
+    """How good a simulated FACS annotator is; all numbers are our choice.
+
+    Attributes:
+        jitter_seconds: Onsets and offsets are off by up to ±3 frames of the corpus's 25 per second, that is
+            ±0.12 s at any frame rate.
+        level_error: Share of present frames coded one level too high or too low, in stretches.
+        error_seconds: Mean length of such a stretch.
+        miss: Probability that an event that never exceeds level A is overlooked.
+        not_coded: Probability that an AU of a recording has a stretch coded 9, of 10–30 % of its frames.
+    """
+
+    jitter_seconds: float = 3 / 25
+    level_error: float = 0.15
+    error_seconds: float = 0.6
+    miss: float = 0.25
+    not_coded: float = 0.05
+
+
+def annotate(
+    intensity: npt.NDArray[np.float64], fps: float, rng: np.random.Generator, settings: AnnotatorSettings
 ) -> npt.NDArray[np.int64]:
-    """Codes of one coder for one recording.
+    """Codes of one annotator for one recording.
 
     Args:
         intensity: True continuous intensities [T, A], 0..5.5.
         fps: Frames per second.
-        rng: The coder's generator; another generator is another coder.
-        settings: How good the coder is.
+        rng: The annotator's generator; another generator is another annotator.
+        settings: How good the annotator is.
 
     Returns:
         [T, A] codes 0..5, 9 = not coded.
@@ -46,7 +67,7 @@ def occurrence(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
 def _shifted(
     intensity: npt.NDArray[np.float64], fps: float, rng: np.random.Generator, seconds: float
 ) -> npt.NDArray[np.float64]:
-    """The tracks as seen by someone whose onsets and offsets are off by up to ± `seconds`."""
+    """The curves as seen by someone whose onsets and offsets are off by up to ± `seconds`."""
     n_frames, n_aus = intensity.shape
     knots = np.arange(0, n_frames + fps, 0.5 * fps)  # a new error every half second
     errors = rng.uniform(-seconds, seconds, (len(knots), n_aus)) * fps
@@ -58,7 +79,7 @@ def _shifted(
 
 
 def _misjudged(
-    codes: npt.NDArray[np.int64], fps: float, rng: np.random.Generator, settings: CoderSettings
+    codes: npt.NDArray[np.int64], fps: float, rng: np.random.Generator, settings: AnnotatorSettings
 ) -> npt.NDArray[np.int64]:
     """One level too high or too low in the upper or lower tail of a slow process."""
     mood = event_process(

@@ -1,12 +1,13 @@
-"""A simulated landmark tracker: true landmarks → a sidecar no better than a published tracker's."""
+"""Landmark noise: true landmarks → a sidecar no better than that of a published landmark detector."""
 
 from __future__ import annotations
+
+from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 
 from aukit.simulation.behaviour.intensity_curves import event_process
-from aukit.simulation.corpora.config import TrackerSettings
 
 # How the variance of the error splits over space: the whole set shifts, scales and turns, neighbouring points
 # (jaw, brows, nose, eyes, mouth) move together, and each point errs alone.
@@ -15,39 +16,60 @@ _GROUPS = ((0, 17), (17, 22), (22, 27), (27, 31), (31, 36), (36, 42), (42, 48), 
 _RAYLEIGH = 1.2533  # mean length of a 2D normal error over its standard deviation per axis
 
 
-def track(
+@dataclass(frozen=True)
+class LandmarkNoise:
+    """How large the errors of the sidecar's landmarks are.
+
+    Attributes:
+        nme: Mean 2D error over √(width·height) of the landmark box in frontal views.
+        yaw_growth: Relative growth of the error at 40° of yaw (quadratic in between).
+        depth_factor: Error of depth per axis, relative to x and y.
+        fixed_share: Share of the variance that is constant within a video (mark-up, identity).
+        slow_share: Share that drifts (0.8 s); the rest is jitter from frame to frame.
+        failure: Share of frames without a result, in stretches.
+    """
+
+    nme: float = 0.033
+    yaw_growth: float = 0.25
+    depth_factor: float = 2.0
+    fixed_share: float = 0.55
+    slow_share: float = 0.33
+    failure: float = 0.01
+
+
+def add_landmark_noise(
     landmarks: npt.NDArray[np.float32],
     yaw: npt.NDArray[np.float64],
     fps: float,
     rng: np.random.Generator,
-    settings: TrackerSettings,
+    noise: LandmarkNoise,
 ) -> npt.NDArray[np.float32]:
-    """Landmarks as a tracker would give them.
+    """Landmarks as a detector would give them.
 
     Args:
         landmarks: True landmarks [T, 68, 3] in pixels.
         yaw: Head yaw per frame [T] in degrees.
         fps: Frames per second.
         rng: Source of all randomness.
-        settings: How good the tracker is.
+        noise: How large the errors are.
 
     Returns:
-        [T, 68, 3] float32; frames where it failed are NaN.
+        [T, 68, 3] float32; frames where the detector failed are NaN.
     """
     n_frames = len(landmarks)
     size = box_size(landmarks)
-    growth = 1.0 + settings.yaw_growth * (yaw / 40.0) ** 2
-    sigma = settings.nme / _RAYLEIGH * size * growth
-    jitter_share = 1.0 - settings.fixed_share - settings.slow_share
+    growth = 1.0 + noise.yaw_growth * (yaw / 40.0) ** 2
+    sigma = noise.nme / _RAYLEIGH * size * growth
+    jitter_share = 1.0 - noise.fixed_share - noise.slow_share
     slow = event_process(rng, n_frames, fps, 68 * 3, (0.1, 0.4), (0.4, 0.8)).reshape(n_frames, 68, 3)
     error = (
-        np.sqrt(settings.fixed_share) * _spread(rng.standard_normal((1, 68, 3)))
-        + np.sqrt(settings.slow_share) * _spread(slow)
+        np.sqrt(noise.fixed_share) * _spread(rng.standard_normal((1, 68, 3)))
+        + np.sqrt(noise.slow_share) * _spread(slow)
         + np.sqrt(jitter_share) * _spread(rng.standard_normal((n_frames, 68, 3)))
     )
-    error *= sigma[:, None, None] * np.array([1.0, 1.0, settings.depth_factor])
+    error *= sigma[:, None, None] * np.array([1.0, 1.0, noise.depth_factor])
     result: npt.NDArray[np.float32] = (landmarks + error).astype(np.float32)
-    result[failures(rng, n_frames, settings.failure)] = np.nan
+    result[failures(rng, n_frames, noise.failure)] = np.nan
     return result
 
 

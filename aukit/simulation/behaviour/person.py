@@ -1,9 +1,9 @@
 """People: avatars that express themselves in their own way, speak, blink, look around and move their heads.
 
 An `Avatar` shows a canonical, symmetric expression. A `Person` turns how strongly a muscle is meant to act
-into how this person's face really moves: own gain and curve per AU, own asymmetry, own companion movements,
-saturation where neighbouring muscles act together. What a corpus codes is the meaning (relative to the
-person's own maximum, as FACS does), what a camera sees is the movement. Arrays in, arrays out.
+into how this person's face really moves: own gain and curve per AU, own asymmetry, own coactivations,
+saturation where neighbouring muscles act together. What a corpus codes is the intention (relative to
+the person's own maximum, as FACS does), what a camera sees is the movement. Arrays in, arrays out.
 """
 
 from __future__ import annotations
@@ -16,24 +16,23 @@ import numpy as np
 import numpy.typing as npt
 from scipy.signal import lfilter
 
-from aukit.facs import VISIBLE_AUS
+from aukit.facs import VISIBLE_AUS, VISIBLE_INDEX
 from aukit.simulation.appearance.appearance import Appearance, Avatar
 from aukit.simulation.bases import face_model
 
 Array = npt.NDArray[np.float64]
-INDEX = {au: i for i, au in enumerate(VISIBLE_AUS)}
 
 GAIN_SIGMA = 0.25
 """Spread of a person's gains per AU."""
 CURVE = 0.8
-"""Mean exponent of drive → movement: a trace (A) moves about a quarter of the way."""
+"""Mean exponent of intended activation → movement: a trace (A) moves about a quarter of the way."""
 
 # Uncoded movements that some people's muscles bring along; each person has own shares of these.
-COMPANIONS: dict[int, tuple[int, ...]] = {
+COACTIVATIONS: dict[int, tuple[int, ...]] = {
     1: (5,), 2: (5,), 4: (9,), 6: (11,), 10: (9, 11), 12: (11, 13, 20, 25), 14: (20, 13), 15: (16, 20),
     17: (22, 18), 23: (28, 18), 24: (28,),
 }  # fmt: skip
-COMPANION_SHARE = 0.12
+COACTIVATION_SHARE = 0.12
 
 # Muscles that share skin: acting together each gains less than alone.
 REGIONS: tuple[tuple[int, ...], ...] = (
@@ -64,10 +63,10 @@ class Person:
 
     Attributes:
         avatar: Identity and appearance.
-        gains: [A] movement at full drive.
-        curves: [A] exponent of drive → movement.
+        gains: [A] movement at full intended activation.
+        curves: [A] exponent of intended activation → movement.
         asymmetry: [A] left share minus right share of each movement, about ± 0.1.
-        companions: [A, A] movement of the column AU per movement of the row AU.
+        coactivations: [A, A] movement of the column AU per movement of the row AU.
         saturation: How much neighbouring muscles weaken each other.
     """
 
@@ -75,65 +74,70 @@ class Person:
     gains: Array
     curves: Array
     asymmetry: Array
-    companions: Array
+    coactivations: Array
     saturation: float
 
     @staticmethod
     def sample(
-        pool: str, name: str, gender: str, seed: int, basis: str = "procedural", sunglasses: float = 0.0
+        identity_split: str,
+        name: str,
+        gender: str,
+        seed: int,
+        basis: str = "procedural",
+        sunglasses: float = 0.0,
     ) -> Person:
-        """The person `name` of an identity pool; a pure function of the arguments.
+        """The person `name` of an identity split; a pure function of the arguments.
 
         Args:
-            pool: Purpose of the identity, e.g. ``corpus``; pools never share people.
+            identity_split: Purpose of the identity, e.g. ``corpus``; splits never share people.
             name: Global person id.
             gender: ``female`` or ``male``.
             seed: Seed of the world.
             basis: Name of the face basis.
             sunglasses: Chance that this person wears them.
         """
-        looks = _rng(seed, pool, name, "looks")
-        age = float(np.clip(looks.gamma(4.0, 5.0) + 18.0, 18.0, 70.0))
+        appearance_rng = _rng(seed, identity_split, name, "looks")
+        age = float(np.clip(appearance_rng.gamma(4.0, 5.0) + 18.0, 18.0, 70.0))
         avatar = Avatar(
-            identity=face_model(basis).sample_identity(looks, gender, age),
-            appearance=Appearance.sample(looks, gender, age, sunglasses=sunglasses),
+            identity=face_model(basis).sample_identity(appearance_rng, gender, age),
+            appearance=Appearance.sample(appearance_rng, gender, age, sunglasses=sunglasses),
             gender=gender,
             age=age,
             basis=basis,
         )
-        rng = _rng(seed, pool, name, "expression")
+        rng = _rng(seed, identity_split, name, "expression")
         n = len(VISIBLE_AUS)
-        companions = np.zeros((n, n))
-        for au, others in COMPANIONS.items():
+        coactivations = np.zeros((n, n))
+        for au, others in COACTIVATIONS.items():
             for other in others:
                 # Most people bring little along, some much.
-                companions[INDEX[au], INDEX[other]] = rng.exponential(COMPANION_SHARE)
+                coactivations[VISIBLE_INDEX[au], VISIBLE_INDEX[other]] = rng.exponential(COACTIVATION_SHARE)
         return Person(
             avatar=avatar,
             gains=np.clip(rng.normal(1.0, GAIN_SIGMA, n), 0.4, 1.6) * 0.9,
             curves=np.clip(rng.normal(CURVE, 0.12, n), 0.5, 1.2),
             asymmetry=np.clip(rng.normal(0.0, 0.08, n), -0.3, 0.3),
-            companions=companions.clip(0.0, 0.4),
+            coactivations=coactivations.clip(0.0, 0.4),
             saturation=SATURATION * float(rng.uniform(0.6, 1.4)),
         )
 
-    def activations(self, drive: Array, motion: Array | None = None) -> npt.NDArray[np.float32]:
+    def activations(self, intended: Array, motion: Array | None = None) -> npt.NDArray[np.float32]:
         """How the face moves.
 
         Args:
-            drive: [T, A] meant strength of each AU of `VISIBLE_AUS`, 1 = this person's maximum.
+            intended: [T, A] intended activation of each AU of `VISIBLE_AUS`, 1 = this person's maximum.
             motion: [T, A] further movement (speech, blinks) of the same AUs.
 
         Returns:
             [T, A, 2] activations in [0, 1], person's left and right, for `FaceModel`.
         """
-        moved = self.gains * np.clip(drive, 0.0, 1.0) ** self.curves
-        moved = moved + moved @ self.companions
+        moved = self.gains * np.clip(intended, 0.0, 1.0) ** self.curves
+        moved = moved + moved @ self.coactivations
         if motion is not None:
             moved = np.maximum(moved, motion)
         weakening = np.ones_like(moved)
         for region in REGIONS:
-            columns = [INDEX[au] for au in region]
+            columns = [VISIBLE_INDEX[au] for au in region]
             together = moved[:, columns].sum(axis=1, keepdims=True) - moved[:, columns]
             weakening[:, columns] /= 1.0 + self.saturation * np.clip(together - 0.3, 0.0, None)
         sides = np.stack([1.0 + self.asymmetry, 1.0 - self.asymmetry], axis=-1)
@@ -155,7 +159,7 @@ def sample_motion(rng: np.random.Generator, n_frames: int, fps: float) -> Motion
     _blink(activations, rng, time)
     pose = _wander(rng, n_frames, fps, np.array([4.0, 3.0, 2.0]), 0.8) + rng.normal(0.0, [3.0, 3.0, 1.5])
     shift = _wander(rng, n_frames, fps, np.array([0.008, 0.006]), 0.8) + rng.normal(0.0, [0.015, 0.012])
-    return Motion(activations, pose, shift, _look(rng, n_frames, fps))
+    return Motion(activations, pose, shift, _gaze(rng, n_frames, fps))
 
 
 def _speak(activations: Array, rng: np.random.Generator, time: Array) -> None:
@@ -166,10 +170,10 @@ def _speak(activations: Array, rng: np.random.Generator, time: Array) -> None:
     syllable = 0.5 + 0.5 * np.sin(2 * np.pi * rate * time + rng.uniform(0, 6.28))
     rounding = 0.5 + 0.5 * np.sin(2 * np.pi * 0.37 * rate * time + rng.uniform(0, 6.28))
     loudness = rng.uniform(0.5, 1.0)
-    activations[:, INDEX[25]] = phrase * loudness * (0.25 + 0.35 * syllable)
-    activations[:, INDEX[26]] = phrase * loudness * (0.10 + 0.30 * syllable)
-    activations[:, INDEX[18]] = phrase * loudness * 0.25 * rounding**2
-    activations[:, INDEX[22]] = phrase * loudness * 0.25 * (1 - rounding) ** 2
+    activations[:, VISIBLE_INDEX[25]] = phrase * loudness * (0.25 + 0.35 * syllable)
+    activations[:, VISIBLE_INDEX[26]] = phrase * loudness * (0.10 + 0.30 * syllable)
+    activations[:, VISIBLE_INDEX[18]] = phrase * loudness * 0.25 * rounding**2
+    activations[:, VISIBLE_INDEX[22]] = phrase * loudness * 0.25 * (1 - rounding) ** 2
 
 
 def _blink(activations: Array, rng: np.random.Generator, time: Array) -> None:
@@ -177,11 +181,11 @@ def _blink(activations: Array, rng: np.random.Generator, time: Array) -> None:
     moment = rng.exponential(4.0)
     while moment < time[-1] + 0.2:
         lid = np.interp(time - moment, [-0.1, 0.0, 0.05, 0.2], [0.0, 1.0, 1.0, 0.0])
-        activations[:, INDEX[43]] = np.maximum(activations[:, INDEX[43]], lid)
+        activations[:, VISIBLE_INDEX[43]] = np.maximum(activations[:, VISIBLE_INDEX[43]], lid)
         moment += 0.4 + rng.exponential(4.0)
 
 
-def _look(rng: np.random.Generator, n_frames: int, fps: float) -> Array:
+def _gaze(rng: np.random.Generator, n_frames: int, fps: float) -> Array:
     """Gaze that rests and jumps."""
     jumps = np.cumsum(rng.random(n_frames) < 0.8 / fps)
     return rng.normal(0.0, [6.0, 3.5], (int(jumps[-1]) + 1, 2))[jumps]

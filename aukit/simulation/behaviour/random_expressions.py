@@ -12,7 +12,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from aukit.facs import VISIBLE_AUS
+from aukit.facs import VISIBLE_AUS, VISIBLE_INDEX
 
 __all__ = ["PATTERNS", "sample_expression"]
 
@@ -43,27 +43,25 @@ ALONE, BESIDE = 0.08, 0.02
 
 Float = npt.NDArray[np.float32]
 
-_COLUMN = {au: column for column, au in enumerate(VISIBLE_AUS)}
-
 
 def sample_expression(rng: np.random.Generator) -> Float:
-    """Drives [A] in [0, 1] of `VISIBLE_AUS`: 0 at rest, 1 at the strongest (intensity E)."""
-    drive = np.zeros(len(VISIBLE_AUS))
+    """Activations [A] in [0, 1] of `VISIBLE_AUS`: 0 at rest, 1 at the strongest (intensity E)."""
+    activations = np.zeros(len(VISIBLE_AUS))
     chance = ALONE
     if rng.random() < PATTERN:
         chance = BESIDE
         shares = np.array([OFTEN.get(name, 1.0) for name in PATTERNS])
         variants = PATTERNS[str(rng.choice(list(PATTERNS), p=shares / shares.sum()))]
-        together = [_COLUMN[au] for au in variants[rng.integers(len(variants))]]
+        together = [VISIBLE_INDEX[au] for au in variants[rng.integers(len(variants))]]
         strength = rng.uniform(0.2, 1.1)
-        drive[together] = strength * rng.uniform(0.6, 1.1, len(together))
+        activations[together] = strength * rng.uniform(0.6, 1.1, len(together))
     eyes = rng.random()
     if eyes < SHUT:
-        drive[_COLUMN[5]] = 0.0
-        drive[_COLUMN[43]] = rng.uniform(0.3, 1.0)
+        activations[VISIBLE_INDEX[5]] = 0.0
+        activations[VISIBLE_INDEX[43]] = rng.uniform(0.3, 1.0)
     elif eyes < SHUT + WIDE:
-        drive[_COLUMN[43]] = 0.0
-        drive[_COLUMN[5]] = rng.uniform(0.3, 1.0)
-    acts = rng.random(len(drive)) < chance
-    drive = np.where(acts, np.maximum(drive, rng.random(len(drive))), drive)
-    return np.clip(drive, 0.0, 1.0).astype(np.float32)
+        activations[VISIBLE_INDEX[43]] = 0.0
+        activations[VISIBLE_INDEX[5]] = rng.uniform(0.3, 1.0)
+    acts = rng.random(len(activations)) < chance
+    activations = np.where(acts, np.maximum(activations, rng.random(len(activations))), activations)
+    return np.clip(activations, 0.0, 1.0).astype(np.float32)

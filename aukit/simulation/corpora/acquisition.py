@@ -1,8 +1,8 @@
-"""Looks: the room, light and camera of each stand-in corpus; blind to the face.
+"""Acquisition: the room, light and camera of each stand-in corpus; independent of the face.
 
-Corpora differ in how they were filmed, and a network that meets one of them learns that too. `LOOKS` names a
-look for each corpus, after what its authors publish about the recording (the numbers are our choice), and
-``street``, which is none of them: any light, any background, any camera.
+Corpora differ in how they were recorded, and a network that is trained on one of them learns that too.
+`ACQUISITIONS` has an entry for each corpus, after what its authors publish about the recording (the numbers
+are our choice), and ``street``, which is none of them: any light, any background, any camera.
 """
 
 from __future__ import annotations
@@ -12,7 +12,6 @@ from dataclasses import dataclass
 import cv2
 import numpy as np
 import numpy.typing as npt
-import torch
 from torch import Tensor
 
 from aukit.simulation.rendering.background import clutter, wall
@@ -22,11 +21,11 @@ Range = tuple[float, float]
 
 
 @dataclass(frozen=True)
-class Look:
-    """How a corpus films; each recording draws its own room, light and camera from these.
+class Acquisition:
+    """How a corpus is recorded; each recording draws its own room, light and camera from these.
 
     Attributes:
-        name: Key in `LOOKS`.
+        name: Key in `ACQUISITIONS`.
         azimuth: Mean and spread of the key light's direction in degrees, positive from the image's right.
         elevation: Likewise, positive from above.
         fill: Range of the fill light's strength, on the other side; the key's is 1.
@@ -91,28 +90,28 @@ class Look:
         return Sensor(self, rng, size)
 
 
-LOOKS: dict[str, Look] = {
-    look.name: look
-    for look in (
-        # One laboratory, even light; FERA 2017's films and BP4D+'s are from there, too.
-        Look("bp4d"),
+ACQUISITIONS: dict[str, Acquisition] = {
+    acquisition.name: acquisition
+    for acquisition in (
+        # One laboratory, even light; FERA 2017's videos and BP4D+'s are from there, too.
+        Acquisition("bp4d"),
         # Seated before one grey-blue wall, lit from in front for two cameras.
-        Look("disfa", azimuth=(4, 7), elevation=(18, 6), fill=(0.3, 0.5), ambient=(0.55, 0.85),
+        Acquisition("disfa", azimuth=(4, 7), elevation=(18, 6), fill=(0.3, 0.5), ambient=(0.55, 0.85),
              hardness=(0.2, 0.45), warmth=(-0.05, 0.03), backdrop=(0.35, 0.5), tint=(0.88, 1.0, 1.12),
              blur=(0.5, 0.75), noise=(0.006, 0.014)),
-        # Three people at a table in a room lit from its ceiling; small faces in the film.
-        Look("gft", azimuth=(0, 26), elevation=(48, 8), fill=(0.1, 0.3), ambient=(0.5, 0.8),
+        # Three people at a table in a room lit from its ceiling; small faces in the video.
+        Acquisition("gft", azimuth=(0, 26), elevation=(48, 8), fill=(0.1, 0.3), ambient=(0.5, 0.8),
              hardness=(0.35, 0.7), warmth=(0.07, 0.04), backdrop=None, blur=(0.45, 0.7), noise=(0.008, 0.018),
              detail=(0.65, 0.85)),
-        # One flash of many round the person, hardly any other light.
-        Look("multipie", azimuth=(0, 45), elevation=(18, 12), fill=(0.02, 0.12), ambient=(0.2, 0.4),
+        # One of many flashes around the person, hardly any other light.
+        Acquisition("multipie", azimuth=(0, 45), elevation=(18, 12), fill=(0.02, 0.12), ambient=(0.2, 0.4),
              hardness=(0.75, 1.0), exposure=0.12, backdrop=(0.3, 0.55), tint=(0.95, 1.0, 1.08)),
         # A clinic's window on one side and a camera of few pixels.
-        Look("unbc", azimuth=(38, 12), elevation=(25, 8), fill=(0.08, 0.2), ambient=(0.35, 0.6),
+        Acquisition("unbc", azimuth=(38, 12), elevation=(25, 8), fill=(0.08, 0.2), ambient=(0.35, 0.6),
              hardness=(0.3, 0.6), warmth=(-0.02, 0.05), backdrop=(0.45, 0.8), tint=(1.04, 1.0, 0.94),
              blur=(0.5, 0.8), noise=(0.01, 0.022), detail=(0.5, 0.65), quality=(60, 85)),
         # Photographs from anywhere.
-        Look("street", azimuth=(0, 34), elevation=(30, 16), fill=(0.05, 0.4), ambient=(0.25, 0.8),
+        Acquisition("street", azimuth=(0, 34), elevation=(30, 16), fill=(0.05, 0.4), ambient=(0.25, 0.8),
              hardness=(0.2, 1.0), warmth=(0.0, 0.09), exposure=0.15, backdrop=None, blur=(0.3, 0.9),
              noise=(0.002, 0.022), detail=(0.55, 1.0), quality=(45, 95), grey=0.08, sunglasses=0.1),
     )
@@ -123,24 +122,26 @@ class Sensor:
     """Camera of one recording: fixed blur, resolution, colour cast and tone curve; noise per frame.
 
     Args:
-        look: Whose camera.
+        acquisition: Whose camera.
         rng: Source of all randomness, the noise included.
         size: Width and height of the frames in pixels.
     """
 
-    def __init__(self, look: Look, rng: np.random.Generator, size: int) -> None:
+    def __init__(self, acquisition: Acquisition, rng: np.random.Generator, size: int) -> None:
         self._rng = rng
         self._size = size
         # Softness of lens and focus, growing with the resolution.
-        self._blur = float(rng.uniform(*look.blur)) * (size / 192) ** 0.5
+        self._blur = float(rng.uniform(*acquisition.blur)) * (size / 192) ** 0.5
         cast = 1 + rng.normal(0, 0.03, 3)
         gain, gamma = np.exp(rng.normal(0, 0.06)), np.exp(rng.normal(0, 0.05))
         curve = np.linspace(0.0, 1.0, 256)[:, None] ** gamma * gain * cast * 255.0
         self._curve = curve.astype(np.float32)[None]
-        strength = rng.uniform(*look.noise) * 255.0
-        self._own_size = max(round(float(rng.uniform(*look.detail)) * size), 1)
-        self._quality = None if look.quality is None else int(rng.integers(*look.quality, endpoint=True))
-        self._grey = bool(rng.random() < look.grey)
+        strength = rng.uniform(*acquisition.noise) * 255.0
+        self._own_size = max(round(float(rng.uniform(*acquisition.detail)) * size), 1)
+        self._quality = (
+            None if acquisition.quality is None else int(rng.integers(*acquisition.quality, endpoint=True))
+        )
+        self._grey = bool(rng.random() < acquisition.grey)
         side = 2 * self._own_size
         self._noise = rng.standard_normal((side, side, 3), dtype=np.float32) * np.float32(strength)
 
@@ -175,8 +176,8 @@ class Sensor:
         return result
 
 
-def to_pixels(images: torch.Tensor) -> npt.NDArray[np.uint8]:
-    """[B, 3, H, W] in [0, 1] → uint8 [B, H, W, 3], as a camera without faults records them."""
+def to_pixels(images: Tensor) -> npt.NDArray[np.uint8]:
+    """[B, 3, H, W] in [0, 1] → uint8 [B, H, W, 3], as an ideal camera records them."""
     pixels: npt.NDArray[np.uint8] = (
         (images.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).contiguous().numpy()
     )

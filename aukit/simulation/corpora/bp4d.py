@@ -1,4 +1,4 @@
-"""Writer of the stand-in of BP4D: rendered people in the official layout; see `aukit.simulation.corpora.writer`.
+"""The stand-in of BP4D: rendered people, one JPEG per frame; see `aukit.simulation.corpora.writer`.
 
 Its people are those of FERA 2017's Train, as in the corpora themselves, with their habits and performances;
 room and camera are its own.
@@ -13,16 +13,25 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.bp4d import AUS, OCCLUSION, Recording
+from aukit.datasets.bp4d import AUS, OCCLUSION
+from aukit.datasets.bp4d import Recording as OfficialRecording
 from aukit.datasets.folds import FOLD_SPLITS
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.media import Image, write_jpeg
 from aukit.simulation.behaviour.annotators import occurrence
-from aukit.simulation.corpora.config import TRACK_AUS, VERSION, Mishaps, SimulationConfig, alternating
-from aukit.simulation.corpora.writer import StandinLayout, write_csv, write_standin
+from aukit.simulation.corpora.config import (
+    STANDIN_VERSION,
+    Defects,
+    Recording,
+    SimulationConfig,
+    alternating,
+    interleaved,
+    is_subject,
+)
+from aukit.simulation.corpora.writer import Standin, write_csv
 
 LOWER_FACE = (10, 12, 14, 15, 17, 23, 24)
-"""What a coder cannot see behind a covered mouth."""
+"""What an annotator cannot see behind a covered mouth."""
 
 
 @dataclass(frozen=True)
@@ -31,18 +40,23 @@ class BP4DSimulationConfig(SimulationConfig):
 
     Attributes:
         profile: Name of the size.
-        people: Number of people; the three parts in turn, women and men alternating.
+        people: Number of people; of the three fold splits in turn, women and men alternating.
         tasks: Tasks per person (``T1`` …).
         frames: Frames per recording.
         fps: Frames per second.
         size: Width and height of the images in pixels.
         supersampling: Samples per pixel along each axis when rendering.
-        seed: Seed of people, expressions, scenes, coders and tracker; people are FERA 2017's of this seed.
+        seed: Seed of people, expressions, scenes, annotators and landmark noise; people are FERA 2017's of
+            this seed.
         version: Version of the recipe.
+
+    Example:
+        >>> BP4DSimulationConfig.of_size("mini").n_frames
+        5248
     """
 
     corpus = "bp4d"
-    look = "bp4d"
+    acquisition = "bp4d"
     coded_aus = AUS.occurrence
     view_poses = {0: (0.0, 0.0)}  # noqa: RUF012  (a constant, like the others)
 
@@ -54,11 +68,11 @@ class BP4DSimulationConfig(SimulationConfig):
     size: int
     supersampling: int = 1
     seed: int = 0
-    version: int = VERSION
+    version: int = STANDIN_VERSION
 
     @classmethod
     def smoke(cls, seed: int = 0) -> BP4DSimulationConfig:
-        """Two people of each part, seconds; its numbers mean nothing."""
+        """Two people of each fold split, seconds; its numbers mean nothing."""
         return cls("smoke", 6, 2, 12, 10, 96, seed=seed)
 
     @classmethod
@@ -73,52 +87,40 @@ class BP4DSimulationConfig(SimulationConfig):
 
     def subjects(self) -> list[str]:
         """Ids of the people, sorted."""
-        parts = [alternating(p, [s for s in p if s[0] == "F"]) for p in FOLD_SPLITS["bp4d"].values()]
-        longest = max(map(len, parts))
-        return sorted([s for i in range(longest) for part in parts for s in part[i : i + 1]][: self.people])
+        splits = [alternating(ids, [s for s in ids if s[0] == "F"]) for ids in FOLD_SPLITS["bp4d"].values()]
+        return sorted(interleaved(splits)[: self.people])
 
-
-def write_bp4d_standin(
-    root: str | Path,
-    recipe: BP4DSimulationConfig,
-    truth_root: str | Path,
-    workers: int | None = None,
-    progress: bool = True,
-) -> None:
-    """Render a stand-in of BP4D, or complete one that was interrupted; see `write_standin`.
-
-    Cost of `BP4DSimulationConfig.mini` (5,248 frames of 128²): with `DISFASimulationConfig.mini` 152 s on two cores at 2.5 GHz,
-    alone 56 MB of disk, 1.4 GB of memory per worker.
-
-    Args:
-        root: Folder of the corpus; made if missing.
-        recipe: What to render.
-        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
-        workers: Processes; None for one per core, 0 to work in this process.
-        progress: Whether to show a progress bar.
-
-    Raises:
-        CorpusError: `root` holds another recipe or a licensed release, or the folders contain each other.
-    """
-    write_standin(BP4DLayout(Path(root), Path(truth_root), recipe), workers, progress)
+    def recordings(self) -> list[Recording]:
+        """Recordings, sorted by person and task."""
+        tasks = range(1, self.tasks + 1)
+        return [recording_of(subject, f"T{task}") for subject in self.subjects() for task in tasks]
 
 
 @dataclass(frozen=True)
-class BP4DLayout(StandinLayout):
-    """BP4D's files: one JPEG per frame, label files by frame number, in both spellings."""
+class BP4DStandin(Standin):
+    """BP4D's files: one JPEG per frame, label files by frame number, in both spellings.
 
-    recipe: BP4DSimulationConfig
+    Cost of `BP4DSimulationConfig.mini` (5,248 frames of 128²): with `DISFASimulationConfig.mini` 152 s on two
+    cores at 2.5 GHz, alone 56 MB of disk, 1.4 GB of memory per worker.
 
+    Args:
+        root: Folder of the corpus; made if missing.
+        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
+        config: What to render.
+
+    Example:
+        >>> standin = BP4DStandin(Path("bp4d"), Path("bp4d-truth"), BP4DSimulationConfig.smoke())
+        >>> standin.write()  # doctest: +SKIP
+    """
+
+    config: BP4DSimulationConfig
+
+    config_type = BP4DSimulationConfig
     leftovers = (".[FM][0-9]*-*", ".[0-9]*-*.jpg")
     intensity_aus = AUS.intensity
     occurrence_aus = AUS.occurrence
     partitions = tuple(FOLD_SPLITS["bp4d"])
     views = (0,)
-
-    def recordings(self) -> list[Recording]:
-        """Recordings, sorted by person and task."""
-        tasks = range(1, self.recipe.tasks + 1)
-        return [Recording(subject, f"T{task}") for subject in self.recipe.subjects() for task in tasks]
 
     def stem(self, recording: Recording, view: int) -> str:
         """Name of the label file."""
@@ -126,9 +128,9 @@ class BP4DLayout(StandinLayout):
 
     def numbers(self, recording: Recording) -> range:
         """Frame numbers: sequences begin anywhere."""
-        rng = self.recipe.own_rng("numbers", recording.person, recording.task)
+        rng = self.config.own_rng("numbers", recording.person, recording.task)
         first = int(rng.integers(1, 900 if _digits(recording) == 3 else 3000))
-        return range(first, first + self.recipe.frames)
+        return range(first, first + self.config.frames)
 
     def folder(self, recording: Recording) -> Path:
         """Where the images of a recording lie."""
@@ -136,13 +138,13 @@ class BP4DLayout(StandinLayout):
 
     def write_labels(self, recording: Recording, codes: npt.NDArray[np.int64]) -> None:
         """Write the occurrence file and one intensity file per AU."""
-        codes = codes.copy()
-        covered = sorted(self.mishaps(recording).covered)
-        codes[np.ix_(covered, [TRACK_AUS.index(au) for au in LOWER_FACE])] = NOT_CODED
+        codes, aus = codes.copy(), self.config.simulated_aus
+        covered = sorted(self.defects(recording).covered)
+        codes[np.ix_(covered, [aus.index(au) for au in LOWER_FACE])] = NOT_CODED
         numbers = np.array(self.numbers(recording))[:, None]
         # The last frames of one recording are not coded at all, as in most of the corpus' sequences.
         coded = slice(0, len(numbers) - 2 if self._is(recording, 0, "T2") else None)
-        present = occurrence(codes)[:, [TRACK_AUS.index(au) for au in AUS.occurrence]]
+        present = occurrence(codes)[:, [aus.index(au) for au in AUS.occurrence]]
         name = self.stem(recording, 0)
         if recording.gender == "female":  # both spellings, whatever the size
             rows = np.full((len(numbers), 100), NOT_CODED)
@@ -155,32 +157,37 @@ class BP4DLayout(StandinLayout):
         write_csv(self.root / "AUCoding" / "AU_OCC" / f"{name}.csv", rows[coded], header)
         for au in AUS.intensity:
             path = self.root / "AUCoding" / "AU_INT" / f"AU{au:02d}" / f"{name}_AU{au:02d}.csv"
-            write_csv(path, np.hstack([numbers, codes[:, [TRACK_AUS.index(au)]]])[coded])
+            write_csv(path, np.hstack([numbers, codes[:, [aus.index(au)]]])[coded])
 
     def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
         """Write the JPEG files."""
-        lost = self.mishaps(recording).lost
+        lost = self.defects(recording).lost
         numbers = [number for i, number in enumerate(self.numbers(recording)) if i not in lost]
         for number, image in zip(numbers, frames, strict=True):
             write_jpeg(self.folder(recording) / f"{number:0{_digits(recording)}d}.jpg", image)
 
     def is_saved(self, recording: Recording, view: int) -> bool:
         """Whether the last JPEG is there; all are when the sidecar is."""
-        kept = self.recipe.frames - len(self.mishaps(recording).lost)
+        kept = self.config.frames - len(self.defects(recording).lost)
         return self.folder(recording).is_dir() and len(list(self.folder(recording).glob("[!.]*.jpg"))) == kept
 
-    def mishaps(self, recording: Recording) -> Mishaps:
+    def defects(self, recording: Recording) -> Defects:
         """An image is missing, a face is out of the picture, and a woman's is covered for a while."""
-        frames = self.recipe.frames
-        return Mishaps(
+        frames = self.config.frames
+        return Defects(
             frozenset({frames // 3} if self._is(recording, -1, "T1") else ()),
             frames // 2 if self._is(recording, 0, "T1") else None,
             frozenset(range(frames // 4, frames // 2) if self._is(recording, 1, "T1") else ()),
         )
 
     def _is(self, recording: Recording, index: int, task: str) -> bool:
-        subjects = self.recipe.subjects()
-        return recording.subject == subjects[min(index, len(subjects) - 1)] and recording.task == task
+        return recording.task == task and is_subject(recording, self.config.subjects(), index)
+
+
+def recording_of(subject: str, task: str) -> Recording:
+    """A recording as the official release names it."""
+    official = OfficialRecording(subject, task)
+    return Recording(subject, task, official.partition, official.person, official.gender)
 
 
 def _digits(recording: Recording) -> int:

@@ -1,68 +1,157 @@
-"""Writer of the stand-in of FERA 2017: rendered people, the official layout; see `aukit.simulation.corpora.writer`."""
+"""The stand-in of FERA 2017: rendered people, one mp4 per view; see `aukit.simulation.corpora.writer`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.fera2017 import AUS, Recording
-from aukit.datasets.media import Image, encode_video
+from aukit.datasets.fera2017 import AUS
+from aukit.datasets.fera2017 import Recording as OfficialRecording
+from aukit.errors import ConfigError
 from aukit.simulation.behaviour.annotators import occurrence
-from aukit.simulation.corpora.config import TRACK_AUS, FERA2017SimulationConfig, Mishaps
-from aukit.simulation.corpora.writer import StandinLayout, write_csv, write_standin
+from aukit.simulation.corpora.config import (
+    STANDIN_VERSION,
+    Defects,
+    Recording,
+    SimulationConfig,
+    alternating,
+    is_subject,
+)
+from aukit.simulation.corpora.writer import VideoStandin, write_csv
+
+# People per partition. Train: BP4D's; Valid: the published ids; Test: our choice (its ids are not public).
+SUBJECTS = {
+    "train": tuple([f"F{i:03d}" for i in range(1, 24)] + [f"M{i:03d}" for i in range(1, 19)]),
+    "valid": tuple(
+        [f"F{i:03d}" for i in range(7, 12)]
+        + [f"M{i:03d}" for i in range(1, 7)]
+        + ["rF001", "rF002"]
+        + [f"rM{i:03d}" for i in range(1, 8)]
+    ),
+    "test": tuple([f"F{i:03d}" for i in range(1, 16)] + [f"M{i:03d}" for i in range(1, 16)]),
+}
+
+# View → (pitch, yaw) in degrees. The nine poses are the challenge's; their order is ours, except that readers
+# of the release agree on view 6 as the default, which is the frontal one here.
+VIEW_POSES: dict[int, tuple[float, float]] = {
+    1: (-40.0, -40.0), 2: (-40.0, 0.0), 3: (-40.0, 40.0),
+    4: (-20.0, -40.0), 5: (0.0, -40.0), 6: (0.0, 0.0),
+    7: (0.0, 40.0), 8: (-20.0, 0.0), 9: (-20.0, 40.0),
+}  # fmt: skip
 
 _CODES = {"train": "TR", "valid": "VA", "test": "TE"}
-_TITLES = {"train": "Train", "valid": "Valid", "test": "Test"}
-
-
-def write_fera2017_standin(
-    root: str | Path,
-    recipe: FERA2017SimulationConfig,
-    truth_root: str | Path,
-    workers: int | None = None,
-    progress: bool = True,
-) -> None:
-    """Render a stand-in of FERA 2017, or complete one that was interrupted; see `write_standin`.
-
-    Cost of `FERA2017SimulationConfig.mini` (9,400 frames of 192²): about two minutes on two cores, 60 MB of disk, 1.1 GB
-    of memory per worker.
-
-    Args:
-        root: Folder of the corpus; made if missing.
-        recipe: What to render.
-        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
-        workers: Processes; None for one per core, 0 to work in this process.
-        progress: Whether to show a progress bar.
-
-    Raises:
-        CorpusError: `root` holds another recipe or a licensed release, or the folders contain each other.
-    """
-    write_standin(FERA2017Layout(Path(root), Path(truth_root), recipe), workers, progress)
 
 
 @dataclass(frozen=True)
-class FERA2017Layout(StandinLayout):
-    """FERA 2017's files: one mp4 per view, label files that the views share."""
+class FERA2017SimulationConfig(SimulationConfig):
+    """Sizes of one stand-in of FERA 2017; all else is fixed by `version`.
 
-    recipe: FERA2017SimulationConfig
+    Attributes:
+        profile: Name of the size.
+        people: People per partition, taken from the front of its id list, women and men alternating.
+        tasks: Tasks per person and partition (``T1`` …).
+        frames: Frames per recording.
+        fps: Frames per second.
+        size: Width and height of the videos in pixels.
+        supersampling: Samples per pixel along each axis when rendering.
+        views: Rendered views, 1 to 9; 6 is frontal.
+        seed: Seed of people, expressions, scenes, annotators and landmark noise.
+        version: Version of the recipe.
 
+    Example:
+        >>> config = FERA2017SimulationConfig.mini(seed=1)
+        >>> config.people, config.n_frames
+        ((41, 20, 30), 9408)
+    """
+
+    corpus = "fera2017"
+    options = ("views",)
+    acquisition = "bp4d"  # its videos are from the laboratory of BP4D
+    coded_aus = AUS.occurrence
+    view_poses = VIEW_POSES
+
+    profile: str
+    people: tuple[int, int, int]
+    tasks: tuple[int, int, int]
+    frames: int
+    fps: int
+    size: int
+    supersampling: int = 1
+    views: tuple[int, ...] = (6,)
+    seed: int = 0
+    version: int = STANDIN_VERSION
+
+    def __post_init__(self) -> None:
+        if unknown := [view for view in self.views if view not in VIEW_POSES]:
+            raise ConfigError(f"views {unknown}: FERA 2017 has the views 1 to 9")
+        object.__setattr__(self, "views", tuple(sorted(set(self.views))))
+
+    @classmethod
+    def smoke(cls, seed: int = 0) -> FERA2017SimulationConfig:
+        """Nine people, seconds; its numbers mean nothing."""
+        return cls("smoke", (4, 2, 3), (2, 2, 2), 12, 10, 96, seed=seed)
+
+    @classmethod
+    def mini(cls, seed: int = 0) -> FERA2017SimulationConfig:
+        """All 91 people, about 9,400 frames of 192×192; about two minutes on two cores."""
+        return cls("mini", (41, 20, 30), (4, 2, 3), 32, 10, 192, seed=seed)
+
+    @classmethod
+    def standin(cls, seed: int = 0) -> FERA2017SimulationConfig:
+        """All 91 people, 8 tasks, about 43,700 frames of 512×512 per view."""
+        return cls("standin", (41, 20, 30), (8, 8, 8), 60, 10, 512, 2, seed=seed)
+
+    def subjects(self, partition: str) -> tuple[str, ...]:
+        """Ids of the people of a partition."""
+        count = self.people[list(SUBJECTS).index(partition)]
+        ids = SUBJECTS[partition]
+        return tuple(sorted(alternating(ids, [s for s in ids if "F" in s])[:count]))
+
+    def recordings(self) -> list[Recording]:
+        """Recordings, sorted by partition, person and task."""
+        return [
+            recording_of(partition, subject, f"T{task + 1}")
+            for partition, tasks in zip(SUBJECTS, self.tasks, strict=True)
+            for subject in self.subjects(partition)
+            for task in range(tasks)
+        ]
+
+    def own_rng(self, *names: str) -> np.random.Generator:
+        """As `rng`: frozen before there were other corpora."""
+        return self.rng(*names)
+
+
+@dataclass(frozen=True)
+class FERA2017Standin(VideoStandin):
+    """FERA 2017's files: one mp4 per view, label files that the views share.
+
+    Cost of `FERA2017SimulationConfig.mini` (9,400 frames of 192²): about two minutes on two cores, 60 MB of
+    disk, 1.1 GB of memory per worker.
+
+    Args:
+        root: Folder of the corpus; made if missing.
+        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
+        config: What to render.
+
+    Example:
+        >>> standin = FERA2017Standin(Path("fera"), Path("fera-truth"), FERA2017SimulationConfig.smoke())
+        >>> standin.write()  # doctest: +SKIP
+    """
+
+    config: FERA2017SimulationConfig
+
+    config_type = FERA2017SimulationConfig
     leftovers = (".FERA17_*",)
     intensity_aus = AUS.intensity
-    partitions = ("train", "valid", "test")
+    partitions = tuple(SUBJECTS)
 
     @property
     def views(self) -> tuple[int, ...]:
         """Rendered views."""
-        return self.recipe.views
-
-    def recordings(self) -> list[Recording]:
-        """Recordings, sorted by partition, person and task."""
-        return all_recordings(self.recipe)
+        return self.config.views
 
     def stem(self, recording: Recording, view: int) -> str:
         """Official name of a video, without its ending."""
@@ -70,46 +159,35 @@ class FERA2017Layout(StandinLayout):
 
     def video(self, recording: Recording, view: int) -> Path:
         """The mp4 of a view."""
-        folder = f"FERA17_{_TITLES[recording.partition]}_MV"
+        folder = f"FERA17_{recording.partition.title()}_MV"
         return self.root / folder / f"{self.stem(recording, view)}.mp4"
 
     def write_labels(self, recording: Recording, codes: npt.NDArray[np.int64]) -> None:
         """Write the occurrence file and one intensity file per AU."""
-        title = _TITLES[recording.partition]
-        frames = np.arange(1, self.recipe.frames + 1)[:, None]
-        present = occurrence(codes)[:, [TRACK_AUS.index(au) for au in AUS.occurrence]]
+        title, stem, aus = recording.partition.title(), _stem(recording), self.config.simulated_aus
+        frames = np.arange(1, self.config.frames + 1)[:, None]
+        present = occurrence(codes)[:, [aus.index(au) for au in AUS.occurrence]]
         header = ",".join(["frame", *map(str, AUS.occurrence)])
-        write_csv(
-            self.root / f"{title}_Occ" / f"{_stem(recording)}.csv", np.hstack([frames, present]), header
-        )
+        write_csv(self.root / f"{title}_Occ" / f"{stem}.csv", np.hstack([frames, present]), header)
         for au in AUS.intensity:
-            path = self.root / f"{title}_Int" / f"{_stem(recording)}_AU{au:02d}_Int.csv"
-            write_csv(path, np.hstack([frames, codes[:, [TRACK_AUS.index(au)]]]))
+            path = self.root / f"{title}_Int" / f"{stem}_AU{au:02d}_Int.csv"
+            write_csv(path, np.hstack([frames, codes[:, [aus.index(au)]]]))
 
-    def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
-        """Write the mp4."""
-        encode_video(self.video(recording, view), frames, self.recipe.fps)
-
-    def is_saved(self, recording: Recording, view: int) -> bool:
-        """Whether the mp4 is there."""
-        return self.video(recording, view).exists()
-
-    def mishaps(self, recording: Any) -> Mishaps:
+    def defects(self, recording: Recording) -> Defects:
         """One video per partition ends a frame before its labels; in Train's first one frame has no face."""
-        frames, subjects = self.recipe.frames, self.recipe.subjects(recording.partition)
-        short = recording.subject == subjects[min(1, len(subjects) - 1)] and recording.task == "T1"
-        first = recording == Recording("train", self.recipe.subjects("train")[0], "T1")
-        return Mishaps(frozenset({frames - 1} if short else ()), frames // 2 if first else None)
+        frames, subjects = self.config.frames, self.config.subjects(recording.partition)
+        short = recording.task == "T1" and is_subject(recording, subjects, 1)
+        first = (recording.partition, recording.task) == ("train", "T1") and is_subject(
+            recording, subjects, 0
+        )
+        return Defects(frozenset({frames - 1} if short else ()), frames // 2 if first else None)
 
 
-def all_recordings(recipe: FERA2017SimulationConfig) -> list[Recording]:
-    """Recordings of a recipe, sorted by partition, person and task."""
-    return [
-        Recording(partition, subject, f"T{task + 1}")
-        for partition, tasks in zip(("train", "valid", "test"), recipe.tasks, strict=True)
-        for subject in recipe.subjects(partition)
-        for task in range(tasks)
-    ]
+def recording_of(partition: str, subject: str, task: str) -> Recording:
+    """A recording as the official release names it; the gender is that of the id's letter."""
+    official = OfficialRecording(partition, subject, task)
+    assert official.gender is not None
+    return Recording(subject, task, partition, official.person, official.gender)
 
 
 def _stem(recording: Recording) -> str:

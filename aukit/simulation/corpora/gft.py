@@ -1,4 +1,4 @@
-"""Writer of the stand-in of GFT: rendered people, three to a conversation; see `aukit.simulation.corpora.writer`.
+"""The stand-in of GFT: rendered people, three to a conversation; see `aukit.simulation.corpora.writer`.
 
 The release's file names are not public: these are our choice, and ``gft_columns.yaml`` beside them says what
 they are.
@@ -6,7 +6,6 @@ they are.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,16 +13,14 @@ import numpy as np
 import numpy.typing as npt
 import yaml
 
-from aukit.datasets.genders import FILE as GENDERS
 from aukit.datasets.gft import COLUMNS_FILE as COLUMNS
 from aukit.datasets.gft import GROUPS, LISTED_FRAMES, LISTED_RATES, NAMESPACE, SEATS, TASK, partition_of
 from aukit.datasets.label_files import NOT_CODED
-from aukit.datasets.media import Image, encode_video
 from aukit.facs import CORPUS_AUS
 from aukit.simulation.behaviour.annotators import occurrence
-from aukit.simulation.corpora.config import RATES, VERSION, Mishaps, SimulationConfig, track_aus
-from aukit.simulation.corpora.config import Recording as AnyRecording
-from aukit.simulation.corpora.writer import StandinLayout, write_csv, write_standin
+from aukit.simulation.behaviour.intensity_curves import RATES
+from aukit.simulation.corpora.config import STANDIN_VERSION, Defects, Recording, SimulationConfig, is_subject
+from aukit.simulation.corpora.writer import VideoStandin, write_csv, write_genders
 from aukit.utils.files import write_atomic
 
 AUS = CORPUS_AUS["gft"].occurrence
@@ -35,8 +32,6 @@ GFT_RATES: dict[int, float] = {
     },
 }
 """Share of frames in which each AU is present: Patch-MCD's lists; what they lack, as in BP4D."""
-
-TRACKED = track_aus(GFT_RATES)
 
 
 @dataclass(frozen=True)
@@ -50,12 +45,16 @@ class GFTSimulationConfig(SimulationConfig):
         fps: Frames per second.
         size: Width and height of the videos in pixels.
         supersampling: Samples per pixel along each axis when rendering.
-        seed: Seed of people, expressions, scenes, coders and tracker.
+        seed: Seed of people, expressions, scenes, annotators and landmark noise.
         version: Version of the recipe.
+
+    Example:
+        >>> GFTSimulationConfig.of_size("mini").n_frames
+        3456
     """
 
     corpus = "gft"
-    look = "gft"
+    acquisition = "gft"
     rates = GFT_RATES
     coded_aus = AUS
     recording_share = 0.0  # one recording per person: what differs between people is the person's share
@@ -68,7 +67,7 @@ class GFTSimulationConfig(SimulationConfig):
     size: int
     supersampling: int = 1
     seed: int = 0
-    version: int = VERSION
+    version: int = STANDIN_VERSION
 
     @classmethod
     def smoke(cls, seed: int = 0) -> GFTSimulationConfig:
@@ -93,89 +92,52 @@ class GFTSimulationConfig(SimulationConfig):
             order += [queue.pop(0) for queue in (*queues, queues[0]) if queue]
         return sorted(f"{group:03d}{seat}" for group in order[: self.groups] for seat in SEATS)
 
-    def light_rng(self, recording: AnyRecording, scene: np.random.Generator) -> np.random.Generator:
+    def recordings(self) -> list[Recording]:
+        """Recordings, sorted by person."""
+        return [recording_of(subject) for subject in self.subjects()]
+
+    def light_rng(self, recording: Recording, scene: np.random.Generator) -> np.random.Generator:
         """The three of a group sit in one room's light, each before a wall and a camera of their own."""
-        return self.own_rng("room", recording.person.split("/")[1][:3])
+        return self.own_rng("room", recording.subject[:3])
 
 
 @dataclass(frozen=True)
-class Recording:
-    """One person in a conversation of three."""
-
-    subject: str
-    task: str = TASK
-
-    @property
-    def partition(self) -> str:
-        """That of the public lists."""
-        partition = partition_of(self.subject)
-        assert partition is not None
-        return partition
-
-    @property
-    def person(self) -> str:
-        """Global person id."""
-        return f"{NAMESPACE}/{self.subject}"
-
-    @property
-    def gender(self) -> str:
-        """Our choice: 39 women, 57 men, both in every group; the real ones are in metadata that we lack."""
-        place = 3 * (int(self.subject[:3]) - 1) + SEATS.index(self.subject[3])
-        return "female" if place % 5 in (0, 2) else "male"
-
-
-def write_gft_standin(
-    root: str | Path,
-    recipe: GFTSimulationConfig,
-    truth_root: str | Path,
-    workers: int | None = None,
-    progress: bool = True,
-) -> None:
-    """Render a stand-in of GFT, or complete one that was interrupted; see `write_standin`.
+class GFTStandin(VideoStandin):
+    """GFT's files: a video and a file of codes per person, the column map, and our table of genders.
 
     Cost of `GFTSimulationConfig.mini` (3,456 frames of 128²): 64 s on two cores at 2.5 GHz, 1.1 GB of memory
     per worker.
 
     Args:
         root: Folder of the corpus; made if missing.
-        recipe: What to render.
         truth_root: Folder of the sealed truth, neither inside `root` nor around it.
-        workers: Processes; None for one per core, 0 to work in this process.
-        progress: Whether to show a progress bar.
+        config: What to render.
 
-    Raises:
-        CorpusError: `root` holds another recipe or a licensed release, or the folders contain each other.
+    Example:
+        >>> standin = GFTStandin(Path("gft"), Path("gft-truth"), GFTSimulationConfig.smoke())
+        >>> standin.write()  # doctest: +SKIP
     """
-    write_standin(GFTLayout(Path(root), Path(truth_root), recipe), workers, progress)
 
+    config: GFTSimulationConfig
 
-@dataclass(frozen=True)
-class GFTLayout(StandinLayout):
-    """A video and a file of codes per person, the column map, and our table of genders."""
-
-    recipe: GFTSimulationConfig
-
-    leftovers = (".[0-9]*-*", f".{Path(GENDERS).stem}-*", f".{Path(COLUMNS).stem}-*")
-    intensity_aus = AUS  # levels of the simulated coders: the files hold occurrence alone
+    config_type = GFTSimulationConfig
+    leftovers = (".[0-9]*-*", f".{Path(COLUMNS).stem}-*")
+    intensity_aus = AUS  # levels of the simulated annotators: the files hold occurrence alone
     occurrence_aus = AUS
     partitions = tuple(GROUPS)
     views = (0,)
-
-    def recordings(self) -> list[Recording]:
-        """Recordings, sorted by person."""
-        return [Recording(subject) for subject in self.recipe.subjects()]
 
     def stem(self, recording: Recording, view: int) -> str:
         """Name of the video and the file of codes."""
         return recording.subject
 
-    def video(self, recording: Recording) -> Path:
+    def video(self, recording: Recording, view: int) -> Path:
         """The mp4 of a person."""
         return self.root / "videos" / f"{recording.subject}.mp4"
 
     def write_labels(self, recording: Recording, codes: npt.NDArray[np.int64]) -> None:
         """Write the codes; of one person many frames are invalid, and another's rows end early."""
-        present = occurrence(codes)[:, [TRACKED.index(au) for au in AUS]]
+        present = occurrence(codes)[:, [self.config.simulated_aus.index(au) for au in AUS]]
         frames = len(present)
         if self._is(recording, 1):
             present[frames // 3 : frames // 3 + frames // 2] = NOT_CODED
@@ -184,10 +146,9 @@ class GFTLayout(StandinLayout):
         coded = slice(0, frames - 1 if self._is(recording, 2) else None)
         write_csv(self.root / "codes" / f"{recording.subject}.csv", rows[coded], header)
 
-    def write_more(self) -> None:
-        """Write the column map, and who is a woman and who is a man."""
-        people = [f"{recording.person},{recording.gender}" for recording in self.recordings()]
-        write_atomic(self.root / GENDERS, ("\n".join(["person,gender", *people]) + "\n").encode())
+    def write_common_files(self) -> None:
+        """Write the column map and the table of genders."""
+        write_genders(self.root, self.config.recordings())
         columns = {
             "videos": "{person}.mp4",
             "labels": "{person}.csv",
@@ -198,22 +159,26 @@ class GFTLayout(StandinLayout):
         }
         write_atomic(self.root / COLUMNS, yaml.safe_dump(columns, sort_keys=False).encode())
 
-    def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
-        """Write the mp4."""
-        encode_video(self.video(recording), frames, self.recipe.fps)
-
-    def is_saved(self, recording: Recording, view: int) -> bool:
-        """Whether the mp4 is there."""
-        return self.video(recording).exists()
-
-    def mishaps(self, recording: Recording) -> Mishaps:
+    def defects(self, recording: Recording) -> Defects:
         """One person's video ends a frame before the codes; in another's one frame has no face."""
-        frames = self.recipe.frames
-        return Mishaps(
+        frames = self.config.frames
+        return Defects(
             frozenset({frames - 1} if self._is(recording, 3) else ()),
             frames // 2 if self._is(recording, 0) else None,
         )
 
     def _is(self, recording: Recording, index: int) -> bool:
-        subjects = self.recipe.subjects()
-        return recording.subject == subjects[min(index, len(subjects) - 1)]
+        return is_subject(recording, self.config.subjects(), index)
+
+
+def recording_of(subject: str) -> Recording:
+    """The one recording of a person in a conversation of three.
+
+    The gender is our choice: 39 women, 57 men, both in every group; the real ones are in metadata that we
+    lack.
+    """
+    partition = partition_of(subject)
+    assert partition is not None
+    place = 3 * (int(subject[:3]) - 1) + SEATS.index(subject[3])
+    gender = "female" if place % 5 in (0, 2) else "male"
+    return Recording(subject, TASK, partition, f"{NAMESPACE}/{subject}", gender)

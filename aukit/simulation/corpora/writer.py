@@ -1,18 +1,17 @@
 """Writing stand-ins of corpora: what is the same whatever the official layout is.
 
 The corpus goes below ``root``: frames, label files, the landmark sidecar, ``STANDIN.json`` (recipe, version
-and seed) and ``standin_ceiling.json`` (agreement of two simulated coders). What only the maker of a world can
-know (true intensities, movements, poses, landmarks, identities) goes to a folder outside of it. Meshes and
-visibility are not stored: identity, movements and pose give them again through `FaceModel` and `render`.
+and seed) and ``inter_rater_agreement.json`` (agreement of two simulated annotators). What only the maker of a
+world can know (true intensities, movements, poses, landmarks, identities) goes to a folder outside of it.
+Meshes and visibility are not stored: identity, movements and pose give them again through `FaceModel` and
+`render`.
 """
 
 from __future__ import annotations
 
 import json
-import os
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
-from concurrent.futures import as_completed
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -21,50 +20,51 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
-from tqdm import tqdm
 
 from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE
+from aukit.datasets.genders import FILE as GENDERS
 from aukit.datasets.label_files import NOT_CODED
-from aukit.datasets.media import Image
+from aukit.datasets.media import Image, encode_video
 from aukit.errors import CorpusError
 from aukit.metrics import intraclass_correlation, multilabel_f1
-from aukit.simulation.behaviour.annotators import code
-from aukit.simulation.behaviour.intensity_curves import drives, intensities
-from aukit.simulation.corpora import config as r
-from aukit.simulation.corpora.config import NO_MISHAPS, Mishaps, Recording, SimulationConfig
+from aukit.simulation.corpora.config import NO_DEFECTS, Defects, Recording, SimulationConfig
+from aukit.simulation.corpora.recorder import Recorder
 from aukit.utils.files import write_atomic
-from aukit.utils.processes import worker_pool
+from aukit.utils.jobs import claim, disk_errors, run_jobs
 
-CEILING_FILE = "standin_ceiling.json"
+AGREEMENT_FILE = "inter_rater_agreement.json"
+"""Agreement of two simulated annotators, in the root of a stand-in; written after the last label file."""
+
+Codes = npt.NDArray[np.int64]
+Intensities = npt.NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class StandinLayout(ABC):
-    """The official layout of one corpus, to be filled by a recipe; picklable.
+class Standin(ABC):
+    """A stand-in of one corpus: rendered people in the official layout. Picklable.
 
-    Attributes:
-        root: Folder of the corpus.
-        truth_root: Folder of the sealed truth.
-        recipe: What to render.
+    Args:
+        root: Folder of the corpus; made if missing.
+        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
+        config: What to render.
     """
 
     root: Path
     truth_root: Path
-    recipe: SimulationConfig
+    config: SimulationConfig
 
+    config_type: ClassVar[type[SimulationConfig]]
+    """Class of `config`."""
     leftovers: ClassVar[tuple[str, ...]]
     """Patterns of what a killed writer leaves half written."""
     intensity_aus: ClassVar[tuple[int, ...]]
-    """AUs whose intensities the corpus codes; the ceiling is their ICC."""
+    """AUs whose intensities the corpus codes; the inter-rater agreement is their ICC."""
     occurrence_aus: ClassVar[tuple[int, ...]] = ()
-    """AUs whose F1 belongs to the ceiling as well."""
+    """AUs whose F1 belongs to the inter-rater agreement as well."""
     threshold: ClassVar[int] = 1
     """Intensity from which on an AU counts as present."""
-
-    @property
-    @abstractmethod
-    def partitions(self) -> tuple[str, ...]:
-        """Names of the partitions, in order."""
+    partitions: ClassVar[tuple[str, ...]]
+    """Names of the partitions, in order."""
 
     @property
     @abstractmethod
@@ -72,123 +72,161 @@ class StandinLayout(ABC):
         """Views to render."""
 
     @abstractmethod
-    def recordings(self) -> Sequence[Recording]:
-        """All recordings."""
-
-    @abstractmethod
-    def stem(self, recording: Any, view: int) -> str:
+    def stem(self, recording: Recording, view: int) -> str:
         """Name of a recording's view in the sidecar and the sealed truth."""
 
     @abstractmethod
-    def write_labels(self, recording: Any, codes: npt.NDArray[np.int64]) -> None:
-        """Write the label files; codes [T, A] of the recipe's AUs."""
+    def write_labels(self, recording: Recording, codes: Codes) -> None:
+        """Write the label files; codes [T, A] of the configuration's `simulated_aus`."""
 
     @abstractmethod
-    def save(self, recording: Any, view: int, frames: Iterator[Image]) -> None:
+    def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
         """Write the frames."""
 
     @abstractmethod
-    def is_saved(self, recording: Any, view: int) -> bool:
+    def is_saved(self, recording: Recording, view: int) -> bool:
         """Whether the frames are there, if nothing stopped the writer in their middle."""
 
-    def write_more(self) -> None:
-        """Write what belongs to no recording."""
+    def write_common_files(self) -> None:
+        """Write what belongs to no single recording."""
         return
 
-    def mishaps(self, recording: Any) -> Mishaps:
+    def defects(self, recording: Recording) -> Defects:
         """What goes wrong in a recording."""
-        return NO_MISHAPS
+        return NO_DEFECTS
 
-    def sidecar(self, recording: Any, view: int) -> Path:
-        """The tracked landmarks of a view."""
+    def sidecar(self, recording: Recording, view: int) -> Path:
+        """The noisy landmarks of a view."""
         return self.root / SIDECAR_FOLDER / f"{self.stem(recording, view)}.npy"
 
-    def truth(self, recording: Any, view: int) -> Path:
+    def truth(self, recording: Recording, view: int) -> Path:
         """The sealed truth of a view."""
         return self.truth_root / f"{self.stem(recording, view)}.npz"
 
-    def is_done(self, recording: Any, view: int) -> bool:
+    def is_done(self, recording: Recording, view: int) -> bool:
         """Whether the view is complete; its sidecar is written last."""
         files = self.sidecar(recording, view), self.truth(recording, view)
         return self.is_saved(recording, view) and all(file.exists() for file in files)
 
+    def write(self, workers: int | None = None, progress: bool = True) -> None:
+        """Render the stand-in, or complete one that was interrupted.
 
-def write_standin(layout: StandinLayout, workers: int | None = None, progress: bool = True) -> None:
-    """Render a stand-in, or complete one that was interrupted.
+        Finished recordings are kept, unfinished ones are done again; calling again with the same
+        configuration ends with the same files.
 
-    Finished recordings are kept, unfinished ones are done again; calling again with the same recipe ends with
-    the same files.
+        Args:
+            workers: Processes; None for one per core, 0 or 1 to work in this process.
+            progress: Whether to show a progress bar.
 
-    Args:
-        layout: What to write and where.
-        workers: Processes; None for one per core, 0 to work in this process.
-        progress: Whether to show a progress bar.
+        Raises:
+            CorpusError: The root holds another recipe or a licensed release, the folders contain each other,
+                or the disk is full; everything finished stays and is not done again.
+        """
+        self._check_folders()
+        # Beside the corpus, since the corpus holds the official layout only; freed by the system on kill -9.
+        with FileLock(self.root.parent / f".{self.root.name}.lock"):
+            claim(self.root, STANDIN_FILE, self.config.description())
+            self._remove_leftovers()
+            recordings = self.config.recordings()
+            waiting = {r: [v for v in self.views if not self.is_done(r, v)] for r in recordings}
+            labelled = (self.root / AGREEMENT_FILE).exists()
+            intensities = {
+                r: self.config.true_intensities(r) for r in recordings if waiting[r] or not labelled
+            }
+            if not labelled:
+                with disk_errors(self.root):
+                    self._write_labels(intensities)
+            # A person is built once for all of their recordings.
+            people: dict[str, list[_View]] = {}
+            for recording, views in waiting.items():
+                people.setdefault(recording.person, []).extend(
+                    (recording, view, intensities[recording]) for view in views
+                )
+            jobs = [views for views in people.values() if views]
+            work = partial(_record_person, self)
+            run_jobs(work, jobs, len(people), f"rendering {self.config.profile}", "person", workers, progress)
 
-    Raises:
-        CorpusError: The root holds another recipe or a licensed release, or the folders contain each other.
-    """
-    root = layout.root
-    _check_folders(root, layout.truth_root)
-    # Beside the corpus, since the corpus holds the official layout only; freed by the system on kill -9.
-    with FileLock(root.parent / f".{root.name}.lock"):
-        _claim(layout)
-        _write_labels(layout)
-        _render(layout, workers, progress)
+    def _check_folders(self) -> None:
+        root, truth = self.root.resolve(), self.truth_root.resolve()
+        if truth.is_relative_to(root) or root.is_relative_to(truth):
+            raise CorpusError(
+                f"the sealed truth ({self.truth_root}) and the corpus ({self.root}) must not contain "
+                "each other: choose a folder beside the corpus"
+            )
+        self.root.parent.mkdir(parents=True, exist_ok=True)
 
+    def _remove_leftovers(self) -> None:
+        """Remove what a killed writer left half written."""
+        self.truth_root.mkdir(parents=True, exist_ok=True)
+        own = [f".{Path(file).stem}-*" for file in (STANDIN_FILE, AGREEMENT_FILE, GENDERS)]
+        for folder in (self.root, self.truth_root):
+            for pattern in (*self.leftovers, *own):
+                for leftover in folder.rglob(pattern):
+                    leftover.unlink()
 
-def true_intensities(recipe: SimulationConfig, recording: Recording) -> npt.NDArray[np.float64]:
-    """What the person's face means to do: continuous intensities [T, A] of the recipe's AUs, 0..5.5."""
-    person = recording.person.split("/")
-    drive = drives(
-        recipe.rng("person", *person),
-        recipe.rng("expression", *person, recording.task),
-        recipe.frames,
-        recipe.fps,
-        recording.gender or "female",
-        r.track_aus(recipe.rates),
-        recipe.recording_share,
-    )
-    return intensities(drive, recipe.rates)
-
-
-def coded(recipe: SimulationConfig, recording: Recording, coder: str = "first") -> npt.NDArray[np.int64]:
-    """Codes [T, A] of a simulated coder for the recipe's AUs; the label files hold those of ``first``."""
-    rng = recipe.rng("coder", coder, recording.person, recording.task)
-    return code(true_intensities(recipe, recording), recipe.fps, rng, recipe.coder)
-
-
-def coder_ceiling(layout: StandinLayout) -> dict[str, Any]:
-    """Agreement of two simulated coders per partition; it involves no picture and no method.
-
-    ICC(3,1) of each intensity AU and their mean, and where the corpus is used for occurrence the F1 of one
-    coder judged by the other. No method is expected above it on average.
-    """
-    recipe = layout.recipe
-    known = r.track_aus(recipe.rates)
-    graded, present = (
-        [known.index(au) for au in aus] for aus in (layout.intensity_aus, layout.occurrence_aus)
-    )
-    recordings = layout.recordings()
-    partitions: dict[str, Any] = {}
-    for partition in layout.partitions:
-        own = [recording for recording in recordings if recording.partition == partition]
-        if not own:
-            continue
+    def _write_labels(self, intensities: Mapping[Recording, Intensities]) -> None:
+        """All label files (they need no rendering) and the agreement of the annotators."""
         first, second = (
-            _missing(np.concatenate([coded(recipe, recording, coder) for recording in own]))
-            for coder in ("first", "second")
+            {r: self.config.codes(r, intensity, annotator) for r, intensity in intensities.items()}
+            for annotator in ("first", "second")
         )
-        icc = intraclass_correlation(first[:, graded], second[:, graded])
-        found: dict[str, Any] = {"icc": _by_au(layout.intensity_aus, icc), "mean": _mean(icc)}
+        for recording, codes in first.items():
+            self.write_labels(recording, codes)
+        self.write_common_files()
+        agreement = self._agreement(first, second)
+        write_atomic(self.root / AGREEMENT_FILE, json.dumps(agreement, indent=2).encode() + b"\n")
+
+    def _agreement(
+        self, first: Mapping[Recording, Codes], second: Mapping[Recording, Codes]
+    ) -> dict[str, Any]:
+        """Agreement of two annotators per partition; it involves no picture and no method.
+
+        ICC(3,1) of each intensity AU and their mean, and where the corpus is used for occurrence the F1 of
+        one annotator judged by the other. No method is expected above it on average.
+        """
+        graded, present = (
+            [self.config.simulated_aus.index(au) for au in aus]
+            for aus in (self.intensity_aus, self.occurrence_aus)
+        )
+        partitions: dict[str, Any] = {}
+        for partition in self.partitions:
+            own = [recording for recording in first if recording.partition == partition]
+            if not own:
+                continue
+            one, other = (_missing(np.concatenate([codes[r] for r in own])) for codes in (first, second))
+            icc = intraclass_correlation(one[:, graded], other[:, graded])
+            found: dict[str, Any] = {"icc": _by_au(self.intensity_aus, icc), "mean": _mean(icc)}
+            if present:
+                decided, true = (_decided(codes[:, present], self.threshold) for codes in (other, one))
+                f1 = multilabel_f1(decided, true)
+                found |= {"f1": _by_au(self.occurrence_aus, f1), "mean_f1": _mean(f1)}
+            partitions[partition] = {**found, "frames": len(one)}
+        what = "ICC(3,1) between two simulated annotators"
         if present:
-            one, other = (_decided(codes[:, present], layout.threshold) for codes in (first, second))
-            f1 = multilabel_f1(other, one)
-            found |= {"f1": _by_au(layout.occurrence_aus, f1), "mean_f1": _mean(f1)}
-        partitions[partition] = {**found, "frames": len(first)}
-    what = "ICC(3,1) between two simulated coders"
-    if present:
-        what += f"; F1 of one judged by the other, present from intensity {layout.threshold} on"
-    return {"what": what, "version": recipe.version, "seed": recipe.seed, "partitions": partitions}
+            what += f"; F1 of one judged by the other, present from intensity {self.threshold} on"
+        return {
+            "what": what,
+            "version": self.config.version,
+            "seed": self.config.seed,
+            "partitions": partitions,
+        }
+
+
+@dataclass(frozen=True)
+class VideoStandin(Standin):
+    """A stand-in whose frames are one video file per recording and view."""
+
+    @abstractmethod
+    def video(self, recording: Recording, view: int) -> Path:
+        """The video file of a view."""
+
+    def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
+        """Write the video."""
+        encode_video(self.video(recording, view), frames, self.config.fps)
+
+    def is_saved(self, recording: Recording, view: int) -> bool:
+        """Whether the video is there."""
+        return self.video(recording, view).exists()
 
 
 def write_csv(path: Path, rows: npt.NDArray[np.int64], header: str | None = None) -> None:
@@ -197,97 +235,32 @@ def write_csv(path: Path, rows: npt.NDArray[np.int64], header: str | None = None
     write_atomic(path, ("\n".join([*([header] if header else []), *lines]) + "\n").encode())
 
 
-def _check_folders(root: Path, truth_root: Path) -> None:
-    real_root, real_truth = root.resolve(), truth_root.resolve()
-    if real_truth.is_relative_to(real_root) or real_root.is_relative_to(real_truth):
-        raise CorpusError(
-            f"the sealed truth ({truth_root}) and the corpus ({root}) must not contain each other: "
-            "choose a folder beside the corpus"
-        )
-    if root.exists() and not (root / STANDIN_FILE).exists() and any(_visible(root)):
-        raise CorpusError(f"{root}: is not empty and no stand-in; choose another folder")
-    root.mkdir(parents=True, exist_ok=True)
-    truth_root.mkdir(parents=True, exist_ok=True)
+def write_genders(root: Path, recordings: Sequence[Recording]) -> None:
+    """Write our table of genders, for corpora that do not publish them."""
+    lines = ["person,gender", *(f"{recording.person},{recording.gender}" for recording in recordings)]
+    write_atomic(root / GENDERS, ("\n".join(lines) + "\n").encode())
 
 
-def _visible(folder: Path) -> Iterator[Path]:
-    return (path for path in folder.iterdir() if not path.name.startswith("."))
+_View = tuple[Recording, int, Intensities]
 
 
-def _claim(layout: StandinLayout) -> None:
-    """Put `STANDIN.json` there or compare it, and remove what a killed writer left half written."""
-    description = json.dumps(layout.recipe.description(), indent=2).encode() + b"\n"
-    marker = layout.root / STANDIN_FILE
-    if not marker.exists():
-        write_atomic(marker, description)
-    elif json.loads(marker.read_text(encoding="utf-8")) != json.loads(description):
-        raise CorpusError(f"{marker}: is another recipe, version or seed; choose another folder or remove it")
-    for folder in (layout.root, layout.truth_root):
-        for pattern in (*layout.leftovers, ".STANDIN-*", ".standin_ceiling-*"):
-            for leftover in folder.rglob(pattern):
-                leftover.unlink()
+def _record_person(standin: Standin, views: list[_View]) -> None:
+    """Record everything of one person that is missing."""
+    first = views[0][0]
+    recorder = Recorder(standin.config, first.person, first.gender)
+    with disk_errors(standin.root):
+        for recording, view, intensity in views:
+            recorder.record(
+                recorder.plan(recording, view, intensity),
+                intensity,
+                standin.defects(recording),
+                partial(standin.save, recording, view),
+                standin.sidecar(recording, view),
+                standin.truth(recording, view),
+            )
 
 
-def _write_labels(layout: StandinLayout) -> None:
-    """All label files (they need no rendering) and the ceiling; nothing is done twice."""
-    ceiling = layout.root / CEILING_FILE
-    if ceiling.exists():  # written after the last label file
-        return
-    for recording in layout.recordings():
-        layout.write_labels(recording, coded(layout.recipe, recording))
-    layout.write_more()
-    write_atomic(ceiling, json.dumps(coder_ceiling(layout), indent=2).encode() + b"\n")
-
-
-def _render(layout: StandinLayout, workers: int | None, progress: bool) -> None:
-    todo: dict[str, list[tuple[Recording, int]]] = {}
-    recordings = layout.recordings()
-    for recording in recordings:
-        for view in layout.views:
-            if not layout.is_done(recording, view):
-                todo.setdefault(recording.person, []).append((recording, view))
-    waiting = sum(len(jobs) for jobs in todo.values())
-    if not waiting:
-        return
-    workers = min(os.cpu_count() or 1, 16) if workers is None else workers
-    total = len(recordings) * len(layout.views)
-    bar = tqdm(
-        total=total,
-        initial=total - waiting,
-        desc=f"rendering {layout.recipe.profile}",
-        unit="recording",
-        disable=None if progress else True,
-    )
-    with bar:
-        if workers <= 0 or len(todo) == 1:
-            for jobs in todo.values():
-                bar.update(_film_person(layout, jobs))
-            return
-        with worker_pool(min(workers, len(todo))) as pool:
-            futures = [pool.submit(_film_person, layout, jobs) for jobs in todo.values()]
-            for future in as_completed(futures):
-                bar.update(future.result())
-
-
-def _film_person(layout: StandinLayout, jobs: list[tuple[Recording, int]]) -> int:
-    from aukit.simulation.corpora.recorder import FilmCrew  # torch and the renderer are needed only here
-
-    first = jobs[0][0]
-    crew = FilmCrew(layout.recipe, first.person, first.gender or "female")
-    for recording, view in jobs:
-        crew.record(
-            recording,
-            view,
-            true_intensities(layout.recipe, recording),
-            partial(layout.save, recording, view),
-            layout.sidecar(recording, view),
-            layout.truth(recording, view),
-            layout.mishaps(recording),
-        )
-    return len(jobs)
-
-
-def _missing(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float64]:
+def _missing(codes: Codes) -> npt.NDArray[np.float64]:
     return np.where(codes == NOT_CODED, np.nan, codes.astype(np.float64))
 
 

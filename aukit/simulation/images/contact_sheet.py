@@ -1,4 +1,4 @@
-"""The contact sheet: expressions × identities × looks of both makers, and each action unit on one person."""
+"""The contact sheet: expressions × identities × acquisitions, and each action unit on one person."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from aukit.facs import VISIBLE_AUS
+from aukit.facs import VISIBLE_AUS, VISIBLE_INDEX
 from aukit.simulation.appearance.appearance import Avatar
-from aukit.simulation.behaviour.person import INDEX, Person
+from aukit.simulation.behaviour.person import Person
 from aukit.simulation.camera import Camera
-from aukit.simulation.corpora.acquisition import LOOKS, to_pixels
+from aukit.simulation.corpora.acquisition import ACQUISITIONS, to_pixels
 from aukit.simulation.pairs.retargeting import both_sides
 from aukit.simulation.rendering.background import plain_background
 from aukit.simulation.rendering.light import Light
@@ -25,7 +25,7 @@ from aukit.utils.files import atomic_path
 
 Pixels = NDArray[np.uint8]
 
-POOL = "contact"
+IDENTITY_SPLIT = "contact"
 EXPRESSIONS: dict[str, dict[int, float]] = {
     "neutral": {},
     "happy": {6: 0.7, 12: 0.9, 25: 0.7},
@@ -46,9 +46,9 @@ def contact_sheet(
 ) -> None:
     """Write a labelled picture; about 20 s per basis at the default size.
 
-    For each basis: two rows of people, who pass through the looks of `LOOKS` in turn, a row of avatars, and
-    three rows with each action unit at its maximum on one person. Every face of the first rows is a new one;
-    their columns are `EXPRESSIONS`.
+    For each basis: two rows of people, who pass through the entries of `ACQUISITIONS` in turn, a row of
+    avatars, and three rows with each action unit at its maximum on one person. Every face of the first rows
+    is a new one; their columns are `EXPRESSIONS`.
 
     Args:
         path: Where to write, as PNG or JPEG.
@@ -69,19 +69,21 @@ def _people(basis: str, row: int, size: int, seed: int) -> list[Pixels]:
     tiles = []
     for column, (expression, aus) in enumerate(EXPRESSIONS.items()):
         number = row * len(EXPRESSIONS) + column
-        look = list(LOOKS.values())[number % len(LOOKS)]
+        acquisition = list(ACQUISITIONS.values())[number % len(ACQUISITIONS)]
         gender = "female" if (number + row) % 2 else "male"
-        person = Person.sample(POOL, f"person{number}", gender, seed, basis)
+        person = Person.sample(IDENTITY_SPLIT, f"person{number}", gender, seed, basis)
         rng = np.random.default_rng([seed, number, 5])
         shot = render(
             person.avatar,
-            torch.from_numpy(person.activations(_drive(aus))),
+            torch.from_numpy(person.activations(_activations(aus))),
             _pose(rng, 16.0),
-            look.light(rng),
-            look.background(rng, size),
+            acquisition.light(rng),
+            acquisition.background(rng, size),
             size,
         )
-        tiles.append(_label(look.sensor(rng, size)(shot.image)[0], f"{expression}, {look.name}"))
+        tiles.append(
+            _label(acquisition.sensor(rng, size)(shot.image)[0], f"{expression}, {acquisition.name}")
+        )
     return tiles
 
 
@@ -89,9 +91,9 @@ def _avatars(basis: str, size: int, seed: int) -> list[Pixels]:
     tiles = []
     for number, (expression, aus) in enumerate(EXPRESSIONS.items()):
         gender = "female" if number % 2 else "male"
-        avatar = Avatar.sample(POOL, f"avatar{number}", seed, gender, basis=basis)
+        avatar = Avatar.sample(IDENTITY_SPLIT, f"avatar{number}", seed, gender, basis=basis)
         rng = np.random.default_rng([seed, number, 6])
-        acts = torch.from_numpy(both_sides(_drive(aus).astype(np.float32)))
+        acts = torch.from_numpy(both_sides(_activations(aus).astype(np.float32)))
         shot = render(avatar, acts, _pose(rng, 10.0), Light.sample(rng), plain_background(size), size)
         tiles.append(_label(to_pixels(shot.image)[0], f"{expression}, avatar"))
     return tiles
@@ -99,7 +101,7 @@ def _avatars(basis: str, size: int, seed: int) -> list[Pixels]:
 
 def _action_units(basis: str, size: int, seed: int) -> list[list[Pixels]]:
     """Neutral and then every action unit alone on one person, in rows of tiles."""
-    avatar = Avatar.sample(POOL, "face", seed, "female", 35, basis=basis)
+    avatar = Avatar.sample(IDENTITY_SPLIT, "face", seed, "female", 35, basis=basis)
     avatar = replace(avatar, appearance=replace(avatar.appearance, cover="none", eyewear="none"))
     n = len(VISIBLE_AUS)
     acts = torch.zeros(n + 1, n, 2)
@@ -113,12 +115,12 @@ def _action_units(basis: str, size: int, seed: int) -> list[list[Pixels]]:
     return [tiles[k : k + width] for k in range(0, len(tiles), width)]
 
 
-def _drive(aus: dict[int, float]) -> NDArray[np.float64]:
+def _activations(aus: dict[int, float]) -> NDArray[np.float64]:
     """[1, A] of `VISIBLE_AUS`."""
-    drive = np.zeros((1, len(VISIBLE_AUS)))
+    activations = np.zeros((1, len(VISIBLE_AUS)))
     for au, strength in aus.items():
-        drive[0, INDEX[au]] = strength
-    return drive
+        activations[0, VISIBLE_INDEX[au]] = strength
+    return activations
 
 
 def _pose(rng: np.random.Generator, spread: float) -> Camera:

@@ -23,13 +23,14 @@ import torch
 from filelock import FileLock
 
 from aukit.errors import ConfigError, StoreError
+from aukit.facs import VISIBLE_INDEX
 from aukit.registration.ffhq import ffhq_crop
 from aukit.registration.similarity import similarity_align
 from aukit.simulation.appearance.appearance import Avatar
 from aukit.simulation.behaviour.random_expressions import sample_expression
 from aukit.simulation.camera import Camera
 from aukit.simulation.corpora.recorder import LIFT, ZOOM
-from aukit.simulation.pairs.retargeting import COLUMN, both_sides
+from aukit.simulation.pairs.retargeting import both_sides
 from aukit.simulation.rendering.background import plain_background
 from aukit.simulation.rendering.light import Light
 from aukit.simulation.rendering.renderer import render
@@ -40,7 +41,7 @@ MARKER = "FACES.json"
 IMAGES = "images.npy"
 FACES = "faces.parquet"
 PARTS = "parts"
-POOL = "pretrain"
+IDENTITY_SPLIT = "pretrain"
 VERSION = 3
 CHUNK = 8
 """Identities that are made, and made again after a kill, together."""
@@ -112,7 +113,7 @@ def write_avatar_faces(
             f"{recipe.first}, seed {recipe.seed}: needed are at least 1 identity, 1 frame and 16 pixels, and "
             "no negative number"
         )
-    Avatar.sample(POOL, "0", recipe.seed, basis=recipe.basis)  # says now if there is no such basis
+    Avatar.sample(IDENTITY_SPLIT, "0", recipe.seed, basis=recipe.basis)  # says now if there is no such basis
     claim(out, MARKER, json.loads(json.dumps({"recipe": asdict(recipe)})))
     chunks = range(recipe.first, recipe.first + recipe.identities, CHUNK)
     with disk_errors(out):
@@ -153,7 +154,7 @@ def open_avatar_faces(out: str | Path) -> tuple[Images, npt.NDArray[np.str_], di
 
 def render_faces(recipe: PretrainingFacesConfig, identity: int) -> tuple[Images, pd.DataFrame]:
     """Crops uint8 [frames, S, S, 3] of one avatar and a row for each."""
-    avatar = Avatar.sample(POOL, str(identity), recipe.seed, basis=recipe.basis)
+    avatar = Avatar.sample(IDENTITY_SPLIT, str(identity), recipe.seed, basis=recipe.basis)
     expression, scene = recipe.rng(identity, "expression"), recipe.rng(identity, "scene")
     drive = np.stack([sample_expression(expression) for _ in range(recipe.frames)])
     size = 2 * recipe.size
@@ -178,8 +179,8 @@ def render_faces(recipe: PretrainingFacesConfig, identity: int) -> tuple[Images,
         points = shot.landmarks.numpy()[..., :2]
         points = points + scene.normal(0, 0.008 * size, points.shape)
         crops += [_crop(image, marks, recipe) for image, marks in zip(pixels, points, strict=True)]
-    activations = {f"AU{au:02d}": drive[:, column] for au, column in COLUMN.items()}
-    return np.stack(crops), pd.DataFrame({"identity": f"{POOL}/{identity}", **activations})
+    activations = {f"AU{au:02d}": drive[:, column] for au, column in VISIBLE_INDEX.items()}
+    return np.stack(crops), pd.DataFrame({"identity": f"{IDENTITY_SPLIT}/{identity}", **activations})
 
 
 def _crop(image: Images, marks: npt.NDArray[np.float64], recipe: PretrainingFacesConfig) -> Images:

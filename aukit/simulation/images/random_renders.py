@@ -1,13 +1,14 @@
 """Random renders: faces with landmarks and action units, for outside tools to judge.
 
 ``DIR/000000.png``, ``DIR/000000.npy`` (float32 [68, 3] landmarks in pixels) and ``DIR/samples.parquet`` with
-a row for each: identity, gender, age, skin tone, yaw, pitch, roll, look, and for every AU ``AU12_r`` (meant
-intensity, 0 to 5 without rounding), ``AU12_left`` and ``AU12_right`` (the movement that is seen, 0 to 1).
+a row for each: identity, gender, age, skin tone, yaw, pitch, roll, acquisition, and for every AU ``AU12_r``
+(meant intensity, 0 to 5 without rounding), ``AU12_left`` and ``AU12_right`` (the movement that is seen, 0 to
+1).
 
 Two makers (`MAKERS`): ``people`` move in their own way, asymmetrically and with companion movements, in the
-light, before the background and through the camera of a stand-in corpus (a look of `LOOKS`, drawn for each
-sample unless one is named); ``avatars`` move canonically, before a plain background without a sensor (look
-``plain``). Every sample is a new face.
+light, before the background and through the camera of a stand-in corpus (a acquisition of `ACQUISITIONS`,
+drawn for each sample unless one is named); ``avatars`` move canonically, before a plain background without a
+sensor (acquisition ``plain``). Every sample is a new face.
 """
 
 from __future__ import annotations
@@ -28,14 +29,14 @@ import torch
 from filelock import FileLock
 
 from aukit.errors import ConfigError
-from aukit.facs import MAX_INTENSITY, intensity_column
+from aukit.facs import MAX_INTENSITY, VISIBLE_INDEX, intensity_column
 from aukit.simulation.appearance.appearance import Avatar
 from aukit.simulation.behaviour.person import Person
 from aukit.simulation.behaviour.random_expressions import sample_expression
 from aukit.simulation.camera import Camera
-from aukit.simulation.corpora.acquisition import LOOKS, to_pixels
+from aukit.simulation.corpora.acquisition import ACQUISITIONS, to_pixels
 from aukit.simulation.corpora.recorder import LIFT, ZOOM
-from aukit.simulation.pairs.retargeting import COLUMN, both_sides
+from aukit.simulation.pairs.retargeting import both_sides
 from aukit.simulation.rendering.background import plain_background
 from aukit.simulation.rendering.light import Light
 from aukit.simulation.rendering.renderer import render
@@ -46,7 +47,7 @@ MARKER = "RENDERS.json"
 SAMPLES = "samples.parquet"
 PARTS = "parts"
 VERSION = 4
-POOL = "renders"
+IDENTITY_SPLIT = "renders"
 PLAIN = "plain"
 CHUNK = 16
 """Samples that are made, and made again after a kill, together."""
@@ -65,7 +66,7 @@ class RandomRendersConfig:
         max_yaw: Yaw is uniform within ± this many degrees.
         seed: Seed of everything; sample i depends on nothing but the recipe and i.
         basis: Face basis.
-        look: Look of the people, a key of `LOOKS`; None for any.
+        acquisition: Look of the people, a key of `ACQUISITIONS`; None for any.
         version: Version of this recipe.
     """
 
@@ -75,7 +76,7 @@ class RandomRendersConfig:
     max_yaw: float = 40.0
     seed: int = 0
     basis: str = "procedural"
-    look: str | None = None
+    acquisition: str | None = None
     version: int = VERSION
 
     def rng(self, index: int, purpose: str) -> np.random.Generator:
@@ -95,7 +96,7 @@ class _Sitter:
     activations: Float  # [1, A, 2]
     light: Light
     wall: torch.Tensor
-    look: str
+    acquisition: str
     sensor: Callable[[torch.Tensor], npt.NDArray[np.uint8]]
 
 
@@ -128,17 +129,20 @@ def write_random_renders(
     out = Path(out)
     if recipe.maker not in MAKERS:
         raise ConfigError(f"maker {recipe.maker!r} is unknown; known are {', '.join(MAKERS)}")
-    known = (None, *LOOKS) if recipe.maker == "people" else (None,)
-    if recipe.look not in known:
+    known = (None, *ACQUISITIONS) if recipe.maker == "people" else (None,)
+    if recipe.acquisition not in known:
         raise ConfigError(
-            f"look {recipe.look!r}: people have the looks {', '.join(LOOKS)}, avatars have one of their own"
+            f"acquisition {recipe.acquisition!r}: people have the acquisitions {', '.join(ACQUISITIONS)}; "
+            "avatars have one of their own"
         )
     if recipe.count < 1 or recipe.size < 16 or not 0 <= recipe.max_yaw <= 90 or recipe.seed < 0:
         raise ConfigError(
             f"count {recipe.count}, size {recipe.size}, max_yaw {recipe.max_yaw:g}, seed {recipe.seed}: "
             "needed are at least 1 sample, 16 pixels, a yaw from 0 to 90 degrees and no negative seed"
         )
-    Avatar.sample(POOL, "avatar0", recipe.seed, basis=recipe.basis)  # says now if there is no such basis
+    Avatar.sample(
+        IDENTITY_SPLIT, "avatar0", recipe.seed, basis=recipe.basis
+    )  # says now if there is no such basis
     claim(out, MARKER, json.loads(json.dumps({"recipe": asdict(recipe)})))
     chunks = range(0, recipe.count, CHUNK)
     with disk_errors(out):
@@ -210,11 +214,11 @@ def render_sample(
         "age": sitter.avatar.age,
         "skin_tone": sitter.avatar.appearance.tone,
         **pose,
-        "look": sitter.look,
+        "acquisition": sitter.acquisition,
         "maker": recipe.maker,
         "basis": recipe.basis,
     }
-    for au, column in COLUMN.items():
+    for au, column in VISIBLE_INDEX.items():
         left, right = sitter.activations[0, column]
         row[intensity_column(au)] = MAX_INTENSITY * float(drive[column])
         row[f"AU{au:02d}_left"], row[f"AU{au:02d}_right"] = float(left), float(right)
@@ -224,16 +228,18 @@ def render_sample(
 def _person(recipe: RandomRendersConfig, index: int, drive: Float) -> _Sitter:
     rng = recipe.rng(index, "scene")
     gender = "female" if rng.random() < 0.5 else "male"
-    look = LOOKS[recipe.look or str(rng.choice(list(LOOKS)))]
-    person = Person.sample(POOL, f"person{index}", gender, recipe.seed, recipe.basis, look.sunglasses)
+    acquisition = ACQUISITIONS[recipe.acquisition or str(rng.choice(list(ACQUISITIONS)))]
+    person = Person.sample(
+        IDENTITY_SPLIT, f"person{index}", gender, recipe.seed, recipe.basis, acquisition.sunglasses
+    )
     return _Sitter(
-        identity=f"{POOL}/person{index}",
+        identity=f"{IDENTITY_SPLIT}/person{index}",
         avatar=person.avatar,
         activations=person.activations(drive[None].astype(np.float64)),
-        light=look.light(rng),
-        wall=look.background(rng, recipe.size),
-        look=look.name,
-        sensor=look.sensor(rng, recipe.size),
+        light=acquisition.light(rng),
+        wall=acquisition.background(rng, recipe.size),
+        acquisition=acquisition.name,
+        sensor=acquisition.sensor(rng, recipe.size),
     )
 
 
@@ -242,12 +248,12 @@ def _avatar(recipe: RandomRendersConfig, index: int, drive: Float) -> _Sitter:
     grey = rng.uniform(0.2, 0.8) + rng.normal(0, 0.06, 3)
     red, green, blue = (float(c) for c in np.clip(grey, 0, 1))
     return _Sitter(
-        identity=f"{POOL}/avatar{index}",
-        avatar=Avatar.sample(POOL, f"avatar{index}", recipe.seed, basis=recipe.basis),
+        identity=f"{IDENTITY_SPLIT}/avatar{index}",
+        avatar=Avatar.sample(IDENTITY_SPLIT, f"avatar{index}", recipe.seed, basis=recipe.basis),
         activations=both_sides(drive[None]),
         light=Light.sample(rng),
         wall=plain_background(recipe.size, (red, green, blue)),
-        look=PLAIN,
+        acquisition=PLAIN,
         sensor=to_pixels,
     )
 

@@ -34,7 +34,7 @@ _FPS = 25.0  # of the drift; recordings with other rates drift as many frames
 
 
 @dataclass(frozen=True)
-class ExpressionTrackerSettings:
+class AUTrackerNoise:
     """How good the tracker is.
 
     Attributes:
@@ -54,11 +54,11 @@ class ExpressionTrackerSettings:
     failure: float = 0.01
 
 
-def track_expression(
+def add_au_tracker_noise(
     activations: npt.NDArray[np.float32],
     person_rng: np.random.Generator,
     rng: np.random.Generator,
-    settings: ExpressionTrackerSettings,
+    settings: AUTrackerNoise,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Activations as a tracker would give them.
 

@@ -1,11 +1,11 @@
 """What makes avatars move: frames of a driving corpus → activations, from its codes or a tracker's files.
 
 - ``codes``: the corpus' own labels. Intensities where it has them; where it only says present or absent,
-  each event gets a level drawn with the shares of `recipe.LEVEL_SHARES`; what is not coded rests.
-- ``simulated tracker``: the same, and then seen through `expression_tracker`; for stand-ins, whose codes
+  each event gets a level drawn with `LEVEL_SHARES`; what is not coded rests.
+- ``simulated tracker``: the same, and then with the errors of `au_tracker_noise`; for stand-ins, whose codes
   are nearer to their faces than any tracker of real faces would be.
-- ``tracker files``: ``<recording>.csv`` of OpenFace or ARKit (`aukit.simulation.pairs.tracker_files`), where a
-  recording is called as its video is, or ``F001_T1`` (`Release.title`).
+- ``tracker files``: ``<recording>.csv`` of OpenFace or ARKit (`aukit.simulation.pairs.tracker_files`), where
+  a recording is called as its video is, or ``F001_T1`` (`Release.title`).
 """
 
 from __future__ import annotations
@@ -21,8 +21,8 @@ import numpy.typing as npt
 from aukit.datasets.frame_table import FrameTable
 from aukit.errors import CorpusError
 from aukit.facs import VISIBLE_AUS
-from aukit.simulation.corpora.config import LEVEL_SHARES
-from aukit.simulation.pairs.au_tracker_noise import ExpressionTrackerSettings, track_expression
+from aukit.simulation.behaviour.intensity_curves import LEVEL_SHARES
+from aukit.simulation.pairs.au_tracker_noise import AUTrackerNoise, add_au_tracker_noise
 from aukit.simulation.pairs.retargeting import both_sides, from_labels, sample_levels, smooth
 from aukit.simulation.pairs.tracker_files import AUTrack, read_tracker
 
@@ -82,11 +82,11 @@ def expressions(
         meant = smooth(_meant(table.take(run), _rng(seed, "levels", recording, begin)))
         if how == SIMULATED:
             person = str(table.frame["person"].iloc[0])
-            meant, failed = track_expression(
+            meant, failed = add_au_tracker_noise(
                 meant,
                 _rng(seed, "tracker", person),
                 _rng(seed, "tracker", recording, begin),
-                ExpressionTrackerSettings(),
+                AUTrackerNoise(),
             )
             reasons[run[failed & coded[run]]] = "the tracker failed"
         activations[run] = both_sides(meant)

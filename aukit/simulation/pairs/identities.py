@@ -19,7 +19,7 @@ import pandas as pd
 from aukit.datasets.frame_table import GENDERS
 from aukit.simulation.appearance.appearance import Avatar
 
-POOL = "pairs"
+IDENTITY_SPLIT = "pairs"
 TONE_GROUPS = 6
 """Equal parts of the range of `Appearance.tone`; 1 is the lightest."""
 AGE_GROUPS: tuple[tuple[int, int], ...] = ((18, 26), (26, 35), (35, 45), (45, 57), (57, 70))
@@ -27,8 +27,8 @@ AGE_GROUPS: tuple[tuple[int, int], ...] = ((18, 26), (26, 35), (35, 45), (45, 57
 PER_GENDER = TONE_GROUPS * len(AGE_GROUPS)
 
 
-class Member(NamedTuple):
-    """One avatar of the cast.
+class AvatarIdentity(NamedTuple):
+    """One of the sixty avatars.
 
     Attributes:
         subject: ``F01`` to ``F30`` and ``M01`` to ``M30``.
@@ -47,21 +47,23 @@ class Member(NamedTuple):
     age_group: str
 
     def avatar(self, seed: int, basis: str = "procedural") -> Avatar:
-        """The face of this member on a face basis."""
-        return Avatar.sample(POOL, self.subject, seed, self.gender, self.age, basis=basis, tone=self.tone)
+        """The face of this identity on a face basis."""
+        return Avatar.sample(
+            IDENTITY_SPLIT, self.subject, seed, self.gender, self.age, basis=basis, tone=self.tone
+        )
 
 
-def cast(seed: int) -> list[Member]:
+def avatar_identities(seed: int) -> list[AvatarIdentity]:
     """The sixty avatars, women first; a pure function of the seed."""
-    return [_member(gender, number, seed) for gender in GENDERS for number in range(PER_GENDER)]
+    return [_identity(gender, number, seed) for gender in GENDERS for number in range(PER_GENDER)]
 
 
-def _member(gender: str, number: int, seed: int) -> Member:
+def _identity(gender: str, number: int, seed: int) -> AvatarIdentity:
     subject = f"{gender[0].upper()}{number + 1:02d}"
     rng = np.random.default_rng([seed, zlib.crc32(b"cast"), zlib.crc32(subject.encode())])
     group = number % TONE_GROUPS
     youngest, oldest = AGE_GROUPS[number % len(AGE_GROUPS)]
-    return Member(
+    return AvatarIdentity(
         subject=subject,
         gender=gender,
         tone=float((group + rng.random()) / TONE_GROUPS),
@@ -71,31 +73,31 @@ def _member(gender: str, number: int, seed: int) -> Member:
     )
 
 
-def assign(persons: Sequence[str], seed: int) -> dict[str, tuple[Member, Member]]:
-    """A woman and a man of the cast for each driving person.
+def assign(persons: Sequence[str], seed: int) -> dict[str, tuple[AvatarIdentity, AvatarIdentity]]:
+    """A woman and a man for each driving person.
 
-    People are numbered in the order of their sorted ids. The women of the cast serve them in turn from the
-    first on, the men from the last on, so that a woman and a man of the same tone and age rarely meet. Each
+    People are numbered in the order of their sorted ids. The women serve them in turn from the first on, the
+    men from the last on, so that a woman and a man of the same tone and age rarely meet. Each
     avatar serves ⌊N/30⌋ or ⌈N/30⌉ people.
 
     Args:
         persons: Global ids of all people of the driving corpus.
-        seed: Seed of the cast.
+        seed: Seed of the identities.
     """
-    members = cast(seed)
-    women, men = members[:PER_GENDER], members[PER_GENDER:]
+    identities = avatar_identities(seed)
+    women, men = identities[:PER_GENDER], identities[PER_GENDER:]
     return {
         person: (women[k % PER_GENDER], men[-1 - k % PER_GENDER])
         for k, person in enumerate(sorted(set(persons)))
     }
 
 
-def cast_table(members: Sequence[Member]) -> pd.DataFrame:
-    """One row per avatar, with the fields of `Member`."""
-    return pd.DataFrame(members, columns=list(Member._fields))
+def identity_table(identities: Sequence[AvatarIdentity]) -> pd.DataFrame:
+    """One row per avatar, with the fields of `AvatarIdentity`."""
+    return pd.DataFrame(identities, columns=list(AvatarIdentity._fields))
 
 
-def distribution(members: Sequence[Member]) -> pd.DataFrame:
+def distribution(identities: Sequence[AvatarIdentity]) -> pd.DataFrame:
     """Number of avatars by gender and tone (rows) and age (columns)."""
-    table = cast_table(members)
+    table = identity_table(identities)
     return pd.crosstab([table["gender"], table["tone_group"]], table["age_group"], margins=True)

@@ -22,14 +22,14 @@ from aukit.simulation.behaviour.person import sample_motion
 from aukit.simulation.camera import Camera
 from aukit.simulation.corpora.acquisition import to_pixels
 from aukit.simulation.corpora.recorder import LIFT, ZOOM, frames_at_once, tensor
-from aukit.simulation.pairs.identities import Member
+from aukit.simulation.pairs.identities import AvatarIdentity
 from aukit.simulation.rendering.background import plain_background
 from aukit.simulation.rendering.light import Light
 from aukit.simulation.rendering.renderer import render
 from aukit.utils.files import atomic_path
 from aukit.utils.jobs import remove_leftovers
 
-VERSION = 4
+PAIRS_VERSION = 4
 FPS = 25
 QUALITY = 12
 """Of H.264 (crf): 41 to 42 dB at 256², better than JPEG of quality 90 in half its bytes."""
@@ -45,7 +45,7 @@ class AvatarPairsConfig:
         views: Its views.
         expression: How its frames become expressions, see `aukit.simulation.pairs.driving`.
         size: Width and height of the renders in pixels.
-        seed: Seed of the cast, of sampled levels, of the simulated tracker and of scenes.
+        seed: Seed of the identities, of sampled levels, of the simulated tracker and of scenes.
         supersampling: Samples per pixel along each axis.
         basis: Face basis of the avatars.
         version: Version of this recipe.
@@ -59,7 +59,7 @@ class AvatarPairsConfig:
     seed: int = 0
     supersampling: int = 2
     basis: str = "procedural"
-    version: int = VERSION
+    version: int = PAIRS_VERSION
 
     def rng(self, *names: str) -> np.random.Generator:
         """Generator of one purpose in one video: independent of the order of work."""
@@ -75,7 +75,7 @@ class AvatarPairsConfig:
 def film(
     recipe: AvatarPairsConfig,
     stem: str,
-    member: Member,
+    identity: AvatarIdentity,
     activations: npt.NDArray[np.float32],
     video: Path,
     landmarks: Path,
@@ -85,7 +85,7 @@ def film(
     Args:
         recipe: How.
         stem: Name of the driving recording.
-        member: Who.
+        identity: Who.
         activations: [T, A, 2].
         video: The mp4 to write.
         landmarks: The file of landmarks to write.
@@ -93,7 +93,7 @@ def film(
     for path in (video, landmarks):
         remove_leftovers(path)
     points: list[npt.NDArray[np.float32]] = []
-    encode_video(video, _shots(recipe, stem, member, activations, points), FPS, QUALITY)
+    encode_video(video, _shots(recipe, stem, identity, activations, points), FPS, QUALITY)
     with atomic_path(landmarks) as temporary:
         np.save(temporary, np.concatenate(points), allow_pickle=False)
 
@@ -101,14 +101,14 @@ def film(
 def _shots(
     recipe: AvatarPairsConfig,
     stem: str,
-    member: Member,
+    identity: AvatarIdentity,
     activations: npt.NDArray[np.float32],
     points: list[npt.NDArray[np.float32]],
 ) -> Iterator[npt.NDArray[np.uint8]]:
     """Frames uint8 [S, S, 3], a few rendered at a time; their landmarks are added to the list."""
-    avatar = member.avatar(recipe.seed, recipe.basis)
+    avatar = identity.avatar(recipe.seed, recipe.basis)
     motion = sample_motion(recipe.rng("pose", stem), len(activations), FPS)
-    scene = recipe.rng("scene", stem, member.subject)
+    scene = recipe.rng("scene", stem, identity.subject)
     light = Light.sample(scene)
     red, green, blue = (float(c) for c in np.clip(scene.uniform(0.2, 0.8) + scene.normal(0, 0.06, 3), 0, 1))
     wall = plain_background(recipe.size, (red, green, blue))

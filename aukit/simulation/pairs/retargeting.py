@@ -22,11 +22,16 @@ import numpy.typing as npt
 from scipy.ndimage import gaussian_filter1d
 
 from aukit.errors import CorpusError
-from aukit.facs import MAX_INTENSITY, SIDED_AUS, VISIBLE_AUS, intensity_column, occurrence_column
+from aukit.facs import (
+    MAX_INTENSITY,
+    SIDED_AUS,
+    VISIBLE_AUS,
+    VISIBLE_INDEX,
+    intensity_column,
+    occurrence_column,
+)
 
 Array = npt.NDArray[np.float32]
-COLUMN = {au: column for column, au in enumerate(VISIBLE_AUS)}
-"""Column of each AU in activations."""
 
 SMOOTHING = 1.0
 """Standard deviation of `smooth` in frames: at 25 frames per second it keeps half the power of 3.3 Hz."""
@@ -52,8 +57,8 @@ def from_labels(intensity: npt.NDArray[np.floating], aus: Sequence[int], where: 
     _check_range(intensity, [intensity_column(au) for au in aus], MAX_INTENSITY, where)
     result = np.zeros((len(intensity), len(VISIBLE_AUS)), np.float32)
     for values, au in zip(intensity.T, aus, strict=True):
-        if au in COLUMN:
-            result[:, COLUMN[au]] = np.nan_to_num(values) / MAX_INTENSITY
+        if au in VISIBLE_INDEX:
+            result[:, VISIBLE_INDEX[au]] = np.nan_to_num(values) / MAX_INTENSITY
     return result
 
 

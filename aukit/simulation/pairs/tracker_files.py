@@ -27,8 +27,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.errors import CorpusError
-from aukit.facs import MAX_INTENSITY, VISIBLE_AUS
-from aukit.simulation.pairs.retargeting import COLUMN
+from aukit.facs import MAX_INTENSITY, VISIBLE_AUS, VISIBLE_INDEX
 
 MAX_GAP = 5
 """Longest stretch of unseen frames that is interpolated: 0.2 s at 25 frames per second."""
@@ -162,8 +161,8 @@ def arkit_activations(shapes: Values) -> npt.NDArray[np.float32]:
     """
     result = np.zeros((len(shapes["jawopen"]), len(VISIBLE_AUS), 2), np.float32)
     for au, name in _ARKIT_SIDED.items():
-        result[:, COLUMN[au], 0] = shapes[f"{name}left"]
-        result[:, COLUMN[au], 1] = shapes[f"{name}right"]
+        result[:, VISIBLE_INDEX[au], 0] = shapes[f"{name}left"]
+        result[:, VISIBLE_INDEX[au], 1] = shapes[f"{name}right"]
     jaw = shapes["jawopen"]
     middle = {
         **{au: shapes[name] for au, name in _ARKIT_MIDDLE.items()},
@@ -173,7 +172,7 @@ def arkit_activations(shapes: Values) -> npt.NDArray[np.float32]:
         28: 0.5 * (shapes["mouthrolllower"] + shapes["mouthrollupper"]),
     }
     for au, values in middle.items():
-        result[:, COLUMN[au]] = values[:, None]
+        result[:, VISIBLE_INDEX[au]] = values[:, None]
     return result
 
 
@@ -210,7 +209,7 @@ def _openface(file: _Numbers) -> AUTrack:
     clipped = int(((levels[seen] < 0) | (levels[seen] > MAX_INTENSITY)).sum())
     activations = np.zeros((len(lost), len(VISIBLE_AUS), 2), np.float32)
     for column, au in enumerate(OPENFACE_AUS.values()):
-        activations[seen, COLUMN[au]] = np.clip(levels[seen, column] / MAX_INTENSITY, 0, 1)[:, None]
+        activations[seen, VISIBLE_INDEX[au]] = np.clip(levels[seen, column] / MAX_INTENSITY, 0, 1)[:, None]
     return _bridged(activations, lost, clipped)
 
 

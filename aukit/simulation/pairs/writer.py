@@ -35,7 +35,13 @@ from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.release import Release
 from aukit.errors import ConfigError, CorpusError
 from aukit.simulation.pairs.driving import CODES, FILES, SIMULATED, check_tracker, expressions
-from aukit.simulation.pairs.identities import Member, assign, cast, cast_table, distribution
+from aukit.simulation.pairs.identities import (
+    AvatarIdentity,
+    assign,
+    avatar_identities,
+    distribution,
+    identity_table,
+)
 from aukit.simulation.pairs.recorder import AvatarPairsConfig, film
 from aukit.utils.files import write_atomic
 from aukit.utils.jobs import WHOLE, Shard, claim, concatenate_parquet, disk_errors, remove_leftovers, run_jobs
@@ -70,7 +76,7 @@ class _Job:
     person: str
     video: str
     title: str
-    members: tuple[Member, Member]
+    identities: tuple[AvatarIdentity, AvatarIdentity]
 
     def note(self, out: Path) -> Path:
         return out / RECORDINGS / f"{self.title}.json"
@@ -78,17 +84,17 @@ class _Job:
     def rows(self, out: Path) -> Path:
         return out / RECORDINGS / f"{self.title}.parquet"
 
-    def render_file(self, out: Path, member: Member) -> Path:
-        return out / "videos" / member.subject / f"{self.title}.mp4"
+    def render_file(self, out: Path, identity: AvatarIdentity) -> Path:
+        return out / "videos" / identity.subject / f"{self.title}.mp4"
 
-    def landmarks(self, out: Path, member: Member) -> Path:
-        return out / "landmarks" / member.subject / f"{self.title}.npy"
+    def landmarks(self, out: Path, identity: AvatarIdentity) -> Path:
+        return out / "landmarks" / identity.subject / f"{self.title}.npy"
 
     def is_done(self, out: Path) -> bool:
         """Whether its note is there, and so are its files unless no frame could be used."""
         if not self.note(out).exists():
             return False
-        files = [f(out, m) for m in self.members for f in (self.render_file, self.landmarks)]
+        files = [f(out, m) for m in self.identities for f in (self.render_file, self.landmarks)]
         return self.frames(out) == 0 or all(file.exists() for file in [self.rows(out), *files])
 
     def frames(self, out: Path) -> int:
@@ -131,7 +137,7 @@ def write_avatar_pairs(
         progress: Whether to show a progress bar.
 
     Returns:
-        What is there now: frames, exclusions by reason, and the cast by gender, tone and age.
+        What is there now: frames, exclusions by reason, and the avatars by gender, tone and age.
 
     Raises:
         ConfigError: There is no such driving corpus, partition, view, size or face basis.
@@ -158,15 +164,15 @@ def write_avatar_pairs(
     driver = {"corpus": drive, "fingerprint": corpus.fingerprint(), "standin": standin}
     if tracker:
         driver["tracker"] = check_tracker(tracker, [corpus.title(video) for video in corpus.videos])
-    cast(seed)[0].avatar(seed, basis)  # says now if there is no such basis
+    avatar_identities(seed)[0].avatar(seed, basis)  # says now if there is no such basis
     claim(out, MARKER, recipe.description(driver))
     people = corpus.people
-    members = assign(list(people), seed)
+    identities = assign(list(people), seed)
     jobs = [
-        _Job(p, video, corpus.title(video), members[p]) for p, videos in people.items() for video in videos
+        _Job(p, video, corpus.title(video), identities[p]) for p, videos in people.items() for video in videos
     ]
     with disk_errors(out):
-        write_atomic(out / IDENTITIES, cast_table(cast(seed)).to_csv(index=False).encode())
+        write_atomic(out / IDENTITIES, identity_table(avatar_identities(seed)).to_csv(index=False).encode())
         (out / RECORDINGS).mkdir(exist_ok=True)
     # A second process with the same share waits, and then finds all done.
     with FileLock(out / RECORDINGS / f".shard-{shard.index}-{shard.count}.lock"):
@@ -220,14 +226,14 @@ def _render_video(place: _Place, job: _Job) -> None:
         if table is not None and frames:
             driven = with_pair_ids(table.take(np.flatnonzero(kept)))
             parts = []
-            for member in job.members:
-                video, points = job.render_file(out, member), job.landmarks(out, member)
-                film(recipe, job.title, member, moved.activations[kept], video, points)
-                parts.append(_rows(driven, job, member, out))
+            for identity in job.identities:
+                video, points = job.render_file(out, identity), job.landmarks(out, identity)
+                film(recipe, job.title, identity, moved.activations[kept], video, points)
+                parts.append(_rows(driven, job, identity, out))
             FrameTable(pd.concat(parts, ignore_index=True)).write_parquet(job.rows(out))
         note = {
             "video": job.video,
-            "avatars": [m.subject for m in job.members],
+            "avatars": [m.subject for m in job.identities],
             "frames": frames,
             "exclusions": excluded,
             "repairs": repairs,
@@ -235,18 +241,18 @@ def _render_video(place: _Place, job: _Job) -> None:
         write_atomic(job.note(out), json.dumps(note).encode() + b"\n")
 
 
-def _rows(driven: FrameTable, job: _Job, member: Member, out: Path) -> pd.DataFrame:
+def _rows(driven: FrameTable, job: _Job, identity: AvatarIdentity, out: Path) -> pd.DataFrame:
     """Rows of one avatar's video: everything of the driving frame but who is seen and where."""
     frame = driven.frame
     tasks = zip(frame["subject"], frame["task"], frame["view"], strict=True)
     return frame.assign(
         corpus=AvatarPairs.name,
-        person=f"{NAMESPACE}/{member.subject}",
-        subject=member.subject,
-        gender=member.gender,
+        person=f"{NAMESPACE}/{identity.subject}",
+        subject=identity.subject,
+        gender=identity.gender,
         task=[f"{subject}_{task}_{view}" for subject, task, view in tasks],
         view=0,
-        video=job.render_file(out, member).relative_to(out).as_posix(),
+        video=job.render_file(out, identity).relative_to(out).as_posix(),
         position=np.arange(len(frame)),
     )
 
@@ -262,7 +268,7 @@ def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
             continue
         done += 1
         note = json.loads(job.note(out).read_text(encoding="utf-8"))
-        frames.update({member.subject: note["frames"] for member in job.members if note["frames"]})
+        frames.update({identity.subject: note["frames"] for identity in job.identities if note["frames"]})
         repairs.update(note["repairs"])
         reasons.update(
             reason if position is not None else f"whole video: {reason}"
@@ -276,4 +282,11 @@ def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
     lines += [f"in the tracker's files, {what}: {n}" for what, n in sorted((+repairs).items())]
     if done < len(jobs):
         lines.append(f"{FRAMES} follows when all shards are done; repeat or run the others")
-    return "\n".join([*lines, "", "the cast (tone 1 is the lightest):", distribution(cast(seed)).to_string()])
+    return "\n".join(
+        [
+            *lines,
+            "",
+            "the avatars (tone 1 is the lightest):",
+            distribution(avatar_identities(seed)).to_string(),
+        ]
+    )

@@ -13,7 +13,7 @@ from aukit.reproduce import main
 from aukit.reproduce.niinuma2021.cells import WEIGHTS_VARIABLE, Table3Cells
 from aukit.reproduce.niinuma2021.tables import Table3
 from aukit.reproduce.options import TableOptions, check_affordable, choose_options
-from aukit.simulation.corpora.config import VERSION
+from aukit.simulation import STANDIN_VERSION
 from tests.reproduce.arguments import smoke_arguments
 
 CORPORA = ("fera2017",)
@@ -150,7 +150,7 @@ def test_the_paper_s_size_without_a_gpu_must_be_insisted_on(tmp_path, monkeypatc
 
 def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkeypatch):
     root = shutil.copytree(
-        made / f"lightning_logs/standins/fera2017-smoke-v{VERSION}-seed0", tmp_path / "release"
+        made / f"lightning_logs/standins/fera2017-smoke-v{STANDIN_VERSION}-seed0", tmp_path / "release"
     )
     for path in root.rglob("FERA17_TE_*_Int.csv"):
         path.unlink()

@@ -14,44 +14,46 @@ from aukit.cli import main
 from aukit.datamodules import BP4DDataModule
 from aukit.datasets import BP4D, DISFA, verify_release
 from aukit.datasets.bp4d import PUBLISHED as BP4D_PUBLISHED
-from aukit.datasets.bp4d import Recording as BP4DRecording
 from aukit.datasets.disfa import PUBLISHED as DISFA_PUBLISHED
-from aukit.datasets.fera2017 import Recording as FERARecording
 from aukit.datasets.folds import FOLD_SPLITS
 from aukit.errors import CorpusError
+from aukit.facs import VISIBLE_INDEX
 from aukit.simulation import (
     BP4DSimulationConfig,
+    BP4DStandin,
     DISFASimulationConfig,
+    DISFAStandin,
     FERA2017SimulationConfig,
-    write_bp4d_standin,
-    write_disfa_standin,
+    Standin,
 )
 from aukit.simulation.behaviour.intensity_curves import exact_levels
-from aukit.simulation.behaviour.person import INDEX, sample_motion
+from aukit.simulation.behaviour.person import sample_motion
+from aukit.simulation.corpora import bp4d as bp4d_standin
+from aukit.simulation.corpora import fera2017 as fera2017_standin
 from aukit.simulation.corpora.bp4d import LOWER_FACE
-from aukit.simulation.corpora.disfa import TRACKED
-from aukit.simulation.corpora.disfa import Recording as DISFARecording
-from aukit.simulation.corpora.recorder import FilmCrew
-from aukit.simulation.corpora.writer import coded, true_intensities
-from tests.standins import Standin
+from aukit.simulation.corpora.disfa import recording_of
+from aukit.simulation.corpora.recorder import Recorder
 
 TINY_BP4D = replace(BP4DSimulationConfig.smoke(), profile="tiny", people=4, frames=8, size=48)
 TINY_DISFA = replace(DISFASimulationConfig.smoke(), profile="tiny", people=4, frames=6, size=48)
+DISFA_COLUMNS = TINY_DISFA.simulated_aus
 DISFA_AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 
 
 @pytest.fixture(scope="module")
 def bp4d(tmp_path_factory: pytest.TempPathFactory) -> Standin:
     folder = tmp_path_factory.mktemp("bp4d")
-    write_bp4d_standin(folder / "bp4d", TINY_BP4D, folder / "truth", workers=0, progress=False)
-    return Standin(folder / "bp4d", folder / "truth")
+    standin = BP4DStandin(folder / "bp4d", folder / "truth", TINY_BP4D)
+    standin.write(workers=0, progress=False)
+    return standin
 
 
 @pytest.fixture(scope="module")
 def disfa(tmp_path_factory: pytest.TempPathFactory) -> Standin:
     folder = tmp_path_factory.mktemp("disfa")
-    write_disfa_standin(folder / "disfa", TINY_DISFA, folder / "truth", workers=0, progress=False)
-    return Standin(folder / "disfa", folder / "truth")
+    standin = DISFAStandin(folder / "disfa", folder / "truth", TINY_DISFA)
+    standin.write(workers=0, progress=False)
+    return standin
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -93,16 +95,17 @@ def test_bp4d_has_the_quirks_of_the_release(bp4d: Standin) -> None:
 
 
 def test_bp4d_s_people_are_those_of_fera_2017_train(bp4d: Standin) -> None:
-    crew = FilmCrew(replace(FERA2017SimulationConfig.smoke(), frames=8), "BP4D/F001", "female")
-    truth = np.load(bp4d.truth / "F001_T1.npz")
-    np.testing.assert_array_equal(truth["identity"], crew.person.avatar.identity)
-    ours, theirs = BP4DRecording("F001", "T1"), FERARecording("train", "F001", "T1")
+    recorder = Recorder(replace(FERA2017SimulationConfig.smoke(), frames=8), "BP4D/F001", "female")
+    truth = np.load(bp4d.truth_root / "F001_T1.npz")
+    np.testing.assert_array_equal(truth["identity"], recorder.person.avatar.identity)
+    ours = bp4d_standin.recording_of("F001", "T1")
+    theirs = fera2017_standin.recording_of("train", "F001", "T1")
     assert ours.person == theirs.person
     # The same performance, before another wall.
-    intensity = true_intensities(TINY_BP4D, ours)
-    np.testing.assert_array_equal(intensity, true_intensities(crew.recipe, theirs))
+    intensity = TINY_BP4D.true_intensities(ours)
+    np.testing.assert_array_equal(intensity, recorder.config.true_intensities(theirs))
     np.testing.assert_array_equal(intensity.astype(np.float32), truth["intensity"])
-    scenes = [recipe.own_rng("scene", ours.person, "T1").random() for recipe in (TINY_BP4D, crew.recipe)]
+    scenes = [c.own_rng("scene", ours.person, "T1").random() for c in (TINY_BP4D, recorder.config)]
     assert scenes[0] != scenes[1]
 
 
@@ -139,7 +142,7 @@ def test_disfa_has_the_quirks_of_the_release(disfa: Standin) -> None:
 
 
 def test_the_cameras_see_the_same_from_two_sides(disfa: Standin) -> None:
-    left, right = (np.load(disfa.truth / f"{side}VideoSN001_comp.npz") for side in ("Left", "Right"))
+    left, right = (np.load(disfa.truth_root / f"{side}VideoSN001_comp.npz") for side in ("Left", "Right"))
     np.testing.assert_array_equal(left["activations"], right["activations"])
     np.testing.assert_allclose(right["pose"] - left["pose"], np.tile([10.0, 0, 0], (6, 1)), atol=1e-5)
 
@@ -147,60 +150,61 @@ def test_the_cameras_see_the_same_from_two_sides(disfa: Standin) -> None:
 @pytest.fixture(scope="module")
 def disfa_truth() -> np.ndarray:
     """True intensities [R, T, A] of all people in twenty worlds."""
-    recordings = [DISFARecording(subject) for part in FOLD_SPLITS["disfa"].values() for subject in part]
+    recordings = [recording_of(subject) for split in FOLD_SPLITS["disfa"].values() for subject in split]
     worlds = [replace(DISFASimulationConfig.mini(), frames=40, seed=seed) for seed in range(20)]
-    return np.stack([true_intensities(recipe, r) for recipe in worlds for r in recordings])
+    return np.stack([config.true_intensities(r) for config in worlds for r in recordings])
 
 
 def test_disfa_s_rates_are_those_of_the_published_lists(disfa_truth: np.ndarray) -> None:
     present = exact_levels(disfa_truth) >= 2
     published = {1: 0.0498, 4: 0.1503, 12: 0.1289, 25: 0.2780, 26: 0.0885}  # of 130,311 frames
     for au, rate in published.items():
-        per_recording = present[:, :, TRACKED.index(au)].mean(axis=1)
+        per_recording = present[:, :, DISFA_COLUMNS.index(au)].mean(axis=1)
         error = per_recording.std() / np.sqrt(len(per_recording))
         assert abs(per_recording.mean() - rate) < 4 * error, au
         assert error < 0.25 * rate
-    flat = disfa_truth.reshape(-1, len(TRACKED))
-    assert np.corrcoef(flat[:, TRACKED.index(25)], flat[:, TRACKED.index(26)])[0, 1] > 0.2
+    flat = disfa_truth.reshape(-1, len(DISFA_COLUMNS))
+    assert np.corrcoef(flat[:, DISFA_COLUMNS.index(25)], flat[:, DISFA_COLUMNS.index(26)])[0, 1] > 0.2
 
 
-def test_nothing_but_its_own_track_moves_what_disfa_codes() -> None:
+def test_nothing_but_its_own_curve_moves_what_disfa_codes() -> None:
     """Somebody who would speak keeps the lips closed: they are coded."""
 
     def would_speak(subject: str) -> bool:
         rng = TINY_DISFA.rng("motion", f"DISFA/{subject}", "S1")
-        return bool(sample_motion(rng, 6, TINY_DISFA.fps).activations[:, INDEX[25]].any())
+        return bool(sample_motion(rng, 6, TINY_DISFA.fps).activations[:, VISIBLE_INDEX[25]].any())
 
     recording = next(
-        DISFARecording(s) for part in FOLD_SPLITS["disfa"].values() for s in part if would_speak(s)
+        recording_of(s) for split in FOLD_SPLITS["disfa"].values() for s in split if would_speak(s)
     )
-    crew = FilmCrew(TINY_DISFA, recording.person, recording.gender)
-    take = crew.plan(recording, 1, np.zeros((6, len(TRACKED))))
-    assert (take.activations[:, [INDEX[au] for au in DISFA_AUS]] == 0).all()
+    recorder = Recorder(TINY_DISFA, recording.person, recording.gender)
+    plan = recorder.plan(recording, 1, np.zeros((6, len(DISFA_COLUMNS))))
+    assert (plan.activations[:, [VISIBLE_INDEX[au] for au in DISFA_AUS]] == 0).all()
 
 
-def test_a_second_coder_differs_and_disfa_s_leave_nothing_uncoded() -> None:
-    recordings = [DISFARecording(s) for s in FOLD_SPLITS["disfa"]["P1"]]
+def test_a_second_annotator_differs_and_disfa_s_leave_nothing_uncoded() -> None:
+    config = DISFASimulationConfig.mini()
+    recordings = [recording_of(s) for s in FOLD_SPLITS["disfa"]["P1"]]
     first, second = (
-        np.concatenate([coded(DISFASimulationConfig.mini(), r, coder) for r in recordings])
-        for coder in ("first", "other")
+        np.concatenate([config.codes(r, config.true_intensities(r), annotator) for r in recordings])
+        for annotator in ("first", "other")
     )
     assert (first != second).any()
     assert (first < 9).all()
 
 
 @pytest.mark.parametrize("which", ["bp4d", "disfa"])
-def test_descriptions_say_recipe_version_and_seed_and_the_ceiling_both_agreements(
+def test_descriptions_say_recipe_version_and_seed_and_how_far_annotators_agree(
     which: str, request: pytest.FixtureRequest
 ) -> None:
     standin: Standin = request.getfixturevalue(which)
     described = json.loads((standin.root / "STANDIN.json").read_text())
     assert set(described) == {"recipe", "version", "seed"}
     assert described["recipe"]["name"] == f"{which}-people"
-    ceiling = json.loads((standin.root / "standin_ceiling.json").read_text())
-    assert set(ceiling["partitions"]) == {"P1", "P2", "P3"}
-    assert set(ceiling["partitions"]["P1"]) == {"icc", "mean", "f1", "mean_f1", "frames"}
-    assert len(ceiling["partitions"]["P1"]["f1"]) == {"bp4d": 12, "disfa": 8}[which]
+    agreement = json.loads((standin.root / "inter_rater_agreement.json").read_text())
+    assert set(agreement["partitions"]) == {"P1", "P2", "P3"}
+    assert set(agreement["partitions"]["P1"]) == {"icc", "mean", "f1", "mean_f1", "frames"}
+    assert len(agreement["partitions"]["P1"]["f1"]) == {"bp4d": 12, "disfa": 8}[which]
 
 
 @pytest.mark.parametrize("which", ["bp4d", "disfa"])
@@ -208,7 +212,7 @@ def test_sealed_truth_lies_outside_and_is_never_opened(
     which: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     standin: Standin = request.getfixturevalue(which)
-    assert len(list(standin.truth.glob("*.npz"))) == 8
+    assert len(list(standin.truth_root.glob("*.npz"))) == 8
     opened: list[str] = []
     original = builtins.open
 
@@ -223,7 +227,7 @@ def test_sealed_truth_lies_outside_and_is_never_opened(
     corpus.sidecar_landmarks(corpus.videos[0])
     list(corpus.decode(corpus.videos[0]))
     assert any("STANDIN.json" in name for name in opened)  # the trace works
-    assert not [name for name in opened if str(standin.truth) in name]
+    assert not [name for name in opened if str(standin.truth_root) in name]
 
 
 def test_interrupted_writers_go_on_and_end_with_the_same_bytes(bp4d: Standin, disfa: Standin) -> None:
@@ -231,12 +235,12 @@ def test_interrupted_writers_go_on_and_end_with_the_same_bytes(bp4d: Standin, di
         (
             bp4d,
             next((bp4d.root / "Sequences(2D+3D)/M001/T2").iterdir()),
-            lambda: write_bp4d_standin(bp4d.root, TINY_BP4D, bp4d.truth, workers=0, progress=False),
+            lambda: BP4DStandin(bp4d.root, bp4d.truth_root, TINY_BP4D).write(workers=0, progress=False),
         ),
         (
             disfa,
             disfa.root / "Videos_RightCamera/RightVideoSN003_comp.avi",
-            lambda: write_disfa_standin(disfa.root, TINY_DISFA, disfa.truth, workers=0, progress=False),
+            lambda: DISFAStandin(disfa.root, disfa.truth_root, TINY_DISFA).write(workers=0, progress=False),
         ),
     ):
         whole = files(standin.root)
@@ -246,33 +250,33 @@ def test_interrupted_writers_go_on_and_end_with_the_same_bytes(bp4d: Standin, di
 
 
 def test_another_recipe_or_a_licensed_release_is_left_alone(bp4d: Standin, tmp_path: Path) -> None:
-    with pytest.raises(CorpusError, match="another recipe"):
-        write_bp4d_standin(bp4d.root, replace(TINY_BP4D, seed=1), bp4d.truth, workers=0)
-    with pytest.raises(CorpusError, match="another recipe"):
-        write_disfa_standin(bp4d.root, TINY_DISFA, bp4d.truth, workers=0)
+    with pytest.raises(CorpusError, match="begun with other settings"):
+        BP4DStandin(bp4d.root, bp4d.truth_root, replace(TINY_BP4D, seed=1)).write(workers=0)
+    with pytest.raises(CorpusError, match="begun with other settings"):
+        DISFAStandin(bp4d.root, bp4d.truth_root, TINY_DISFA).write(workers=0)
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "thesis.txt").write_text("mine")
     with pytest.raises(CorpusError, match="not empty"):
-        write_disfa_standin(tmp_path / "a", TINY_DISFA, tmp_path / "t", workers=0)
+        DISFAStandin(tmp_path / "a", tmp_path / "t", TINY_DISFA).write(workers=0)
     with pytest.raises(CorpusError, match="must not contain each other"):
-        write_disfa_standin(tmp_path / "b", TINY_DISFA, tmp_path / "b" / "t", workers=0)
+        DISFAStandin(tmp_path / "b", tmp_path / "b" / "t", TINY_DISFA).write(workers=0)
 
 
-@pytest.mark.parametrize("recipe", [BP4DSimulationConfig, DISFASimulationConfig])
-def test_sizes(recipe: type[BP4DSimulationConfig] | type[DISFASimulationConfig]) -> None:
-    parts = FOLD_SPLITS[recipe.corpus].values()
-    for made in (recipe.smoke(), recipe.mini(), recipe.standin()):
+@pytest.mark.parametrize("config", [BP4DSimulationConfig, DISFASimulationConfig])
+def test_sizes(config: type[BP4DSimulationConfig] | type[DISFASimulationConfig]) -> None:
+    splits = FOLD_SPLITS[config.corpus].values()
+    for made in (config.smoke(), config.mini(), config.standin()):
         subjects = made.subjects()
         assert len(subjects) == made.people
-        assert all(any(s in part for s in subjects) for part in parts)
-    assert recipe.mini().subjects() == sorted(s for part in parts for s in part)
-    assert recipe.mini().people == {"bp4d": 41, "disfa": 27}[recipe.corpus]
+        assert all(any(s in split for s in subjects) for split in splits)
+    assert config.mini().subjects() == sorted(s for split in splits for s in split)
+    assert config.mini().people == {"bp4d": 41, "disfa": 27}[config.corpus]
 
 
 def test_twelve_women_and_fifteen_men_in_disfa() -> None:
-    genders = [DISFARecording(s).gender for s in DISFASimulationConfig.mini().subjects()]
+    genders = [recording_of(s).gender for s in DISFASimulationConfig.mini().subjects()]
     assert (genders.count("female"), genders.count("male")) == (12, 15)
-    assert {DISFARecording(s).gender for s in DISFASimulationConfig.smoke().subjects()} == {"female", "male"}
+    assert {recording_of(s).gender for s in DISFASimulationConfig.smoke().subjects()} == {"female", "male"}
 
 
 def test_from_the_command_line_to_batches(

@@ -10,14 +10,17 @@ import numpy as np
 import pytest
 
 from aukit.datasets import FERA2017
-from aukit.datasets.fera2017 import Recording
-from aukit.errors import CorpusError
-from aukit.simulation import FERA2017SimulationConfig, write_fera2017_standin
-from aukit.simulation.corpora import config as r
-from aukit.simulation.corpora.fera2017 import all_recordings
-from aukit.simulation.corpora.recorder import FilmCrew
-from aukit.simulation.corpora.writer import coded, true_intensities
-from tests.standins import Standin
+from aukit.errors import ConfigError, CorpusError
+from aukit.simulation import (
+    AGREEMENT_FILE,
+    STANDIN_VERSION,
+    FERA2017SimulationConfig,
+    FERA2017Standin,
+    Standin,
+)
+from aukit.simulation.corpora.config import Recording
+from aukit.simulation.corpora.fera2017 import VIEW_POSES, recording_of
+from aukit.simulation.corpora.recorder import Recorder
 
 TINY = replace(
     FERA2017SimulationConfig.smoke(), profile="tiny", people=(1, 1, 1), tasks=(1, 1, 1), frames=4, size=48
@@ -42,7 +45,7 @@ def test_standin_json_says_recipe_version_and_seed_only(standin: Standin) -> Non
     described = FERA2017(standin.root).standin
     assert described is not None
     assert set(described) == {"recipe", "version", "seed"}
-    assert described["version"] == r.VERSION
+    assert described["version"] == STANDIN_VERSION
     assert described["recipe"]["profile"] == "smoke"
 
 
@@ -64,8 +67,8 @@ def test_quirks_of_real_releases_are_there(standin: Standin) -> None:
 def test_sealed_truth_lies_outside_and_is_never_opened(
     standin: Standin, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert not standin.truth.resolve().is_relative_to(standin.root.resolve())
-    assert len(list(standin.truth.glob("*.npz"))) == 18
+    assert not standin.truth_root.resolve().is_relative_to(standin.root.resolve())
+    assert len(list(standin.truth_root.glob("*.npz"))) == 18
     opened: list[str] = []
     original = builtins.open
 
@@ -80,7 +83,7 @@ def test_sealed_truth_lies_outside_and_is_never_opened(
     corpus.sidecar_landmarks(corpus.videos[0])
     list(corpus.decode(corpus.videos[0]))
     assert any("STANDIN.json" in name for name in opened)  # the trace works
-    assert not [name for name in opened if str(standin.truth) in name]
+    assert not [name for name in opened if str(standin.truth_root) in name]
 
 
 def test_the_reader_does_not_need_the_truth(standin: Standin, tmp_path: Path) -> None:
@@ -94,7 +97,7 @@ def test_labels_are_codes_not_parameters(standin: Standin) -> None:
     aus = (1, 4, 6, 10, 12, 14, 17)
     wrong = 0
     for video in corpus.videos:
-        truth = np.load(standin.truth / f"{Path(video).stem}.npz")
+        truth = np.load(standin.truth_root / f"{Path(video).stem}.npz")
         columns = [truth["aus"].tolist().index(au) for au in aus]
         exact = np.clip(np.floor(truth["intensity"][:, columns] + 0.5), 0, 5)
         labels = corpus.table.select(video=video).intensities(aus)
@@ -106,17 +109,17 @@ def test_the_sidecar_follows_the_face_but_not_exactly(standin: Standin) -> None:
     corpus = FERA2017(standin.root)
     errors = []
     for video in corpus.videos:
-        clean = np.load(standin.truth / f"{Path(video).stem}.npz")["landmarks"]
+        clean = np.load(standin.truth_root / f"{Path(video).stem}.npz")["landmarks"]
         tracked = corpus.sidecar_landmarks(video)
         box = np.sqrt(np.prod(np.ptp(clean[..., :2], axis=1), axis=-1))[: len(tracked), None]
         errors.append(np.linalg.norm((tracked - clean[: len(tracked)])[..., :2], axis=-1) / box)
     assert 0.028 < np.nanmean(np.concatenate(errors)) < 0.042
 
 
-def test_the_ceiling_is_printed_beside_the_corpus(standin: Standin) -> None:
-    ceiling = json.loads((standin.root / "standin_ceiling.json").read_text())
-    assert set(ceiling["partitions"]) == {"train", "valid", "test"}
-    assert set(ceiling["partitions"]["train"]["icc"]) == {
+def test_the_agreement_of_annotators_is_written_beside_the_corpus(standin: Standin) -> None:
+    agreement = json.loads((standin.root / AGREEMENT_FILE).read_text())
+    assert set(agreement["partitions"]) == {"train", "valid", "test"}
+    assert set(agreement["partitions"]["train"]["icc"]) == {
         "AU01",
         "AU04",
         "AU06",
@@ -125,18 +128,18 @@ def test_the_ceiling_is_printed_beside_the_corpus(standin: Standin) -> None:
         "AU14",
         "AU17",
     }
-    assert ceiling["version"] == r.VERSION
+    assert agreement["version"] == STANDIN_VERSION
 
 
 def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    write_fera2017_standin(tmp_path / "a", TINY, tmp_path / "at", workers=0, progress=False)
+    FERA2017Standin(tmp_path / "a", tmp_path / "at", TINY).write(workers=0, progress=False)
     whole = files(tmp_path / "a")
     victim = "FERA17_Valid_MV/FERA17_VA_F007_T1_6.mp4"
     (tmp_path / "a" / victim).unlink()
     (tmp_path / "a" / "FERA17_Valid_MV" / ".FERA17_VA_F007_T1_6-abc.mp4").write_bytes(b"half")
     kept = tmp_path / "a" / "FERA17_Train_MV" / "FERA17_TR_F001_T1_6.mp4"
     before = kept.stat().st_mtime_ns
-    write_fera2017_standin(tmp_path / "a", TINY, tmp_path / "at", workers=0, progress=False)
+    FERA2017Standin(tmp_path / "a", tmp_path / "at", TINY).write(workers=0, progress=False)
     assert files(tmp_path / "a") == whole
     assert kept.stat().st_mtime_ns == before
 
@@ -144,34 +147,34 @@ def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(tmp_path: Pa
 def test_another_recipe_does_not_mix_into_a_corpus(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "STANDIN.json").write_text(json.dumps(TINY.description()))
-    with pytest.raises(CorpusError, match="another recipe"):
-        write_fera2017_standin(tmp_path / "a", replace(TINY, seed=1), tmp_path / "t", workers=0)
+    with pytest.raises(CorpusError, match="begun with other settings"):
+        FERA2017Standin(tmp_path / "a", tmp_path / "t", replace(TINY, seed=1)).write(workers=0)
 
 
 def test_a_folder_with_other_things_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "a").mkdir()
     (tmp_path / "a" / "thesis.txt").write_text("mine")
     with pytest.raises(CorpusError, match="not empty"):
-        write_fera2017_standin(tmp_path / "a", TINY, tmp_path / "t", workers=0)
+        FERA2017Standin(tmp_path / "a", tmp_path / "t", TINY).write(workers=0)
     assert [p.name for p in (tmp_path / "a").iterdir()] == ["thesis.txt"]
 
 
 @pytest.mark.parametrize("truth", ["a/truth", ".", "a"])
 def test_truth_inside_or_around_the_corpus_is_refused(tmp_path: Path, truth: str) -> None:
     with pytest.raises(CorpusError, match="must not contain each other"):
-        write_fera2017_standin(tmp_path / "a", TINY, tmp_path / truth, workers=0)
+        FERA2017Standin(tmp_path / "a", tmp_path / truth, TINY).write(workers=0)
 
 
 def test_all_views_show_the_same_expression_from_the_stated_poses() -> None:
-    recording = Recording("train", "F001", "T1")
-    crew = FilmCrew(TINY, recording.person, "female")
-    intensity = true_intensities(TINY, recording)
-    takes = {view: crew.plan(recording, view, intensity) for view in range(1, 10)}
-    for view, take in takes.items():
-        np.testing.assert_array_equal(take.activations, takes[6].activations)
-        pitch, yaw = r.VIEW_POSES[view]
-        np.testing.assert_allclose(take.pose - takes[6].pose, np.tile([yaw, pitch, 0.0], (4, 1)), atol=1e-9)
-    left, right = (next(iter(crew.shoot(takes[v])))[1] for v in (5, 7))
+    recording = recording_of("train", "F001", "T1")
+    recorder = Recorder(TINY, recording.person, recording.gender)
+    intensity = TINY.true_intensities(recording)
+    plans = {view: recorder.plan(recording, view, intensity) for view in range(1, 10)}
+    for view, plan in plans.items():
+        np.testing.assert_array_equal(plan.activations, plans[6].activations)
+        pitch, yaw = VIEW_POSES[view]
+        np.testing.assert_allclose(plan.pose - plans[6].pose, np.tile([yaw, pitch, 0.0], (4, 1)), atol=1e-9)
+    left, right = (next(iter(recorder.frames(plans[v])))[1] for v in (5, 7))
     # At yaw −40° the nose's tip lies left of the eyes' middle, at +40° right of it.
     for points, sign in ((left, -1), (right, 1)):
         middle = (points[:, 36:48].mean(axis=1) - points[:, 30])[:, 0]
@@ -179,10 +182,30 @@ def test_all_views_show_the_same_expression_from_the_stated_poses() -> None:
 
 
 def test_recordings_differ_and_repeat() -> None:
-    first, second, *_ = all_recordings(FERA2017SimulationConfig.smoke())
-    recipe = FERA2017SimulationConfig.smoke()
-    assert not np.array_equal(true_intensities(recipe, first), true_intensities(recipe, second))
-    np.testing.assert_array_equal(coded(recipe, first), coded(recipe, first))
-    assert not np.array_equal(
-        true_intensities(recipe, first), true_intensities(replace(recipe, seed=1), first)
-    )
+    config = FERA2017SimulationConfig.smoke()
+    first, second, *_ = config.recordings()
+    intensity = config.true_intensities(first)
+    assert not np.array_equal(intensity, config.true_intensities(second))
+    np.testing.assert_array_equal(config.codes(first, intensity), config.codes(first, intensity))
+    assert not np.array_equal(intensity, replace(config, seed=1).true_intensities(first))
+
+
+def test_each_recording_is_simulated_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Labels, agreement and pictures come from the same intensities."""
+    simulated: list[str] = []
+    original = FERA2017SimulationConfig.true_intensities
+
+    def counted(self: FERA2017SimulationConfig, recording: Recording) -> Any:
+        simulated.append(recording.person)
+        return original(self, recording)
+
+    monkeypatch.setattr(FERA2017SimulationConfig, "true_intensities", counted)
+    FERA2017Standin(tmp_path / "a", tmp_path / "t", replace(TINY, views=(5, 6))).write(0, progress=False)
+    assert len(simulated) == len(set(simulated)) == 3
+
+
+def test_sizes_have_names(tmp_path: Path) -> None:
+    assert FERA2017Standin.config_type.of_size("mini", seed=2) == FERA2017SimulationConfig.mini(seed=2)
+    assert TINY.n_frames == 3 * 4
+    with pytest.raises(ConfigError, match="smoke, mini, standin"):
+        FERA2017SimulationConfig.of_size("paper")

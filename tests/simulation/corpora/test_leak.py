@@ -8,34 +8,32 @@ import cv2
 import numpy as np
 import pytest
 
-from aukit.datasets.bp4d import Recording as BP4DRecording
 from aukit.datasets.fera2017 import AUS
-from aukit.datasets.fera2017 import Recording as FERARecording
 from aukit.datasets.folds import LISTED
 from aukit.metrics import intraclass_correlation
 from aukit.simulation import BP4DSimulationConfig, DISFASimulationConfig, FERA2017SimulationConfig
-from aukit.simulation.corpora import disfa as disfa_standin
-from aukit.simulation.corpora.config import SimulationConfig, track_aus
-from aukit.simulation.corpora.recorder import FilmCrew
-from aukit.simulation.corpora.writer import coded, true_intensities
+from aukit.simulation.corpora import bp4d, fera2017
+from aukit.simulation.corpora.config import Recording, SimulationConfig
+from aukit.simulation.corpora.disfa import recording_of
+from aukit.simulation.corpora.recorder import Recorder
 
 PEOPLE, TASKS, FOLDS = 24, 12, 6
 
 
 @dataclass(frozen=True)
 class World:
-    """A stand-in of which one frame of each of many recordings is filmed: further frames of a recording would
-    say nearly the same again."""
+    """A stand-in of which one frame of each of many recordings is rendered: further frames of a recording
+    would say nearly the same again."""
 
-    recipe: SimulationConfig
+    config: SimulationConfig
     subjects: tuple[str, ...]
-    recording: Callable[[str, str], Any]
+    recording: Callable[[str, str], Recording]
     view: int
     aus: tuple[int, ...]
 
 
-def small(recipe: Any) -> Any:
-    return replace(recipe, profile="probe", frames=1, fps=1, size=64)
+def small(config: Any) -> Any:
+    return replace(config, profile="probe", frames=1, fps=1, size=64)
 
 
 FERA, BP4D, DISFA = (
@@ -47,12 +45,18 @@ WORLDS = {
     "fera2017": World(
         FERA,
         FERA.subjects("train"),
-        lambda subject, task: FERARecording("train", subject, task),
+        lambda subject, task: fera2017.recording_of("train", subject, task),
         6,
         AUS.intensity,
     ),
-    "bp4d": World(BP4D, BP4D.subjects(), BP4DRecording, 0, tuple(LISTED["bp4d"])),
-    "disfa": World(DISFA, DISFA.subjects(), disfa_standin.Recording, 1, tuple(LISTED["disfa"])),
+    "bp4d": World(BP4D, BP4D.subjects(), bp4d.recording_of, 0, tuple(LISTED["bp4d"])),
+    "disfa": World(
+        DISFA,
+        DISFA.subjects(),
+        lambda subject, task: replace(recording_of(subject), task=task),
+        1,
+        tuple(LISTED["disfa"]),
+    ),
 }
 
 
@@ -71,18 +75,18 @@ def masked(frames: np.ndarray, landmarks: np.ndarray) -> np.ndarray:
 @pytest.fixture(scope="module", params=WORLDS)
 def probe(request: pytest.FixtureRequest) -> dict[str, np.ndarray]:
     world = WORLDS[request.param]
-    columns = [track_aus(world.recipe.rates).index(au) for au in world.aus]
+    columns = [world.config.simulated_aus.index(au) for au in world.aus]
     images, points, labels, people = [], [], [], []
     for number, subject in enumerate(world.subjects[:PEOPLE]):
-        crew = None
+        recorder = None
         for task in range(TASKS):
             recording = world.recording(subject, f"T{task + 1}")
-            crew = crew or FilmCrew(world.recipe, recording.person, recording.gender or "female")
-            take = crew.plan(recording, world.view, true_intensities(world.recipe, recording))
-            for frames, landmarks in crew.shoot(take):
+            recorder = recorder or Recorder(world.config, recording.person, recording.gender)
+            intensity = world.config.true_intensities(recording)
+            for frames, landmarks in recorder.frames(recorder.plan(recording, world.view, intensity)):
                 images.append(frames)
                 points.append(landmarks)
-            labels.append(coded(world.recipe, recording)[:, columns])
+            labels.append(world.config.codes(recording, intensity)[:, columns])
             people.append(number)
     codes = np.concatenate(labels).astype(float)
     return {

@@ -1,14 +1,23 @@
-"""Tracks, coders, tracker: the parts of the recipe that need no picture."""
+"""Intensity curves, annotators, landmark noise: what needs no picture."""
 
 import numpy as np
 import pytest
 
 from aukit.metrics import intraclass_correlation
-from aukit.simulation.behaviour.annotators import code, occurrence
-from aukit.simulation.behaviour.intensity_curves import drives, event_process, exact_levels, intensities
-from aukit.simulation.behaviour.landmark_noise import box_size, track
-from aukit.simulation.corpora import config as r
-from aukit.simulation.corpora.config import CoderSettings, FERA2017SimulationConfig, TrackerSettings
+from aukit.simulation import FERA2017SimulationConfig
+from aukit.simulation.behaviour.annotators import AnnotatorSettings, annotate, occurrence
+from aukit.simulation.behaviour.intensity_curves import (
+    GENDER_SHIFT,
+    LEVEL_SHARES,
+    RATES,
+    SIMULATED_AUS,
+    event_process,
+    exact_levels,
+    intensities,
+    latent_activations,
+)
+from aukit.simulation.behaviour.landmark_noise import LandmarkNoise, add_landmark_noise, box_size
+from aukit.simulation.corpora.fera2017 import VIEW_POSES
 
 FPS = 10.0
 
@@ -18,7 +27,7 @@ def world(recordings: int, frames: int = 40) -> np.ndarray:
     return np.stack(
         [
             intensities(
-                drives(
+                latent_activations(
                     np.random.default_rng([1, i]),
                     np.random.default_rng([2, i]),
                     frames,
@@ -37,7 +46,7 @@ def truth() -> np.ndarray:
 
 
 def column(au: int) -> int:
-    return r.TRACK_AUS.index(au)
+    return SIMULATED_AUS.index(au)
 
 
 def test_occurrence_rates_are_those_of_bp4d(truth: np.ndarray) -> None:
@@ -46,13 +55,13 @@ def test_occurrence_rates_are_those_of_bp4d(truth: np.ndarray) -> None:
         # Recordings are independent, frames are not: the standard error comes from recordings.
         per_recording = present[:, :, column(au)].mean(axis=1)
         error = per_recording.std() / np.sqrt(len(per_recording))
-        assert abs(per_recording.mean() - r.RATES[au]) < 4 * error, au
+        assert abs(per_recording.mean() - RATES[au]) < 4 * error, au
 
 
 def test_levels_among_present_frames(truth: np.ndarray) -> None:
     levels = exact_levels(truth)
     shares = np.array([(levels == k).sum() for k in range(1, 6)]) / (levels > 0).sum()
-    np.testing.assert_allclose(shares, r.LEVEL_SHARES, atol=0.015)
+    np.testing.assert_allclose(shares, LEVEL_SHARES, atol=0.015)
 
 
 def test_smile_and_brow_aus_go_together(truth: np.ndarray) -> None:
@@ -66,14 +75,14 @@ def test_smile_and_brow_aus_go_together(truth: np.ndarray) -> None:
 def test_base_rates_differ_mildly_by_gender(truth: np.ndarray) -> None:
     present = (exact_levels(truth) > 0).mean(axis=(0, 1))
     women, men = ((exact_levels(truth[i::2]) > 0).mean(axis=(0, 1)) for i in (0, 1))
-    for au, shift in r.GENDER_SHIFT.items():
+    for au, shift in GENDER_SHIFT.items():
         assert abs(women[column(au)] - men[column(au)]) < 0.15, au
         assert abs(shift) <= 0.1
     assert women[column(12)] > men[column(12)]
     assert abs(present[column(12)] - (women + men)[column(12)] / 2) < 1e-9
 
 
-def test_tracks_have_rests_and_smooth_movements() -> None:
+def test_curves_have_rests_and_smooth_movements() -> None:
     fps = 100.0
     process = event_process(np.random.default_rng(0), 3000, fps, 40)
     speed = np.abs(np.diff(process, axis=0)) * fps
@@ -85,19 +94,19 @@ def test_tracks_have_rests_and_smooth_movements() -> None:
     assert abs(process.mean()) < 0.05
 
 
-def test_tracks_do_not_depend_on_the_frame_rate() -> None:
+def test_curves_do_not_depend_on_the_frame_rate() -> None:
     fast = event_process(np.random.default_rng(3), 100, 50.0, 5)
     slow = event_process(np.random.default_rng(3), 20, 10.0, 5)
     np.testing.assert_allclose(fast[::5], slow, atol=1e-9)
 
 
-def test_coders_agree_but_not_wholly(truth: np.ndarray) -> None:
+def test_annotators_agree_but_not_wholly(truth: np.ndarray) -> None:
     aus = [column(au) for au in (1, 4, 6, 10, 12, 14, 17)]
     coded = []
-    for coder in (1, 2):
+    for annotator in (1, 2):
         codes = np.concatenate(
             [
-                code(x, FPS, np.random.default_rng([coder, i]), CoderSettings())
+                annotate(x, FPS, np.random.default_rng([annotator, i]), AnnotatorSettings())
                 for i, x in enumerate(truth[:300])
             ]
         )
@@ -107,11 +116,11 @@ def test_coders_agree_but_not_wholly(truth: np.ndarray) -> None:
     assert (icc < 0.98).all()
 
 
-def test_coder_errors_have_the_stated_size(truth: np.ndarray) -> None:
-    settings = CoderSettings(jitter_seconds=0.0, miss=0.0, not_coded=0.0)
+def test_annotation_errors_have_the_stated_size(truth: np.ndarray) -> None:
+    settings = AnnotatorSettings(jitter_seconds=0.0, miss=0.0, not_coded=0.0)
     wrong = present = 0
     for i, x in enumerate(truth[:300]):
-        codes, levels = code(x, FPS, np.random.default_rng(i), settings), exact_levels(x)
+        codes, levels = annotate(x, FPS, np.random.default_rng(i), settings), exact_levels(x)
         assert np.abs(codes - levels).max() <= 1
         assert ((codes > 0) == (levels > 0)).all()
         wrong += int((codes != levels).sum())
@@ -121,9 +130,10 @@ def test_coder_errors_have_the_stated_size(truth: np.ndarray) -> None:
 
 def test_jitter_moves_onsets_by_at_most_three_of_25_frames() -> None:
     step = np.repeat([0.0, 4.0], 50)[:, None]  # at 25 frames per second
-    settings = CoderSettings(level_error=1e-9, miss=0.0, not_coded=0.0)
+    settings = AnnotatorSettings(level_error=1e-9, miss=0.0, not_coded=0.0)
     onsets = [
-        int(np.argmax(code(step, 25.0, np.random.default_rng(i), settings)[:, 0] >= 3)) for i in range(200)
+        int(np.argmax(annotate(step, 25.0, np.random.default_rng(i), settings)[:, 0] >= 3))
+        for i in range(200)
     ]
     assert min(onsets) >= 50 - 4
     assert max(onsets) <= 50 + 4
@@ -131,10 +141,10 @@ def test_jitter_moves_onsets_by_at_most_three_of_25_frames() -> None:
 
 
 def test_only_traces_are_missed_and_some_stretches_are_not_coded(truth: np.ndarray) -> None:
-    settings = CoderSettings(jitter_seconds=0.0, level_error=1e-9, miss=0.5, not_coded=0.3)
+    settings = AnnotatorSettings(jitter_seconds=0.0, level_error=1e-9, miss=0.5, not_coded=0.3)
     nines = missed = 0
     for i, x in enumerate(truth[:100]):
-        codes, levels = code(x, FPS, np.random.default_rng(i), settings), exact_levels(x)
+        codes, levels = annotate(x, FPS, np.random.default_rng(i), settings), exact_levels(x)
         nines += int((codes == 9).sum())
         lost = (codes == 0) & (levels > 0)
         assert levels[lost].max(initial=0) <= 1
@@ -151,11 +161,11 @@ def face_points(frames: int) -> np.ndarray:
 
 
 def sidecar_errors(yaw: float, frames: int = 60, videos: int = 40) -> tuple[float, np.ndarray]:
-    """Mean NME and errors [V, T, 68, 3] of the simulated tracker."""
+    """Mean NME and errors [V, T, 68, 3] of noisy landmarks."""
     clean = face_points(frames)
     tracked = np.stack(
         [
-            track(clean, np.full(frames, yaw), FPS, np.random.default_rng(i), TrackerSettings())
+            add_landmark_noise(clean, np.full(frames, yaw), FPS, np.random.default_rng(i), LandmarkNoise())
             for i in range(videos)
         ]
     )
@@ -164,7 +174,7 @@ def sidecar_errors(yaw: float, frames: int = 60, videos: int = 40) -> tuple[floa
     return float(np.nanmean(distance)), error
 
 
-def test_the_sidecar_is_no_better_than_a_published_tracker() -> None:
+def test_the_sidecar_is_no_better_than_a_published_detector() -> None:
     frontal, error = sidecar_errors(0.0)
     turned, _ = sidecar_errors(40.0)
     assert 0.03 < frontal < 0.037
@@ -192,6 +202,6 @@ def test_sizes_and_people_of_the_recipes() -> None:
         genders = {("F" in s) for s in FERA2017SimulationConfig.smoke().subjects(partition)}
         assert genders == {True, False}
     assert set(mini.subjects("train")) & set(mini.subjects("test"))  # ids are re-used for other people
-    assert r.VIEW_POSES[6] == (0.0, 0.0)
-    assert len(set(r.VIEW_POSES.values())) == 9
+    assert VIEW_POSES[6] == (0.0, 0.0)
+    assert len(set(VIEW_POSES.values())) == 9
     assert set(mini.description()) == {"recipe", "version", "seed"}

@@ -5,9 +5,8 @@ import pandas as pd
 import pytest
 
 from aukit.errors import ConfigError, CorpusError, StoreError
-from aukit.simulation.corpora import recorder as filming
-from aukit.simulation.images import pretraining_faces as avatar_faces
-from aukit.simulation.images import random_renders
+from aukit.simulation.corpora import recorder
+from aukit.simulation.images import pretraining_faces, random_renders
 from aukit.simulation.images.pretraining_faces import (
     CHUNK,
     PretrainingFacesConfig,
@@ -15,29 +14,29 @@ from aukit.simulation.images.pretraining_faces import (
     render_faces,
     write_avatar_faces,
 )
-from aukit.simulation.pairs import identities as avatar_cast
+from aukit.simulation.pairs import identities
 from aukit.utils.jobs import Shard
 
-RECIPE = PretrainingFacesConfig(CHUNK + 1, 2, 32, seed=3)
+CONFIG = PretrainingFacesConfig(CHUNK + 1, 2, 32, seed=3)
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("faces") / "pool"
-    write_avatar_faces(out, RECIPE, workers=0, progress=False)
+    write_avatar_faces(out, CONFIG, workers=0, progress=False)
     return out
 
 
-def test_pools_are_disjoint() -> None:
-    pools = [avatar_faces.POOL, avatar_cast.POOL, filming.POOL, random_renders.POOL]
-    assert len(set(pools)) == len(pools)
+def test_identity_splits_are_disjoint() -> None:
+    splits = [module.IDENTITY_SPLIT for module in (pretraining_faces, identities, recorder, random_renders)]
+    assert len(set(splits)) == len(splits)
 
 
 def test_a_training_sees_images_and_identities(folder: Path) -> None:
-    images, identities, recipe = open_avatar_faces(folder)
+    images, names, recipe = open_avatar_faces(folder)
     assert images.shape == (2 * (CHUNK + 1), 32, 32, 3)
     assert images.dtype == np.uint8
-    assert list(identities) == [f"pretrain/{i}" for i in range(CHUNK + 1) for _ in range(2)]
+    assert list(names) == [f"pretrain/{i}" for i in range(CHUNK + 1) for _ in range(2)]
     assert recipe["seed"] == 3
     assert all(40 < face.mean() < 230 and face.std() > 15 for face in images)
     face = images[:, 12:28, 8:24].astype(float).mean((1, 2))
@@ -46,7 +45,7 @@ def test_a_training_sees_images_and_identities(folder: Path) -> None:
 
 def test_an_avatar_does_not_depend_on_how_many_there_are(folder: Path) -> None:
     images = open_avatar_faces(folder)[0]
-    alone, rows = render_faces(RECIPE, CHUNK)
+    alone, rows = render_faces(CONFIG, CHUNK)
     np.testing.assert_array_equal(images[-2:], alone)
     table = pd.read_parquet(folder / "faces.parquet").tail(2).reset_index(drop=True)
     pd.testing.assert_frame_equal(table, rows)
@@ -57,11 +56,11 @@ def test_an_avatar_does_not_depend_on_how_many_there_are(folder: Path) -> None:
 
 def test_shards_and_repeats_make_the_same_files(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "pool"
-    waiting = write_avatar_faces(out, RECIPE, Shard(1, 2), workers=0, progress=False)
+    waiting = write_avatar_faces(out, CONFIG, Shard(1, 2), workers=0, progress=False)
     assert "1 of 2 parts are missing" in waiting
     with pytest.raises(StoreError, match="no complete pool"):
         open_avatar_faces(out)
-    write_avatar_faces(out, RECIPE, Shard(0, 2), workers=0, progress=False)
+    write_avatar_faces(out, CONFIG, Shard(0, 2), workers=0, progress=False)
     for name in ("images.npy", "faces.parquet"):
         assert (out / name).read_bytes() == (folder / name).read_bytes()
     with pytest.raises(CorpusError, match="other settings"):

@@ -9,7 +9,7 @@ import pytest
 from aukit.errors import ConfigError, CorpusError
 from aukit.facs import VISIBLE_AUS
 from aukit.simulation.behaviour.random_expressions import sample_expression
-from aukit.simulation.corpora.acquisition import LOOKS
+from aukit.simulation.corpora.acquisition import ACQUISITIONS
 from aukit.simulation.images.random_renders import CHUNK, MAKERS, RandomRendersConfig, write_random_renders
 from aukit.utils.jobs import Shard
 
@@ -40,8 +40,8 @@ def test_each_sample_has_an_image_landmarks_and_a_row(folders: dict[str, Path], 
     assert set(samples["gender"]) == {"female", "male"}
     assert samples["age"].between(18, 70).all()
     assert samples["skin_tone"].between(0, 1).all()
-    assert set(samples["look"]) <= ({"plain"} if maker == "avatars" else set(LOOKS))
-    assert (samples["look"].nunique() == 1) == (maker == "avatars")
+    assert set(samples["acquisition"]) <= ({"plain"} if maker == "avatars" else set(ACQUISITIONS))
+    assert (samples["acquisition"].nunique() == 1) == (maker == "avatars")
     for name in samples["file"]:
         image = cv2.imread(str(folders[maker] / name))
         points = np.load(folders[maker] / name.replace("png", "npy"), allow_pickle=False)
@@ -99,7 +99,7 @@ def test_other_settings_do_not_mix(folders: dict[str, Path]) -> None:
     "wrong",
     [
         *({"maker": "dolls"}, {"count": 0}, {"size": 2}, {"max_yaw": 100.0}, {"seed": -1}),
-        *({"look": "mars"}, {"maker": "avatars", "look": "bp4d"}),
+        *({"acquisition": "mars"}, {"maker": "avatars", "acquisition": "bp4d"}),
     ],
 )
 def test_what_cannot_be_rendered_is_refused_before_anything_is_written(

@@ -6,14 +6,13 @@ import pytest
 
 from aukit.datasets import FrameTable
 from aukit.errors import CorpusError
-from aukit.facs import VISIBLE_AUS
-from aukit.simulation.pairs.au_tracker_noise import WEAK, ExpressionTrackerSettings, track_expression
+from aukit.facs import VISIBLE_AUS, VISIBLE_INDEX
+from aukit.simulation.pairs.au_tracker_noise import WEAK, AUTrackerNoise, add_au_tracker_noise
 from aukit.simulation.pairs.driving import CODES, FILES, SIMULATED, check_tracker, expressions
-from aukit.simulation.pairs.retargeting import COLUMN
 from tests.simulation.pairs.test_tracker_files import openface
 
 VIDEO = "FERA17_TR_F001_T1_6"
-NO_ERROR = ExpressionTrackerSettings(gain=0, lag=(0, 0), drift=0, jitter=0, threshold=0, failure=0)
+NO_ERROR = AUTrackerNoise(gain=0, lag=(0, 0), drift=0, jitter=0, threshold=0, failure=0)
 
 
 def table(positions: list[int], **labels: list[float]) -> FrameTable:
@@ -30,15 +29,16 @@ def test_codes_drive_with_their_levels_and_presence_with_drawn_ones() -> None:
     labels = table(list(range(n)), AU12_c=[1.0] * n, AU12_r=[3.0] * n, AU07_c=[1.0] * n, AU01_r=[0.0] * n)
     moved = expressions(labels, CODES, 0, VIDEO)
     assert set(moved.reasons) == {""}
-    np.testing.assert_allclose(moved.activations[:, COLUMN[12]], 0.6, atol=1e-6)
-    drawn = moved.activations[:, COLUMN[7]]
+    np.testing.assert_allclose(moved.activations[:, VISIBLE_INDEX[12]], 0.6, atol=1e-6)
+    drawn = moved.activations[:, VISIBLE_INDEX[7]]
     assert 5 * drawn[0, 0] == pytest.approx(round(5 * drawn[0, 0]), abs=1e-5)
     assert 0.2 <= drawn[0, 0] <= 1
     assert np.ptp(drawn) < 1e-6
-    assert np.delete(moved.activations, [COLUMN[12], COLUMN[7]], axis=1).max() == 0
+    assert np.delete(moved.activations, [VISIBLE_INDEX[12], VISIBLE_INDEX[7]], axis=1).max() == 0
     np.testing.assert_array_equal(expressions(labels, CODES, 0, VIDEO).activations, moved.activations)
     others = {
-        float(expressions(labels, CODES, seed, VIDEO).activations[0, COLUMN[7], 0]) for seed in range(12)
+        float(expressions(labels, CODES, seed, VIDEO).activations[0, VISIBLE_INDEX[7], 0])
+        for seed in range(12)
     }
     assert len(others) > 1
 
@@ -53,7 +53,7 @@ def test_frames_without_a_code_are_excluded_and_missing_frames_split_events() ->
 
 def test_a_perfect_tracker_sees_weak_movements_weakly() -> None:
     meant = np.full((30, len(VISIBLE_AUS)), 0.5, np.float32)
-    seen, failed = track_expression(meant, np.random.default_rng(0), np.random.default_rng(1), NO_ERROR)
+    seen, failed = add_au_tracker_noise(meant, np.random.default_rng(0), np.random.default_rng(1), NO_ERROR)
     assert not failed.any()
     np.testing.assert_allclose(seen[0], [0.5 * WEAK.get(au, 1.0) for au in VISIBLE_AUS], atol=1e-6)
 
@@ -62,15 +62,15 @@ def test_the_simulated_tracker_lags_errs_misses_and_rests_where_nothing_moves() 
     rng = np.random.default_rng(2)
     meant = np.zeros((4000, len(VISIBLE_AUS)), np.float32)
     wave = 0.5 - 0.5 * np.cos(np.arange(4000) * 2 * np.pi / 50)
-    meant[:, COLUMN[12]] = wave
-    settings = ExpressionTrackerSettings()
-    seen, failed = track_expression(meant, np.random.default_rng(0), rng, settings)
-    smile = seen[:, COLUMN[12]]
-    match = [np.corrcoef(np.roll(meant[:, COLUMN[12]], lag), smile)[0, 1] for lag in range(6)]
+    meant[:, VISIBLE_INDEX[12]] = wave
+    settings = AUTrackerNoise()
+    seen, failed = add_au_tracker_noise(meant, np.random.default_rng(0), rng, settings)
+    smile = seen[:, VISIBLE_INDEX[12]]
+    match = [np.corrcoef(np.roll(meant[:, VISIBLE_INDEX[12]], lag), smile)[0, 1] for lag in range(6)]
     assert 1 <= int(np.argmax(match)) <= 2
     assert 0.9 < max(match) < 0.999
     assert 0.005 < failed.mean() < 0.02
-    assert np.delete(seen, COLUMN[12], axis=1).max() == 0
+    assert np.delete(seen, VISIBLE_INDEX[12], axis=1).max() == 0
     assert seen.min() >= 0
     assert seen.max() <= 1
 
@@ -96,8 +96,8 @@ def test_a_trackers_file_drives_by_position(tmp_path: Path) -> None:
         "", "", "", "the tracker failed (success = 0)", "the tracker's file ends before this frame",
     )  # fmt: skip
     # Labels play no part, and the failed frames behind do not pull the movement down.
-    np.testing.assert_allclose(moved.activations[:3, COLUMN[4], 0], [0, 1, 1], atol=0.02)
-    assert moved.activations[:, COLUMN[12]].max() == 0
+    np.testing.assert_allclose(moved.activations[:3, VISIBLE_INDEX[4], 0], [0, 1, 1], atol=0.02)
+    assert moved.activations[:, VISIBLE_INDEX[12]].max() == 0
 
 
 def test_a_video_without_a_trackers_file_is_excluded_and_a_folder_without_any_is_an_error(

@@ -1,6 +1,5 @@
 import itertools
 from collections import Counter
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -14,51 +13,51 @@ from aukit.simulation import (
     GFTSimulationConfig,
 )
 from aukit.simulation.behaviour.person import Person
-from aukit.simulation.corpora.bp4d import BP4DLayout
-from aukit.simulation.corpora.disfa import DISFALayout
-from aukit.simulation.corpora.fera2017 import FERA2017Layout
-from aukit.simulation.corpora.gft import GFTLayout
-from aukit.simulation.corpora.recorder import POOL as CORPUS_POOL
-from aukit.simulation.images.random_renders import POOL as RENDER_POOL
+from aukit.simulation.corpora.recorder import IDENTITY_SPLIT as CORPUS_SPLIT
+from aukit.simulation.images.random_renders import IDENTITY_SPLIT as RENDER_SPLIT
 from aukit.simulation.pairs.identities import (
     AGE_GROUPS,
-    POOL,
+    IDENTITY_SPLIT,
     TONE_GROUPS,
     assign,
-    cast,
-    cast_table,
+    avatar_identities,
     distribution,
+    identity_table,
 )
 
 
-def test_the_cast_has_one_woman_and_one_man_of_each_tone_and_age() -> None:
-    members = cast(0)
-    assert len({m.subject for m in members}) == 60
-    cells = Counter((m.gender, m.tone_group, m.age_group) for m in members)
+def test_there_is_one_woman_and_one_man_of_each_tone_and_age() -> None:
+    identities = avatar_identities(0)
+    assert len({m.subject for m in identities}) == 60
+    cells = Counter((m.gender, m.tone_group, m.age_group) for m in identities)
     assert len(cells) == 2 * TONE_GROUPS * len(AGE_GROUPS)
     assert set(cells.values()) == {1}
-    printed = distribution(members)
+    printed = distribution(identities)
     assert printed.loc[("All", ""), "All"] == 60
     assert (printed.drop(index="All", level=0).drop(columns="All") == 1).all(axis=None)
 
 
 def test_the_faces_are_what_the_table_says() -> None:
-    members = cast(3)
-    table = cast_table(members)
-    for member, row in zip(members, table.to_dict("records"), strict=True):
-        assert row["subject"] == member.subject
-        avatar = member.avatar(3)
-        assert (avatar.gender, avatar.age, avatar.appearance.tone) == (member.gender, member.age, member.tone)
-        assert (member.tone_group - 1) / TONE_GROUPS <= member.tone < member.tone_group / TONE_GROUPS
-        youngest, oldest = map(int, member.age_group.split("-"))
-        assert youngest <= member.age < oldest + 1
-    skins = [np.mean(m.avatar(3).appearance.skin) for m in members]
-    assert np.corrcoef([m.tone for m in members], skins)[0, 1] < -0.9
+    identities = avatar_identities(3)
+    table = identity_table(identities)
+    for identity, row in zip(identities, table.to_dict("records"), strict=True):
+        assert row["subject"] == identity.subject
+        avatar = identity.avatar(3)
+        assert (avatar.gender, avatar.age, avatar.appearance.tone) == (
+            identity.gender,
+            identity.age,
+            identity.tone,
+        )
+        assert (identity.tone_group - 1) / TONE_GROUPS <= identity.tone < identity.tone_group / TONE_GROUPS
+        youngest, oldest = map(int, identity.age_group.split("-"))
+        assert youngest <= identity.age < oldest + 1
+    skins = [np.mean(m.avatar(3).appearance.skin) for m in identities]
+    assert np.corrcoef([m.tone for m in identities], skins)[0, 1] < -0.9
 
 
-def test_the_cast_is_a_function_of_the_seed() -> None:
-    assert cast(0) == cast(0)
-    assert cast(0) != cast(1)
+def test_the_identities_are_a_function_of_the_seed() -> None:
+    assert avatar_identities(0) == avatar_identities(0)
+    assert avatar_identities(0) != avatar_identities(1)
 
 
 @given(st.integers(1, 200))
@@ -68,7 +67,7 @@ def test_avatars_tones_and_ages_are_used_evenly(n_people: int) -> None:
     for place, gender in enumerate(("female", "male")):
         chosen = [pair[place] for pair in pairs.values()]
         assert {m.gender for m in chosen} == {gender}
-        everybody = [m for m in cast(0) if m.gender == gender]
+        everybody = [m for m in avatar_identities(0) if m.gender == gender]
         for key in ("subject", "tone_group", "age_group"):
             counts = Counter(getattr(m, key) for m in chosen)
             uses = [counts[value] for value in {getattr(m, key) for m in everybody}]
@@ -80,23 +79,18 @@ def test_who_stands_for_whom_does_not_depend_on_the_order_of_people() -> None:
     assert assign(people, 0) == assign(people[::-1], 0)
 
 
-def test_pools_share_nobody() -> None:
-    assert len({POOL, CORPUS_POOL, RENDER_POOL}) == 3
-    avatar = cast(0)[0].avatar(0)
-    person = Person.sample(CORPUS_POOL, "F01", "female", 0).avatar
+def test_identity_splits_share_nobody() -> None:
+    assert len({IDENTITY_SPLIT, CORPUS_SPLIT, RENDER_SPLIT}) == 3
+    avatar = avatar_identities(0)[0].avatar(0)
+    person = Person.sample(CORPUS_SPLIT, "F01", "female", 0).avatar
     assert not np.array_equal(avatar.identity, person.identity)
     with pytest.raises(AssertionError):
         np.testing.assert_allclose(avatar.identity, person.identity, atol=0.01)
 
 
 def test_corpora_share_people_only_where_the_real_ones_do() -> None:
-    layouts = {
-        "fera2017": FERA2017Layout(Path("a"), Path("b"), FERA2017SimulationConfig.mini()),
-        "bp4d": BP4DLayout(Path("a"), Path("b"), BP4DSimulationConfig.mini()),
-        "disfa": DISFALayout(Path("a"), Path("b"), DISFASimulationConfig.mini()),
-        "gft": GFTLayout(Path("a"), Path("b"), GFTSimulationConfig.mini()),
-    }
-    people = {name: {r.person: r.gender for r in layout.recordings()} for name, layout in layouts.items()}
+    kinds = (FERA2017SimulationConfig, BP4DSimulationConfig, DISFASimulationConfig, GFTSimulationConfig)
+    people = {kind.corpus: {r.person: r.gender for r in kind.mini().recordings()} for kind in kinds}
     assert {name: len(found) for name, found in people.items()} == {
         "fera2017": 91, "bp4d": 41, "disfa": 27, "gft": 96,
     }  # fmt: skip
@@ -105,8 +99,8 @@ def test_corpora_share_people_only_where_the_real_ones_do() -> None:
     }
     assert shared.pop(("fera2017", "bp4d")) == set(people["bp4d"])
     assert not any(shared.values())
-    # Other ids are other faces, and nobody of the cast is among them.
+    # Other ids are other faces, and no avatar of the pairs is among them.
     some = [(person, gender) for found in people.values() for person, gender in list(found.items())[:4]]
-    faces = {p: Person.sample(CORPUS_POOL, p, str(g), 0).avatar.identity for p, g in some}
-    faces |= {m.subject: m.avatar(0).identity for m in cast(0)[::20]}
+    faces = {p: Person.sample(CORPUS_SPLIT, p, str(g), 0).avatar.identity for p, g in some}
+    faces |= {m.subject: m.avatar(0).identity for m in avatar_identities(0)[::20]}
     assert len({face.tobytes() for face in faces.values()}) == len(faces) == 4 * 3 + 3

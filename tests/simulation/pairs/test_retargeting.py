@@ -5,8 +5,8 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from aukit.errors import CorpusError
-from aukit.facs import SIDED_AUS, VISIBLE_AUS
-from aukit.simulation.pairs.retargeting import COLUMN, both_sides, from_labels, sample_levels, smooth
+from aukit.facs import SIDED_AUS, VISIBLE_AUS, VISIBLE_INDEX
+from aukit.simulation.pairs.retargeting import both_sides, from_labels, sample_levels, smooth
 
 A = len(VISIBLE_AUS)
 SHARES = (0.4, 0.3, 0.18, 0.09, 0.03)
@@ -16,9 +16,9 @@ tracks = arrays(np.float32, st.tuples(st.integers(1, 40), st.just(A)), elements=
 def test_intensity_is_a_fifth_and_uncoded_rests() -> None:
     moved = from_labels(np.array([[0, 5], [2, np.nan]]), (12, 43))
     assert moved.shape == (2, A)
-    np.testing.assert_allclose(moved[:, COLUMN[12]], [0, 0.4])
-    np.testing.assert_allclose(moved[:, COLUMN[43]], [1, 0])
-    assert np.delete(moved, [COLUMN[12], COLUMN[43]], axis=1).max() == 0
+    np.testing.assert_allclose(moved[:, VISIBLE_INDEX[12]], [0, 0.4])
+    np.testing.assert_allclose(moved[:, VISIBLE_INDEX[43]], [1, 0])
+    assert np.delete(moved, [VISIBLE_INDEX[12], VISIBLE_INDEX[43]], axis=1).max() == 0
 
 
 def test_an_au_that_no_face_shows_is_ignored() -> None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from aukit.errors import CorpusError
-from aukit.simulation.pairs.retargeting import COLUMN
+from aukit.facs import VISIBLE_INDEX
 from aukit.simulation.pairs.tracker_files import (
     ARKIT_NEEDED,
     MAX_GAP,
@@ -59,10 +59,10 @@ def arkit(path: Path, rows: list[dict[str, object]], names: list[str] = SHAPES) 
 def test_openface_intensities_move_both_sides_alike(tmp_path: Path) -> None:
     file = openface(tmp_path / "a.csv", [{"AU12_r": 2.5, "AU45_r": 5}, {"AU04_r": 1}])
     track = read_openface(file)
-    assert track.activations.shape == (2, len(COLUMN), 2)
-    np.testing.assert_allclose(track.activations[0, COLUMN[12]], 0.5)
-    np.testing.assert_allclose(track.activations[0, COLUMN[43]], 1.0)  # a blink closes the eyes
-    np.testing.assert_allclose(track.activations[1, COLUMN[4]], 0.2)
+    assert track.activations.shape == (2, len(VISIBLE_INDEX), 2)
+    np.testing.assert_allclose(track.activations[0, VISIBLE_INDEX[12]], 0.5)
+    np.testing.assert_allclose(track.activations[0, VISIBLE_INDEX[43]], 1.0)  # a blink closes the eyes
+    np.testing.assert_allclose(track.activations[1, VISIBLE_INDEX[4]], 0.2)
     assert track.activations.sum() == pytest.approx(2 * (0.5 + 1 + 0.2))
     assert (track.excluded, track.interpolated, track.clipped) == ({}, 0, 0)
     np.testing.assert_array_equal(read_tracker(file).activations, track.activations)
@@ -87,7 +87,7 @@ def test_frames_without_result_are_bridged_or_counted_never_lost(tmp_path: Path)
     assert track.interpolated == short
     assert track.excluded == {"the tracker failed (success = 0)": 1 + long}
     assert track.usable.sum() + sum(track.excluded.values()) == len(rows)
-    smile = track.activations[:, COLUMN[12], 0]
+    smile = track.activations[:, VISIBLE_INDEX[12], 0]
     np.testing.assert_allclose(smile[1 : short + 3], np.linspace(0.2, 0.8, short + 2), atol=1e-6)
     assert (smile[~track.usable] == 0).all()
 
@@ -131,7 +131,7 @@ def test_what_is_no_text_or_not_there(tmp_path: Path) -> None:
 
 def test_arkit_keeps_left_and_right(tmp_path: Path) -> None:
     track = read_tracker(arkit(tmp_path / "a.csv", [{"MouthSmileLeft": 0.8, "MouthSmileRight": 0.3}]))
-    np.testing.assert_allclose(track.activations[0, COLUMN[12]], [0.8, 0.3])
+    np.testing.assert_allclose(track.activations[0, VISIBLE_INDEX[12]], [0.8, 0.3])
     assert track.activations.sum() == pytest.approx(1.1)
 
 
@@ -141,8 +141,8 @@ def test_arkit_own_names(tmp_path: Path, left: str, right: str) -> None:
     names = [name[0].lower() + name[1:] for name in names]
     row: dict[str, object] = {f"eyeBlink{right}": 1, "browInnerUp": 0.5}
     track = read_arkit(arkit(tmp_path / "a.csv", [row], names))
-    np.testing.assert_allclose(track.activations[0, COLUMN[43]], [0, 1])
-    np.testing.assert_allclose(track.activations[0, COLUMN[1]], 0.5)
+    np.testing.assert_allclose(track.activations[0, VISIBLE_INDEX[43]], [0, 1])
+    np.testing.assert_allclose(track.activations[0, VISIBLE_INDEX[1]], 0.5)
 
 
 def test_arkit_jaw_and_lips(tmp_path: Path) -> None:
@@ -153,10 +153,10 @@ def test_arkit_jaw_and_lips(tmp_path: Path) -> None:
         {"MouthRollLower": 1},
     ]
     moved = read_arkit(arkit(tmp_path / "a.csv", rows)).activations[..., 0]
-    np.testing.assert_allclose(moved[:, COLUMN[26]], [0.5, 1, 1, 0], atol=1e-6)
-    np.testing.assert_allclose(moved[:, COLUMN[27]], [0, 0.65, 0.15, 0], atol=1e-6)
-    np.testing.assert_allclose(moved[:, COLUMN[25]], [0.175, 1, 0, 0], atol=1e-6)
-    np.testing.assert_allclose(moved[:, COLUMN[28]], [0, 0, 0, 0.5], atol=1e-6)
+    np.testing.assert_allclose(moved[:, VISIBLE_INDEX[26]], [0.5, 1, 1, 0], atol=1e-6)
+    np.testing.assert_allclose(moved[:, VISIBLE_INDEX[27]], [0, 0.65, 0.15, 0], atol=1e-6)
+    np.testing.assert_allclose(moved[:, VISIBLE_INDEX[25]], [0.175, 1, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(moved[:, VISIBLE_INDEX[28]], [0, 0, 0, 0.5], atol=1e-6)
 
 
 def test_every_mapped_blendshape_moves_something_and_all_of_them_exist(tmp_path: Path) -> None:

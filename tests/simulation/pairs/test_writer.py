@@ -18,7 +18,7 @@ import pytest
 from aukit.datasets import FERA2017, AvatarPairs, with_pair_ids
 from aukit.errors import ConfigError, CorpusError
 from aukit.registration import SidecarLandmarks, build_registration
-from aukit.simulation import FERA2017SimulationConfig, write_avatar_pairs, write_fera2017_standin
+from aukit.simulation import FERA2017SimulationConfig, FERA2017Standin, write_avatar_pairs
 from aukit.simulation.pairs import recorder as avatar_filming
 from aukit.store import prepare
 from aukit.utils.jobs import Shard
@@ -43,7 +43,7 @@ sys.addaudithook(_trace)
 @pytest.fixture(scope="module")
 def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drive")
-    write_fera2017_standin(folder / "fera", RECIPE, folder / "fera-truth", workers=0, progress=False)
+    FERA2017Standin(folder / "fera", folder / "fera-truth", RECIPE).write(workers=0, progress=False)
     return folder / "fera"
 
 
@@ -89,11 +89,11 @@ def test_each_person_keeps_two_avatars(pairs: Path) -> None:
     person = corpus.table.frame["task"].str.split("_").str[0]
     subjects = corpus.table.frame.groupby(person)["subject"].unique().map(sorted).to_dict()
     assert subjects == {"F001": ["F01", "M30"], "M001": ["F02", "M29"]}
-    cast = corpus.avatars.set_index("subject")
-    assert len(cast) == 60
-    joined = corpus.table.frame.join(cast.add_prefix("cast_"), on="subject")
-    assert (joined["gender"] == joined["cast_gender"]).all()
-    assert joined["cast_tone"].between(0, 1).all()
+    avatars = corpus.avatars.set_index("subject")
+    assert len(avatars) == 60
+    joined = corpus.table.frame.join(avatars.add_prefix("avatar_"), on="subject")
+    assert (joined["gender"] == joined["avatar_gender"]).all()
+    assert joined["avatar_tone"].between(0, 1).all()
 
 
 def test_videos_and_landmarks_fit_the_table(pairs: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_woman_and_a_man_of_a_pair_move_alike(drive: Path, tmp_path: Path) -> 
 
 def test_it_says_what_it_is_and_what_drove_it(pairs: Path) -> None:
     described = AvatarPairs(pairs).standin
-    assert described["version"] == avatar_filming.VERSION
+    assert described["version"] == avatar_filming.PAIRS_VERSION
     assert described["recipe"]["expression"] == "simulated tracker"
     assert described["driver"]["standin"]["recipe"]["profile"] == "drive"
 

@@ -12,7 +12,7 @@ from aukit.cli import main
 from aukit.datasets import BP4D, AvatarPairs, with_pair_ids
 from aukit.datasets.media import list_images
 from aukit.errors import ConfigError
-from aukit.simulation import BP4DSimulationConfig, write_avatar_pairs, write_bp4d_standin
+from aukit.simulation import BP4DSimulationConfig, BP4DStandin, write_avatar_pairs
 from aukit.training.instantiate import build_datamodule
 from tests.datamodules.test_folds import add_sidecar
 from tests.releases import bp4d, disfa
@@ -39,7 +39,7 @@ def write(out: Path, root: Path, **options: Any) -> str:
 def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("drive")
     recipe = replace(BP4DSimulationConfig.smoke(), profile="drive", people=3, tasks=1, frames=6, size=48)
-    write_bp4d_standin(folder / "bp4d", recipe, folder / "bp4d-truth", workers=0, progress=False)
+    BP4DStandin(folder / "bp4d", folder / "bp4d-truth", recipe).write(workers=0, progress=False)
     return folder / "bp4d"
 
 
