@@ -60,6 +60,7 @@ def test_fit_test_and_predict(experiment, tmp_path, capsys):
         (["fit", "-c", "none.yaml"], "none.yaml: no such configuration file"),
         (["corpora", "check", "fera2017", "--root", "nowhere"], "nowhere"),
         (["prepare", "fera2017", "--root", "nowhere"], "nowhere"),
+        (["standin", "fera2017", "--root", "x", "--views", "10"], "has the views 1 to 9"),
     ],
 )
 def test_errors_are_one_message_and_status_2(words, message, capsys, tmp_path, monkeypatch):
@@ -77,7 +78,7 @@ def test_an_unknown_key_is_named_with_the_nearest(experiment, capsys):
 
 
 @pytest.mark.parametrize(
-    "words", ["", "corpora", "frobnicate", "standin fera2017 --root x --views 10", "reproduce"]
+    "words", ["", "corpora", "frobnicate", "standin fera2017 --root x --views none", "reproduce"]
 )
 def test_words_that_are_no_command_exit_2(words):
     with pytest.raises(SystemExit) as stop:

@@ -177,7 +177,18 @@ def test_shards_and_a_full_disk_end_in_the_same_bytes(
 
 def test_a_killed_writer_goes_on(drive: Path, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "pairs"
-    words = ["--drive", "fera2017", "--drive-root", drive, "--out", out, "--size", SIZE, "--workers", 1]
+    words = [
+        "--driving-corpus",
+        "fera2017",
+        "--driving-root",
+        drive,
+        "--out",
+        out,
+        "--size",
+        SIZE,
+        "--workers",
+        1,
+    ]
     command = [sys.executable, "-m", "aukit.cli", "avatars", "pairs", *map(str, words)]
     process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     give_up = time.monotonic() + 120

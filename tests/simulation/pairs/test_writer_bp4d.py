@@ -98,7 +98,16 @@ def test_a_release_is_driven_by_its_codes_or_a_trackers_rows(tmp_path: Path) -> 
     assert sorted(set(corpus.table.frame["frame"])) == images[:3]
     assert [e.position for e in corpus.exclusions if "success" in e.reason] == images[3:]
     assert set(corpus.table.frame["task"]) == {"F001_T1_0"}
-    words = ["--drive", "bp4d", "--drive-root", str(root), "--out", str(tmp_path / "coded"), "--workers", "0"]
+    words = [
+        "--driving-corpus",
+        "bp4d",
+        "--driving-root",
+        str(root),
+        "--out",
+        str(tmp_path / "coded"),
+        "--workers",
+        "0",
+    ]
     assert main(["avatars", "pairs", *words, "--size", "32", "--partitions", "P2"]) == 0
     coded = AvatarPairs(tmp_path / "coded")
     assert coded.standin["recipe"]["expression"] == "codes"
