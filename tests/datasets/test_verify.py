@@ -1,6 +1,8 @@
 """The reader's base class and the check, on a corpus that the package does not know."""
 
+import textwrap
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,26 +14,12 @@ from aukit.datasets.media import encode_video
 from aukit.errors import CorpusError
 from tests.releases import picture, write_lines
 
-
-class Recording(SubjectRecording):
-    namespace = "MINE"
-
-
-class MyCorpus(Release):
-    name, namespace, corpus_title, example = "mycorpus", "MINE", "My corpus", "p07.mp4"
-    label_columns = {"AU12": ("AU12_r",)}  # noqa: RUF012
-
-    def _enter(self, index, folder, folders, files):
-        for name in files:
-            person, _, ending = name.partition(".")
-            recording, path = Recording(person, "talk"), join(folder, name)
-            if ending == "mp4":
-                index.add_video(recording, 0, path, f"video files in {folder}")
-            elif ending == "csv":
-                index.add_labels(recording, "AU12", path, f"label files in {folder}")
-
-    def _read_file(self, kind, path):
-        return read_intensity(path)
+# The reader is the example that documents the base class.
+NAMES: dict[str, Any] = {
+    "Release": Release, "SubjectRecording": SubjectRecording, "join": join, "read_intensity": read_intensity,
+}  # fmt: skip
+exec(textwrap.dedent((Release.__doc__ or "").partition("::\n")[2]), NAMES)
+MyCorpus = NAMES["MyCorpus"]
 
 
 @pytest.fixture
