@@ -52,6 +52,11 @@ class MultilabelModule(DetectionModule):
         warmup_steps: Steps in which the learning rate rises linearly.
         class_weights: "none", or "f1": labels of frames with the AU weigh 1/√π, those without √π, π being the
             AU's rate in the training frames; see `aukit.models.components.detection_module.class_weights`.
+
+    Example:
+        >>> module = MultilabelModule(aus=(6, 12), backbone="resnet10t", options={"channels": [4, 4, 8, 8]})
+        >>> module(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 2])
     """
 
     def __init__(

@@ -36,6 +36,12 @@ class PyramidInterpreter(nn.Module):
 
     Cost: 26.4 M parameters; 107.5 GMAC per image as written, 47 as computed here (see
     `upsampled_convolution`).
+
+    Example:
+        >>> import torch
+        >>> maps = [torch.rand(2, 16, 4, 4), torch.rand(2, 16, 8, 8)]
+        >>> PyramidInterpreter(points=12, channels=(16, 16), size=8, kernel_size=3).eval()(maps).shape
+        torch.Size([2, 12, 8, 8])
     """
 
     def __init__(

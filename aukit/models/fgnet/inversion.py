@@ -113,6 +113,12 @@ class InversionModule(PCAModule):
 
     Raises:
         TrainingError: The codes collapsed (at a validation).
+
+    Example:
+        >>> network = Inverter(image_size=32, size=16, style_dim=16, n_mlp=1, channel_multiplier=0.03125,
+        ...                    max_channels=16, encoder_widths=(8, 8, 8, 16, 16), encoder_units=(1, 1, 1, 1))
+        >>> InversionModule(network, generator_lr=0.0).hparams["generator_lr"]
+        0.0
     """
 
     mean_face: Tensor

@@ -70,6 +70,14 @@ class FGNetModule(DetectionModule):
         head: "pyramid" as published; "pixel" (MLP) or "plain" (CNN) for the heads of the paper's ablation.
         head_widths: Channels within the latter two; None for the published ones.
         overlays: Validation faces in the overlay; 0 = none.
+
+    Example:
+        >>> module = FGNetModule(
+        ...     aus=(6, 12), image_size=32, size=16, style_dim=16, n_mlp=1, channel_multiplier=0.03125,
+        ...     max_channels=16, encoder_widths=(8, 8, 8, 16, 16), encoder_units=(1, 1, 1, 1), points=2,
+        ...     heatmap_size=8, kernel_size=3, sigma=1.25)
+        >>> module(torch.rand(1, 3, 32, 32) * 2 - 1).shape
+        torch.Size([1, 2, 8, 8])
     """
 
     def __init__(

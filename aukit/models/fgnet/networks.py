@@ -106,6 +106,13 @@ class FGNet(StyleNetwork):
 
     Cost: 324 M parameters. Forward 183 GMAC per image (255 with every published operation); see
     ``benchmarks/fgnet.py``.
+
+    Example:
+        >>> small = {"image_size": 32, "size": 16, "style_dim": 16, "n_mlp": 1, "channel_multiplier": 0.03125}
+        >>> widths = {"max_channels": 16, "encoder_widths": (8, 8, 8, 16, 16), "encoder_units": (1, 1, 1, 1)}
+        >>> network = FGNet(points=12, heatmap_size=8, kernel_size=3, **small, **widths).eval()
+        >>> heatmap_scores(network(torch.rand(2, 3, 32, 32) * 2 - 1)).shape
+        torch.Size([2, 12])
     """
 
     def __init__(

@@ -56,6 +56,12 @@ class StyleGAN2Module(LightningModule):
         average_images: Images after which a weight has lost half its influence on the moving average.
         augment_target: Wanted mean sign of the logits of real images, 0.6 in the paper; 0: no augmentation.
         augment_images: Images in which the probability could go from 0 to 1.
+
+    Example:
+        >>> small = {"style_dim": 16, "n_mlp": 1, "channel_multiplier": 0.03125, "max_channels": 16}
+        >>> module = StyleGAN2Module(size=16, **small)
+        >>> module(torch.randn(2, 16)).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     path_mean: Tensor

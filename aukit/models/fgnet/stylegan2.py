@@ -288,6 +288,11 @@ class StyleGAN2Generator(nn.Module):
         ValueError: ``size`` is no power of two from 16 up.
 
     Cost at 1024: 30.4 M parameters; 75 GMAC for an image, 67 for `pyramid` at 128.
+
+    Example:
+        >>> generator = StyleGAN2Generator(16, style_dim=16, n_mlp=1, channel_multiplier=0.03125)
+        >>> generator(generator.mapping(torch.randn(2, generator.n_latent, 16))).shape
+        torch.Size([2, 3, 16, 16])
     """
 
     def __init__(

@@ -72,6 +72,11 @@ class PM2Module(LightningModule):
         lr: Adam's learning rate.
         weight_decay: Adam's.
         schedule: "constant", or "cosine" down to 3 % over the run.
+
+    Example:
+        >>> module = PM2Module(aus=(6, 12), backbone="resnet10t", backbone_options={"channels": [4, 4, 8, 8]})
+        >>> module(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 2])
     """
 
     #: Probabilities above it say that the action unit is present.

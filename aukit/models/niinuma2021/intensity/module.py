@@ -47,6 +47,11 @@ class IntensityModule(LightningModule):
             that of its own; needs the trunk. 0 in the paper, whose networks see one action unit each.
         decoding: What ``scores`` are: "argmax" (the paper's one-hot wording) or "expectation"; both are
             recorded.
+
+    Example:
+        >>> module = IntensityModule(aus=(6, 12), network="trunk", trunk_widths=(8, 8, 8, 8))
+        >>> module(torch.rand(2, 3, 32, 32)).shape
+        torch.Size([2, 2, 6])
     """
 
     def __init__(
@@ -72,7 +77,9 @@ class IntensityModule(LightningModule):
         self.network: IntensityTrunk | EstimatorBank = (
             IntensityTrunk(aus, trunk_widths, dropout)
             if network == "trunk"
-            else EstimatorBank(aus, network, weights, dropout, frozen_convs)
+            else EstimatorBank(
+                aus, architecture=network, weights=weights, dropout=dropout, frozen_convs=frozen_convs
+            )
         )
         self.val_icc = IntraclassCorrelation(len(aus))
         # Per head: a bank's networks are fitted or not each on its own.

@@ -76,6 +76,13 @@ class SynthesizerModule(LightningModule):
         decay_epochs: Epochs of that decay.
         reader_steps: Steps of the independent reader that judges fakes in validation; 0 = no reader.
         grid_faces: Validation faces in the image grid; 0 = no grid.
+
+    Example:
+        >>> module = SynthesizerModule(aus=(6, 12), image_size=64, generator_width=8, critic_width=8)
+        >>> image = torch.rand(1, 3, 64, 64) * 2 - 1
+        >>> colour, attention = module.generator(image, torch.tensor([[0.0, 1.0]]))
+        >>> attention.shape
+        torch.Size([1, 1, 64, 64])
     """
 
     def __init__(

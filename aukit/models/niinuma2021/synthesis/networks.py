@@ -63,6 +63,12 @@ class ExpressionGenerator(nn.Module):
             that it takes long to be heard. Adds ``modulation.*`` to the state dict.
 
     Cost: 20.2 GFLOP per 128² image, 62.0 per 224² image (width 64, 6 blocks).
+
+    Example:
+        >>> generator = ExpressionGenerator(n_aus=7, width=8, blocks=1)
+        >>> image, aus = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 7)
+        >>> compose(image, *generator(image, aus)).shape
+        torch.Size([2, 3, 32, 32])
     """
 
     def __init__(
@@ -153,6 +159,12 @@ class ExpressionDiscriminator(nn.Module):
 
     Raises:
         ValueError: If the image is smaller than ``2**layers``.
+
+    Example:
+        >>> discriminator = ExpressionDiscriminator(n_aus=7, image_size=32, width=8, layers=3)
+        >>> critic_map, aus = discriminator(torch.rand(2, 3, 32, 32) * 2 - 1)
+        >>> aus.shape
+        torch.Size([2, 7])
     """
 
     def __init__(
