@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,26 +13,40 @@ import pandas as pd
 
 from aukit.errors import StoreError
 from aukit.store.store import PreparedStore
+from aukit.utils.files import atomic_folder
 
 _PLAN = "set.parquet"
 _IMAGES = "images.npy"
 _MANIFEST = "set.json"
-_COLUMNS = ("au", "level", "source", "target")
+
+#: Raised whenever the content or the layout of a balanced set changes.
+SCHEMA = 2
+
+PLAN_COLUMNS = ("au", "level", "input_frame", "target")
+"""Columns of a plan, in the order in which they are hashed."""
 
 
 class BalancedSet:
     """A balanced training set in a folder.
 
     `set.parquet` has one row per training image: `au` (the action unit it was drawn for), `level` (0..5),
-    `source` (row of the prepared store that gives the face) and `target` (row whose labels it wears). With
-    `images.npy` (uint8 [M,S,S,3]) the images are synthesised; without it they are the store's rows `source`.
+    `input_frame` (row of the prepared store that gives the face) and `target` (row that gives the labels).
+    With `images.npy` (uint8 [M,S,S,3]) the images are synthesised; without it they are the input frames.
 
     Args:
         path: the folder.
         plan: the table described above, index 0..M-1.
         images: memory map of the synthetic images, or None.
-        store: the prepared store that `source` and `target` index.
+        store: the prepared store that `input_frame` and `target` index.
         fingerprint: hash of plan, store and images.
+
+    Example:
+        >>> store = PreparedStore.open("stores/fera2017-frontal3d-64-0123456789ab")
+        >>> levels = store.table.intensities((6, 12))
+        >>> plan = real_resampling(levels, (6, 12), per_level=100, seed=0)
+        >>> balanced = BalancedSet.write("sets/real", plan, store)
+        >>> balanced.images_at(np.arange(4)).shape
+        (4, 64, 64, 3)
     """
 
     def __init__(
@@ -72,12 +84,17 @@ class BalancedSet:
             store: the store it was made from.
 
         Raises:
-            StoreError: the folder is incomplete or was made from another store.
+            StoreError: the folder is incomplete, or was made from another store or by an earlier version.
         """
         path = Path(path)
         if not (path / _MANIFEST).is_file():
             raise StoreError(f"{path}: no complete balanced set here ({_MANIFEST} is missing); make it again")
         manifest = json.loads((path / _MANIFEST).read_text())
+        if (schema := manifest.get("schema", 1)) != SCHEMA:
+            raise StoreError(
+                f"{path}: made by another version (schema {schema}, this version reads {SCHEMA}); delete the"
+                " folder and make it again"
+            )
         if manifest["store"] != store.fingerprint:
             raise StoreError(
                 f"{path}: made from the prepared store {manifest['store'][:12]}, not from the open"
@@ -103,8 +120,8 @@ class BalancedSet:
 
         Args:
             path: the folder to make; an existing complete set there is replaced.
-            plan: columns au, level, source, target.
-            store: the store that `source` and `target` index.
+            plan: columns au, level, input_frame, target.
+            store: the store that `input_frame` and `target` index.
             images: batches uint8 [b,S,S,3] in plan order, written as they come; None for real frames.
 
         Returns:
@@ -115,37 +132,35 @@ class BalancedSet:
         """
         path = Path(path)
         _check_plan(plan, store, path)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-        shutil.rmtree(temporary, ignore_errors=True)
-        temporary.mkdir(parents=True)
-        try:
-            plan = plan.reset_index(drop=True)
+        plan = plan.reset_index(drop=True)
+        with atomic_folder(path) as temporary:
             plan.to_parquet(temporary / _PLAN)
             digest = hashlib.sha256(store.fingerprint.encode())
-            digest.update(np.ascontiguousarray(plan[list(_COLUMNS)].to_numpy(dtype=np.int64)).tobytes())
+            digest.update(np.ascontiguousarray(plan[list(PLAN_COLUMNS)].to_numpy(dtype=np.int64)).tobytes())
             if images is not None:
                 _write_images(temporary / _IMAGES, images, len(plan), store.size, digest)
             fingerprint = digest.hexdigest()
-            manifest = {"fingerprint": fingerprint, "store": store.fingerprint, "images": images is not None}
+            manifest = {
+                "schema": SCHEMA,
+                "fingerprint": fingerprint,
+                "store": store.fingerprint,
+                "images": images is not None,
+            }
             (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-            shutil.rmtree(path, ignore_errors=True)
-            os.replace(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
         return cls.open(path, store)
 
     def images_at(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """Images uint8 [B,S,S,3] of the set's rows: synthetic ones, or the store's source frames."""
+        """Images uint8 [B,S,S,3] of the set's rows: synthetic ones, or the input frames."""
         if self.images is not None:
             return np.asarray(self.images[rows])
-        return np.asarray(self.store.images[self.plan["source"].to_numpy()[rows]])
+        return np.asarray(self.store.images[self.plan["input_frame"].to_numpy()[rows]])
 
 
 def _check_plan(plan: pd.DataFrame, store: PreparedStore, path: Path) -> None:
-    missing = [column for column in _COLUMNS if column not in plan]
+    missing = [column for column in PLAN_COLUMNS if column not in plan]
     if missing:
         raise StoreError(f"{path}: the plan lacks the columns {', '.join(missing)}")
-    for column in ("source", "target"):
+    for column in ("input_frame", "target"):
         if len(plan) and not plan[column].between(0, len(store) - 1).all():
             raise StoreError(f"{path}: column {column!r} points outside the store's {len(store)} rows")
 

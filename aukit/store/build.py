@@ -1,16 +1,15 @@
-"""Corpus → prepared store: decode, find landmarks, register; killed at any moment, it goes on where it was.
+"""Corpus → prepared store: decode, find landmarks, register; killed at any moment, it resumes where it was.
 
-Each video becomes a *part* (its crops as raw bytes, then a small file of landmarks and exclusions
-whose appearance marks the part as done). When all parts are there they are moved into one array, part by
-part, so that the disk never holds the crops twice. The folder takes its final name, which contains the
-fingerprint, as the very last step: what has that name is complete.
+Each video becomes a *shard* (its crops as raw bytes, then a small file of landmarks and exclusions whose
+appearance marks the shard as done). When all shards are there they are moved into one array, one by one, so
+that the disk never holds the crops twice. The folder takes its final name, which contains the fingerprint, as
+the very last step: what has that name is complete.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -32,9 +31,9 @@ from aukit.registration import (
     SidecarLandmarks,
     build_registration,
 )
-from aukit.store.shards import Corpus, Job, StoreJob, make_parts, notes_path, pixels_path, split_jobs
+from aukit.store.shards import Corpus, ShardJob, StoreJob, make_shards, notes_path, pixels_path, split_jobs
 from aukit.store.store import EXCLUSIONS, IMAGES, LANDMARKS, MANIFEST, SCHEMA, TABLE, PreparedStore
-from aukit.utils.files import atomic_path, write_atomic
+from aukit.utils.files import atomic_folder, atomic_path, write_atomic
 
 
 def store_fingerprint(
@@ -44,14 +43,14 @@ def store_fingerprint(
     selection: npt.NDArray[np.int64] | None = None,
 ) -> str:
     """Hash (64 hex digits) of everything that decides a store's content; cheap, no frame is read."""
-    parts = {
+    content = {
         "schema": SCHEMA,
         "corpus": corpus.fingerprint(),
         "registration": [registration.name, registration.size, registration.settings],
         "landmarks": landmark_source.name,
         "selection": None if selection is None else np.asarray(selection, dtype=np.int64).tolist(),
     }
-    return hashlib.sha256(json.dumps(parts, sort_keys=True, default=str).encode()).hexdigest()
+    return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def prepare(
@@ -65,7 +64,7 @@ def prepare(
 ) -> PreparedStore:
     """Build the prepared store of a corpus below `out`, or open it when it is complete.
 
-    Repeating the call after a kill goes on with the videos that are missing and ends in the same bytes.
+    Repeating the call after a kill continues with the videos that are missing and ends in the same bytes.
     Other settings lead to another folder. Two processes that ask for the same store do not build it twice:
     the second waits. Frames without label are left out where other frames of their partition have labels.
 
@@ -98,15 +97,14 @@ def prepare(
     out.mkdir(parents=True, exist_ok=True)
     with _only_builder(out / f".{name}.lock"):
         if not (final / MANIFEST).is_file():
-            building = out / f".{name}.building"
-            recipe = StoreJob(corpus, registration, landmark_source, building)
             rows, unlabelled = _usable_rows(corpus.table, selection)
-            jobs = split_jobs(corpus.table, rows)
-            if not (building / MANIFEST).is_file():
-                make_parts(recipe, jobs, workers, progress)
-                _merge(recipe, jobs, unlabelled, fingerprint)
-            _clean(building)
-            os.replace(building, final)
+            with atomic_folder(final, resume=True) as building:
+                if not (building / MANIFEST).is_file():
+                    job = StoreJob(corpus, registration, landmark_source, building)
+                    shard_jobs = split_jobs(corpus.table, rows)
+                    make_shards(job, shard_jobs, workers, progress)
+                    _merge(job, shard_jobs, unlabelled, fingerprint)
+                _clean(building)
     return PreparedStore.open(final)
 
 
@@ -171,16 +169,18 @@ def _usable_rows(
     return rows[keep], rows[~keep]
 
 
-def _merge(recipe: StoreJob, jobs: list[Job], unlabelled: npt.NDArray[np.int64], fingerprint: str) -> None:
-    """Move the parts into one array and write the small files; a killed merge goes on where it was."""
-    folder, size = recipe.folder, recipe.registration.size
+def _merge(
+    job: StoreJob, shard_jobs: list[ShardJob], unlabelled: npt.NDArray[np.int64], fingerprint: str
+) -> None:
+    """Move the shards into one array and write the small files; a killed merge resumes where it was."""
+    folder, size = job.folder, job.registration.size
     notes = []
-    for job in jobs:
-        with np.load(notes_path(folder, job), allow_pickle=False) as part:
-            notes.append({key: part[key] for key in part.files})
-    frames = sum(len(part["rows"]) for part in notes)
+    for shard_job in shard_jobs:
+        with np.load(notes_path(folder, shard_job), allow_pickle=False) as shard:
+            notes.append({key: shard[key] for key in shard.files})
+    frames = sum(len(note["rows"]) for note in notes)
     if frames == 0:
-        reasons = sorted({str(reason) for part in notes for reason in part["reasons"]}) or [
+        reasons = sorted({str(reason) for note in notes for reason in note["reasons"]}) or [
             "no frame is labelled"
         ]
         shutil.rmtree(folder)
@@ -188,35 +188,35 @@ def _merge(recipe: StoreJob, jobs: list[Job], unlabelled: npt.NDArray[np.int64],
             f"no frame of the corpus can be used ({'; '.join(reasons[:3])});"
             " check it with: aukit corpora check"
         )
-    _move_pixels(folder, jobs, [len(part["rows"]) for part in notes], size)
+    _move_pixels(folder, shard_jobs, [len(note["rows"]) for note in notes], size)
     with atomic_path(folder / LANDMARKS) as temporary:
-        np.save(temporary, np.concatenate([part["landmarks"] for part in notes]))
-    table = recipe.corpus.table.frame
-    rows = np.concatenate([part["rows"] for part in notes])
+        np.save(temporary, np.concatenate([note["landmarks"] for note in notes]))
+    table = job.corpus.table.frame
+    rows = np.concatenate([note["rows"] for note in notes])
     FrameTable(table.iloc[rows].reset_index(drop=True)).write_parquet(folder / TABLE)
-    exclusions = _exclusion_table(recipe.corpus, notes, unlabelled)
+    exclusions = _exclusion_table(job.corpus, notes, unlabelled)
     with atomic_path(folder / EXCLUSIONS) as temporary:
         exclusions.to_parquet(temporary)
     manifest = {
         "schema": SCHEMA,
         "fingerprint": fingerprint,
         "frames": frames,
-        "corpus": _corpus_name(recipe.corpus),
-        "standin": recipe.corpus.standin,
+        "corpus": _corpus_name(job.corpus),
+        "standin": job.corpus.standin,
         "registration": {
-            "name": recipe.registration.name,
+            "name": job.registration.name,
             "size": size,
-            "settings": recipe.registration.settings,
+            "settings": job.registration.settings,
         },
-        "landmarks": recipe.landmark_source.name,
+        "landmarks": job.landmark_source.name,
     }
     write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, default=str).encode())
 
 
-def _move_pixels(folder: Path, jobs: list[Job], counts: list[int], size: int) -> None:
+def _move_pixels(folder: Path, jobs: list[ShardJob], counts: list[int], size: int) -> None:
     shape = (sum(counts), size, size, 3)
     untouched = all(pixels_path(folder, job).is_file() for job in jobs)
-    # As long as no part is gone an array that is there may be half-made: start it anew.
+    # As long as no shard is gone, an existing array may be half-made: start again.
     mode: Any = "w+" if untouched else "r+"
     images = np.lib.format.open_memmap(folder / IMAGES, mode=mode, dtype=np.uint8, shape=shape)
     at = 0
@@ -224,16 +224,16 @@ def _move_pixels(folder: Path, jobs: list[Job], counts: list[int], size: int) ->
         path = pixels_path(folder, job)
         if path.is_file():
             if count:
-                part = np.memmap(path, np.uint8, mode="r", shape=(count, size, size, 3))
+                shard = np.memmap(path, np.uint8, mode="r", shape=(count, size, size, 3))
                 for first in range(0, count, 256):
-                    images[at + first : at + min(first + 256, count)] = part[first : first + 256]
+                    images[at + first : at + min(first + 256, count)] = shard[first : first + 256]
                 images.flush()
             path.unlink()
         at += count
 
 
 def _clean(folder: Path) -> None:
-    """Leave nothing but the store: no parts, no half-written files of a killed run."""
+    """Leave nothing but the store: no shards, no half-written files of a killed run."""
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
@@ -247,8 +247,8 @@ def _exclusion_table(
     table = corpus.table.frame
     excluded = {
         int(row): str(why)
-        for part in notes
-        for row, why in zip(part["excluded"], part["reasons"], strict=True)
+        for note in notes
+        for row, why in zip(note["excluded"], note["reasons"], strict=True)
     }
     excluded.update(dict.fromkeys(unlabelled.tolist(), "no action unit is coded"))
     rows = sorted(excluded)

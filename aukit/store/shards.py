@@ -1,4 +1,4 @@
-"""Parts of a prepared store: one per video, each appearing whole or not at all."""
+"""Shards of a prepared store under construction: one per video, each appearing whole or not at all."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Corpus(Protocol):
 
     @property
     def standin(self) -> dict[str, Any] | None:
-        """StoreJob of a stand-in; None for a real release."""
+        """Recipe of a stand-in; None for a licensed release."""
         ...
 
     def decode(self, video: str) -> Iterable[tuple[int, npt.NDArray[np.uint8] | None]]:
@@ -60,33 +60,33 @@ class StoreJob:
 
 
 @dataclass(frozen=True)
-class Job:
-    """One video: its number, its name, rows of the table and positions in the video."""
+class ShardJob:
+    """One video: the number of its shard, its name, rows of the table and positions in the video."""
 
-    part: int
+    number: int
     video: str
     rows: npt.NDArray[np.int64]
     positions: npt.NDArray[np.int64]
 
 
-def split_jobs(table: FrameTable, rows: npt.NDArray[np.int64]) -> list[Job]:
+def split_jobs(table: FrameTable, rows: npt.NDArray[np.int64]) -> list[ShardJob]:
     """One job per video, in the order in which the videos first appear; positions ascending."""
     frame = table.frame.iloc[rows][["video", "position"]].assign(row=rows)
     jobs = []
-    for part, (video, group) in enumerate(frame.groupby("video", sort=False)):
+    for number, (video, group) in enumerate(frame.groupby("video", sort=False)):
         group = group.sort_values("position", kind="stable")
         positions = group["position"].to_numpy(dtype=np.int64)
-        jobs.append(Job(part, str(video), group["row"].to_numpy(dtype=np.int64), positions))
+        jobs.append(ShardJob(number, str(video), group["row"].to_numpy(dtype=np.int64), positions))
     return jobs
 
 
-def make_parts(recipe: StoreJob, jobs: list[Job], workers: int, progress: bool) -> None:
-    """Make the parts that are missing, in `workers` processes (0: in this one)."""
-    parts = recipe.folder / "parts"
-    parts.mkdir(parents=True, exist_ok=True)
-    for leftover in parts.glob(".*"):  # half-written files of a killed run
+def make_shards(store_job: StoreJob, jobs: list[ShardJob], workers: int, progress: bool) -> None:
+    """Make the shards that are missing, in `workers` processes (0: in this one)."""
+    shards = store_job.folder / "shards"
+    shards.mkdir(parents=True, exist_ok=True)
+    for leftover in shards.glob(".*"):  # half-written files of a killed run
         leftover.unlink()
-    todo = [job for job in jobs if not _is_done(recipe.folder, job)]
+    todo = [job for job in jobs if not _is_done(store_job.folder, job)]
     bar = tqdm(
         total=sum(len(job.rows) for job in jobs),
         initial=sum(len(job.rows) for job in jobs) - sum(len(job.rows) for job in todo),
@@ -97,70 +97,69 @@ def make_parts(recipe: StoreJob, jobs: list[Job], workers: int, progress: bool) 
     with bar:
         if workers <= 0 or len(todo) <= 1:
             for job in todo:
-                _make_part(recipe, job)
+                _make_shard(store_job, job)
                 bar.update(len(job.rows))
             return
-        with worker_pool(min(workers, len(todo)), _start_worker, (recipe,)) as pool:
+        with worker_pool(min(workers, len(todo)), _start_worker, (store_job,)) as pool:
             futures = {pool.submit(_work, job): job for job in todo}
             for future in as_completed(futures):
                 future.result()
                 bar.update(len(futures[future].rows))
 
 
-_worker_recipe: StoreJob | None = None
+_worker_job: StoreJob | None = None
 
 
-def _start_worker(recipe: StoreJob) -> None:
-    global _worker_recipe
-    _worker_recipe = recipe
+def _start_worker(store_job: StoreJob) -> None:
+    global _worker_job
+    _worker_job = store_job
 
 
-def _work(job: Job) -> None:
-    assert _worker_recipe is not None
-    _make_part(_worker_recipe, job)
+def _work(job: ShardJob) -> None:
+    assert _worker_job is not None
+    _make_shard(_worker_job, job)
 
 
-def pixels_path(folder: Path, job: Job) -> Path:
-    """Crops of a part: raw uint8 [n,S,S,3]."""
-    return folder / "parts" / f"{job.part:06d}.u8"
+def pixels_path(folder: Path, job: ShardJob) -> Path:
+    """Crops of a shard: raw uint8 [n,S,S,3]."""
+    return folder / "shards" / f"{job.number:06d}.u8"
 
 
-def notes_path(folder: Path, job: Job) -> Path:
-    """Rows, landmarks and exclusions of a part; written last."""
-    return folder / "parts" / f"{job.part:06d}.npz"
+def notes_path(folder: Path, job: ShardJob) -> Path:
+    """Rows, landmarks and exclusions of a shard; written last."""
+    return folder / "shards" / f"{job.number:06d}.npz"
 
 
-def _is_done(folder: Path, job: Job) -> bool:
+def _is_done(folder: Path, job: ShardJob) -> bool:
     if not notes_path(folder, job).is_file():
         return False
     # Pixels that were moved into the array already are there no more.
     return pixels_path(folder, job).is_file() or (folder / IMAGES).is_file()
 
 
-def _make_part(recipe: StoreJob, job: Job) -> None:
+def _make_shard(store_job: StoreJob, job: ShardJob) -> None:
     """Register one video: memory for one batch, whatever the length of the video."""
     rows: list[npt.NDArray[np.int64]] = []
     landmarks: list[npt.NDArray[np.float32]] = []
     excluded: dict[int, str] = {}
-    with atomic_path(pixels_path(recipe.folder, job)) as temporary, temporary.open("wb") as pixels:
-        for index, frames in _batches(recipe, job, excluded):
+    with atomic_path(pixels_path(store_job.folder, job)) as temporary, temporary.open("wb") as pixels:
+        for index, frames in _batches(store_job, job, excluded):
             found = np.asarray(
-                recipe.landmark_source.landmarks(job.video, frames, job.positions[index]), dtype=np.float32
+                store_job.landmark_source.landmarks(job.video, frames, job.positions[index]), dtype=np.float32
             )
-            seen = np.isfinite(found[..., :2]).all(
-                axis=(1, 2)
-            )  # a missing depth is for the registration to judge
+            # A missing depth is for the registration to judge.
+            seen = np.isfinite(found[..., :2]).all(axis=(1, 2))
             excluded.update(dict.fromkeys(job.rows[index[~seen]].tolist(), "no face landmarks"))
             index, frames, found = index[seen], frames[seen], found[seen]
             if len(index) == 0:
                 continue
-            registered = recipe.registration(frames, found)
+            registered = store_job.registration(frames, found)
             ok = np.asarray(registered.ok, dtype=bool)
             excluded.update(dict.fromkeys(job.rows[index[~ok]].tolist(), "registration failed"))
             pixels.write(np.ascontiguousarray(np.asarray(registered.crops)[ok], dtype=np.uint8).tobytes())
             landmarks.append(np.asarray(registered.landmarks, dtype=np.float32)[ok])
             rows.append(job.rows[index[ok]])
-    with atomic_path(notes_path(recipe.folder, job)) as temporary:
+    with atomic_path(notes_path(store_job.folder, job)) as temporary:
         np.savez(
             temporary,
             rows=np.concatenate([np.zeros(0, np.int64), *rows]),
@@ -171,14 +170,14 @@ def _make_part(recipe: StoreJob, job: Job) -> None:
 
 
 def _batches(
-    recipe: StoreJob, job: Job, excluded: dict[int, str]
+    store_job: StoreJob, job: ShardJob, excluded: dict[int, str]
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]]:
-    """Yield (indices into the job, frames of one size) of wanted positions; note those that never came."""
+    """Yield (indices into the job, frames of one size) of wanted positions; note those that are missing."""
     wanted = {int(position): index for index, position in enumerate(job.positions)}
     index: list[int] = []
     frames: list[npt.NDArray[np.uint8]] = []
     reason = "the video ends before this frame"
-    decoder = iter(recipe.corpus.decode(job.video))
+    decoder = iter(store_job.corpus.decode(job.video))
     while wanted:
         try:
             position, frame = next(decoder)

@@ -15,7 +15,7 @@ from aukit.datasets.frame_table import FrameTable
 from aukit.errors import StoreError
 
 #: Raised whenever the content or the layout of a store changes; part of every fingerprint.
-SCHEMA = 1
+SCHEMA = 2
 
 MANIFEST = "store.json"
 IMAGES = "images.npy"
@@ -38,6 +38,13 @@ class PreparedStore:
         exclusions: frames that could not be used: columns video, position (missing: the whole video),
             reason.
         manifest: what the store was made from.
+
+    Example:
+        >>> store = PreparedStore.open("stores/bp4d-ffhq-64-0123456789ab")
+        >>> store.images[[0, 7]].shape, store.landmarks[0].shape
+        ((2, 64, 64, 3), (68, 3))
+        >>> store.table.occurrences((6, 12))[0]
+        array([1., 0.], dtype=float32)
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -100,7 +107,7 @@ class PreparedStore:
 
     @property
     def standin(self) -> dict[str, Any] | None:
-        """StoreJob of the stand-in corpus that it was made from; None for a real release."""
+        """Recipe of the stand-in corpus that it was made from; None for a licensed release."""
         standin: dict[str, Any] | None = self.manifest["standin"]
         return standin
 

@@ -91,7 +91,8 @@ def test_selection_on_the_people_that_are_scored_is_refused():
 
 
 def _plan(rows):
-    return pd.DataFrame({"au": 1, "level": np.arange(len(rows)) % 6, "source": rows, "target": rows[::-1]})
+    levels = np.arange(len(rows)) % 6
+    return pd.DataFrame({"au": 1, "level": levels, "input_frame": rows, "target": rows[::-1]})
 
 
 def test_a_balanced_set_of_synthetic_images(tmp_path):

@@ -1,6 +1,7 @@
 import multiprocessing
 import os
 import pickle
+import shutil
 import signal
 import time
 
@@ -99,7 +100,7 @@ def test_kill_9_loses_nothing(tmp_path):
         process = multiprocessing.get_context("fork").Process(target=_build_slowly, args=(out,))
         process.start()
         while done <= before and process.is_alive():
-            done = len(list(out.glob(".*.building/parts/*.npz")))
+            done = len(list(out.glob(".*.building/shards/*.npz")))
             time.sleep(0.001)
         os.kill(process.pid, signal.SIGKILL)
         process.join()
@@ -133,8 +134,8 @@ def test_a_kill_while_merging_loses_nothing(tmp_path, monkeypatch, moment):
 
     with monkeypatch.context() as patched:
         patched.setattr(module.Path, "unlink", stop_at(module.Path.unlink))
-        patched.setattr(module.os, "replace", stop_at(os.replace))
-        patched.setattr(module.shutil, "rmtree", stop_at(module.shutil.rmtree))
+        patched.setattr(os, "replace", stop_at(os.replace))
+        patched.setattr(shutil, "rmtree", stop_at(shutil.rmtree))
         merging = module._merge
 
         def begin(*args):

@@ -11,10 +11,10 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from aukit.datamodules.base import StepDataModule
 from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
 from aukit.errors import ConfigError
+from aukit.models.niinuma2021.data import CorpusFramesDataModule
 from aukit.models.niinuma2021.intensity.augment import relight, shake
 from aukit.models.niinuma2021.intensity.normalize import (
     IMAGENET_MEAN,
@@ -43,6 +43,12 @@ class Normalizer:
     Args:
         kind: "none", "au0" (neutral frame) or "mean" (mean texture).
         references: Person → float32 ``[S,S,3]``; empty for "none".
+
+    Example:
+        >>> normalizer = Normalizer("none", {})
+        >>> images = np.full((1, 8, 8, 3), 255, np.uint8)
+        >>> normalizer(images, np.array(["anybody"], dtype=object)).shape
+        (1, 8, 8, 3)
     """
 
     def __init__(self, kind: Normalization, references: dict[str, Floats]) -> None:
@@ -82,8 +88,8 @@ class Normalizer:
         return x
 
 
-class BalancedBatches(StepSampler):
-    """Batches of a balanced set: mixed, or of one action unit each (for one network per action unit).
+class BalancedSetBatches(StepSampler):
+    """Batches of a `BalancedSet`: mixed, or of one action unit each (for one network per action unit).
 
     Args:
         heads: ``[M]`` index of the action unit that each image was drawn for.
@@ -110,19 +116,19 @@ class BalancedBatches(StepSampler):
             if by_head
             else [np.arange(len(heads))]
         )
-        self._parts = [
+        self._orders = [
             ShuffledBatches(rows, batch_size, seed + 7919 * number, rank, world_size)
             for number, rows in enumerate(groups)
         ]
-        steps = steps_per_epoch or sum(part.steps_per_pass for part in self._parts)
+        steps = steps_per_epoch or sum(order.steps_per_pass for order in self._orders)
         super().__init__(steps, seed, rank, world_size)
 
     def batch(self, epoch: int, step: int) -> BatchSpec:
-        """Rows of the set; flips and dropout of the step hang on (seed, epoch, step, rank)."""
+        """Rows of the set; flips and dropout of the step depend on (seed, epoch, step, rank)."""
         now = epoch * self.steps_per_epoch + step
-        turn, part = divmod(now, len(self._parts))
-        run, position = divmod(turn, self._parts[part].steps_per_pass)
-        rows = self._parts[part].batch(run, position).rows
+        turn, number = divmod(now, len(self._orders))
+        order = self._orders[number]
+        rows = order.batch(*divmod(turn, order.steps_per_pass)).rows
         return BatchSpec(rows, self.seed, epoch, step, self.rank, {"step": now})
 
 
@@ -130,22 +136,31 @@ class BalancedDataset(Dataset[dict[str, Any]]):
     """Normalised images of a balanced set.
 
     Batches: ``image`` ``[B,3,S,S]``; ``head`` ``[B]``, index of the action unit that an image was drawn for,
-    and its ``level`` 0 … 5; ``levels`` ``[B,A]``, all that the image wears (NaN = not coded); ``step``.
+    and its ``level`` 0 … 5; ``levels`` ``[B,A]``, all labels of the image (NaN = not coded); ``step``.
+
+    Args:
+        balanced: The set.
+        aus: Action units, in the order of the columns of labels.
+        labelled_by: ``[M]`` rows of the store whose labels the images have.
+        normalizer: Images → network input.
+        flip: Whether to flip at random.
+        jitter: Strength of random changes of light and place.
     """
 
     def __init__(
         self,
         balanced: BalancedSet,
         aus: tuple[int, ...],
-        wears: Rows,
+        labelled_by: Rows,
         normalizer: Normalizer,
         flip: bool,
         jitter: float,
     ) -> None:
         self.balanced = balanced
         self.heads = _heads(balanced, aus)
-        self.levels = balanced.store.table.intensities(aus)[wears]
-        self.persons = balanced.store.table.frame["person"].to_numpy()[balanced.plan["source"].to_numpy()]
+        self.levels = balanced.store.table.intensities(aus)[labelled_by]
+        persons = balanced.store.table.frame["person"].to_numpy()
+        self.persons = persons[balanced.plan["input_frame"].to_numpy()]
         self.normalizer = normalizer
         self.flip = flip
         self.jitter = jitter
@@ -186,29 +201,35 @@ class FrameDataset(Dataset[dict[str, Any]]):
         }
 
 
-class IntensityDataModule(StepDataModule):
+class IntensityDataModule(CorpusFramesDataModule):
     """Trains on a balanced set, evaluates on the corpus's real frames.
 
     Args:
         corpus: Datamodule of the corpus; gives store, split and action units.
-        training_set: Folder of the `BalancedSet`, synthetic or real. Its source people must be training
-            people.
+        training_set: Folder of the `BalancedSet`, synthetic or real. The people of its input
+            frames and targets must be training people.
         normalization: "none", "au0" (subtract a neutral frame: needs labels of test people, an oracle) or
             "mean" (subtract the personal mean texture: looks at all frames of test people, transductive).
         shuffle_labels: Control: permute the label vectors over the images of each action unit.
         by_head: Batches of one action unit each, for networks that are not shared.
         flip: Random horizontal flips in training; off in the paper, as far as it says.
         jitter: Strength of random changes of light and place in training; 0 = off, as in the paper.
-        batch_size: Images per training batch and process.
-        steps_per_epoch: Batches per epoch; None for one pass over the set.
         val_frames: At most this many frames per validation, spread evenly; None for all.
-        eval_batch_size: Frames per evaluation batch.
-        num_workers: Loader processes.
+        options: Further options: see `StepDataModule`; the seed is the corpus's.
 
-    The seed of all draws is the corpus's.
+    Example:
+        >>> corpus = FERA2017DataModule("FERA2017", validation="valid", size=64)
+        >>> data = IntensityDataModule(corpus, "set", normalization="mean", batch_size=64)
+        >>> data.prepare_data()
+        >>> data.setup("fit")
+        >>> next(iter(data.train_dataloader()))["levels"].shape
+        torch.Size([64, 7])
     """
 
-    location_arguments: ClassVar[tuple[str, ...]] = ("training_set", "num_workers")
+    location_arguments: ClassVar[tuple[str, ...]] = (
+        *CorpusFramesDataModule.location_arguments,
+        "training_set",
+    )
 
     def __init__(
         self,
@@ -219,22 +240,16 @@ class IntensityDataModule(StepDataModule):
         by_head: bool = False,
         flip: bool = False,
         jitter: float = 0.0,
-        batch_size: int = 64,
-        steps_per_epoch: int | None = None,
         val_frames: int | None = None,
-        eval_batch_size: int = 128,
-        num_workers: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, num_workers, corpus.seed)
-        self.corpus = corpus
-        self.aus = corpus.aus
+        super().__init__(corpus=corpus, **options)
         self.training_set = training_set
         self.normalization: Normalization = normalization
         self.shuffle_labels = shuffle_labels
         self.by_head = by_head
         self.flip = flip
         self.jitter = jitter
-        self.steps_per_epoch = steps_per_epoch
         self.val_frames = val_frames
 
     @property
@@ -251,40 +266,36 @@ class IntensityDataModule(StepDataModule):
         lacking = lacking_neutral(persons, self.store.table.intensities(self.aus))
         return {"references": len(self.normalizer.references), "references_not_neutral": len(lacking)}
 
-    def prepare_data(self) -> None:
-        """Prepare the corpus. The training set must be there."""
-        self.corpus.prepare_data()
-
     def setup(self, stage: str | None = None) -> None:
-        """Open store and set; compute the reference pictures."""
-        self.corpus.trainer = self.trainer
-        self.corpus.setup(stage)
+        """Open the store and the training set, which must exist; compute the reference pictures."""
+        super().setup(stage)
         if hasattr(self, "balanced"):
             return
-        self.store = self.corpus.store
         self.balanced = BalancedSet.open(self.training_set, self.store)
         persons = self.store.table.frame["person"].to_numpy()
-        sources = self.balanced.plan[["source", "target"]].to_numpy().ravel()
-        if strangers := set(persons[sources]) & set(persons[self.corpus.test_rows]):
+        used = self.balanced.plan[["input_frame", "target"]].to_numpy().ravel()
+        if strangers := set(persons[used]) & set(persons[self.corpus.test_rows]):
             raise ConfigError(
                 f"{self.training_set}: was made of test people, such as {sorted(strangers)[:5]}"
             )
         self.normalizer = Normalizer.build(self.normalization, self.store, self.aus)
 
-    def train_batches(self) -> tuple[BalancedDataset, BalancedBatches]:
+    def train_batches(self) -> tuple[BalancedDataset, BalancedSetBatches]:
         """The balanced set in a new order each pass."""
         heads = _heads(self.balanced, self.aus)
-        wears = self.balanced.plan["target"].to_numpy(np.int64, copy=True)
+        labelled_by = self.balanced.plan["target"].to_numpy(np.int64, copy=True)
         if self.shuffle_labels:
             for head in np.unique(heads):
                 mine = np.flatnonzero(heads == head)
-                wears[mine] = np.random.default_rng([self.seed, int(head), 3]).permutation(wears[mine])
-        sampler = BalancedBatches(
+                rng = np.random.default_rng([self.seed, int(head), 3])
+                labelled_by[mine] = rng.permutation(labelled_by[mine])
+        sampler = BalancedSetBatches(
             heads, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch, self.by_head
         )
-        return BalancedDataset(
-            self.balanced, self.aus, wears, self.normalizer, self.flip, self.jitter
-        ), sampler
+        dataset = BalancedDataset(
+            self.balanced, self.aus, labelled_by, self.normalizer, self.flip, self.jitter
+        )
+        return dataset, sampler
 
     def val_batches(self) -> tuple[FrameDataset, EvaluationBatches] | None:
         """Real frames of validation people."""
@@ -300,8 +311,7 @@ class IntensityDataModule(StepDataModule):
     def _frames(self, rows: Rows) -> tuple[FrameDataset, EvaluationBatches] | None:
         if not len(rows):
             return None
-        batches = EvaluationBatches(rows, self.eval_batch_size, self.rank, self.world_size)
-        return FrameDataset(self.store, self.aus, self.normalizer), batches
+        return FrameDataset(self.store, self.aus, self.normalizer), self.evaluation_batches(rows)
 
 
 def _heads(balanced: BalancedSet, aus: tuple[int, ...]) -> npt.NDArray[np.int64]:

@@ -9,6 +9,8 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aukit.store.balanced_set import PLAN_COLUMNS
+
 __all__ = ["LEVELS", "real_resampling", "semantic_resampling"]
 
 #: Intensity levels: 0 = absent, 1 … 5 = A … E.
@@ -22,32 +24,32 @@ _Pair = Callable[[int, Levels, int], tuple[Rows, Rows]]
 def semantic_resampling(
     levels: Levels, aus: Sequence[int], per_level: int, seed: int, rows: Rows | None = None
 ) -> pd.DataFrame:
-    """Plan a balanced synthetic set: which face shall wear which target vector.
+    """Plan a balanced synthetic set: which face is given which target vector.
 
-    For each action unit a and level l: `per_level` sources from the frames with y[a] = 0 and, independently,
-    `per_level` targets from the frames with y[a] = l. Level 0 goes through the generator too. Sources start
-    without a because a generator adds wrinkles more easily than it removes them, and such frames are many.
+    For each action unit a and level l: `per_level` input frames with y[a] = 0 and, independently, `per_level`
+    targets with y[a] = l. Level 0 goes through the generator too. Input frames lack a because a generator
+    adds wrinkles more easily than it removes them, and such frames are many.
 
     Args:
         levels: ``[N,A]`` intensity levels 0 … 5, NaN where not coded. A frame not coded for a is in no pool
-            of a; a target must be coded for every action unit, since its whole vector is worn.
+            of a; a target must be coded for every action unit, since its whole vector is used.
         aus: ``[A]`` numbers of the action units, in the order of the columns.
         per_level: Images per level and action unit; 5,000 in the paper.
         seed: Seed of all draws. Each (a, l) has a stream of its own.
         rows: ``[N]`` rows of the prepared store that `levels` describes; None: 0 … N−1.
 
     Returns:
-        Columns ``au``, ``level`` (0 … 5), ``source``, ``target`` (rows of the store), ordered by au and
-        level. Pools smaller than `per_level` are drawn with replacement; an empty pool is warned about and
-        gives none.
+        Columns ``au``, ``level`` (0 … 5), ``input_frame``, ``target`` (rows of the store), ordered by au
+        and level. Pools smaller than `per_level` are drawn with replacement; an empty pool gives none, with a
+        warning.
     """
     complete = np.isfinite(levels).all(axis=1)
 
     def pair(au: int, column: Levels, level: int) -> tuple[Rows, Rows]:
-        sources = np.flatnonzero(column == 0)
+        inputs = np.flatnonzero(column == 0)
         targets = np.flatnonzero((column == level) & complete)
         rng = np.random.default_rng([seed, au, level, 0])
-        return _draw(rng, sources, per_level), _draw(rng, targets, per_level)
+        return _draw(rng, inputs, per_level), _draw(rng, targets, per_level)
 
     return _plan(levels, aus, pair, rows)
 
@@ -65,7 +67,7 @@ def real_resampling(
         rows: ``[N]`` rows of the prepared store that `levels` describes; None: 0 … N−1.
 
     Returns:
-        As `semantic_resampling`, with ``target`` equal to ``source``.
+        As `semantic_resampling`, with ``target`` equal to ``input_frame``.
     """
 
     def pair(au: int, column: Levels, level: int) -> tuple[Rows, Rows]:
@@ -85,18 +87,18 @@ def _plan(levels: Levels, aus: Sequence[int], pair: _Pair, rows: Rows | None) ->
     if levels.ndim != 2 or levels.shape[1] != len(aus):
         raise ValueError(f"levels {levels.shape} do not fit {len(aus)} action units")
     rows = np.arange(len(levels)) if rows is None else rows
-    parts = []
+    plans = []
     for index, au in enumerate(aus):
         for level in LEVELS:
-            sources, targets = pair(au, levels[:, index], level)
-            if not (len(sources) and len(targets)):
+            inputs, targets = pair(au, levels[:, index], level)
+            if not (len(inputs) and len(targets)):
                 warnings.warn(
                     f"AU{au} level {level}: no usable frame; the balanced set lacks this class",
                     stacklevel=3,
                 )
                 continue
-            part = {"au": au, "level": level, "source": rows[sources], "target": rows[targets]}
-            parts.append(pd.DataFrame(part).astype("int64"))
-    if not parts:
-        return pd.DataFrame({name: np.zeros(0, np.int64) for name in ("au", "level", "source", "target")})
-    return pd.concat(parts, ignore_index=True)
+            plan = {"au": au, "level": level, "input_frame": rows[inputs], "target": rows[targets]}
+            plans.append(pd.DataFrame(plan).astype("int64"))
+    if not plans:
+        return pd.DataFrame({name: np.zeros(0, np.int64) for name in PLAN_COLUMNS})
+    return pd.concat(plans, ignore_index=True)

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from aukit.errors import StoreError
 from aukit.models.niinuma2021.synthesis.networks import ExpressionGenerator, compose
-from aukit.store.balanced_set import BalancedSet
+from aukit.store.balanced_set import PLAN_COLUMNS, BalancedSet
 from aukit.store.store import PreparedStore
 from aukit.utils.files import write_atomic
 
@@ -48,14 +48,14 @@ def synthesize(
     device: str | torch.device = "cpu",
     progress: bool = True,
 ) -> BalancedSet:
-    """Synthesise every image of a plan: G(I_source | y_target / 5), targets without noise (§4.2.2).
+    """Synthesise every image of a plan: G(I_input | y_target / 5), targets without noise (§4.2.2).
 
-    Pixels that the source frame does not show, (0,0,0), stay so; all others are at least 1.
+    Pixels that the input frame does not show, (0,0,0), stay so; all others are at least 1.
 
     Args:
         generator: The trained generator.
         store: The prepared store that the plan's rows index.
-        plan: Columns ``au``, ``level``, ``source``, ``target``, as `semantic_resampling` gives them.
+        plan: Columns ``au``, ``level``, ``input_frame``, ``target``, as `semantic_resampling` gives them.
         out: Folder to make. A set of the same plan, store and generator that is there already is returned; a
             run that was interrupted goes on at the batch it had reached.
         aus: Action units in the order of the generator's vector.
@@ -73,7 +73,7 @@ def synthesize(
     origin = _origin(generator, store, plan, aus)
     if (out / _ORIGIN).is_file() and json.loads((out / _ORIGIN).read_text())["origin"] == origin:
         return BalancedSet.open(out, store)
-    sources, targets = plan["source"].to_numpy(), plan["target"].to_numpy()
+    inputs, targets = plan["input_frame"].to_numpy(), plan["target"].to_numpy()
     vectors = store.table.intensities(tuple(aus)) / 5
     if len(plan) and not np.isfinite(vectors[targets]).all():
         raise StoreError(f"{out}: the plan has targets that are not coded for every AU of {tuple(aus)}")
@@ -96,7 +96,7 @@ def synthesize(
     with bar, torch.inference_mode():
         for number, start in enumerate(starts, start=1):
             at = slice(start, start + batch_size)
-            real = np.asarray(store.images[sources[at]])
+            real = np.asarray(store.images[inputs[at]])
             source, aus_target = to_tensor(real).to(device), torch.from_numpy(vectors[targets[at]]).to(device)
             fake = to_images(compose(source, *generator(source, aus_target)))
             visible = real.any(axis=-1, keepdims=True)
@@ -119,7 +119,7 @@ def _origin(
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name, value in sorted(generator.state_dict().items()):
         digest.update(name.encode() + value.detach().float().cpu().contiguous().numpy().tobytes())
-    digest.update(plan[["au", "level", "source", "target"]].to_numpy(np.int64).tobytes())
+    digest.update(plan[list(PLAN_COLUMNS)].to_numpy(np.int64).tobytes())
     return digest.hexdigest()
 
 

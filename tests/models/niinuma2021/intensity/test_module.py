@@ -27,7 +27,7 @@ def balanced(corpus, folder, rows=None, per_level=12):
     for index, au in enumerate(AUS):
         for level in range(6):
             drawn = rng.choice(rows[levels[rows, index] == level], per_level)
-            parts.append(pd.DataFrame({"au": au, "level": level, "source": drawn, "target": drawn}))
+            parts.append(pd.DataFrame({"au": au, "level": level, "input_frame": drawn, "target": drawn}))
     return BalancedSet.write(folder, pd.concat(parts, ignore_index=True), corpus.store)
 
 
@@ -124,7 +124,7 @@ def test_normalised_batches_subtract_the_source_person(tmp_path, corpus, normali
     std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     persons = corpus.store.table.frame["person"].to_numpy()
     for i, row in enumerate(spec.rows):
-        source = int(data.balanced.plan["source"][row])
+        source = int(data.balanced.plan["input_frame"][row])
         image = torch.from_numpy(corpus.store.images[source].astype(np.float32))
         reference = torch.from_numpy(data.normalizer.references[persons[source]])
         want = ((image - reference) / 255).permute(2, 0, 1) / std

@@ -23,24 +23,24 @@ def levels():
 def test_every_level_of_every_unit_has_its_share(levels):
     plan = semantic_resampling(levels, AUS, 50, seed=3)
     assert plan.groupby(["au", "level"]).size().tolist() == [50] * 18
-    assert list(plan.columns) == ["au", "level", "source", "target"]
+    assert list(plan.columns) == ["au", "level", "input_frame", "target"]
 
 
 def test_sources_lack_the_unit_and_targets_wear_it(levels):
     for au, part in semantic_resampling(levels, AUS, 50, seed=3).groupby("au"):
         column = levels[:, AUS.index(au)]
-        assert (column[part["source"]] == 0).all()
+        assert (column[part["input_frame"]] == 0).all()
         assert (column[part["target"]] == part["level"]).all()
         assert np.isfinite(levels[part["target"]]).all()
 
 
 def test_small_pools_are_drawn_with_replacement_and_large_ones_without(levels):
     plan = semantic_resampling(levels, AUS, 60, seed=0)
-    sources = plan[(plan["au"] == 1) & (plan["level"] == 2)]["source"]
+    sources = plan[(plan["au"] == 1) & (plan["level"] == 2)]["input_frame"]
     assert (levels[:, 0] == 0).sum() >= 60
     assert sources.is_unique
     few = semantic_resampling(levels, AUS, 400, seed=0)
-    assert not few[(few["au"] == 1) & (few["level"] == 2)]["source"].is_unique
+    assert not few[(few["au"] == 1) & (few["level"] == 2)]["input_frame"].is_unique
 
 
 def test_plans_hang_on_the_seed_alone(levels):
@@ -49,16 +49,16 @@ def test_plans_hang_on_the_seed_alone(levels):
     assert not first.equals(semantic_resampling(levels, AUS, 20, seed=2))
     # An action unit's draws do not hang on which others are there.
     alone = semantic_resampling(levels[:, :1], AUS[:1], 20, seed=1)
-    assert alone["source"].equals(first[first["au"] == 1]["source"].reset_index(drop=True))
+    assert alone["input_frame"].equals(first[first["au"] == 1]["input_frame"].reset_index(drop=True))
 
 
 def test_rows_of_the_store_are_named(levels):
     rows = np.arange(600) * 2 + 5
     plan, shifted = (real_resampling(levels, AUS, 30, 0, rows=r) for r in (None, rows))
-    assert (shifted["source"] == plan["source"] * 2 + 5).all()
-    assert (plan["source"] == plan["target"]).all()
+    assert (shifted["input_frame"] == plan["input_frame"] * 2 + 5).all()
+    assert (plan["input_frame"] == plan["target"]).all()
     for au, part in plan.groupby("au"):
-        assert (levels[part["source"], AUS.index(au)] == part["level"]).all()
+        assert (levels[part["input_frame"], AUS.index(au)] == part["level"]).all()
 
 
 def test_an_empty_level_is_told(levels):
@@ -98,11 +98,11 @@ def test_synthetic_set_is_what_the_generator_makes(tmp_path):
     made = synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     assert made.plan.equals(plan)
     rows = np.array([0, 7, len(plan) - 1])
-    source = to_tensor(store.images[plan["source"].to_numpy()[rows]])
+    source = to_tensor(store.images[plan["input_frame"].to_numpy()[rows]])
     aus = torch.from_numpy(store.table.intensities(AUS)[plan["target"].to_numpy()[rows]] / 5)
     with torch.no_grad():
         want = to_images(compose(source, *generator(source, aus)))
-    seen = store.images[plan["source"].to_numpy()[rows]].any(-1)
+    seen = store.images[plan["input_frame"].to_numpy()[rows]].any(-1)
     difference = made.images_at(rows).astype(int) - np.maximum(want, 1)
     assert abs(difference[seen]).max() <= 1  # a batch of another size may round the other way
     assert not made.images_at(rows)[~seen].any()
