@@ -2,6 +2,7 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -23,25 +24,18 @@ class FakeDataModule(CorpusDataModule):
         people: int = 6,
         frames: int = 10,
         holdout_fraction: float = 0.25,
-        augmentation: str = "none",
         batch_size: int = 4,
-        steps_per_epoch: int | None = None,
-        num_workers: int = 0,
-        seed: int = 0,
+        **options: Any,
     ) -> None:
         super().__init__(
-            root,
-            cache,
-            "similarity",
-            16,
-            AUS,
-            augmentation,
-            batch_size,
-            None,
-            steps_per_epoch,
-            num_workers,
-            0,
-            seed,
+            root=root,
+            cache=cache,
+            registration="similarity",
+            size=16,
+            aus=AUS,
+            prepare_workers=0,
+            batch_size=batch_size,
+            **options,
         )
         self.people, self.frames, self.holdout_fraction = people, frames, holdout_fraction
 
@@ -49,8 +43,11 @@ class FakeDataModule(CorpusDataModule):
     def notes(self):
         return {"people": self.people}
 
+    def _corpus(self) -> FakeCorpus:
+        return FakeCorpus(self.people, self.frames)
+
     def _prepare(self) -> Path:
-        return fake_store(self.cache, FakeCorpus(self.people, self.frames)).path
+        return fake_store(self.cache, self._corpus()).path
 
     def _split(self):
         frame = self.store.table.frame

@@ -1,22 +1,37 @@
-"""What every datamodule shares: loaders over whole-batch samplers and going on in the middle of an epoch."""
+"""What every datamodule shares: loaders over whole-batch samplers, and resuming in the middle of an epoch."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
 from typing import Any, ClassVar, Protocol
 
+import numpy as np
+import numpy.typing as npt
 import torch
 from lightning import LightningDataModule
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
-from aukit.datamodules.samplers import BatchSpec, StepSampler
+from aukit.datamodules.samplers import (
+    BalancedBatches,
+    BatchSpec,
+    EvaluationBatches,
+    Rows,
+    ShuffledBatches,
+    StepSampler,
+)
 
 Batch = dict[str, Any]
 
 
 class BatchDataset(Protocol):
-    """A map from a batch specification to a ready batch (a dict of tensors)."""
+    """A map from a batch specification to a ready batch (a dict of tensors).
+
+    Example:
+        >>> class NumbersDataset:
+        ...     def __getitem__(self, spec):
+        ...         return {"number": torch.from_numpy(spec.rows).float()}
+    """
 
     def __getitem__(self, spec: BatchSpec) -> Batch:
         """Build the batch."""
@@ -24,11 +39,11 @@ class BatchDataset(Protocol):
 
 
 class StepDataModule(LightningDataModule):
-    """Base of all datamodules: subclasses say which dataset and which sampler, this class does the rest.
+    """Base of all datamodules: subclasses provide datasets and samplers, this class the loaders.
 
     Subclasses implement `train_batches`, `val_batches`, `test_batches` (and `predict_batches` where wanted),
-    each returning a dataset that builds whole batches and a sampler of `BatchSpec`, or None for no such
-    stage. They provide `fingerprint`, `aus` and `store` after `prepare_data()` and `setup()`.
+    each returning a dataset that builds whole batches and a sampler of `BatchSpec`, or None where there is no
+    such stage. They provide `fingerprint`, `aus` and `store` after `prepare_data()` and `setup()`.
 
     Datasets return images as uint8 [B,3,H,W]; every uint8 4-D tensor of a batch becomes float32 in [0,1] on
     the device, so that a quarter of the bytes travel between processes and to the device.
@@ -36,19 +51,31 @@ class StepDataModule(LightningDataModule):
     Args:
         batch_size: frames per training batch and process.
         eval_batch_size: frames per evaluation batch and process; None for `batch_size`.
+        steps_per_epoch: batches per epoch; None for one pass over the training rows.
         num_workers: loader processes; 0 loads in the training process.
-        seed: seed of data order, augmentation and every other draw of the data side.
+        seed: seed of data order, augmentation and every other draw of the data side; no split depends on it.
+
+    Example:
+        >>> class Numbers(StepDataModule):
+        ...     def train_batches(self):
+        ...         return NumbersDataset(), self.shuffled_batches(np.arange(100))
     """
 
-    #: Constructor arguments that say where or how fast, not what: they are no part of a run's identity.
+    #: Constructor arguments that say where or how fast, not what: they do not enter a run's identity.
     location_arguments: ClassVar[tuple[str, ...]] = ("num_workers",)
 
     def __init__(
-        self, batch_size: int = 16, eval_batch_size: int | None = None, num_workers: int = 0, seed: int = 0
+        self,
+        batch_size: int = 16,
+        eval_batch_size: int | None = None,
+        steps_per_epoch: int | None = None,
+        num_workers: int = 0,
+        seed: int = 0,
     ) -> None:
         super().__init__()
         self.batch_size = batch_size
         self.eval_batch_size = eval_batch_size or batch_size
+        self.steps_per_epoch = steps_per_epoch
         self.num_workers = num_workers
         self.seed = seed
         self._resume = (0, 0)
@@ -90,7 +117,7 @@ class StepDataModule(LightningDataModule):
         return self.test_batches()
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Loader that begins where a resumed run stopped."""
+        """Loader that starts where a resumed run stopped."""
         dataset, sampler = self.train_batches()
         sampler.resume(*self._resume)
         return self._loader(dataset, sampler)
@@ -114,7 +141,7 @@ class StepDataModule(LightningDataModule):
         return {key: _as_float_image(value) for key, value in batch.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Epoch and batch at which a run loaded from this checkpoint goes on."""
+        """Epoch and batch at which a run loaded from this checkpoint continues."""
         if self.trainer is None:
             return {}
         loop = self.trainer.fit_loop
@@ -126,9 +153,25 @@ class StepDataModule(LightningDataModule):
         return {"epoch": epochs.started, "step": 0}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up the position of `state_dict()`."""
+        """Restore the position of `state_dict()`."""
         if state_dict:
             self._resume = (int(state_dict["epoch"]), int(state_dict["step"]))
+
+    def shuffled_batches(self, rows: Rows) -> ShuffledBatches:
+        """Sampler of training batches: `rows` in a new order each pass."""
+        return ShuffledBatches(
+            rows, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch
+        )
+
+    def balanced_batches(self, rows: Rows, occurrences: npt.NDArray[np.floating[Any]]) -> BalancedBatches:
+        """Sampler of training batches: `rows` drawn by `occurrences` [N,A], see `BalancedBatches`."""
+        return BalancedBatches(
+            rows, occurrences, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch
+        )
+
+    def evaluation_batches(self, rows: Rows) -> EvaluationBatches:
+        """Sampler of evaluation batches: each of `rows` once over all processes."""
+        return EvaluationBatches(rows, self.eval_batch_size, self.rank, self.world_size)
 
     def _evaluation_loader(self, batches: tuple[BatchDataset, Sampler[BatchSpec]] | None) -> Any:
         return [] if batches is None else self._loader(*batches)

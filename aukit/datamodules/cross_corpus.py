@@ -80,9 +80,9 @@ def check_corpora(source: CorpusDataModule, target: CorpusDataModule, aus: Seque
 class CrossCorpusDataModule(StepDataModule):
     """Training and validation people of one corpus, test people of another, over the AUs they share.
 
-    Batches are those of the two datamodules, whose `aus` become the shared ones. `store` is the tested
-    corpus', which test rows belong to; validation rows belong to `train.store`. Order, augmentation and
-    seed are `train`'s.
+    Batches are those of the two datamodules, whose `aus` become the shared ones. `store` is that of the
+    tested corpus, to which test rows belong; validation rows belong to `train.store`. Order, augmentation and
+    seed are those of `train`.
 
     Args:
         train: datamodule of the corpus that trains; its test people are not used.
@@ -91,6 +91,11 @@ class CrossCorpusDataModule(StepDataModule):
 
     Raises:
         ConfigError: see `shared_aus` and, from `setup()`, `check_corpora`.
+
+    Example:
+        >>> data = CrossCorpusDataModule(BP4DDataModule("BP4D"), DISFADataModule("DISFA"))
+        >>> data.aus
+        (1, 2, 4, 6, 12)
     """
 
     label = "occurrence"
@@ -98,7 +103,12 @@ class CrossCorpusDataModule(StepDataModule):
     def __init__(
         self, train: CorpusDataModule, test: CorpusDataModule, aus: Sequence[int] | None = None
     ) -> None:
-        super().__init__(train.batch_size, test.eval_batch_size, train.num_workers, train.seed)
+        super().__init__(
+            batch_size=train.batch_size,
+            eval_batch_size=test.eval_batch_size,
+            num_workers=train.num_workers,
+            seed=train.seed,
+        )
         self.train, self.test = train, test
         self._checked: dict[str, Any] | None = None
         self._shared = shared_aus(train, test, aus)

@@ -1,4 +1,4 @@
-"""Unlabelled faces: the pool of avatars that backbones are pre-trained on."""
+"""Unlabelled faces: the set of avatar faces on which backbones are pre-trained."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from aukit.datamodules.base import StepDataModule
 from aukit.datamodules.corpus import held_out_people
 from aukit.datamodules.dataset import images_to_tensor
 from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches
+from aukit.simulation import PretrainingFacesConfig, open_avatar_faces, write_avatar_faces
 
 _SHIFT = 2  # pixels of a crop of 64
 _COLOUR, _OFFSET = 0.15, 0.08
@@ -28,13 +29,13 @@ Images = npt.NDArray[np.uint8]
 class FacesDataset(Dataset[dict[str, Any]]):
     """Faces as a map from batch specifications to ``image`` and ``target`` uint8 [B,3,S,S].
 
-    With augmentation both are mirrored at random, moved by up to 2 of 64 pixels and changed in colour alike;
-    ``image`` alone is blurred and noisy besides, so that a network must not rely on how sharp renderings are.
+    Augmentation mirrors both at random, moves them by up to 2 of 64 pixels and changes their colours alike;
+    ``image`` alone is also blurred and noisy, so that a network cannot rely on how sharp renderings are.
     All of it is a function of the batch's specification.
 
     Args:
         images: uint8 [N,S,S,3].
-        augment: Whether to.
+        augment: Whether to augment.
     """
 
     def __init__(self, images: Images, augment: bool) -> None:
@@ -91,26 +92,29 @@ def _blur(images: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 class AvatarFacesDataModule(StepDataModule):
-    """The pool of unlabelled avatar faces (`aukit.simulation.images.pretraining_faces`); renders what is missing.
+    """Unlabelled avatar faces (`aukit.simulation.write_avatar_faces`); renders what is missing.
 
     Batches: ``image``, what a network sees, and ``target``, the same face without blur and noise, float32
     [B,3,S,S] in [0,1] on the device. No label is read. Validation faces are of held-out avatars.
 
     Args:
-        root: Folder of the pool; it is rendered there when it is missing or incomplete.
-        identities: Avatars in the pool.
+        root: Folder of the faces; they are rendered there when they are missing or incomplete.
+        identities: Avatars in the set.
         frames: Images of each.
         size: Side of the crops in pixels.
         basis: Face basis of the avatars.
         registration: How they are cropped: "ffhq" or "similarity".
         holdout_fraction: Share of the avatars held out.
         augment: Whether training faces are changed at random.
-        batch_size: Faces per training batch and process.
-        eval_batch_size: Faces per evaluation batch; None for `batch_size`.
-        steps_per_epoch: Batches per epoch; None for one pass over the training faces.
-        num_workers: Loader processes.
         prepare_workers: Processes that render.
-        seed: Seed of order and augmentation; the pool does not depend on it.
+        options: Further options: see `StepDataModule`; the faces do not depend on the seed.
+
+    Example:
+        >>> data = AvatarFacesDataModule("faces", identities=8, frames=4, size=32)
+        >>> data.prepare_data()  # renders 32 faces
+        >>> data.setup("fit")
+        >>> next(iter(data.train_dataloader()))["image"].shape
+        torch.Size([16, 3, 32, 32])
     """
 
     location_arguments: ClassVar[tuple[str, ...]] = ("root", "num_workers", "prepare_workers")
@@ -130,14 +134,10 @@ class AvatarFacesDataModule(StepDataModule):
         registration: Literal["ffhq", "similarity"] = "ffhq",
         holdout_fraction: float = 0.1,
         augment: bool = True,
-        batch_size: int = 16,
-        eval_batch_size: int | None = None,
-        steps_per_epoch: int | None = None,
-        num_workers: int = 0,
         prepare_workers: int = 2,
-        seed: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, num_workers, seed)
+        super().__init__(**options)
         self.root = Path(root)
         self.identities = identities
         self.frames = frames
@@ -146,24 +146,19 @@ class AvatarFacesDataModule(StepDataModule):
         self.registration: Literal["ffhq", "similarity"] = registration
         self.holdout_fraction = holdout_fraction
         self.augment = augment
-        self.steps_per_epoch = steps_per_epoch
         self.prepare_workers = prepare_workers
 
     def prepare_data(self) -> None:
         """Render the faces that are missing; see `write_avatar_faces` for the cost."""
-        from aukit.simulation.images.pretraining_faces import PretrainingFacesConfig, write_avatar_faces
-
-        recipe = PretrainingFacesConfig(
+        config = PretrainingFacesConfig(
             self.identities, self.frames, self.size, basis=self.basis, registration=self.registration
         )
-        write_avatar_faces(self.root, recipe, workers=self.prepare_workers)
+        write_avatar_faces(self.root, config, workers=self.prepare_workers)
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the pool and hold out avatars."""
+        """Open the set and hold out avatars."""
         if hasattr(self, "images"):
             return
-        from aukit.simulation.images.pretraining_faces import open_avatar_faces
-
         self.images, self.identities_of, recipe = open_avatar_faces(self.root)
         self._fingerprint = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
         held = np.isin(
@@ -173,19 +168,15 @@ class AvatarFacesDataModule(StepDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the recipe."""
+        """Hash of the configuration of the faces."""
         return self._fingerprint
 
     def train_batches(self) -> tuple[FacesDataset, ShuffledBatches]:
         """Faces of the training avatars, in a new order each pass."""
-        sampler = ShuffledBatches(
-            self.train_rows, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch
-        )
-        return FacesDataset(self.images, self.augment), sampler
+        return FacesDataset(self.images, self.augment), self.shuffled_batches(self.train_rows)
 
     def val_batches(self) -> tuple[FacesDataset, EvaluationBatches] | None:
         """Faces of the held-out avatars as they are."""
         if len(self.val_rows) == 0:
             return None
-        batches = EvaluationBatches(self.val_rows, self.eval_batch_size, self.rank, self.world_size)
-        return FacesDataset(self.images, False), batches
+        return FacesDataset(self.images, False), self.evaluation_batches(self.val_rows)

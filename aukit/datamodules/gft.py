@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 
 from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.samplers import Rows
-from aukit.store.build import prepare_release
+from aukit.datasets import GFT
 
 
 class GFTDataModule(CorpusDataModule):
@@ -20,83 +19,38 @@ class GFTDataModule(CorpusDataModule):
     FG 2017.
 
     Args:
-        root: folder of the release or of a stand-in.
-        cache: folder of prepared stores.
-        registration: "ffhq", "similarity" or "frontal3d".
-        size: side of the crops in pixels.
+        root: folder of the release or of a stand-in of it; None for the one that `AUKIT_GFT_ROOT` names.
         aus: action units, in the order of the label columns; these ten are those of BP4D → GFT.
         columns: map of the release's files and columns; None for `gft_columns.yaml` in the root.
-        augmentation: "none", "flip" or "photometric", in training.
-        batch_size: frames per training batch and process.
-        eval_batch_size: frames per evaluation batch and process; None for `batch_size`.
-        steps_per_epoch: batches per epoch; None for one pass over the training rows.
-        num_workers: loader processes.
-        prepare_workers: processes that decode and register when the store is built.
-        weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; None for the
-            library's own cache.
-        seed: seed of order and augmentation.
-        sampling: "shuffled", or "balanced" over action units that are present and absent, in training.
-        transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
+        options: further options: see `CorpusDataModule`.
+
+    Example:
+        >>> data = GFTDataModule("GFT", size=64)
+        >>> data.prepare_data()
+        >>> data.setup("fit")
+        >>> data.store.table.frame["person"].nunique()
+        96
     """
 
     label = "occurrence"
-    location_arguments = (*CorpusDataModule.location_arguments, "weights_dir", "columns")
+    location_arguments = (*CorpusDataModule.location_arguments, "columns")
+    root_variable = "AUKIT_GFT_ROOT"
 
     def __init__(
         self,
-        root: str,
-        cache: str = "lightning_logs/stores",
-        registration: Literal["ffhq", "similarity", "frontal3d"] = "ffhq",
-        size: int = 256,
+        root: str | None = None,
+        *,
         aus: Sequence[int] = (1, 2, 4, 6, 10, 12, 14, 15, 23, 24),
         columns: str | None = None,
-        augmentation: Literal["none", "flip", "photometric"] = "none",
-        batch_size: int = 16,
-        eval_batch_size: int | None = None,
-        steps_per_epoch: int | None = None,
-        num_workers: int = 0,
-        prepare_workers: int = 2,
-        weights_dir: str | None = None,
-        seed: int = 0,
-        sampling: Literal["shuffled", "balanced"] = "shuffled",
-        transform_size: int | None = None,
+        **options: Any,
     ) -> None:
-        super().__init__(
-            root,
-            cache,
-            registration,
-            size,
-            aus,
-            augmentation,
-            batch_size,
-            eval_batch_size,
-            steps_per_epoch,
-            num_workers,
-            prepare_workers,
-            seed,
-            sampling,
-        )
+        super().__init__(root=root, aus=aus, **options)
         self.columns = columns
-        self.weights_dir = weights_dir
-        self.transform_size = transform_size
 
-    def _prepare(self) -> Path:
-        from aukit.datasets import GFT  # decoders are needed here only, not where a store is opened
-
-        settings: dict[str, Any] = {}
-        if self.transform_size is not None:
-            settings["transform_size"] = self.transform_size
-        return prepare_release(
-            GFT(self.root, self.columns),
-            self.cache,
-            self.registration,
-            self.size,
-            self.weights_dir,
-            self.prepare_workers,
-            **settings,
-        ).path
+    def _corpus(self) -> GFT:
+        return GFT(self.root, self.columns)
 
     def _split(self) -> tuple[Rows, Rows, Rows]:
         partition = self.store.table.frame["partition"].to_numpy(dtype=str)
-        rows = [np.flatnonzero(partition == name) for name in ("train", "valid", "test")]
-        return rows[0], rows[1], rows[2]
+        train, val, test = (np.flatnonzero(partition == name) for name in ("train", "valid", "test"))
+        return train, val, test

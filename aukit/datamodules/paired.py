@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -16,14 +16,7 @@ from aukit.datamodules.base import StepDataModule
 from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.cross_corpus import check_corpora, combined_fingerprint, shared_aus
 from aukit.datamodules.dataset import StoreDataset, images_to_tensor
-from aukit.datamodules.samplers import (
-    BalancedBatches,
-    BatchSpec,
-    EvaluationBatches,
-    Rows,
-    ShuffledBatches,
-    StepSampler,
-)
+from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
 from aukit.datamodules.transforms import Augmentation
 from aukit.datasets.avatar_pairs import with_pair_ids
 from aukit.datasets.frame_table import GENDERS
@@ -148,21 +141,29 @@ class PairedDataModule(StepDataModule):
         aus: which of the action units that source and target share, in this order; None for all.
         augmentation: "none", "flip" or "photometric", in training.
         sampling: order of the real frames: "shuffled", or "balanced" over action units present and absent.
-        batch_size: triplets per training batch and process.
         target_batch_size: target frames per training batch and process; None for `batch_size`. Never more
             than there are.
-        eval_batch_size: frames per evaluation batch and process; None for `batch_size`.
-        steps_per_epoch: batches per epoch; None for one pass over the triplets.
-        num_workers: loader processes.
-        seed: seed of order and augmentation; splits and pairs do not depend on it.
+        options: further options: see `StepDataModule`; `batch_size` and `steps_per_epoch` count triplets.
 
     Raises:
         ConfigError: see `shared_aus` and, from `setup()`, `check_corpora`; renders and corpora have crops of
             another kind, no render belongs to a training frame, or nobody of the source is held out.
+
+    Example:
+        >>> options = {"registration": "similarity", "size": 64}
+        >>> data = PairedDataModule(
+        ...     source=BP4DDataModule("BP4D", **options),
+        ...     target=DISFADataModule("DISFA", **options),
+        ...     avatars=AvatarPairsDataModule("pairs", **options),
+        ...     batch_size=32,
+        ... )
+        >>> data.prepare_data()
+        >>> data.setup("fit")
+        >>> sorted(next(iter(data.train_dataloader())))
+        ['female', 'gender', 'male', 'occurrences', 'real', 'rows', 'target', 'target_rows']
     """
 
     label = "occurrence"
-    location_arguments: ClassVar[tuple[str, ...]] = ("num_workers",)
 
     def __init__(
         self,
@@ -176,16 +177,12 @@ class PairedDataModule(StepDataModule):
         aus: Sequence[int] | None = None,
         augmentation: Literal["none", "flip", "photometric"] = "none",
         sampling: Literal["shuffled", "balanced"] = "shuffled",
-        batch_size: int = 32,
         target_batch_size: int | None = None,
-        eval_batch_size: int | None = None,
-        steps_per_epoch: int | None = None,
-        num_workers: int = 0,
-        seed: int = 0,
+        **options: Any,
     ) -> None:
         if avatars is None and pairs != "none":
             raise ConfigError(f"data.pairs={pairs} needs data.avatars, the folder of renders; or pairs=none")
-        super().__init__(batch_size, eval_batch_size, num_workers, seed)
+        super().__init__(**options)
         self.source, self.target, self.avatars = source, target, avatars
         self.pairs = pairs
         self.transductive = transductive
@@ -194,8 +191,7 @@ class PairedDataModule(StepDataModule):
         self.aus = shared_aus(source, target, aus)
         self.augmentation = augmentation
         self.sampling = sampling
-        self.target_batch_size = target_batch_size or batch_size
-        self.steps_per_epoch = steps_per_epoch
+        self.target_batch_size = target_batch_size or self.batch_size
         self._notes: dict[str, Any] = {}
         self._triplets: dict[str, Rows] = {}
 
@@ -262,27 +258,29 @@ class PairedDataModule(StepDataModule):
         wanted = {name: self._triplets[name] for name in (REAL, *STREAMS[self.pairs])}
         dataset = PairedDataset(stores, wanted, self.aus, Augmentation.build(self.augmentation))
         triplets = np.arange(len(dataset), dtype=np.int64)
-        where = (self.rank, self.world_size)
-        real: StepSampler
-        if self.sampling == "balanced":
-            real = BalancedBatches(
-                triplets, dataset.occurrences, self.batch_size, self.seed, *where, self.steps_per_epoch
-            )
-        else:
-            real = ShuffledBatches(triplets, self.batch_size, self.seed, *where, self.steps_per_epoch)
+        real: StepSampler = (
+            self.balanced_batches(triplets, dataset.occurrences)
+            if self.sampling == "balanced"
+            else self.shuffled_batches(triplets)
+        )
         # Another seed: the streams must not walk in step where the corpora are of one size.
         target = ShuffledBatches(
-            self.target_rows, self.target_batch_size, self.seed + 7919, *where, real.steps_per_epoch
+            self.target_rows,
+            self.target_batch_size,
+            self.seed + 7919,
+            self.rank,
+            self.world_size,
+            real.steps_per_epoch,
         )
         return dataset, PairedBatches(real, target)
 
     def val_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
         """Held-out training people of the source, real frames, with labels."""
-        return StoreDataset(self.source.store, self.aus), self._once(self.source.val_rows)
+        return StoreDataset(self.source.store, self.aus), self.evaluation_batches(self.source.val_rows)
 
     def unlabelled_batches(self) -> tuple[UnlabelledDataset, EvaluationBatches]:
         """Frames of `unlabelled_rows`, each once, without labels."""
-        return UnlabelledDataset(self.target.store), self._once(self.unlabelled_rows)
+        return UnlabelledDataset(self.target.store), self.evaluation_batches(self.unlabelled_rows)
 
     def val_dataloader(self) -> Any:
         """Loaders of `val_batches`, `unlabelled_batches` and, for an oracle, the target's test people."""
@@ -297,10 +295,7 @@ class PairedDataModule(StepDataModule):
         return self._labelled(data) if len(data.test_rows) else None
 
     def _labelled(self, data: CorpusDataModule) -> tuple[StoreDataset, EvaluationBatches]:
-        return StoreDataset(data.store, self.aus), self._once(data.test_rows)
-
-    def _once(self, rows: Rows) -> EvaluationBatches:
-        return EvaluationBatches(rows, self.eval_batch_size, self.rank, self.world_size)
+        return StoreDataset(data.store, self.aus), self.evaluation_batches(data.test_rows)
 
     def _corpora(self) -> list[CorpusDataModule]:
         return [self.source, self.target, *([self.avatars] if self.avatars is not None else [])]

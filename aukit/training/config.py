@@ -14,12 +14,13 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import inspect
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from jsonargparse import ArgumentParser
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
@@ -203,26 +204,24 @@ def _check_classes(value: Any, origin: str, at: str) -> None:
         except AukitError as error:
             raise ConfigError(f"{origin}: {at}: {error}") from error
         arguments = value.get("init_args") or {}
-        if known is not None:
-            _check_names(arguments, known, origin, at, value["class_path"].rpartition(".")[2])
+        _check_names(arguments, known, origin, at, value["class_path"].rpartition(".")[2])
         value = arguments
     for key, inner in value.items():
         _check_classes(inner, origin, f"{at}.{key}")
 
 
-def _arguments(cls: type) -> set[str] | None:
-    """Names of the constructor's arguments; None if it takes any."""
-    parameters = inspect.signature(cls).parameters.values()
-    if any(p.kind is p.VAR_KEYWORD for p in parameters):
-        return None
-    return {p.name for p in parameters}
+@cache
+def _arguments(cls: type) -> frozenset[str]:
+    """Names of the constructor's arguments, with those that `**options` passes on to base classes."""
+    added = ArgumentParser().add_class_arguments(cls, fail_untyped=False)
+    return frozenset(name.partition(".")[0] for name in added)
 
 
 def _check_names(
-    value: Mapping[str, Any], known: set[str] | None, origin: str, at: str, owner: str | None = None
+    value: Mapping[str, Any], known: Collection[str], origin: str, at: str, owner: str | None = None
 ) -> None:
     for key in value:
-        if known is not None and key not in known:
+        if key not in known:
             name = f"{at}.{key}" if at else str(key)
             of = f" ({owner} has no such argument)" if owner else ""
             raise ConfigError(f"{origin}: unknown key {name!r}{of}{_suggest(str(key), known)}")

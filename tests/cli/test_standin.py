@@ -23,7 +23,12 @@ def folder(tmp_path_factory):
 
 def _data(folder, **options):
     module = FERA2017DataModule(
-        str(folder / "fera"), str(folder / "stores"), size=48, prepare_workers=0, batch_size=4, **options
+        str(folder / "fera"),
+        cache=str(folder / "stores"),
+        size=48,
+        prepare_workers=0,
+        batch_size=4,
+        **options,
     )
     module.prepare_data()
     module.setup()

@@ -37,7 +37,12 @@ def release(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def module(release: Path, **options: object) -> BP4DDataModule:
     data = BP4DDataModule(
-        str(release), str(release.parent / "stores"), size=32, prepare_workers=0, batch_size=4, **options
+        str(release),
+        cache=str(release.parent / "stores"),
+        size=32,
+        prepare_workers=0,
+        batch_size=4,
+        **options,
     )
     data.prepare_data()
     data.setup()
@@ -137,8 +142,8 @@ def test_fg_net_s_lists_as_they_are(tmp_path: Path) -> None:
         data = FGNetListsDataModule(
             str(root),
             "bp4d",
-            BP4D_AUS,
-            str(tmp_path),
+            aus=BP4D_AUS,
+            cache=str(tmp_path),
             size=32,
             prepare_workers=0,
             selection="oracle",

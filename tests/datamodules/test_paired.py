@@ -111,7 +111,7 @@ class People(CorpusDataModule):
     def __init__(
         self, folder: str, corpus: Any, aus: tuple[int, ...] = AUS, holdout: float = 0.25, **options: Any
     ) -> None:
-        super().__init__(folder, folder, size=SIZE, aus=aus, **options)
+        super().__init__(root=folder, cache=folder, size=SIZE, aus=aus, **options)
         self.folder, self.corpus, self.holdout = Path(folder), corpus, holdout
 
     def _prepare(self) -> Path:

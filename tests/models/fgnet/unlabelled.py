@@ -11,11 +11,9 @@ from tests import trainers
 class Unlabelled(AvatarFacesDataModule):
     """Smooth random pictures of `identities` people; nothing is rendered."""
 
-    def __init__(
-        self, identities: int = 8, frames: int = 8, batch_size: int = 4, steps_per_epoch: int | None = None
-    ) -> None:
+    def __init__(self, identities: int = 8, frames: int = 8, batch_size: int = 4, **options) -> None:
         super().__init__(
-            "nowhere", identities, frames, 32, batch_size=batch_size, steps_per_epoch=steps_per_epoch
+            root="nowhere", identities=identities, frames=frames, size=32, batch_size=batch_size, **options
         )
 
     def prepare_data(self):

@@ -62,7 +62,7 @@ class FakePairs(StepDataModule):
         steps_per_epoch: int = 3,
         seed: int = 0,
     ) -> None:
-        super().__init__(batch_size, 8, 0, seed)
+        super().__init__(batch_size=batch_size, eval_batch_size=8, seed=seed)
         self.cache, self.streams, self.oracle = cache, streams, oracle
         self.target_batch_size, self.steps_per_epoch = target_batch_size, steps_per_epoch
 

@@ -294,7 +294,7 @@ def test_from_the_command_line_to_batches(
     words = ["prepare", "bp4d", "--root", str(bp4d.root), "--out", str(tmp_path), "--workers", "0"]
     assert main([*words, "--registration", "ffhq", "--size", "32"]) == 0
     assert "crops of 32 x 32 (ffhq)" in capsys.readouterr().out
-    data = BP4DDataModule(str(bp4d.root), str(tmp_path), size=32, fold=2, selection="oracle")
+    data = BP4DDataModule(str(bp4d.root), cache=str(tmp_path), size=32, fold=2, selection="oracle")
     data.prepare_data()
     data.setup()
     assert set(data.store.table.frame["subject"].iloc[data.test_rows]) <= set(FOLD_SPLITS["bp4d"]["P3"])

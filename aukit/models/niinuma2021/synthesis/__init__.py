@@ -1,6 +1,11 @@
 """Expression synthesis and semantic resampling (Niinuma et al., WACV 2021)."""
 
-from aukit.models.niinuma2021.synthesis.data import PairBatches, PairDataset, SynthesisDataModule
+from aukit.models.niinuma2021.synthesis.data import (
+    PairBatches,
+    PairDataset,
+    PairSampling,
+    SynthesisDataModule,
+)
 from aukit.models.niinuma2021.synthesis.module import SynthesizerModule
 from aukit.models.niinuma2021.synthesis.networks import ExpressionDiscriminator, ExpressionGenerator, compose
 from aukit.models.niinuma2021.synthesis.resampling import real_resampling, semantic_resampling
@@ -11,6 +16,7 @@ __all__ = [
     "ExpressionGenerator",
     "PairBatches",
     "PairDataset",
+    "PairSampling",
     "SynthesisDataModule",
     "SynthesizerModule",
     "compose",

@@ -1,26 +1,51 @@
-"""Pairs of frames for expression synthesis: a source face and the expression that it shall wear."""
+"""Pairs of frames for expression synthesis: an input face and the expression that it is given."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset, Sampler
 
-from aukit.datamodules.base import StepDataModule
 from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.dataset import StoreDataset, images_to_tensor
 from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
 from aukit.errors import ConfigError
+from aukit.models.niinuma2021.data import CorpusFramesDataModule
 from aukit.models.niinuma2021.synthesis.schedule import steps_of
 from aukit.store.store import PreparedStore
 
-__all__ = ["PairBatches", "PairDataset", "SynthesisDataModule"]
+__all__ = ["PairBatches", "PairDataset", "PairSampling", "SynthesisDataModule"]
 
 Vectors = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class PairSampling:
+    """How the pairs of a batch are drawn; the defaults are the paper's.
+
+    Attributes:
+        same_person_share: Share of each batch that is paired within the person; 0 for by chance only.
+        warmup_steps: First steps of the run in which every pair is of the same person.
+        target_weight: w in the probability of a target, proportional to 1 + w·Σ y/5; 0 is uniform.
+        target_noise: Half width of the uniform noise on target vectors of other people.
+        candidates: Targets drawn for each pair of one person, of which the one whose labels differ most from
+            the source's is taken.
+
+    Example:
+        >>> PairSampling(same_person_share=0.67, candidates=8).warmup_steps
+        0
+    """
+
+    same_person_share: float = 0.0
+    warmup_steps: int = 0
+    target_weight: float = 0.0
+    target_noise: float = 0.1
+    candidates: int = 1
 
 
 class PairBatches(StepSampler):
@@ -33,20 +58,20 @@ class PairBatches(StepSampler):
         rows: ``[N]`` rows of the store, all coded for every action unit.
         vectors: ``[N,A]`` their intensities / 5.
         persons: ``[N]`` their people.
-        recordings: ``[N]`` their recordings, for same-person pairs within one recording; None to pair all
-            frames of a person.
         batch_size: Pairs per batch and process.
         seed: Seed of all draws.
+        recordings: ``[N]`` their recordings, for same-person pairs within one recording; None to pair all
+            frames of a person.
         rank: Rank of this process.
         world_size: Number of processes.
         steps_per_epoch: Batches per epoch; None for one pass over the rows.
-        same_person_share: Share of each batch that is paired within the person; 0 in the paper's settings.
-        warmup_steps: First steps of the run in which every pair is of the same person.
-        target_weight: w in the probability of a target, proportional to 1 + w·Σ y/5; 0 = uniform, as in the
-            paper.
-        target_noise: Half width of the uniform noise on target vectors of other people.
-        candidates: Targets drawn for each pair of one person, of which the one whose labels differ most from
-            the source's is taken; 1 in the paper.
+        sampling: How pairs are drawn.
+
+    Example:
+        >>> rows, persons = np.arange(4), np.array(["a", "a", "b", "b"], dtype=object)
+        >>> pairs = PairBatches(rows, np.zeros((4, 3), np.float32), persons, batch_size=2, seed=0)
+        >>> pairs.batch(epoch=0, step=0).extra["target"].shape
+        (2,)
     """
 
     def __init__(
@@ -56,15 +81,11 @@ class PairBatches(StepSampler):
         persons: npt.NDArray[np.object_],
         batch_size: int,
         seed: int,
+        recordings: npt.NDArray[np.object_] | None = None,
         rank: int = 0,
         world_size: int = 1,
         steps_per_epoch: int | None = None,
-        same_person_share: float = 0.0,
-        warmup_steps: int = 0,
-        target_weight: float = 0.0,
-        target_noise: float = 0.1,
-        candidates: int = 1,
-        recordings: npt.NDArray[np.object_] | None = None,
+        sampling: PairSampling = PairSampling(),
     ) -> None:
         people = np.unique(persons.astype(str), return_inverse=True)[1]
         pools = people if recordings is None else np.unique(recordings.astype(str), return_inverse=True)[1]
@@ -73,12 +94,9 @@ class PairBatches(StepSampler):
         self.rows, self.vectors, self.codes = np.asarray(rows)[order], vectors[order], people[order]
         self._pools = pools[order]
         self._bounds = np.searchsorted(self._pools, np.arange(pools.max(initial=-1) + 2))
-        weights = 1 + target_weight * self.vectors.sum(axis=1, dtype=np.float64)
+        weights = 1 + sampling.target_weight * self.vectors.sum(axis=1, dtype=np.float64)
         self._cumulated = np.concatenate([[0.0], np.cumsum(weights)])
-        self.same_person_share = same_person_share
-        self.warmup_steps = warmup_steps
-        self.target_noise = target_noise
-        self.candidates = candidates
+        self.sampling = sampling
         self._sources = ShuffledBatches(
             np.arange(len(self.rows)), batch_size, seed, rank, world_size, steps_per_epoch
         )
@@ -94,19 +112,20 @@ class PairBatches(StepSampler):
         spec = self._sources.batch(epoch, step)
         rng, count = spec.rng(1), len(spec.rows)
         now = epoch * self.steps_per_epoch + step
-        share = 1.0 if now < self.warmup_steps else self.same_person_share
+        how = self.sampling
+        share = 1.0 if now < how.warmup_steps else how.same_person_share
         paired = np.arange(count) < round(share * count)
         pool = self._pools[spec.rows]
         first = np.where(paired, self._bounds[pool], 0)
         end = np.where(paired, self._bounds[pool + 1], len(self.rows))
         low, high = self._cumulated[first], self._cumulated[end]
-        places = low + rng.random((self.candidates, count)) * (high - low)
+        places = low + rng.random((how.candidates, count)) * (high - low)
         drawn = np.minimum(np.searchsorted(self._cumulated, places, side="right") - 1, end - 1)
         change = np.abs(self.vectors[drawn] - self.vectors[spec.rows]).sum(axis=2)
         best = np.where(paired, change.argmax(axis=0), 0)
         target = drawn[best, np.arange(count)]
         same = self.codes[target] == self.codes[spec.rows]
-        noise = rng.uniform(-self.target_noise, self.target_noise, (count, self.vectors.shape[1]))
+        noise = rng.uniform(-how.target_noise, how.target_noise, (count, self.vectors.shape[1]))
         flips = rng.random((2, count)) < 0.5
         extra = {
             "target": self.rows[target],
@@ -121,7 +140,13 @@ class PairBatches(StepSampler):
 
 
 class PairDataset(Dataset[dict[str, Any]]):
-    """Reads the images of the pairs that `PairBatches` drew: ``dataset[spec]`` is a ready batch."""
+    """Reads the images of the pairs that `PairBatches` drew: ``dataset[spec]`` is a ready batch.
+
+    Example:
+        >>> batch = PairDataset(store)[pairs.batch(epoch=0, step=0)]
+        >>> batch["source"].shape, batch["source"].dtype
+        (torch.Size([2, 3, 64, 64]), torch.uint8)
+    """
 
     def __init__(self, store: PreparedStore) -> None:
         self.store = store
@@ -157,7 +182,7 @@ class FixedBatches(Sampler[BatchSpec]):
         return self.steps
 
 
-class SynthesisDataModule(StepDataModule):
+class SynthesisDataModule(CorpusFramesDataModule):
     """Pairs of frames of one corpus; defaults are those of the code the paper builds on.
 
     Batches: ``source``, ``target`` float32 ``[B,3,S,S]`` in [0,1] once on the device; ``source_aus``,
@@ -166,8 +191,6 @@ class SynthesisDataModule(StepDataModule):
 
     Args:
         corpus: Datamodule of the corpus; gives store, split and action units.
-        batch_size: Pairs per batch and process.
-        steps_per_epoch: Batches per epoch; None for one pass over the training frames.
         same_person_share: Share of each batch paired within the person; 0 = by chance only, as in the paper.
         same_recording: Pair within one recording of the person, with the same light and camera; off in the
             paper.
@@ -177,19 +200,21 @@ class SynthesisDataModule(StepDataModule):
         candidates: Targets drawn for each pair of one person, of which the one whose labels differ most from
             the source's is taken; 1 in the paper.
         val_pairs: Fixed pairs per validation, half of them of the same person.
-        eval_batch_size: Frames per test batch; None for `batch_size`.
-        num_workers: Loader processes.
+        options: Further options: see `StepDataModule`; `batch_size` counts pairs, and the seed is the
+            corpus's.
 
-    The seed of all draws is the corpus's.
+    Example:
+        >>> corpus = FERA2017DataModule("FERA2017", validation="valid", size=64)
+        >>> data = SynthesisDataModule(corpus, batch_size=25)
+        >>> data.prepare_data()
+        >>> data.setup("fit")
+        >>> next(iter(data.train_dataloader()))["target_aus"].shape
+        torch.Size([25, 7])
     """
-
-    location_arguments: ClassVar[tuple[str, ...]] = ("num_workers",)
 
     def __init__(
         self,
         corpus: CorpusDataModule,
-        batch_size: int = 25,
-        steps_per_epoch: int | None = None,
         same_person_share: float = 0.0,
         warmup_share: float = 0.0,
         target_weight: float = 0.0,
@@ -197,13 +222,9 @@ class SynthesisDataModule(StepDataModule):
         val_pairs: int = 256,
         same_recording: bool = False,
         candidates: int = 1,
-        eval_batch_size: int | None = None,
-        num_workers: int = 0,
+        **options: Any,
     ) -> None:
-        super().__init__(batch_size, eval_batch_size, num_workers, corpus.seed)
-        self.corpus = corpus
-        self.aus = corpus.aus
-        self.steps_per_epoch = steps_per_epoch
+        super().__init__(corpus=corpus, **options)
         self.same_person_share = same_person_share
         self.warmup_share = warmup_share
         self.target_weight = target_weight
@@ -212,52 +233,43 @@ class SynthesisDataModule(StepDataModule):
         self.same_recording = same_recording
         self.candidates = candidates
 
-    @property
-    def fingerprint(self) -> str:
-        """The corpus's fingerprint."""
-        return self.corpus.fingerprint
-
-    def prepare_data(self) -> None:
-        """Prepare the corpus."""
-        self.corpus.prepare_data()
-
-    def setup(self, stage: str | None = None) -> None:
-        """Open the corpus's store."""
-        self.corpus.trainer = self.trainer
-        self.corpus.setup(stage)
-        self.store = self.corpus.store
-
     def train_batches(self) -> tuple[PairDataset, PairBatches]:
         """Pairs of training people."""
+        sampling = PairSampling(
+            self.same_person_share,
+            target_weight=self.target_weight,
+            target_noise=self.target_noise,
+            candidates=self.candidates,
+        )
         pairs = self._pairs(
             self.corpus.train_rows,
             self.seed,
+            sampling,
             rank=self.rank,
             world_size=self.world_size,
             steps_per_epoch=self.steps_per_epoch,
-            same_person_share=self.same_person_share,
-            target_noise=self.target_noise,
         )
         if self.trainer is not None and self.warmup_share:
             if not self.trainer.max_epochs or self.trainer.max_epochs < 0:
                 raise ConfigError("a warm-up is a share of the run: set trainer.max_epochs")
-            pairs.warmup_steps = steps_of(self.warmup_share, self.trainer.max_epochs * pairs.steps_per_epoch)
+            steps = self.trainer.max_epochs * pairs.steps_per_epoch
+            pairs.sampling = replace(sampling, warmup_steps=steps_of(self.warmup_share, steps))
         return PairDataset(self.store), pairs
 
     def val_batches(self) -> tuple[PairDataset, FixedBatches] | None:
         """The fixed pairs of validation people, without noise."""
         if not len(self._complete(self.corpus.val_rows)) or not self.val_pairs:
             return None
-        pairs = self._pairs(self.corpus.val_rows, self.seed + 1, same_person_share=0.5, target_noise=0.0)
+        sampling = PairSampling(
+            0.5, target_weight=self.target_weight, target_noise=0.0, candidates=self.candidates
+        )
+        pairs = self._pairs(self.corpus.val_rows, self.seed + 1, sampling)
         return PairDataset(self.store), FixedBatches(pairs, -(-self.val_pairs // pairs._sources.batch_size))
 
     def test_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
         """The corpus's test frames, for the discriminator as a reader of real frames."""
         rows = self.corpus.test_rows
-        if not len(rows):
-            return None
-        batches = EvaluationBatches(rows, self.eval_batch_size, self.rank, self.world_size)
-        return self.corpus.dataset(), batches
+        return (self.corpus.dataset(), self.evaluation_batches(rows)) if len(rows) else None
 
     def sample_frames(self, count: int) -> tuple[npt.NDArray[np.uint8], Vectors]:
         """Draw real training frames and their vectors, expressive ones more often (weight 1 + 3·Σ y/5).
@@ -277,7 +289,7 @@ class SynthesisDataModule(StepDataModule):
     def _complete(self, rows: Rows) -> Rows:
         return rows[np.isfinite(self.store.table.intensities(self.aus)[rows]).all(axis=1)]
 
-    def _pairs(self, rows: Rows, seed: int, **options: Any) -> PairBatches:
+    def _pairs(self, rows: Rows, seed: int, sampling: PairSampling, **where: Any) -> PairBatches:
         rows = self._complete(rows)
         if not len(rows):
             raise ConfigError(f"no frame is coded for every action unit of {tuple(self.aus)}")
@@ -289,8 +301,7 @@ class SynthesisDataModule(StepDataModule):
             frame["person"].to_numpy(),
             self.batch_size,
             seed,
-            target_weight=self.target_weight,
-            candidates=self.candidates,
-            recordings=frame["video"].to_numpy() if self.same_recording else None,
-            **options,
+            frame["video"].to_numpy() if self.same_recording else None,
+            sampling=sampling,
+            **where,
         )

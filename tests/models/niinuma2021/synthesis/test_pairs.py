@@ -1,17 +1,19 @@
 import numpy as np
 import pytest
 
-from aukit.models.niinuma2021.synthesis import PairBatches, PairDataset, SynthesisDataModule
+from aukit.models.niinuma2021.synthesis import PairBatches, PairDataset, PairSampling, SynthesisDataModule
 from tests.fake_training import FakeDataModule
 from tests.fakes import fake_store
 
 
-def pairs(count=300, people=6, **options):
+def pairs(count=300, people=6, steps_per_epoch=None, **sampling):
     rng = np.random.default_rng(0)
     persons = rng.permutation(np.repeat([f"F/{p}" for p in range(people)], count // people)).astype(object)
     vectors = (rng.integers(0, 6, (count, 3)) / 5).astype(np.float32)
     rows = np.arange(count) * 3
-    batches = PairBatches(rows, vectors, persons, 12, seed=1, **options)
+    batches = PairBatches(
+        rows, vectors, persons, 12, 1, steps_per_epoch=steps_per_epoch, sampling=PairSampling(**sampling)
+    )
     return (
         batches,
         dict(zip(rows.tolist(), persons, strict=True)),
@@ -40,8 +42,8 @@ def test_pairs_stay_within_one_recording_where_that_is_asked_for():
         person.astype(object),
         10,
         0,
-        same_person_share=0.6,
-        recordings=recording.astype(object),
+        recording.astype(object),
+        sampling=PairSampling(same_person_share=0.6),
     )
     for step in range(8):
         spec = batches.batch(0, step)

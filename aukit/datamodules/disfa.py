@@ -1,0 +1,49 @@
+"""DISFA as a datamodule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+from aukit.datamodules.folds import FoldDataModule
+from aukit.datasets import DISFA
+
+
+class DISFADataModule(FoldDataModule):
+    """DISFA, one of the three published folds: 18 people to train on, 9 to test on.
+
+    Citation: Mavadati et al., "DISFA: A Spontaneous Facial Action Intensity Database", IEEE Transactions on
+    Affective Computing 4(2), 2013.
+
+    Args:
+        root: folder of the release or of a stand-in of it; None for the one that `AUKIT_DISFA_ROOT` names.
+        aus: action units, in the order of the label columns.
+        camera: "left" or "right".
+        threshold: least intensity that counts as present; 2 is the field's convention.
+        options: further options: see `FoldDataModule` and `CorpusDataModule`.
+
+    Example:
+        >>> data = DISFADataModule("DISFA", fold=2, camera="right", registration="similarity")
+        >>> data.prepare_data()
+        >>> data.setup("fit")
+        >>> next(iter(data.test_dataloader()))["occurrences"].shape
+        torch.Size([16, 8])
+    """
+
+    root_variable = "AUKIT_DISFA_ROOT"
+
+    def __init__(
+        self,
+        root: str | None = None,
+        *,
+        aus: Sequence[int] = (1, 2, 4, 6, 9, 12, 25, 26),
+        camera: Literal["left", "right"] = "left",
+        threshold: int = 2,
+        **options: Any,
+    ) -> None:
+        super().__init__(root=root, aus=aus, **options)
+        self.camera: Literal["left", "right"] = camera
+        self.threshold = threshold
+
+    def _corpus(self) -> DISFA:
+        return DISFA(self.root, self.camera, self.threshold)

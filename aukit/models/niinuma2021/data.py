@@ -1,0 +1,39 @@
+"""What the datamodules of synthesis and intensity share: batches of their own from one corpus."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from aukit.datamodules import CorpusDataModule, StepDataModule
+from aukit.store import PreparedStore
+
+
+class CorpusFramesDataModule(StepDataModule):
+    """Base of datamodules that build other batches from a corpus; the seed of all draws is the corpus's.
+
+    Args:
+        corpus: Datamodule of the corpus; gives store, split and action units.
+        options: Further options: see `StepDataModule`.
+    """
+
+    store: PreparedStore
+
+    def __init__(self, corpus: CorpusDataModule, **options: Any) -> None:
+        super().__init__(seed=corpus.seed, **options)
+        self.corpus = corpus
+        self.aus = corpus.aus
+
+    @property
+    def fingerprint(self) -> str:
+        """The corpus's fingerprint."""
+        return self.corpus.fingerprint
+
+    def prepare_data(self) -> None:
+        """Prepare the corpus."""
+        self.corpus.prepare_data()
+
+    def setup(self, stage: str | None = None) -> None:
+        """Open the corpus's store."""
+        self.corpus.trainer = self.trainer
+        self.corpus.setup(stage)
+        self.store = self.corpus.store
