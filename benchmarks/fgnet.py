@@ -111,12 +111,14 @@ def plain(network: FGNet) -> FGNet:
 
 
 def main() -> None:
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--batch", type=int, default=1)
-    words.add_argument("--rounds", type=int, default=3)
-    words.add_argument("--bf16", action="store_true", help="ours under bfloat16 autocast as well")
-    words.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
-    options = words.parse_args()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--batch", type=int, default=1)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--bf16", action="store_true", help="ours under bfloat16 autocast as well")
+    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    options = parser.parse_args()
     device = torch.device(options.device)
     torch.manual_seed(0)
     network = plain(FGNet()).eval().to(device)

@@ -195,7 +195,7 @@ def _card(report: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def main(arguments: Sequence[str] | None = None) -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Print the figures of shipped or other weights of the small network."""
     from aukit.simulation.images.pretraining_faces import FACES, open_avatar_faces
 
@@ -205,20 +205,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--holdout-fraction", type=float, default=0.1, help="as in training")
     parser.add_argument("--picture", type=Path)
     parser.add_argument("--store", type=Path, help="prepared store of a corpus, to probe its people")
-    words = parser.parse_args(arguments)
-    network = Inverter(**MINI_NETWORK, weights=[words.weights]).eval()
-    images, identities, _ = open_avatar_faces(words.faces)
+    arguments = parser.parse_args(argv)
+    network = Inverter(**MINI_NETWORK, weights=[arguments.weights]).eval()
+    images, identities, _ = open_avatar_faces(arguments.faces)
     columns = [f"AU{au:02d}" for au in PROBED]
-    activations = pd.read_parquet(words.faces / FACES, columns=columns).to_numpy(np.float32)
-    held = np.isin(identities, held_out_people(identities.tolist(), words.holdout_fraction))
+    activations = pd.read_parquet(arguments.faces / FACES, columns=columns).to_numpy(np.float32)
+    held = np.isin(identities, held_out_people(identities.tolist(), arguments.holdout_fraction))
     known, fresh = np.flatnonzero(~held), np.flatnonzero(held)
     print(
         _card(inversion_report(network, images[known], activations[known], images[fresh], activations[fresh]))
     )
-    if words.store:
-        read = people_probe(network, PreparedStore.open(words.store))
-        print("\nPeople of", words.store.name, *(f"{k}: {np.nanmean(v):.3f}" for k, v in read.items()))
-    if words.picture:
+    if arguments.store:
+        read = people_probe(network, PreparedStore.open(arguments.store))
+        print("\nPeople of", arguments.store.name, *(f"{k}: {np.nanmean(v):.3f}" for k, v in read.items()))
+    if arguments.picture:
         # Of each held-out avatar the image with the widest open mouth, and its neighbour.
         mouths = activations[fresh][:, [PROBED.index(25), PROBED.index(26)]].sum(1)
         shown = [
@@ -226,7 +226,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             for person in dict.fromkeys(identities[fresh])
             for row in fresh[identities[fresh] == person][_widest(mouths[identities[fresh] == person])]
         ]
-        with atomic_path(words.picture) as temporary:
+        with atomic_path(arguments.picture) as temporary:
             Image.fromarray(reconstruction_picture(network, images[shown[:12]])).save(temporary)
 
 

@@ -42,11 +42,13 @@ def rate(
 
 def main() -> None:
     """Print frames per second of the store, PNG and JPEG, and the ratios."""
-    words = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    words.add_argument("--size", type=int, default=224)
-    words.add_argument("--frames", type=int, default=2000)
-    words.add_argument("--batch", type=int, default=64)
-    options = words.parse_args()
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--size", type=int, default=224)
+    parser.add_argument("--frames", type=int, default=2000)
+    parser.add_argument("--batch", type=int, default=64)
+    options = parser.parse_args()
     cv2.setNumThreads(1)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)

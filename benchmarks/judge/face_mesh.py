@@ -111,14 +111,14 @@ def main() -> None:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--coarse", action="store_true", help="without the stage that refines eyes and lips")
     parser.add_argument("--json", type=Path, help="also write the figures there")
-    words = parser.parse_args()
-    figures = {str(folder): judge(folder, words.coarse) for folder in words.folders}
+    arguments = parser.parse_args()
+    figures = {str(folder): judge(folder, arguments.coarse) for folder in arguments.folders}
     for folder, values in figures.items():
         print(folder)
         for name, value in values.items():
             print(f"  {name:36} {value:.3f}" if isinstance(value, float) else f"  {name:36} {value}")
-    if words.json:
-        words.json.write_text(json.dumps(figures, indent=1) + "\n")
+    if arguments.json:
+        arguments.json.write_text(json.dumps(figures, indent=1) + "\n")
 
 
 if __name__ == "__main__":

@@ -169,11 +169,17 @@ def main() -> None:
     parser.add_argument("--identities", type=int)
     parser.add_argument("--frames", type=int, default=20)
     parser.add_argument("--passes", type=int, default=24)
-    words = parser.parse_args()
-    if words.task == "aus":
-        read_aus(words.basis, words.workers, words.identities or 1000, words.frames, words.passes)
+    arguments = parser.parse_args()
+    if arguments.task == "aus":
+        read_aus(
+            arguments.basis,
+            arguments.workers,
+            arguments.identities or 1000,
+            arguments.frames,
+            arguments.passes,
+        )
     else:
-        read_gender(words.basis, words.workers, words.identities or 800, words.passes)
+        read_gender(arguments.basis, arguments.workers, arguments.identities or 800, arguments.passes)
 
 
 if __name__ == "__main__":

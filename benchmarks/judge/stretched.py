@@ -105,13 +105,13 @@ def main() -> None:
     )
     parser.add_argument("pictures", nargs="+")
     parser.add_argument("--coarse", action="store_true")
-    words = parser.parse_args()
-    files = words.pictures
+    arguments = parser.parse_args()
+    files = arguments.pictures
     pictures = [cv2.imread(file) for file in files]
     unread = [file for file, picture in zip(files, pictures, strict=True) if picture is None]
     if unread:
         raise SystemExit(f"{unread[0]}: no picture that OpenCV reads ({len(unread)} of {len(files)})")
-    rest = judged(pictures, words.coarse)
+    rest = judged(pictures, arguments.coarse)
     found = np.isfinite(rest[:, 0, 0])
     if not found.any():
         raise SystemExit("the judge finds no face in any of the pictures")
@@ -126,7 +126,7 @@ def main() -> None:
             for signed in (amount, -amount):
                 fields = [make(points, signed, reach) for points in own]
                 stretched = [stretch(p, f) for p, f in zip(pictures, fields, strict=True)]
-                seen = judged(stretched, words.coarse)
+                seen = judged(stretched, arguments.coarse)
                 moved = np.stack([points + f(points) for points, f in zip(own, fields, strict=True)])[:, 17:]
                 shares.append(np.nanmean(change(what, rest, seen, apart) / change(what, rest, moved, apart)))
             print(f"{what:12} reach {reach:3.1f}: more {shares[0]:.2f}, less {shares[1]:.2f}")

@@ -121,6 +121,20 @@ def test_a_cell_is_the_experiment_with_its_axes(tmp_path):
     assert config["trainer"]["max_epochs"] * data["steps_per_epoch"] == 7500
 
 
+def test_a_new_table_is_an_entry_of_the_yaml_file(tmp_path):
+    cells = FGNetCells(TableOptions("smoke", {}, tmp_path))
+    before = cells.trainings()
+    entry = {"trained_on": "disfa", "tested_on": "bp4d", "subset": 30, "title": "Few frames of DISFA"}
+    cells.spec["sections"].append({"id": "few", **entry})
+    section = cells.sections()["few"]
+    assert section.aus == [1, 2, 4, 6, 12]  # what both corpora code
+    assert not section.is_usual_protocol
+    (cell,) = section.cells["fgnet"]
+    assert cell not in before
+    assert cells.crossings()[cell] == ["bp4d"]
+    assert cells.run_config(cell)["data"]["init_args"]["subset"] == 30
+
+
 def test_weights_that_are_not_named_leave_a_column_empty(tmp_path, monkeypatch):
     for name in ("FGNET", "RESNET50", "SWIN", "VIT"):
         monkeypatch.delenv(f"AUKIT_{name}_WEIGHTS", raising=False)

@@ -1,0 +1,64 @@
+"""Captions are functions of plain facts: what they say of licensed corpora, of stand-ins, of what is left out."""
+
+import pytest
+
+from aukit.reproduce.captions import (
+    DataFacts,
+    data_sentence,
+    not_run_sentences,
+    span_text,
+    training_length,
+)
+from aukit.reproduce.fgnet.caption import SectionFacts, section_caption
+from aukit.reproduce.pm2.caption import people_sentence
+from aukit.reproduce.scores import Scores
+
+STANDIN = {"recipe": {"name": "bp4d-people"}, "version": 6, "seed": 1}
+SCORES = Scores({"AU1": 0.5}, 0.5, (0.4, 0.6), {"AU1": (0.4, 0.6)}, {"AU1": 90, "AU2": 100}, 4, 100)
+
+
+@pytest.mark.parametrize(
+    ("titles", "standins", "sentence"),
+    [
+        (("BP4D",), None, "Data: licensed release of BP4D. Size: paper."),
+        (("BP4D", "GFT"), None, "Data: licensed releases of BP4D and GFT. Size: paper."),
+        (
+            ("BP4D",),
+            (STANDIN,),
+            "Data: rendered stand-in of BP4D (recipe bp4d-people version 6, seed 1; no real face in it)."
+            " Size: paper.",
+        ),
+        (
+            ("BP4D", "GFT"),
+            (STANDIN, STANDIN),
+            "Data: rendered stand-ins of BP4D and GFT (recipes bp4d-people version 6, seed 1, bp4d-people"
+            " version 6, seed 1; no real face in them). Size: paper.",
+        ),
+    ],
+)
+def test_data_origin_and_size(titles, standins, sentence):
+    assert data_sentence(DataFacts(titles, "paper", 1, standins)) == sentence
+
+
+def test_differences_lengths_and_what_is_left_out():
+    assert span_text((0.1, -0.05, 0.25)) == "+0.100 [-0.050, +0.250]"
+    assert not_run_sentences("mini", []) == []
+    assert not_run_sentences("mini", ["a, b", "c"], "; ") == ["Not run in mini: a, b; c."]
+    config = {"trainer": {"max_epochs": 3}, "data": {"init_args": {"steps_per_epoch": 500}}}
+    assert training_length(config) == "1,500 steps"
+    config["data"]["init_args"]["steps_per_epoch"] = None
+    assert training_length(config) == "3 epochs"
+    people = {"female": 3, "male": 2, "unknown": 1}
+    assert people_sentence(1200, people) == "1,200 frames of 3 women and 2 men, 1 of unknown gender."
+
+
+def test_a_section_of_fgnet_says_who_was_tested_and_what_others_publish():
+    facts = SectionFacts(SCORES, [0, 1], [("A", "B", (0.1, 0.0, 0.2))], "BP4D", {}, ())
+    tested, difference = section_caption(facts)
+    assert tested == "100 frames of 4 test people (fold 0, 1); 90 to 100 coded frames per AU."
+    assert difference == "Differences on the same people: A − B +0.100 [+0.000, +0.200]."
+    facts = SectionFacts(SCORES, [0], [], "BP4D", {"CLEF": 0.659}, (0.4, 0.5, 0.6))
+    _, published = section_caption(facts)
+    assert published.startswith("For context, on the licensed BP4D")
+    assert "CLEF 0.659; all-positive baseline" in published
+    assert published.endswith("0.400, 0.500, 0.600.")
