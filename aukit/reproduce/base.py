@@ -21,7 +21,8 @@ from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Table
 from aukit.reproduce.timing import Stages
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
+    from aukit.reproduce.parallel_runs import After
     from aukit.training import Record
 
 EXPERIMENTS = Path(aukit.__file__).parents[1] / "experiments"
@@ -162,6 +163,14 @@ class Reproduction(ABC, Generic[CellsT]):
         """Render the stand-ins that are missing."""
         for corpus in self.cells.corpora.values():
             corpus.make()
+
+    def train(
+        self, what: str, configs: dict[str, dict[str, Any]], after: Mapping[str, After] | None = None
+    ) -> dict[str, Record]:
+        """Run trainings side by side; see `aukit.reproduce.parallel_runs.run_all`."""
+        from aukit.reproduce.parallel_runs import run_all
+
+        return run_all(configs, self.options.runs, self.options.jobs, what, after)
 
     def title(self) -> str:
         """Title with data origin and size, where the numbers are not of licensed corpora."""

@@ -30,18 +30,19 @@ class DataFacts:
     standins: tuple[Mapping[str, Any], ...] | None
 
 
-def data_sentence(facts: DataFacts) -> str:
-    """Data origin and size, with recipe, version and seed of what is rendered."""
+def data_sentence(facts: DataFacts, if_rendered: str = "", if_licensed: str = "") -> str:
+    """Data origin and size, with recipe, version and seed of what is rendered; and what to know of either."""
     several = len(facts.titles) > 1
     corpora = " and ".join(facts.titles)
     if facts.standins is None:
-        return f"Data: licensed release{'s' * several} of {corpora}. Size: {facts.profile}."
+        return f"Data: licensed release{'s' * several} of {corpora}. Size: {facts.profile}.{if_licensed}"
     recipes = ", ".join(
         f"{each['recipe']['name']} version {each['version']}, seed {each['seed']}" for each in facts.standins
     )
     return (
         f"Data: rendered stand-in{'s' * several} of {corpora} (recipe{'s' * (len(facts.standins) > 1)}"
         f" {recipes}; no real face in {'them' if several else 'it'}). Size: {facts.profile}."
+        f"{if_rendered}"
     )
 
 

@@ -14,9 +14,10 @@ from aukit.utils.processes import worker_pool
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
-
 #: What is still to be done with a finished run, in the process that ran it.
 After = Callable[[Record], object]
+
+Report = Callable[[tuple[str, float]], None]
 
 
 def run_all(
@@ -44,7 +45,8 @@ def run_all(
     shares = dict.fromkeys(configs, 0.0)
     with tqdm(total=len(configs), desc=desc, bar_format=_BAR) as bar:
 
-        def report(name: str, share: float) -> None:
+        def report(event: tuple[str, float]) -> None:
+            name, share = event
             shares[name] = max(share, shares[name])
             bar.n = sum(shares.values())
             bar.refresh()
@@ -59,7 +61,7 @@ def _side_by_side(
     configs: dict[str, dict[str, Any]],
     runs: Path,
     jobs: int,
-    report: Callable[[str, float], None],
+    report: Report,
     after: Mapping[str, After],
 ) -> dict[str, Record]:
     records: dict[str, Record] = {}
@@ -68,12 +70,12 @@ def _side_by_side(
 
         def follow() -> None:
             while (event := events.get()) is not None:
-                report(*event)
+                report(event)
 
         follower = threading.Thread(target=follow, daemon=True)
         follower.start()
         futures = {
-            pool.submit(_work_and_tell, name, config, runs, events, after.get(name)): name
+            pool.submit(_work, name, config, runs, events.put, after.get(name)): name
             for name, config in configs.items()
         }
         for future in as_completed(futures):
@@ -83,19 +85,15 @@ def _side_by_side(
     return {name: records[name] for name in configs}
 
 
-def _work_and_tell(name: str, config: dict[str, Any], runs: Path, events: Any, after: After | None) -> Record:
-    return _work(name, config, runs, lambda *event: events.put(event), after)
-
-
 def _work(
     name: str,
     config: dict[str, Any],
     runs: Path,
-    report: Callable[[str, float], None],
+    report: Report,
     after: After | None,
 ) -> Record:
-    record = execute(config, runs, progress=lambda step, steps: report(name, step / max(steps, 1)))
+    record = execute(config, runs, progress=lambda step, steps: report((name, step / max(steps, 1))))
     if after is not None:
         after(record)
-    report(name, 1.0)
+    report((name, 1.0))
     return record

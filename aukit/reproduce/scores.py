@@ -28,6 +28,7 @@ from aukit.metrics import (
 from aukit.reproduce.render.table import ALL_POSITIVE, Column, Heading
 
 Sums = npt.NDArray[np.float64]
+Counts = npt.NDArray[np.int64]
 
 Span = tuple[float, float, float]
 """Estimate, and the ends of its 95 % interval."""
@@ -127,7 +128,7 @@ def icc_scores(path: Path, aus: list[int], score: str = "score", n_boot: int = 2
     labels, scores = _columns(frame, aus, "label"), _columns(frame, aus, score)
     sums = icc_sums(scores, labels, frame["person"].to_numpy())
     result = bootstrap_by_subject(sums, _with_mean(icc_from_sums), n_boot=n_boot, seed=0)
-    return _scores(aus, result, labels, frame)
+    return _scores(aus, result, *_support(frame, labels))
 
 
 def f1_scores(
@@ -164,11 +165,11 @@ def f1_scores(
         return np.concatenate([method, baseline, method[..., -1:] - baseline[..., -1:]], axis=-1)
 
     result = bootstrap_by_subject(counts, both, n_boot=n_boot, seed=0, strata=strata)
-    n = len(aus) + 1
+    n, support = len(aus) + 1, _support(frame, labels)
     present = (labels == 1).sum(0)
     return F1Scores(
-        method=_scores(aus, _slice(result, slice(0, n)), labels, frame),
-        all_positive=_scores(aus, _slice(result, slice(n, 2 * n)), labels, frame),
+        method=_scores(aus, _slice(result, slice(0, n)), *support),
+        all_positive=_scores(aus, _slice(result, slice(n, 2 * n)), *support),
         margin=(float(result.estimate[-1]), float(result.low[-1]), float(result.high[-1])),
         positives={f"AU{au}": int(count) for au, count in zip(aus, present, strict=True)},
         counts=counts,
@@ -238,24 +239,15 @@ class SeedScores:
 
     def f1_column(self, heading: Heading) -> Column:
         """F1 per action unit, and how far its mean is above that of the all-positive baseline."""
-        f1 = self.own["overall_f1"]
-        names = [f"AU{au}" for au in self.aus]
-        totals = self.counts[0].sums.sum((0, 1))
-        return Column(
-            *heading,
-            values={name: float(f1.estimate[i]) for i, name in enumerate(names)},
-            mean=float(f1.estimate[-1]),
-            interval=(float(f1.low[-1]), float(f1.high[-1])),
-            au_intervals={name: (float(f1.low[i]), float(f1.high[i])) for i, name in enumerate(names)},
-            support={name: int(totals[i].sum()) for i, name in enumerate(names)},
-            extra={
-                "f1_per_seed": self.per_seed("overall_f1"),
-                "f1_gap_per_seed": self.per_seed("f1_gap"),
-                "people": self.people,
-                "frames": self.frames,
-            },
-            margin=None if heading == ALL_POSITIVE else span(self.minus(self.all_positive), "F1"),
-        )
+        coded = self.counts[0].sums.sum((0, 1, 3))
+        scores = _scores(self.aus, self.own["overall_f1"], coded, sum(self.people.values()), self.frames)
+        extra = {
+            "people": self.people,
+            "f1_per_seed": self.per_seed("overall_f1"),
+            "f1_gap_per_seed": self.per_seed("f1_gap"),
+        }
+        above = None if heading == ALL_POSITIVE else span(self.minus(self.all_positive), "F1")
+        return scores.column(heading, above, extra)
 
     @property
     def support_text(self) -> dict[str, str]:
@@ -312,11 +304,17 @@ def _columns(frame: pd.DataFrame, aus: Sequence[int], suffix: str) -> Sums:
     return frame[[f"AU{au:02d}_{suffix}" for au in aus]].to_numpy(np.float64)
 
 
+def _support(frame: pd.DataFrame, labels: Sums) -> tuple[Counts, int, int]:
+    """Coded frames per action unit, people, frames."""
+    return np.isfinite(labels).sum(0), int(frame["person"].nunique()), len(frame)
+
+
 def _slice(result: Interval, wanted: slice) -> Interval:
     return Interval(*(values[..., wanted] for values in result))
 
 
-def _scores(aus: Sequence[int], result: Interval, labels: Sums, frame: pd.DataFrame) -> Scores:
+def _scores(aus: Sequence[int], result: Interval, coded: Counts, people: int, frames: int) -> Scores:
+    """Scores ``[A+1]``, the last one the mean, with the number of coded frames ``[A]``."""
     names = [f"AU{au}" for au in aus]
     spans = [(float(low), float(high)) for low, high in zip(result.low, result.high, strict=True)]
     return Scores(
@@ -324,7 +322,7 @@ def _scores(aus: Sequence[int], result: Interval, labels: Sums, frame: pd.DataFr
         mean=float(result.estimate[-1]),
         interval=spans[-1],
         au_intervals=dict(zip(names, spans[:-1], strict=True)),
-        support={name: int(n) for name, n in zip(names, np.isfinite(labels).sum(0), strict=True)},
-        people=int(frame["person"].nunique()),
-        frames=len(frame),
+        support={name: int(n) for name, n in zip(names, coded, strict=True)},
+        people=people,
+        frames=frames,
     )

@@ -1,4 +1,4 @@
-"""Captions are functions of plain facts: what they say of licensed corpora, of stand-ins, of what is left out."""
+"""Captions are functions of plain facts: licensed corpora, stand-ins, what is left out."""
 
 import pytest
 

@@ -60,14 +60,13 @@ class FGNetTables(Reproduction[FGNetCells]):
                 for name, corpus in self.cells.corpora.items()
             }
         with stages.stage("trainings"):
-            records = self.train(data)
+            records = self.train_cells(data)
         with stages.stage("scores"):
             return self.tabulate(data, records)
 
-    def train(self, data: Data) -> dict[Cell, Record]:
+    def train_cells(self, data: Data) -> dict[Cell, Record]:
         """Every training of every section; those of whole folds also score the other corpus' test people."""
         from aukit.reproduce.cross_corpus import predict_on_corpora
-        from aukit.reproduce.parallel_runs import run_all
 
         cells, crossings = self.cells.trainings(), self.cells.crossings()
         configs, after = {}, {}
@@ -79,7 +78,7 @@ class FGNetTables(Reproduction[FGNetCells]):
                 for corpus in crossings.get(cell, ())
             }
             after[cell.name] = partial(predict_on_corpora, others=others, runs=self.options.runs)
-        records = run_all(configs, self.options.runs, self.options.jobs, "trainings", after)
+        records = self.train("trainings", configs, after)
         return {cell: records[cell.name] for cell in cells}
 
     # ----------------------------------------------------------------- the tables

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aukit.reproduce.base import Reproduction
 from aukit.reproduce.data_origin import count_people
@@ -17,6 +17,15 @@ if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is prin
     from aukit.datamodules import CorpusDataModule
     from aukit.store.balanced_set import BalancedSet
     from aukit.training import Record
+
+
+class Made(NamedTuple):
+    """What the table is made of: the corpus, the generator's run, balanced sets and estimators by name."""
+
+    corpus: CorpusDataModule
+    gan: Record
+    sets: dict[str, BalancedSet]
+    records: dict[str, Record]
 
 
 class Table3(Reproduction[Table3Cells]):
@@ -45,7 +54,7 @@ class Table3(Reproduction[Table3Cells]):
         with stages.stage("estimators"):
             records = self.train_estimators(sets)
         with stages.stage("scores"):
-            return self.tabulate(corpus, gan, sets, records)
+            return self.tabulate(Made(corpus, gan, sets, records))
 
     def prepare(self) -> CorpusDataModule:
         """Register every frame to a frontal view; split by person."""
@@ -53,10 +62,7 @@ class Table3(Reproduction[Table3Cells]):
 
     def train_generator(self, *overrides: str) -> Record:
         """Train generator and discriminator."""
-        from aukit.reproduce.parallel_runs import run_all
-
-        config = self.cells.config("synthesis", *overrides)
-        return run_all({"GAN": config}, self.options.runs, 1, "GAN")["GAN"]
+        return self.train("GAN", {"GAN": self.cells.config("synthesis", *overrides)})["GAN"]
 
     def make_sets(self, corpus: CorpusDataModule, gan: Record) -> dict[str, BalancedSet]:
         """The balanced training sets: synthetic images, the same plan without synthesis, plain frames."""
@@ -86,23 +92,15 @@ class Table3(Reproduction[Table3Cells]):
 
     def train_estimators(self, sets: dict[str, BalancedSet]) -> dict[str, Record]:
         """One training per cell of the table; each trains all action units."""
-        from aukit.reproduce.parallel_runs import run_all
-
         configs = {
             cell.name: self.cells.estimator_config(cell, sets[cell.training_set].path)
             for cell in self.cells.estimators
         }
-        return run_all(configs, self.options.runs, self.options.jobs, "estimators")
+        return self.train("estimators", configs)
 
     # ----------------------------------------------------------------- the table
 
-    def tabulate(
-        self,
-        corpus: CorpusDataModule,
-        gan: Record,
-        sets: dict[str, BalancedSet],
-        records: dict[str, Record],
-    ) -> Table:
+    def tabulate(self, made: Made) -> Table:
         """Published columns and ours, with everything that must stand beside them."""
         published = [
             Column(
@@ -112,19 +110,19 @@ class Table3(Reproduction[Table3Cells]):
             )
             for column in self.cells.spec["published"]
         ]
-        ours = [self.column(cell, records[cell.name]) for cell in self.cells.estimators]
+        ours = [self.column(cell, made.records[cell.name]) for cell in self.cells.estimators]
         return Table(
             title=self.title(),
             rows=[f"AU{au}" for au in self.cells.aus],
             columns=[*published, *ours],
             agreement=self.inter_rater_agreement(),
-            caption=caption(self.facts(corpus, gan, sets, records, ours)),
+            caption=caption(self.facts(made, ours)),
             provenance=self.provenance(
-                {"GAN": gan, **records},
-                standin=corpus.store.standin,
+                {"GAN": made.gan, **made.records},
+                standin=made.corpus.store.standin,
                 scored_partition=self.cells.scored_partition,
-                store=corpus.store.fingerprint,
-                sets={name: made.fingerprint for name, made in sets.items()},
+                store=made.corpus.store.fingerprint,
+                sets={name: each.fingerprint for name, each in made.sets.items()},
             ),
         )
 
@@ -157,31 +155,25 @@ class Table3(Reproduction[Table3Cells]):
             return None
         return {**{f"AU{au}": found["icc"][f"AU{au:02d}"] for au in self.cells.aus}, "mean": found["mean"]}
 
-    def facts(
-        self,
-        corpus: CorpusDataModule,
-        gan: Record,
-        sets: dict[str, BalancedSet],
-        records: dict[str, Record],
-        ours: list[Column],
-    ) -> Facts:
+    def facts(self, made: Made, ours: list[Column]) -> Facts:
         """What the caption states."""
+        store = made.corpus.store
         by_normalization = {
-            cell.normalization: records[cell.name] for cell in reversed(self.cells.estimators)
+            cell.normalization: made.records[cell.name] for cell in reversed(self.cells.estimators)
         }
         references = by_normalization["au0"].notes["data"]
         return Facts(
-            data=self.data_facts([corpus.store.standin]),
+            data=self.data_facts([store.standin]),
             scored_partition=self.cells.scored_partition,
             scored_people=ours[0].extra["people"],
             scored_frames=ours[0].extra["frames"],
             coded_frames=sorted(ours[0].support.values()),
-            training_people=count_people(corpus.store, corpus.train_rows),
-            selection_people=count_people(corpus.store, corpus.val_rows),
-            generator=gan.config,
+            training_people=count_people(store, made.corpus.train_rows),
+            selection_people=count_people(store, made.corpus.val_rows),
+            generator=made.gan.config,
             estimator=by_normalization["none"].config,
             per_level=self.cells.size["per_level"],
-            images=len(sets["synthetic"].plan),
+            images=len(made.sets["synthetic"].plan),
             every_image=self.cells.size["per_level"] * 6 * len(self.cells.aus),
             references=references["references"],
             references_not_neutral=references["references_not_neutral"],

@@ -70,7 +70,11 @@ class Facts:
 def caption(facts: Facts) -> list[str]:
     """Sentences below all tables."""
     return [
-        _data(facts.data),
+        data_sentence(
+            facts.data,
+            " The recipes of the data were fixed before any method ran.",
+            " The avatars are rendered.",
+        ),
         _people(facts),
         _trainings(facts),
         f"Selection: {'; '.join(sorted(facts.selections))}. No label of the target selects anything.",
@@ -87,13 +91,6 @@ def people_sentence(frames: int, people: Mapping[str, int]) -> str:
     """Whom the scores of one table are of: frames, and people by gender."""
     unknown = f", {people['unknown']} of unknown gender" if people["unknown"] else ""
     return f"{frames:,} frames of {people['female']} women and {people['male']} men{unknown}."
-
-
-def _data(facts: DataFacts) -> str:
-    sentence = data_sentence(facts)
-    if facts.standins is None:
-        return f"{sentence} The avatars are rendered."
-    return f"{sentence} The recipes of the data were fixed before any method ran."
 
 
 def _people(facts: Facts) -> str:

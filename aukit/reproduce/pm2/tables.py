@@ -86,22 +86,18 @@ class PM2Tables(Reproduction[PM2Cells]):
 
     def train_starts(self) -> dict[int, Record]:
         """One source-trained network per seed, shared by all methods."""
-        from aukit.reproduce.parallel_runs import run_all
-
         configs = {_start(seed): self.cells.start_config(seed) for seed in self.cells.seeds}
-        records = run_all(configs, self.options.runs, self.options.jobs, "starts")
+        records = self.train("starts", configs)
         return {seed: records[_start(seed)] for seed in self.cells.seeds}
 
     def train_methods(self, starts: dict[int, Record]) -> dict[Cell, Record]:
         """Every method and ablation from its seed's start; each also scores held-out people of the source."""
-        from aukit.reproduce.parallel_runs import run_all
-
         configs, after = {}, {}
         for cell, overrides in self.cells.trainings().items():
             start = f"model.start={starts[cell.seed].checkpoint}"
             configs[cell.name] = self.cells.run_config(cell.seed, start, *overrides)
             after[cell.name] = partial(predict_on_held_out, runs=self.options.runs)
-        records = run_all(configs, self.options.runs, self.options.jobs, "methods", after)
+        records = self.train("methods", configs, after)
         return {cell: records[cell.name] for cell in self.cells.trainings()}
 
     # ----------------------------------------------------------------- tables and figures

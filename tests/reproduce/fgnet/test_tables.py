@@ -2,7 +2,6 @@
 
 import json
 import os
-from contextlib import chdir
 
 import pandas as pd
 import pytest
@@ -13,7 +12,7 @@ from aukit.reproduce import main
 from aukit.reproduce.fgnet.cells import Cell, FGNetCells
 from aukit.reproduce.fgnet.tables import FGNetTables
 from aukit.reproduce.options import TableOptions, choose_options
-from tests.reproduce.arguments import smoke_arguments
+from tests.reproduce.smoke import make_in_smoke, smoke_arguments
 
 ARGUMENTS = smoke_arguments("fgnet")
 CORPORA = ("bp4d", "disfa")
@@ -23,10 +22,7 @@ FOLDER = "lightning_logs/tables/fgnet/standin-smoke"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder in which the tables have been made."""
-    folder = tmp_path_factory.mktemp("fgnet")
-    with chdir(folder):
-        main(ARGUMENTS)
-    return folder
+    return make_in_smoke("fgnet", tmp_path_factory.mktemp("fgnet"))
 
 
 def report(folder):

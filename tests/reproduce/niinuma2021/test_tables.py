@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from contextlib import chdir
 
 import pytest
 
@@ -14,7 +13,7 @@ from aukit.reproduce.niinuma2021.cells import WEIGHTS_VARIABLE, Table3Cells
 from aukit.reproduce.niinuma2021.tables import Table3
 from aukit.reproduce.options import TableOptions, check_affordable, choose_options
 from aukit.simulation import STANDIN_VERSION
-from tests.reproduce.arguments import smoke_arguments
+from tests.reproduce.smoke import make_in_smoke, smoke_arguments
 
 CORPORA = ("fera2017",)
 ROOT_VARIABLE = corpus_entry("fera2017").root_variable
@@ -24,10 +23,7 @@ ARGUMENTS = smoke_arguments("table3")
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder in which the table has been made."""
-    folder = tmp_path_factory.mktemp("table3")
-    with chdir(folder):
-        main(ARGUMENTS)
-    return folder
+    return make_in_smoke("table3", tmp_path_factory.mktemp("table3"))
 
 
 def table(folder):

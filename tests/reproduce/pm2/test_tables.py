@@ -19,7 +19,7 @@ from aukit.reproduce.pm2.figures import gap_against_f1, principal_components
 from aukit.reproduce.pm2.tables import HELD_OUT, PM2Tables, Results
 from aukit.reproduce.render.table import Heading
 from aukit.reproduce.scores import STATISTICS, SeedScores, span
-from tests.reproduce.arguments import smoke_arguments
+from tests.reproduce.smoke import smoke_arguments
 
 GENDERS = ("female", "male")
 
