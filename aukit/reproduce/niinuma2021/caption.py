@@ -54,7 +54,8 @@ def caption(facts: Facts) -> list[str]:
         data_sentence(
             facts.data,
             " Our columns show that the machinery works; they rank no method for real faces and do not"
-            " compare with the published ones. Raters: the ICC of two simulated annotators on the scored frames.",
+            " compare with the published ones. Raters: the ICC of two simulated annotators on the scored"
+            " frames.",
         ),
         _scores(facts),
         _generator(facts.generator, facts.data.profile),

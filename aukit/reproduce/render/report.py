@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import textwrap
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any
 
-from aukit.reproduce.render.table import CSV_HEADING, Table, csv_text, draw_below, json_text, write_formats
+from aukit.reproduce.render.document import Document, csv_text
+from aukit.reproduce.render.table import CSV_HEADING, Table, draw_below
 
 _WIDTH = 120
 
 
 @dataclass(frozen=True)
-class Report:
+class Report(Document):
     """Tables with a title and a caption of all of them.
 
     Attributes:
@@ -53,14 +53,6 @@ class Report:
         rows = [[name, *row] for name, table in self.tables.items() for row in table.csv_rows()]
         return csv_text([["table", *CSV_HEADING], *rows])
 
-    def to_json(self) -> str:
-        """Everything, for programs; no NaN inside."""
-        return json_text(asdict(self))
-
     def to_png(self) -> bytes:
         """The tables, one below the other."""
         return draw_below(list(self.tables.values()), self.title)
-
-    def write(self, folder: Path) -> None:
-        """Write ``table.{txt,md,tex,csv,json,png}`` into `folder`, each atomically."""
-        write_formats(self, folder)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aukit.reproduce.render.figure import finish_rows
-from aukit.reproduce.render.table import Column, Table
+from aukit.reproduce.render.table import Column, Table, draw_points
 
 NOT_SIGNIFICANT = "n.s."
 
@@ -57,22 +57,13 @@ class StatisticsTable(Table):
     def draw(self, axes: Any, colors: Mapping[str, str]) -> None:
         """Points with intervals, a group per statistic."""
         shown = [column for column in self.columns if column.kind != "missing"]
-        step = 0.7 / max(len(shown), 6)
-        for k, column in enumerate(shown):
-            for i, row in enumerate(self.rows):
-                x, value = i + (k - (len(shown) - 1) / 2) * step, column.values.get(row)
-                if value is None or value != value:
-                    continue
-                if span := column.au_intervals.get(row):
-                    axes.plot([x, x], list(span), color=colors[column.id], lw=1.2)
-                label = column.label if i == 0 else None
-                axes.plot(x, value, "o", color=colors[column.id], ms=5, label=label)
+        draw_points(axes, shown, self.rows, colors, self.rows[0])
         finish_rows(axes, self.title, self.rows, rotation=25, ha="right", fontsize=8)
 
     def _cell(self, column: Column, row: str) -> str:
         if column.kind == "missing":
             return column.note
-        value, span = column.values.get(row), column.au_intervals.get(row)
+        value, span = column.at(row)
         if value is None or value != value:
             return "–"
         form = "{:+.3f}" if self.signed else "{:.3f}"

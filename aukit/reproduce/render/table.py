@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import json
 import math
 import textwrap
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
-from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
+from aukit.reproduce.render.document import Document, csv_text
 from aukit.reproduce.render.figure import finish_rows, new_figure, png
-from aukit.utils.files import write_atomic
 
 CSV_HEADING = ["id", "kind", "row", "value", "low", "high", "frames"]
 
@@ -86,6 +82,12 @@ class Column:
     extra: dict[str, Any] = field(default_factory=dict)
     margin: tuple[float, float, float] | None = None
 
+    def at(self, row: str) -> tuple[float | None, tuple[float, float] | None]:
+        """Value and interval of an action unit, or of ``"mean"``."""
+        if row == "mean":
+            return self.mean, self.interval
+        return self.values.get(row), self.au_intervals.get(row)
+
     @classmethod
     def missing(cls, heading: Heading, note: str, rows: Iterable[str] = ()) -> Column:
         """Column of what was not run, and why."""
@@ -93,7 +95,7 @@ class Column:
 
 
 @dataclass(frozen=True)
-class Table:
+class Table(Document):
     """A table and everything that must stand beside it.
 
     Attributes:
@@ -241,14 +243,6 @@ class Table:
                 rows.append([c.id, c.kind, MARGIN_ROW, *map(_blank, c.margin), ""])
         return rows
 
-    def to_json(self) -> str:
-        """Everything, for programs; no NaN inside."""
-        return json_text(asdict(self))
-
-    def write(self, folder: Path) -> None:
-        """Write ``table.{txt,md,tex,csv,json,png}`` into `folder`, each atomically."""
-        write_formats(self, folder)
-
     def to_png(self) -> bytes:
         """The table as `draw` shows it."""
         return draw_below([self])
@@ -261,25 +255,11 @@ class Table:
             colors: Column → colour.
         """
         rows = [*self.rows, "mean"]
-        trained = [c for c in self.columns if c.kind in _STYLES]
-        step = 0.7 / max(len(trained), 6)
-        for k, column in enumerate(trained):
-            shift = (k - (len(trained) - 1) / 2) * step
-            color = colors[column.id]
-            for i, row in enumerate(rows):
-                value = column.mean if row == "mean" else column.values.get(row)
-                if value is None:
-                    continue
-                span = column.interval if row == "mean" else column.au_intervals.get(row)
-                if span:
-                    axes.plot([i + shift] * 2, list(span), color=color, lw=1.2)
-                label = column.label if row == "mean" else None
-                axes.plot(i + shift, value, _STYLES[column.kind], color=color, ms=5, label=label)
+        draw_points(axes, [c for c in self.columns if c.kind in _STYLES], rows, colors, "mean")
         for kind, shade in (("published", "0.55"), ("all_positive", "tab:red")):
             columns = [c for c in self.columns if c.kind == kind]
             for i, row in enumerate(rows):
-                values = [c.mean if row == "mean" else c.values.get(row) for c in columns]
-                known = [v for v in values if v is not None]
+                known = [v for v in (c.at(row)[0] for c in columns) if v is not None]
                 name = columns[0].label if kind == "all_positive" and columns else kind
                 label = name if columns and i == 0 else None
                 axes.plot([i - 0.42] * len(known), known, "_", color=shade, ms=8, label=label)
@@ -292,30 +272,20 @@ class Table:
         finish_rows(axes, self.title, rows)
 
 
-class _Printable(Protocol):
-    """What `write_formats` writes."""
-
-    def to_text(self) -> str: ...
-    def to_markdown(self) -> str: ...
-    def to_latex(self) -> str: ...
-    def to_csv(self) -> str: ...
-    def to_json(self) -> str: ...
-    def to_png(self) -> bytes: ...
-
-
-def write_formats(table: _Printable, folder: Path) -> None:
-    """Write ``table.{txt,md,tex,csv,json,png}`` into `folder`, each atomically; the JSON last."""
-    folder.mkdir(parents=True, exist_ok=True)
-    writers: dict[str, Callable[[], str]] = {
-        "txt": table.to_text,
-        "md": table.to_markdown,
-        "tex": table.to_latex,
-        "csv": table.to_csv,
-    }
-    for suffix, make in writers.items():
-        write_atomic(folder / f"table.{suffix}", make().encode())
-    write_atomic(folder / "table.png", table.to_png())
-    write_atomic(folder / "table.json", table.to_json().encode())  # says that the table is complete
+def draw_points(
+    axes: Any, columns: Sequence[Column], rows: Sequence[str], colors: Mapping[str, str], labelled: str
+) -> None:
+    """Points with intervals side by side, a group per row; the legend names those of the row `labelled`."""
+    step = 0.7 / max(len(columns), 6)
+    for k, column in enumerate(columns):
+        for i, row in enumerate(rows):
+            x, (value, span) = i + (k - (len(columns) - 1) / 2) * step, column.at(row)
+            if value is None or math.isnan(value):
+                continue
+            if span:
+                axes.plot([x, x], list(span), color=colors[column.id], lw=1.2)
+            label = column.label if row == labelled else None
+            axes.plot(x, value, _STYLES[column.kind], color=colors[column.id], ms=5, label=label)
 
 
 def draw_below(tables: Sequence[Table], title: str | None = None) -> bytes:
@@ -326,18 +296,6 @@ def draw_below(tables: Sequence[Table], title: str | None = None) -> bytes:
     for place, table in enumerate(tables, start=1):
         table.draw(figure.add_subplot(len(tables), 1, place), colors)
     return png(figure)
-
-
-def csv_text(rows: list[list[Any]]) -> str:
-    """Rows as CSV."""
-    out = io.StringIO()
-    csv.writer(out, lineterminator="\n").writerows(rows)
-    return out.getvalue()
-
-
-def json_text(content: dict[str, Any]) -> str:
-    """JSON without NaN: what is not finite becomes null."""
-    return json.dumps(_plain(content), indent=1) + "\n"
 
 
 def _end(span: tuple[float, ...] | None, index: int) -> str:
@@ -368,13 +326,3 @@ def _tex(text: str) -> str:
     ):
         text = text.replace(sign, tex)
     return text
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
