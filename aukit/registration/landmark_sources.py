@@ -1,6 +1,5 @@
 """Where landmarks come from: a file beside the corpus, or the face-alignment networks."""
 
-import hashlib
 import re
 from pathlib import Path
 from typing import Any, Protocol
@@ -10,6 +9,7 @@ import torch
 from numpy.typing import NDArray
 
 from aukit.errors import CorpusError, WeightsError
+from aukit.utils.files import file_sha256
 
 #: What face-alignment 1.5 loads for 3D landmarks. The digits are the first of each file's SHA-256.
 FACE_ALIGNMENT_FILES = (
@@ -216,8 +216,7 @@ def check_hash(path: Path) -> None:
     match = re.search(r"-([0-9a-f]{8,64})\.", path.name)
     if match is None:
         raise WeightsError(f"{path}: the file name carries no hash to check")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(path)
     if not digest.startswith(match[1]):
         raise WeightsError(
             f"{path}: SHA-256 begins with {digest[: len(match[1])]}, not {match[1]}; the file is damaged or "

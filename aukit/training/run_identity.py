@@ -10,6 +10,7 @@ from typing import Any
 
 from aukit.models.weights import shipped_files
 from aukit.training.config import import_class, is_class
+from aukit.utils.files import file_sha256
 
 #: Raised when the meaning of a run changes without its configuration changing.
 SCHEMA = 1
@@ -78,8 +79,4 @@ def _content(weights: Any) -> Any:
     files = [Path(file)] if Path(file).is_file() else shipped_files(file)
     if not files:
         return weights
-    digests = []
-    for path in files:
-        with path.open("rb") as opened:
-            digests.append(hashlib.file_digest(opened, "sha256").hexdigest())
-    return "#".join([*digests, group])
+    return "#".join([*map(file_sha256, files), group])

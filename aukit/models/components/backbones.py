@@ -8,12 +8,11 @@ from typing import Any, cast
 
 import timm
 import torch
-from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from aukit.errors import ConfigError, WeightsError
 from aukit.models.weights import weights_path
-from aukit.utils.files import atomic_path
+from aukit.models.weights.files import read_checkpoint, write_tensors
 
 __all__ = ["Backbone", "load_backbone", "pack_backbone"]
 
@@ -74,7 +73,7 @@ def load_backbone(network: nn.Module, path: Path) -> None:
     Raises:
         WeightsError: The file is missing, unreadable, or lacks an entry or has one of another shape.
     """
-    state = _read_weights(path)
+    state = dict(read_checkpoint(path, "put one there or leave weights empty"))
     for old, new in _TORCHVISION.items():
         for part in ("weight", "bias"):
             if (value := state.pop(f"{old}.{part}", None)) is not None:
@@ -112,25 +111,13 @@ def pack_backbone(checkpoint: Path, out: Path) -> int:
     Raises:
         WeightsError: The checkpoint is missing, unreadable or another module's.
     """
-    prefix, state = "network.network.", _read_weights(checkpoint).get("state_dict")
+    prefix = "network.network."
+    state = read_checkpoint(checkpoint, "name the checkpoint of a pre-training").get("state_dict")
     entries = state.items() if isinstance(state, Mapping) else ()
     tensors = {key.removeprefix(prefix): value for key, value in entries if key.startswith(prefix)}
     if not tensors:
         raise WeightsError(
             f"{checkpoint}: no checkpoint of a pre-trained backbone: it has no entry {prefix}…"
         )
-    with atomic_path(out) as temporary:
-        halves = {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()}
-        save_file({key: value.contiguous() for key, value in halves.items()}, temporary)
+    write_tensors(out, {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()})
     return sum(value.numel() for value in tensors.values())
-
-
-def _read_weights(path: Path) -> dict[str, Any]:
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such weights file; put one there or leave weights empty")
-    try:
-        if path.suffix == ".safetensors":
-            return dict(load_file(path))
-        return dict(torch.load(path, map_location="cpu", weights_only=True))
-    except Exception as error:
-        raise WeightsError(f"{path}: not a readable weights file ({error}); download it again") from error

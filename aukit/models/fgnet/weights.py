@@ -15,15 +15,12 @@ Nothing but tensors and plain values is ever unpickled.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal, get_args
 
 import torch
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from aukit import __version__
@@ -31,7 +28,14 @@ from aukit.errors import WeightsError
 from aukit.facs import CORPUS_AUS
 from aukit.models.fgnet.networks import FGNet
 from aukit.models.weights import weights_path
-from aukit.utils.files import atomic_path
+from aukit.models.weights.files import (
+    content_hash,
+    read_checkpoint,
+    read_tensors,
+    require_file,
+    write_tensors,
+)
+from aukit.utils.files import file_sha256
 
 __all__ = ["LICENCES", "RELEASED_AUS", "WeightsKind", "import_weights", "load_weights", "published_shapes"]
 
@@ -77,7 +81,7 @@ def published_shapes(network: nn.Module | None = None) -> dict[str, tuple[int, .
 
 def import_weights(
     kind: WeightsKind,
-    source: Path,
+    checkpoint: Path,
     out: Path,
     *,
     corpus: str | None = None,
@@ -89,7 +93,7 @@ def import_weights(
 
     Args:
         kind: What the file is; see the module's table.
-        source: The checkpoint.
+        checkpoint: The published file.
         out: The file to write, in one step.
         corpus: For "fgnet": "bp4d" or "disfa", what the model was trained on.
         latent_avg: For "fgnet": the pSp checkpoint, or what "psp" was imported to.
@@ -108,50 +112,51 @@ def import_weights(
     """
     if kind == "fgnet" and (corpus not in RELEASED_AUS or latent_avg is None):
         raise WeightsError(
-            f"{source}: an FG-Net checkpoint says neither what it was trained on nor its mean code; name the"
-            " corpus (bp4d or disfa) and the pSp checkpoint (psp_ffhq_encode.pt), whose latent_avg it needs"
+            f"{checkpoint}: an FG-Net checkpoint says neither what it was trained on nor its mean code;"
+            " name the corpus (bp4d or disfa) and the pSp checkpoint (psp_ffhq_encode.pt), for its latent_avg"
         )
-    content, digest = _read_pickle(source, sha256)
+    content, digest = _read_published(checkpoint, sha256)
     for name in _CONTAINER[kind]:
         if name not in content:
-            raise WeightsError(_lacks(source, name, kind, content))
+            raise WeightsError(_lacks(checkpoint, name, kind, content))
     tensors: dict[str, Tensor] = {}
     if kind == "fgnet":
         for group in _CONTAINER[kind]:
-            tensors |= _with_prefix(f"{group}.", content[group], source)
+            tensors |= _with_prefix(f"{group}.", content[group], checkpoint)
         assert latent_avg is not None
         tensors["latent_avg"] = _mean_code(latent_avg)
     elif kind == "stylegan2":
-        tensors |= _with_prefix("g_all.", content["g_ema"], source)
+        tensors |= _with_prefix("g_all.", content["g_ema"], checkpoint)
     elif kind == "inversion":
-        state = _with_prefix("", content["state_dict"], source)
+        state = _with_prefix("", content["state_dict"], checkpoint)
         parts = ("network.pspencoder.", "network.g_all.", "network.latent_avg")
         tensors = {k.removeprefix("network."): v for k, v in state.items() if k.startswith(parts)}
         if not tensors:
-            raise WeightsError(f"{source}: no checkpoint of InversionModule: it has no entry {parts[0]}…")
+            raise WeightsError(f"{checkpoint}: no checkpoint of InversionModule: it has no entry {parts[0]}…")
     else:
         state = content["state_dict"]
         if not isinstance(state, Mapping):
-            raise WeightsError(f"{source}: state_dict is no dictionary of tensors; download the file again")
+            raise WeightsError(
+                f"{checkpoint}: state_dict is no dictionary of tensors; download the file again"
+            )
         encoder = {k.removeprefix("encoder."): v for k, v in state.items() if str(k).startswith("encoder.")}
-        tensors |= _with_prefix("pspencoder.", encoder, source)
-        tensors["latent_avg"] = _checked_mean_code(content["latent_avg"], source)
+        tensors |= _with_prefix("pspencoder.", encoder, checkpoint)
+        tensors["latent_avg"] = _checked_mean_code(content["latent_avg"], checkpoint)
     # Inversion is trained here at any size; a network says when it is loaded whether it fits.
     own = {key: tuple(value.shape) for key, value in tensors.items()}
-    _check(tensors, own if kind == "inversion" else published_shapes(network), source)
+    _check(tensors, own if kind == "inversion" else published_shapes(network), checkpoint)
     metadata = {
         "format": _FORMAT,
         "aukit": __version__,
         "kind": kind,
         "licence": LICENCES[kind],
-        "source": source.name,
+        "source": checkpoint.name,
         "source_sha256": digest,
-        "sha256": _content_hash(tensors),
+        "sha256": content_hash(tensors),
     }
     if corpus is not None and kind == "fgnet":
         metadata |= {"corpus": corpus, "aus": json.dumps(RELEASED_AUS[corpus])}
-    with atomic_path(out) as temporary:
-        save_file({key: value.contiguous() for key, value in tensors.items()}, temporary, metadata)
+    write_tensors(out, tensors, metadata)
     return metadata
 
 
@@ -175,9 +180,9 @@ def load_weights(network: nn.Module, *paths: str | Path) -> list[dict[str, str]]
     for name in paths:
         file, _, group = str(name).partition("#")
         path = weights_path("fgnet", file)
-        tensors, metadata = _read_safetensors(path)
+        tensors, metadata = _read_imported(path)
         _check(tensors, published_shapes(network), path)
-        if _content_hash(tensors) != metadata["sha256"]:
+        if content_hash(tensors) != metadata["sha256"]:
             raise WeightsError(f"{path}: the content is not what was written (hash differs); import it again")
         if group:
             groups = sorted({key.split(".")[0] for key in tensors})
@@ -189,31 +194,16 @@ def load_weights(network: nn.Module, *paths: str | Path) -> list[dict[str, str]]
     return read
 
 
-def _read_pickle(path: Path, sha256: str | None) -> tuple[Mapping[str, Any], str]:
+def _read_published(path: Path, sha256: str | None) -> tuple[Mapping[str, Any], str]:
     """The top-level dictionary of a checkpoint and the file's hash."""
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file; the links to the published checkpoints are in the README")
+    remedy = "the links to the published checkpoints are in the README"
+    require_file(path, remedy)
     if (size := path.stat().st_size) > _LARGEST:
         raise WeightsError(f"{path}: {size:,} bytes are more than any of the published checkpoints has")
-    with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    digest = file_sha256(path)
     if sha256 is not None and digest != sha256.lower():
         raise WeightsError(f"{path}: SHA-256 is {digest}, expected is {sha256.lower()}; download it again")
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:
-        if "weights_only" in str(error) or "Unsupported" in str(error):
-            first = str(error).strip().splitlines()[0]
-            raise WeightsError(
-                f"{path}: refused, since it holds other things than tensors and plain values, which could run"
-                f" code when read ({first}); take the file from its authors"
-            ) from error
-        raise WeightsError(
-            f"{path}: truncated or no PyTorch checkpoint ({size:,} bytes); download it again"
-        ) from error
-    if not isinstance(content, Mapping):
-        raise WeightsError(f"{path}: holds a {type(content).__name__}, not a dictionary of state dicts")
-    return content, digest
+    return read_checkpoint(path, remedy), digest
 
 
 def _lacks(path: Path, name: str, kind: str, content: Mapping[str, Any]) -> str:
@@ -227,11 +217,8 @@ def _lacks(path: Path, name: str, kind: str, content: Mapping[str, Any]) -> str:
 
 
 def _mean_code(path: Path) -> Tensor:
-    if path.suffix == ".safetensors":
-        tensors, _ = _read_safetensors(path)
-        content: Mapping[str, Any] = tensors
-    else:
-        content, _ = _read_pickle(path, None)
+    imported = path.suffix == ".safetensors"
+    content: Mapping[str, Any] = (_read_imported(path) if imported else _read_published(path, None))[0]
     if "latent_avg" not in content:
         raise WeightsError(_lacks(path, "latent_avg", "psp", content))
     return _checked_mean_code(content["latent_avg"], path)
@@ -286,24 +273,8 @@ def _size_hint(tensors: Mapping[str, Tensor]) -> str:
     return f" (its generator draws {4 * 2 ** len(blocks)} px)" if blocks else ""
 
 
-def _read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such file; make it with aukit weights import")
-    try:
-        with safe_open(path, "pt") as file:
-            metadata = dict(file.metadata() or {})
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (SafetensorError, OSError) as error:
-        raise WeightsError(f"{path}: truncated or no safetensors file ({error}); import it again") from error
+def _read_imported(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    tensors, metadata = read_tensors(path, "make it with aukit weights import")
     if metadata.get("format") != _FORMAT or metadata.get("kind") not in get_args(WeightsKind):
         raise WeightsError(f"{path}: was not made by aukit weights import; import the published checkpoint")
     return tensors, metadata
-
-
-def _content_hash(tensors: Mapping[str, Tensor]) -> str:
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        value = tensors[key].contiguous()
-        digest.update(f"{key} {value.dtype} {list(value.shape)}\n".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import torch
-
 from aukit.errors import WeightsError
 from aukit.models.pm2.networks import OccurrenceNetwork
+from aukit.models.weights.files import read_checkpoint
 
 __all__ = ["load_start"]
 
@@ -24,14 +23,12 @@ def load_start(network: OccurrenceNetwork, path: Path, aus: list[int], members: 
     Raises:
         WeightsError: The file is missing or unreadable, is no such checkpoint, or does not fit the network.
     """
-    if not path.is_file():
-        raise WeightsError(f"{path}: no such checkpoint; make it by a run with model.method=source")
+    checkpoint = read_checkpoint(path, "make it by a run with model.method=source")
     try:
-        checkpoint = torch.load(path, map_location="cpu", weights_only=True)
         options, state = checkpoint["hyper_parameters"], checkpoint["state_dict"]
         method, coded = options["method"], list(options["aus"])
-    except Exception as error:
-        raise WeightsError(f"{path}: not a readable checkpoint of PM2Module ({error})") from error
+    except (KeyError, TypeError) as error:
+        raise WeightsError(f"{path}: is no checkpoint of PM2Module: it lacks {error}") from error
     if method != "source" or coded != aus:
         raise WeightsError(
             f"{path}: is of method {method} for AUs {coded}; a start is of method source, here for AUs {aus}"

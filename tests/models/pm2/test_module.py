@@ -262,10 +262,10 @@ def test_methods_share_a_source_trained_start(tmp_path):
         model(start=record.checkpoint)
     with pytest.raises(WeightsError, match="does not fit this backbone"):
         model(start=source.checkpoint, head_width=9)
-    with pytest.raises(WeightsError, match="no such checkpoint; make it by"):
+    with pytest.raises(WeightsError, match="no such file; make it by"):
         model(start=str(tmp_path / "none.ckpt"))
     (tmp_path / "text.ckpt").write_text("nothing")
-    with pytest.raises(WeightsError, match="not a readable checkpoint"):
+    with pytest.raises(WeightsError, match="truncated or no PyTorch checkpoint"):
         model(start=str(tmp_path / "text.ckpt"))
 
 

@@ -73,10 +73,10 @@ def test_weights_files_of_both_conventions_load(monkeypatch, tmp_path, conventio
 
 def test_bad_weights_are_told(monkeypatch, tmp_path):
     small_vgg(monkeypatch)
-    with pytest.raises(WeightsError, match="no such weights file"):
+    with pytest.raises(WeightsError, match="no such file; put one there"):
         IntensityEstimator(weights=str(tmp_path / "none.pth"))
     (tmp_path / "broken.pth").write_bytes(b"not weights")
-    with pytest.raises(WeightsError, match="not a readable"):
+    with pytest.raises(WeightsError, match="truncated or no PyTorch checkpoint"):
         IntensityEstimator(weights=str(tmp_path / "broken.pth"))
     torch.save({"features.0.weight": torch.zeros(1)}, tmp_path / "other.pth")
     with pytest.raises(WeightsError, match="lacks"):
