@@ -17,6 +17,7 @@ from .corpora.gft import GFTSimulationConfig as GFTSimulationConfig
 from .corpora.gft import GFTStandin as GFTStandin
 from .corpora.writer import AGREEMENT_FILE as AGREEMENT_FILE
 from .corpora.writer import Standin as Standin
+from .corpora.writer import VideoStandin as VideoStandin
 from .face.face_model import FaceMesh as FaceMesh
 from .face.face_model import FaceModel as FaceModel
 from .face.regions import face_regions as face_regions

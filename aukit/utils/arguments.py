@@ -42,9 +42,9 @@ def add_options(
     added = []
     for parameter in inspect.signature(cls).parameters.values():
         name = parameter.name
-        if parameter.default is parameter.empty or name in skip or (names is not None and name not in names):
-            continue
         shown = parameter.default if default is _LATER else default
+        if shown is parameter.empty or name in skip or (names is not None and name not in names):
+            continue
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             dest=name,

@@ -50,6 +50,9 @@ def test_arguments_with_a_default_become_options_of_their_type():
 
 def test_some_of_them_with_another_default():
     assert parsed(names=("views", "strict"), default=None) == {"views": None, "strict": None}
+    assert parsed("--root", "r", names=("root",), default=None) == {
+        "root": Path("r")
+    }  # needs none of its own
     assert set(parsed(skip=("views", "strict"))) == {"camera", "threshold", "columns"}
 
 
