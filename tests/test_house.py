@@ -10,8 +10,16 @@ RANK = {room: rank for rank, rooms in enumerate(ROOMS) for room in rooms}
 INNER_RANK = {
     house: {room: rank for rank, rooms in enumerate(rows) for room in rooms} for house, rows in INNER.items()
 }
-#: Imported where they are used, since they take seconds; our own modules only by what must answer at once.
-OPTIONAL = {"albumentations", "docstring_parser", "face_alignment", "matplotlib", "timm", "wandb"}
+#: Imported where they are used, since they take their time; our own modules only by what must answer at once.
+HEAVY = {
+    "albumentations",
+    "docstring_parser",
+    "face_alignment",
+    "lightning",
+    "matplotlib",
+    "timm",
+    "wandb",
+}
 ANSWERS_AT_ONCE = {"cli", "reproduce"}
 
 
@@ -84,4 +92,4 @@ def test_imports_inside_functions_are_of_heavy_libraries_only():
             if top == "aukit":
                 assert room_of(module) in ANSWERS_AT_ONCE, where
             elif room_of(module) not in ANSWERS_AT_ONCE:
-                assert top in OPTIONAL, where
+                assert top in HEAVY, where
