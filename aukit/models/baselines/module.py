@@ -7,31 +7,13 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from aukit.models.components.backbones import Backbone
 from aukit.models.components.detection_module import DetectionModule
+from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule
 
-__all__ = ["MultilabelModule", "occurrence_loss"]
-
-
-def occurrence_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Binary cross-entropy, mean over what is coded.
-
-    Args:
-        logits: ``[B,A]``.
-        labels: ``[B,A]``; 1 present, 0 absent, NaN not coded.
-        weights: ``[B,A]`` of each label; None for 1. Their own sum does not divide.
-
-    Returns:
-        A scalar; 0 where nothing is coded.
-    """
-    coded = ~labels.isnan()
-    loss = F.binary_cross_entropy_with_logits(
-        logits.float(), labels.nan_to_num(0.0), weights, reduction="none"
-    )
-    return torch.where(coded, loss, 0.0).sum() / coded.sum().clamp(min=1)
+__all__ = ["MultilabelModule"]
 
 
 class MultilabelModule(DetectionModule):

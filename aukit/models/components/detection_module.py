@@ -15,7 +15,7 @@ from aukit.datasets.frame_table import GENDERS
 from aukit.errors import ConfigError
 from aukit.metrics import GroupedMultilabelF1, MultilabelF1
 from aukit.models.components.lr_schedule import set_learning_rates
-from aukit.models.components.training import check_aus
+from aukit.models.components.training import check_aus, is_logged
 
 __all__ = ["THRESHOLD", "DetectionModule", "F1ByGender", "class_weights"]
 
@@ -108,7 +108,7 @@ class DetectionModule(LightningModule):
 
     def log_loss(self, loss: Tensor) -> None:
         """Log the training loss at the logger's steps; elsewhere it would only cost time."""
-        if (self.trainer.global_step + 1) % int(getattr(self.trainer, "log_every_n_steps", 50)) == 0:
+        if is_logged(self, self.trainer.global_step):
             self.log("train/loss", loss.detach(), prog_bar=True)
 
     # ------------------------------------------------------------------ validation and test

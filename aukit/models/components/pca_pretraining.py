@@ -25,6 +25,7 @@ HEAD_RATE = 0.25
 
 _SIDE = 32  # of the picture whose components are taken
 _FITTED = 4000  # faces
+_WEIGHT_DECAY = 1e-4
 _LUMA = (0.299, 0.587, 0.114)
 #: Centre and half axes of the face in the FFHQ square, as shares of its side, below the hair.
 _FACE = (0.5, 0.6, 0.24, 0.3)
@@ -97,7 +98,6 @@ class PCAModule(LightningModule):
         network: Images ``[B,3,S,S]`` in [0,1] → ``[B,F]``, with F as ``features``; e.g. `Backbone`.
         components: Number of components.
         lr: AdamW's learning rate, with cosine decay to 3 % over the run.
-        weight_decay: AdamW's.
         warmup_steps: Steps in which the rate rises.
     """
 
@@ -106,7 +106,6 @@ class PCAModule(LightningModule):
         network: nn.Module,
         components: int = 64,
         lr: float = 2e-3,
-        weight_decay: float = 1e-4,
         warmup_steps: int = 50,
     ) -> None:
         super().__init__()
@@ -131,7 +130,7 @@ class PCAModule(LightningModule):
             {"params": list(self.head.parameters()), "full_lr": HEAD_RATE * hp["lr"]},
         ]
         groups = [{**group, "lr": group["full_lr"]} for group in groups]
-        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"])
+        return torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
 
     def on_fit_start(self) -> None:
         """Take the components of the training faces, unless a checkpoint has them."""

@@ -1,4 +1,4 @@
-"""What training steps of several systems need: frozen networks, and a check of the action units."""
+"""What training steps of several systems need: frozen networks, a check of action units, when to log."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from torch import nn
 
 from aukit.errors import ConfigError
 
-__all__ = ["check_aus", "frozen"]
+__all__ = ["check_aus", "frozen", "is_logged"]
 
 
 @contextmanager
 def frozen(network: nn.Module) -> Iterator[None]:
-    """Spare the computation of a network's gradients that nobody uses.
+    """Spare the computation of gradients of a network that this step does not change.
 
     Example:
         >>> layer = nn.Linear(2, 1)
@@ -48,3 +48,8 @@ def check_aus(module: LightningModule) -> Any:
     if aus is not None and list(aus) != list(module.hparams["aus"]):
         raise ConfigError(f"the data have AUs {list(aus)}, the model {list(module.hparams['aus'])}")
     return data
+
+
+def is_logged(module: LightningModule, step: int) -> bool:
+    """Whether the loggers record this step, counted from 0; elsewhere logging would only cost time."""
+    return (step + 1) % int(getattr(module.trainer, "log_every_n_steps", 50)) == 0

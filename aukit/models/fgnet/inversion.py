@@ -8,20 +8,18 @@ is how the small weights that come with the project were made.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, cast
 
 import torch
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from aukit.errors import TrainingError
 from aukit.models.components.pca_pretraining import HEAD_RATE, PCAModule
+from aukit.models.components.pictures import save_picture, tiled
 from aukit.models.fgnet.encoder import StyleHead
 from aukit.models.fgnet.networks import StyleNetwork
 from aukit.models.fgnet.weights import load_weights
-from aukit.utils.files import atomic_path
 
 __all__ = ["InversionModule", "Inverter", "effective_dimensions", "gradient_distance", "mouth"]
 
@@ -218,8 +216,7 @@ class InversionModule(PCAModule):
             prog_bar=True,
             sync_dist=True,
         )
-        if self.trainer.is_global_zero:
-            self._show()
+        save_picture(self, "reconstructions", self.trainer.global_step, tiled(self._faces))
         if dimensions < self.hparams["least_dimensions"]:
             raise TrainingError(
                 f"step {self.trainer.global_step}: the codes have collapsed to {dimensions:.1f} effective"
@@ -239,13 +236,6 @@ class InversionModule(PCAModule):
         """Images at the generator's size."""
         size = self.network.g_all.size
         return images if images.shape[-1] == size else F.interpolate(images, size=(size, size), mode="area")
-
-    def _show(self) -> None:
-        rows = [torch.cat(list(row), dim=-1) for row in self._faces]
-        picture = (torch.cat(rows, dim=-2) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        folder = Path(self.trainer.default_root_dir) / "reconstructions"
-        with atomic_path(folder / f"step{self.trainer.global_step:07d}.png") as temporary:
-            Image.fromarray(picture).save(temporary, format="PNG")
 
 
 def gradient_distance(x: Tensor, y: Tensor) -> Tensor:

@@ -6,20 +6,18 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
 from aukit.errors import ConfigError
 from aukit.models.components.detection_module import DetectionModule
 from aukit.models.components.lr_schedule import Schedule
+from aukit.models.components.pictures import save_picture
 from aukit.models.fgnet.heatmaps import au_heatmaps
 from aukit.models.fgnet.losses import heatmap_loss
 from aukit.models.fgnet.networks import FGNet, Head, heatmap_scores
 from aukit.models.fgnet.overlay import heatmap_overlay
 from aukit.models.fgnet.weights import load_weights
-from aukit.utils.files import atomic_path
 
 __all__ = ["FGNetModule"]
 
@@ -228,12 +226,5 @@ class FGNetModule(DetectionModule):
         super().on_validation_epoch_end()
         faces, self._faces = self._faces, []
         if faces and not self.trainer.sanity_checking:
-            self._show(heatmap_overlay(*faces[0]))
-
-    def _show(self, picture: np.ndarray[Any, np.dtype[np.uint8]]) -> None:
-        path = Path(self.trainer.default_root_dir) / "overlays" / f"step{self.trainer.global_step:07d}.png"
-        with atomic_path(path) as temporary:
-            Image.fromarray(picture).save(temporary, format="PNG")
-        for logger in self.loggers:
-            if hasattr(logger, "log_image"):
-                logger.log_image(key="val/heatmaps", images=[picture])
+            picture = heatmap_overlay(*faces[0])
+            save_picture(self, "overlays", self.trainer.global_step, picture, "val/heatmaps")

@@ -4,25 +4,24 @@ from __future__ import annotations
 
 import copy
 import math
-from pathlib import Path
 from typing import Any, cast
 
 import torch
 from lightning import LightningModule
-from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
 from aukit.metrics import kernel_distance
 from aukit.metrics.features import FixedFeatures
+from aukit.models.components.pictures import save_picture, tiled
 from aukit.models.fgnet.augment_gan import augment
 from aukit.models.fgnet.discriminator import StyleGAN2Discriminator
 from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
-from aukit.utils.files import atomic_path
 
 __all__ = ["StyleGAN2Module", "path_lengths", "r1_penalty"]
 
 _SHOWN = 16
+_LR = 2e-3  # Adam's, of both networks
 _PATH_WEIGHT = 2.0
 _MIXING = 0.9  # chance that a face mixes the styles of two codes
 _PATH_DECAY = 0.01  # of the running mean of the path lengths
@@ -49,8 +48,6 @@ class StyleGAN2Module(LightningModule):
         n_mlp: Layers of the mapping network.
         channel_multiplier: Width of the maps of both networks.
         max_channels: Upper bound of their channels.
-        lr: Adam's rate of both.
-        r1: γ of ½γ·E‖∇D‖²; None for the size's own, 0.0002·S²/B of the paper on adaptive augmentation.
         r1_every: Steps between penalties.
         path_every: Steps between penalties of the path lengths.
         average_images: Images after which a weight has lost half its influence on the moving average.
@@ -75,8 +72,6 @@ class StyleGAN2Module(LightningModule):
         n_mlp: int = 8,
         channel_multiplier: float = 2.0,
         max_channels: int = 512,
-        lr: float = 2e-3,
-        r1: float | None = None,
         r1_every: int = 16,
         path_every: int = 8,
         average_images: float = 10_000,
@@ -106,9 +101,7 @@ class StyleGAN2Module(LightningModule):
         optimizers: list[torch.optim.Optimizer] = []
         for network, every in ((self.discriminator, hp["r1_every"]), (self.generator, hp["path_every"])):
             lazy = every / (every + 1)
-            optimizers.append(
-                torch.optim.Adam(network.parameters(), hp["lr"] * lazy, betas=(0.0, 0.99**lazy))
-            )
+            optimizers.append(torch.optim.Adam(network.parameters(), _LR * lazy, betas=(0.0, 0.99**lazy)))
         return optimizers
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -167,11 +160,7 @@ class StyleGAN2Module(LightningModule):
         z = torch.randn(_SHOWN, self.hparams["style_dim"], generator=codes).to(self.device)
         with torch.no_grad():
             faces = self(z).unflatten(0, (-1, 4))
-        picture = torch.cat([torch.cat(list(row), dim=-1) for row in faces], dim=-2)
-        pixels = (picture * 255).round().byte().permute(1, 2, 0).cpu().numpy()
-        folder = Path(self.trainer.default_root_dir) / "samples"
-        with atomic_path(folder / f"step{self.trainer.global_step // 2:07d}.png") as temporary:
-            Image.fromarray(pixels).save(temporary, format="PNG")
+        save_picture(self, "samples", self.trainer.global_step // 2, tiled(list(faces)))
 
     def _styles(self, count: int) -> Tensor:
         """W+ codes ``[B,n_latent,style_dim]`` of random z, some of two z with a crossover between."""
@@ -194,8 +183,7 @@ class StyleGAN2Module(LightningModule):
         return augment(images, float(self.augment_probability))
 
     def _gamma(self, batch: int) -> float:
-        if self.hparams["r1"] is not None:
-            return float(self.hparams["r1"])
+        """γ of ½γ·E‖∇D‖²: the size's own, after the paper on adaptive augmentation."""
         return 0.0002 * float(self.hparams["size"]) ** 2 / (batch * self.trainer.world_size)
 
     def _step(self, optimizer: Any, loss: Tensor) -> None:

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from aukit.models.components.losses import single_precision
+
 __all__ = [
     "Pair",
     "binary_entropy",
@@ -25,7 +27,6 @@ __all__ = [
     "gradient_reversal",
     "kernel_discrepancy",
     "moment_distance",
-    "occurrence_loss",
     "paired_moment_distance",
 ]
 
@@ -33,21 +34,6 @@ __all__ = [
 Pair = Literal["real-female", "real-male", "female-male"]
 
 _TINY = 1e-6  # keeps logarithms finite
-
-
-def occurrence_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Binary cross-entropy, mean over all coded entries.
-
-    Args:
-        logits: Any shape.
-        labels: The same shape; 1 present, 0 absent, NaN not coded.
-
-    Returns:
-        A scalar; 0 (with a gradient of 0) when nothing is coded.
-    """
-    coded = ~labels.isnan()
-    loss = F.binary_cross_entropy_with_logits(_wide(logits), labels.nan_to_num(0.0), reduction="none")
-    return torch.where(coded, loss, 0.0).sum() / coded.sum().clamp(min=1)
 
 
 # ---------------------------------------------------------------------- moments
@@ -135,7 +121,7 @@ def _powers(features: Tensor, order: int, central: bool) -> Tensor:
     """``[K,B,D]``: the features to the powers 1 … K, from the second on perhaps about their mean."""
     if order < 1:
         raise ValueError(f"moments begin with the first; order is {order}")
-    features = _wide(features)
+    features = single_precision(features)
     base = features - features.mean(dim=0) if central else features
     return torch.stack([features, *(base**k for k in range(2, order + 1))])
 
@@ -165,7 +151,7 @@ def kernel_discrepancy(
     Returns:
         A scalar in [0,2].
     """
-    rows = torch.cat([_wide(source), _wide(target)])
+    rows = torch.cat([single_precision(source), single_precision(target)])
     inner = rows @ rows.T
     length = inner.diagonal()
     squared = (length[:, None] + length[None] - 2 * inner).clamp(min=0.0)
@@ -191,7 +177,7 @@ def coral_distance(source: Tensor, target: Tensor) -> Tensor:
 
 
 def _covariance(features: Tensor) -> Tensor:
-    centred = _wide(features) - _wide(features).mean(dim=0)
+    centred = single_precision(features) - single_precision(features).mean(dim=0)
     return centred.T @ centred / (len(features) - 1)
 
 
@@ -203,7 +189,7 @@ def gradient_reversal(features: Tensor, weight: float = 1.0) -> Tensor:
 
 def domain_loss(source_logits: Tensor, target_logits: Tensor) -> Tensor:
     """Cross-entropy of telling target (1) from source (0), both domains weighing a half (DANN)."""
-    source, target = F.softplus(_wide(source_logits)), F.softplus(-_wide(target_logits))
+    source, target = F.softplus(single_precision(source_logits)), F.softplus(-single_precision(target_logits))
     return (source.mean() + target.mean()) / 2
 
 
@@ -231,7 +217,7 @@ def classifier_discrepancy(first: Tensor, second: Tensor) -> Tensor:
     Returns:
         A scalar in [0,1].
     """
-    return (_wide(first) - _wide(second)).abs().mean()
+    return (single_precision(first) - single_precision(second)).abs().mean()
 
 
 def class_balance(probabilities: Tensor) -> Tensor:
@@ -242,15 +228,11 @@ def class_balance(probabilities: Tensor) -> Tensor:
     Args:
         probabilities: ``[B,A]``.
     """
-    mean = _wide(probabilities).mean(dim=0)
+    mean = single_precision(probabilities).mean(dim=0)
     return -((mean + _TINY).log() + (1 - mean + _TINY).log()).sum() / 2
 
 
 def binary_entropy(probabilities: Tensor) -> Tensor:
     """−p log p − (1−p) log(1−p) of each entry, in nats: 0 … log 2."""
-    p = _wide(probabilities)
+    p = single_precision(probabilities)
     return -torch.xlogy(p, p) - torch.xlogy(1 - p, 1 - p)
-
-
-def _wide(values: Tensor) -> Tensor:
-    return values if values.dtype == torch.float64 else values.float()

@@ -14,8 +14,9 @@ from torch import Tensor, nn
 
 from aukit.errors import ConfigError
 from aukit.models.components.detection_module import F1ByGender
+from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule, cosine_decay, set_rate
-from aukit.models.components.training import check_aus, frozen
+from aukit.models.components.training import check_aus, frozen, is_logged
 from aukit.models.pm2 import losses
 from aukit.models.pm2.gather import global_batch
 from aukit.models.pm2.methods import METHODS, MethodName
@@ -59,14 +60,12 @@ class PM2Module(LightningModule):
         head_width: Hidden units of a head.
         start: Checkpoint of a run with method "source", whose backbone and heads this one goes on from: the
             first head, or both where there is a discrepancy.
-        alignment_weight: Weight of the alignment term in A.
         order: Highest moment of "pm2" and "m3sda".
         central: Their moments from the second on are about the mean.
         paired_orders: Orders that "pm2" compares pair by pair, from the first; 0: without pairing.
         female_male: "pm2" also matches the two avatars of a frame.
         shuffle_pairs: "pm2" matches each frame with the avatars of another one. A control.
         discrepancy: Steps B and C; None as the method has it.
-        discrepancy_weight: Weight of the discrepancy in B and C.
         generator_steps: Repetitions of C.
         balance_weight: Weight in A of the class balance of each head on the target, with a discrepancy.
         lr: Adam's learning rate.
@@ -92,14 +91,12 @@ class PM2Module(LightningModule):
         backbone_options: Mapping[str, Any] | None = None,
         head_width: int = 256,
         start: str | None = None,
-        alignment_weight: float = 1.0,
         order: int = 2,
         central: bool = False,
         paired_orders: int = 1,
         female_male: bool = False,
         shuffle_pairs: bool = False,
         discrepancy: bool | None = None,
-        discrepancy_weight: float = 1.0,
         generator_steps: int = 4,
         balance_weight: float = 0.01,
         lr: float = 1e-4,
@@ -180,7 +177,7 @@ class PM2Module(LightningModule):
             log |= self._step_b(optimizers[1], batch)
             for _ in range(self.hparams["generator_steps"]):
                 log |= self._step_c(optimizers[0], batch)
-        if (batch_idx + 1) % int(getattr(self.trainer, "log_every_n_steps", 50)) == 0:
+        if is_logged(self, batch_idx):
             self.log_dict({f"train/{name}": value for name, value in log.items()})
 
     def _step_a(self, optimizers: Any, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
@@ -191,7 +188,7 @@ class PM2Module(LightningModule):
         log = {"source": source.detach()}
         if self.method.alignment != "none":
             alignment = self._alignment(features, batch_idx)
-            loss = loss + hp["alignment_weight"] * alignment
+            loss = loss + alignment
             log["alignment"] = alignment.detach()
         if self.discrepancy and hp["balance_weight"]:
             heads = self._target_probabilities(features["target"]).unbind(dim=1)
@@ -210,7 +207,7 @@ class PM2Module(LightningModule):
         with torch.no_grad(), _statistics_kept(self.network.backbone):
             features = self._features(batch, with_target=True)
         discrepancy = self._discrepancy(features["target"])
-        loss = self._source_loss(features, batch) - self.hparams["discrepancy_weight"] * discrepancy
+        loss = self._source_loss(features, batch) - discrepancy
         optimizer.zero_grad()
         self.manual_backward(loss)
         optimizer.step()
@@ -221,7 +218,7 @@ class PM2Module(LightningModule):
         with _statistics_kept(self.network.backbone), frozen(self.network.heads):
             discrepancy = self._discrepancy(global_batch(self.network.backbone(batch["target"])))
             optimizer.zero_grad()
-            self.manual_backward(self.hparams["discrepancy_weight"] * discrepancy)
+            self.manual_backward(discrepancy)
             optimizer.step()
         return {"discrepancy": discrepancy.detach()}
 
@@ -239,7 +236,7 @@ class PM2Module(LightningModule):
         logits = logits.reshape(len(streams), len(labels), *logits.shape[1:])  # [S,B,G,2 or 1,A]
         if self.method.head_per_stream:
             logits = torch.stack([logits[index, :, index] for index in range(len(streams))])[:, :, None]
-        loss = losses.occurrence_loss(logits, labels[None, :, None, None].expand_as(logits))
+        loss = occurrence_loss(logits, labels[None, :, None, None].expand_as(logits))
         return loss * logits.shape[3]  # two heads: the sum of their losses
 
     def _alignment(self, features: Mapping[str, Tensor], batch_idx: int) -> Tensor:

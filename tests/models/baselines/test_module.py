@@ -6,8 +6,8 @@ import torch
 from aukit.errors import ConfigError
 from aukit.metrics import multilabel_f1
 from aukit.models.baselines import MultilabelModule
-from aukit.models.baselines.module import occurrence_loss
 from aukit.models.components.detection_module import class_weights
+from aukit.models.components.losses import occurrence_loss
 from aukit.training.predictions import PredictionWriter
 from tests.fakes import AUS
 from tests.trainers import quiet_trainer

@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from aukit.errors import ConfigError
 from aukit.metrics import IntraclassCorrelation
 from aukit.models.components.lr_schedule import Schedule, rise_and_cosine, set_rate
-from aukit.models.components.training import check_aus
+from aukit.models.components.training import check_aus, is_logged
 from aukit.models.niinuma2021.intensity.networks import EstimatorBank, IntensityTrunk, decode
 
 __all__ = ["NOT_FITTED", "IntensityModule"]
@@ -121,7 +121,7 @@ class IntensityModule(LightningModule):
         per_image = F.cross_entropy(logits, batch["level"], reduction="none")
         self._remember(per_image.detach(), batch["head"])
         loss = per_image.mean()
-        if (step + 1) % int(getattr(self.trainer, "log_every_n_steps", 50)) == 0:
+        if is_logged(self, step):
             hits = (logits.argmax(dim=1) == batch["level"]).float().mean()
             self.log_dict({"train/cross_entropy": loss.detach(), "train/accuracy": hits})
         if every is not None and (other := self.hparams["other_heads"]):

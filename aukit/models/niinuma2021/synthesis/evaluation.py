@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aukit.models.niinuma2021.synthesis.networks import ExpressionGenerator, compose, initialize
 from aukit.models.niinuma2021.synthesis.synthetic_set import to_images, to_tensor
-from aukit.utils.files import atomic_path
 
-__all__ = ["FrameReader", "expression_grid", "save_grid", "train_reader"]
+__all__ = ["FrameReader", "expression_grid", "train_reader"]
 
 
 class FrameReader(nn.Module):
@@ -100,9 +96,3 @@ def expression_grid(generator: ExpressionGenerator, faces: Tensor, n_aus: int) -
     grid = torch.stack(rows, dim=1)  # [N, image or mask, 1 + A, 3, S, S]
     flat = to_images(grid.flatten(0, 2)).reshape(count * 2, 1 + n_aus, size, size, 3)
     return flat.transpose(0, 2, 1, 3, 4).reshape(count * 2 * size, (1 + n_aus) * size, 3)
-
-
-def save_grid(grid: npt.NDArray[np.uint8], path: Path) -> None:
-    """Write a PNG atomically."""
-    with atomic_path(path) as temporary:
-        Image.fromarray(grid).save(temporary, format="PNG")

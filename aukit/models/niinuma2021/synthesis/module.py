@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any, Literal
 
 import torch
@@ -15,15 +14,11 @@ from aukit.errors import ConfigError
 from aukit.metrics import frechet_distance, intraclass_correlation, kernel_distance
 from aukit.metrics.features import FIXED_FEATURES, FixedFeatures
 from aukit.models.components.lr_schedule import set_rate
-from aukit.models.components.training import check_aus, frozen
+from aukit.models.components.pictures import save_picture
+from aukit.models.components.training import check_aus, frozen, is_logged
 from aukit.models.niinuma2021.synthesis import losses
 from aukit.models.niinuma2021.synthesis.data import SynthesisDataModule
-from aukit.models.niinuma2021.synthesis.evaluation import (
-    FrameReader,
-    expression_grid,
-    save_grid,
-    train_reader,
-)
+from aukit.models.niinuma2021.synthesis.evaluation import FrameReader, expression_grid, train_reader
 from aukit.models.niinuma2021.synthesis.networks import (
     ExpressionDiscriminator,
     ExpressionGenerator,
@@ -72,8 +67,6 @@ class SynthesizerModule(LightningModule):
         warmup_share: Share of the run, from its beginning, with the idiosyncratic term alone.
         ramp_share: Share of the run over which the generator's other terms then grow to their weights.
         decay_share: Last share of the run in which learning rates fall linearly; None: by epochs.
-        constant_epochs: Epochs before the decay by epochs.
-        decay_epochs: Epochs of that decay.
         reader_steps: Steps of the independent reader that judges fakes in validation; 0 = no reader.
         grid_faces: Validation faces in the image grid; 0 = no grid.
 
@@ -114,8 +107,6 @@ class SynthesizerModule(LightningModule):
         warmup_share: float = 0.0,
         ramp_share: float = 0.0,
         decay_share: float | None = None,
-        constant_epochs: int = 20,
-        decay_epochs: int = 10,
         reader_steps: int = 200,
         grid_faces: int = 4,
     ) -> None:
@@ -168,8 +159,6 @@ class SynthesizerModule(LightningModule):
             hp["warmup_share"],
             hp["ramp_share"],
             hp["decay_share"],
-            hp["constant_epochs"],
-            hp["decay_epochs"],
         )
         data = self._data()
         if data.warmup_share != hp["warmup_share"]:
@@ -200,7 +189,7 @@ class SynthesizerModule(LightningModule):
             log = self._warmup_step(optimizers[0], batch)
         else:
             log = self._full_step(optimizers, batch, index, schedule.ramp(step))
-        if (step + 1) % int(getattr(self.trainer, "log_every_n_steps", 50)) == 0:
+        if is_logged(self, step):
             log["same_person"] = batch["same_person"].float().mean()
             prefix = "train" if phase == "full" else phase
             self.log_dict({f"{prefix}/{name}": value for name, value in log.items()})
@@ -357,11 +346,7 @@ class SynthesizerModule(LightningModule):
     def _show_grid(self, faces: Tensor) -> None:
         grid = expression_grid(self.generator, faces, len(self.hparams["aus"]))
         step = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        folder = Path(self.trainer.default_root_dir) / "grids"
-        save_grid(grid, folder / f"step{step:07d}.png")
-        for logger in self.loggers:
-            if hasattr(logger, "log_image"):
-                logger.log_image(key="val/expressions", images=[grid])
+        save_picture(self, "grids", step, grid, "val/expressions")
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """D_exp on real frames: ``rows`` and ``scores`` ``[B,A]`` in 0 … 5 for the prediction writer."""

@@ -9,6 +9,10 @@ __all__ = ["Phase", "Schedule", "steps_of"]
 
 Phase = Literal["head_start", "warmup", "full"]
 
+# Of the code that the paper builds on.
+_CONSTANT_EPOCHS = 20
+_DECAY_EPOCHS = 10
+
 
 def steps_of(share: float, total: int) -> int:
     """Number of steps that a share of the run means: the one rounding that module and data agree on."""
@@ -30,9 +34,7 @@ class Schedule:
         warmup_share: Share of the run, counted from its beginning, that ends with the full loss.
         ramp_share: Share of the run over which the other generator losses grow from 0 to their weights.
         decay_share: Last share of the run in which the learning rates fall linearly to 0. None: by epochs, as
-            in the code the paper builds on.
-        constant_epochs: Epochs before the decay by epochs (20 in the paper).
-        decay_epochs: Epochs of that decay (10).
+            in the code the paper builds on (20 at the full rate, 10 of decay).
     """
 
     total: int
@@ -41,8 +43,6 @@ class Schedule:
     warmup_share: float = 0.0
     ramp_share: float = 0.0
     decay_share: float | None = None
-    constant_epochs: int = 20
-    decay_epochs: int = 10
 
     def phase(self, step: int) -> Phase:
         """The phase of a 0-based step."""
@@ -63,7 +63,7 @@ class Schedule:
         last constant epoch and the last epoch runs at 0 (kept from the code the paper builds on).
         """
         if self.decay_share is None:
-            late = step // self.steps_per_epoch + 2 - self.constant_epochs
-            return max(0.0, 1.0 - max(0, late) / (self.decay_epochs + 1))
+            late = step // self.steps_per_epoch + 2 - _CONSTANT_EPOCHS
+            return max(0.0, 1.0 - max(0, late) / (_DECAY_EPOCHS + 1))
         length = steps_of(self.decay_share, self.total)
         return min(1.0, (self.total - step) / length) if length else 1.0

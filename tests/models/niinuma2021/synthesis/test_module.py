@@ -4,7 +4,7 @@ import torch
 
 from aukit.errors import ConfigError
 from aukit.metrics.features import FixedFeatures
-from aukit.models.niinuma2021.synthesis import SynthesisDataModule, SynthesizerModule
+from aukit.models.niinuma2021.synthesis import SynthesisDataModule, SynthesizerModule, losses
 from aukit.models.niinuma2021.synthesis.evaluation import expression_grid
 from aukit.models.niinuma2021.synthesis.schedule import Schedule
 from tests.fake_training import FakeDataModule
@@ -89,6 +89,25 @@ def test_mini_s_phases_update_what_they_should(tmp_path):
     model.changed = []
     quiet_trainer(tmp_path).fit(model, data(tmp_path, warmup_share=0.5, same_person_share=0.5))
     assert model.changed == ["D", "D", "G", "G", "G", "G", "GD", "G", "GD", "G"]
+
+
+def test_stargan_s_images_keep_nothing_of_their_input(tmp_path):
+    run = quiet_trainer(tmp_path)
+    run.fit(SynthesizerModule(**TINY, variant="stargan"), data(tmp_path))
+    assert float(run.callback_metrics["val/mask_mean"]) == 0
+
+
+def test_ganimation_s_regularisers_of_the_mask():
+    plain = SynthesizerModule(**TINY)
+    regularised = SynthesizerModule(**TINY, lambda_attention=0.5, lambda_smooth=2.0)
+    regularised.load_state_dict(plain.state_dict())
+    image, aus = torch.rand(2, 3, 16, 16), torch.rand(2, len(AUS))
+    pair = {"source": image, "target": image, "source_aus": aus, "target_aus": aus}
+    pair["same_person"] = torch.tensor([True, False])
+    mask = torch.rand(2, 1, 16, 16)
+    without, total = (m.generator_objective(pair, image, mask, 1.0, False, {}) for m in (plain, regularised))
+    wanted = 0.5 * losses.attention_loss(mask) + 2 * losses.smoothness_loss(mask)
+    torch.testing.assert_close(total - without, wanted)
 
 
 def test_validation_logs_the_figures_and_draws_the_grid(tmp_path):

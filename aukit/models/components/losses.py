@@ -1,0 +1,33 @@
+"""The loss of labels that may be missing, for every system that detects."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+__all__ = ["occurrence_loss", "single_precision"]
+
+
+def occurrence_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Binary cross-entropy, mean over what is coded.
+
+    Args:
+        logits: Any shape; half precision is computed in float32.
+        labels: The same shape; 1 present, 0 absent, NaN not coded.
+        weights: The same shape, of each label; None for 1. The sum is divided by the number of coded labels,
+            not by the sum of their weights.
+
+    Returns:
+        A scalar; 0 (with a gradient of 0) where nothing is coded.
+    """
+    coded = ~labels.isnan()
+    loss = F.binary_cross_entropy_with_logits(
+        single_precision(logits), labels.nan_to_num(0.0), weights, reduction="none"
+    )
+    return torch.where(coded, loss, 0.0).sum() / coded.sum().clamp(min=1)
+
+
+def single_precision(values: Tensor) -> Tensor:
+    """Values as float32, or as float64 if they are."""
+    return values if values.dtype == torch.float64 else values.float()
