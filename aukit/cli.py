@@ -276,22 +276,18 @@ def _add_pairs(avatars: Commands[argparse.ArgumentParser]) -> None:
 
 
 def _pairs(given: argparse.Namespace) -> None:
-    from aukit.simulation import write_avatar_pairs
+    from aukit.simulation import AvatarPairsConfig, write_avatar_pairs
 
+    config = AvatarPairsConfig(
+        given.driving_corpus,
+        None if given.partitions is None else tuple(given.partitions),
+        None if given.views is None else tuple(given.views),
+        given.size,
+        given.seed,
+        basis=given.basis,
+    )
     print(
-        write_avatar_pairs(
-            given.out,
-            given.driving_corpus,
-            given.driving_root,
-            size=given.size,
-            seed=given.seed,
-            partitions=given.partitions,
-            views=given.views,
-            tracker=given.tracker,
-            basis=given.basis,
-            shard=_shard(given),
-            workers=given.workers,
-        )
+        write_avatar_pairs(given.out, given.driving_root, config, given.tracker, _shard(given), given.workers)
     )
 
 

@@ -131,8 +131,7 @@ class AvatarPairs(CorpusReader):
         """What drives the avatars, for printing."""
         assert self.standin is not None  # the constructor has seen it
         recipe = self.standin["recipe"]
-        driving_corpus = recipe["driving_corpus"] if "driving_corpus" in recipe else recipe["drive"]
-        return [f"driven by {driving_corpus} through {recipe['expression']}"]
+        return [f"driven by {recipe['driving_corpus']} through {recipe['expression']}"]
 
     def _sidecar(self, video: str) -> str:
         path = PurePosixPath(video)

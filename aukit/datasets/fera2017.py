@@ -118,6 +118,7 @@ class FERA2017(Release):
         "occurrence": tuple(map(occurrence_column, AUS.occurrence)),
         **{f"AU{au:02d}": (intensity_column(au),) for au in AUS.intensity},
     }
+    driving_partitions = ("train",)  # the others are for testing
     views_share_labels = True
     row_without_frame = "label row without frame (the video ends early)"
 

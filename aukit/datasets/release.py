@@ -84,6 +84,8 @@ class Release(CorpusReader):
     """Which videos the options ask for, for messages, e.g. ``the left camera``."""
     options: str = ""
     """Options that change rows or labels, for the fingerprint."""
+    driving_partitions: ClassVar[tuple[str, ...]] = ()
+    """Partitions whose frames drive avatars unless others are named; empty for all."""
     views_share_labels: ClassVar[bool] = False
     """Whether views that are read together share label files, whose rows a check then counts once."""
     frame_without_row: ClassVar[str] = "frame without label row"

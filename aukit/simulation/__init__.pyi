@@ -29,6 +29,7 @@ from .images.pretraining_faces import write_avatar_faces as write_avatar_faces
 from .images.random_renders import RandomRendersConfig as RandomRendersConfig
 from .images.random_renders import write_random_renders as write_random_renders
 from .pairs.recorder import PAIRS_VERSION as PAIRS_VERSION
+from .pairs.recorder import AvatarPairsConfig as AvatarPairsConfig
 from .pairs.writer import write_avatar_pairs as write_avatar_pairs
 from .rendering.background import clutter as clutter
 from .rendering.background import plain_background as plain_background

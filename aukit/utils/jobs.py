@@ -1,4 +1,4 @@
-"""Long writers: claim a folder, share the work, go on after a kill, and say so when the disk is full."""
+"""Long writers: claim a folder, share the work, resume after a kill, and say so when the disk is full."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from concurrent.futures import as_completed
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Generic, TypeVar
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -29,6 +29,10 @@ Job = TypeVar("Job")
 class Shard:
     """One of several processes, on any machines, that share the work of a folder.
 
+    Example:
+        >>> list(Shard.parse("1/3").of(range(7)))
+        [1, 4]
+
     Attributes:
         index: Its number, from 0.
         count: How many there are; the same for all that write to a folder.
@@ -42,7 +46,7 @@ class Shard:
         """Read ``i/n`` with i from 0 to n - 1, as ``$SLURM_ARRAY_TASK_ID/$SLURM_ARRAY_TASK_COUNT`` gives it.
 
         Raises:
-            ConfigError: The text is nothing like it.
+            ConfigError: The text has another form.
         """
         if text is None:
             return cls()
@@ -117,6 +121,62 @@ def run_jobs(
                 bar.update()
 
 
+@dataclass(frozen=True)
+class SharedJobs(Generic[Job]):
+    """The jobs of a folder, shared by any number of processes; when all are done, their results are joined.
+
+    A finished job is never repeated: after a kill the same command does what is missing.
+
+    Attributes:
+        folder: Folder of the jobs' results, made if missing.
+        jobs: All jobs, in the order of the joined result.
+        work: Does one job; picklable.
+        is_done: Whether a job is done, from its files.
+        result: File that is made of all jobs.
+        join: Makes it; called by the process that finds all jobs done.
+    """
+
+    folder: Path
+    jobs: Sequence[Job]
+    work: Callable[[Job], None]
+    is_done: Callable[[Job], bool]
+    result: Path
+    join: Callable[[], None]
+
+    def run(self, shard: Shard, title: str, unit: str, workers: int | None, progress: bool) -> int:
+        """Do the jobs of a shard that are missing, and join all results if no job is left.
+
+        Args:
+            shard: Which share of the jobs to do.
+            title: Title of the progress bar.
+            unit: Name of a job.
+            workers: Processes; None for one per core, 0 or 1 to work in this process.
+            progress: Whether to show a progress bar.
+
+        Returns:
+            Number of jobs, of all shards, that are still missing; 0 if the result is there.
+        """
+        with disk_errors(self.folder):
+            self.folder.mkdir(parents=True, exist_ok=True)
+        # A second process with the same share waits, and then finds all done.
+        with FileLock(self.folder / f".shard-{shard.index}-{shard.count}.lock"):
+            own = shard.of(self.jobs)
+            todo = [job for job in own if not self.is_done(job)]
+            run_jobs(self.work, todo, len(own), title, unit, workers, progress)
+        missing = sum(not self.is_done(job) for job in self.jobs)
+        if not missing and (todo or not self.result.exists()):
+            # Two shards that both find themselves the last join one after the other.
+            with disk_errors(self.result), FileLock(self.result.with_name(f".{self.result.name}.lock")):
+                remove_leftovers(self.result)
+                self.join()
+        return missing
+
+
+def chunk_file(folder: Path, start: int) -> Path:
+    """Table of the chunk of a numbered series that begins with `start`; written last, so it means done."""
+    return folder / f"{start:06d}.parquet"
+
+
 @contextmanager
 def disk_errors(place: Path) -> Iterator[None]:
     """Turn an operating system's error while writing into one that says what to do."""
@@ -135,22 +195,13 @@ def remove_leftovers(path: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def concatenate_parquet(parts: Iterable[Path], path: Path) -> None:
-    """Write the rows of all parts, which share a schema, to one file; one part is in memory at a time.
-
-    Two shards that both find themselves the last do it one after the other.
-    """
-    with FileLock(path.with_name(f".{path.name}.lock")):
-        remove_leftovers(path)
-        _concatenate(parts, path)
-
-
-def _concatenate(parts: Iterable[Path], path: Path) -> None:
+def concatenate_parquet(files: Iterable[Path], path: Path) -> None:
+    """Write the rows of all files, which share a schema, to one file; one file is in memory at a time."""
     with atomic_path(path) as temporary:
         writer: Any = None
         try:
-            for part in parts:
-                table: pa.Table = pq.read_table(part)
+            for file in files:
+                table: pa.Table = pq.read_table(file)
                 writer = writer or pq.ParquetWriter(temporary, table.schema, compression="zstd")
                 writer.write_table(table)
         finally:

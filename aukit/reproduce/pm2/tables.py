@@ -59,18 +59,16 @@ class PM2Tables(Reproduction[PM2Cells]):
 
     def render(self) -> None:
         """A woman and a man for every training frame of the labelled corpus."""
-        from aukit.simulation import write_avatar_pairs
+        from aukit.simulation import AvatarPairsConfig, write_avatar_pairs
 
         source = self.cells.source
-        summary = write_avatar_pairs(
-            self.cells.pairs,
+        config = AvatarPairsConfig(
             source.name,
-            source.root,
+            self.cells.training_partitions,
             size=self.cells.size["pair_size"],
             seed=self.options.seed,
-            partitions=self.cells.training_partitions,
         )
-        print(summary)
+        print(write_avatar_pairs(self.cells.pairs, source.root, config))
 
     def prepare(self) -> PairedDataModule:
         """Crop every frame and render, and see that all goes together."""

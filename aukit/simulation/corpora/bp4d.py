@@ -186,8 +186,7 @@ class BP4DStandin(Standin):
 
 def recording_of(subject: str, task: str) -> Recording:
     """A recording as the official release names it."""
-    official = OfficialRecording(subject, task)
-    return Recording(subject, task, official.partition, official.person, official.gender)
+    return Recording.of(OfficialRecording(subject, task))
 
 
 def _digits(recording: Recording) -> int:

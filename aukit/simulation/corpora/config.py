@@ -16,6 +16,7 @@ from typing import Any, ClassVar, Self
 import numpy as np
 import numpy.typing as npt
 
+from aukit.datasets.recordings import Recording as OfficialRecording
 from aukit.errors import ConfigError
 from aukit.simulation.behaviour.annotators import AnnotatorSettings, annotate
 from aukit.simulation.behaviour.intensity_curves import (
@@ -48,6 +49,18 @@ class Recording:
     partition: str
     person: str
     gender: str
+
+    @classmethod
+    def of(cls, official: OfficialRecording, gender: str | None = None) -> Self:
+        """The recording that a reader knows by the official names.
+
+        Args:
+            official: Recording of the corpus' reader.
+            gender: Our choice, for corpora that do not publish it.
+        """
+        gender = gender or official.gender
+        assert gender is not None
+        return cls(official.subject, official.task, official.partition, official.person, gender)
 
 
 @dataclass(frozen=True)

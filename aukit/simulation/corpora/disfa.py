@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.disfa import AUS, CAMERAS, NAMESPACE, TASK
+from aukit.datasets.disfa import AUS, CAMERAS
+from aukit.datasets.disfa import Recording as OfficialRecording
 from aukit.datasets.folds import FOLD_SPLITS, LISTED, LISTED_FRAMES
 from aukit.simulation.behaviour.annotators import AnnotatorSettings
 from aukit.simulation.behaviour.intensity_curves import LEVEL_SHARES, RATES
@@ -169,6 +170,5 @@ class DISFAStandin(VideoStandin):
 
 def recording_of(subject: str) -> Recording:
     """The one recording of a person, before both cameras; the gender is our choice."""
-    split = next(split for split, subjects in FOLD_SPLITS["disfa"].items() if subject in subjects)
-    gender = "female" if subject in _WOMEN[split] else "male"
-    return Recording(subject, TASK, split, f"{NAMESPACE}/{subject}", gender)
+    official = OfficialRecording(subject)
+    return Recording.of(official, "female" if subject in _WOMEN[official.partition] else "male")

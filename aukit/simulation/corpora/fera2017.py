@@ -185,9 +185,7 @@ class FERA2017Standin(VideoStandin):
 
 def recording_of(partition: str, subject: str, task: str) -> Recording:
     """A recording as the official release names it; the gender is that of the id's letter."""
-    official = OfficialRecording(partition, subject, task)
-    assert official.gender is not None
-    return Recording(subject, task, partition, official.person, official.gender)
+    return Recording.of(OfficialRecording(partition, subject, task))
 
 
 def _stem(recording: Recording) -> str:

@@ -14,7 +14,8 @@ import numpy.typing as npt
 import yaml
 
 from aukit.datasets.gft import COLUMNS_FILE as COLUMNS
-from aukit.datasets.gft import GROUPS, LISTED_FRAMES, LISTED_RATES, NAMESPACE, SEATS, TASK, partition_of
+from aukit.datasets.gft import GROUPS, LISTED_FRAMES, LISTED_RATES, SEATS
+from aukit.datasets.gft import Recording as OfficialRecording
 from aukit.datasets.label_files import NOT_CODED
 from aukit.facs import CORPUS_AUS
 from aukit.simulation.behaviour.annotators import occurrence
@@ -177,8 +178,5 @@ def recording_of(subject: str) -> Recording:
     The gender is our choice: 39 women, 57 men, both in every group; the real ones are in metadata that we
     lack.
     """
-    partition = partition_of(subject)
-    assert partition is not None
     place = 3 * (int(subject[:3]) - 1) + SEATS.index(subject[3])
-    gender = "female" if place % 5 in (0, 2) else "male"
-    return Recording(subject, TASK, partition, f"{NAMESPACE}/{subject}", gender)
+    return Recording.of(OfficialRecording(subject), "female" if place % 5 in (0, 2) else "male")

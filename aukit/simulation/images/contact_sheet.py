@@ -73,7 +73,7 @@ def _people(basis: str, row: int, size: int, seed: int) -> list[Pixels]:
         gender = "female" if (number + row) % 2 else "male"
         person = Person.sample(IDENTITY_SPLIT, f"person{number}", gender, seed, basis)
         rng = np.random.default_rng([seed, number, 5])
-        shot = render(
+        rendering = render(
             person.avatar,
             torch.from_numpy(person.activations(_activations(aus))),
             _pose(rng, 16.0),
@@ -82,7 +82,7 @@ def _people(basis: str, row: int, size: int, seed: int) -> list[Pixels]:
             size,
         )
         tiles.append(
-            _label(acquisition.sensor(rng, size)(shot.image)[0], f"{expression}, {acquisition.name}")
+            _label(acquisition.sensor(rng, size)(rendering.image)[0], f"{expression}, {acquisition.name}")
         )
     return tiles
 
@@ -94,8 +94,8 @@ def _avatars(basis: str, size: int, seed: int) -> list[Pixels]:
         avatar = Avatar.sample(IDENTITY_SPLIT, f"avatar{number}", seed, gender, basis=basis)
         rng = np.random.default_rng([seed, number, 6])
         acts = torch.from_numpy(both_sides(_activations(aus).astype(np.float32)))
-        shot = render(avatar, acts, _pose(rng, 10.0), Light.sample(rng), plain_background(size), size)
-        tiles.append(_label(to_pixels(shot.image)[0], f"{expression}, avatar"))
+        rendering = render(avatar, acts, _pose(rng, 10.0), Light.sample(rng), plain_background(size), size)
+        tiles.append(_label(to_pixels(rendering.image)[0], f"{expression}, avatar"))
     return tiles
 
 

@@ -2,9 +2,9 @@
 
 ``DIR/images.npy`` uint8 [N, S, S, 3] RGB and ``DIR/faces.parquet`` with a row for each: ``identity`` and, for
 judging alone, ``AU12`` (activation in [0, 1]) and the like. Trainings open the identities and no more. Faces
-are `Avatar`s of a pool of their own: canonical symmetric movements, plain backgrounds, no sensor, and a light
-of their own for each `TOGETHER` images. None of them is in a stand-in corpus or among the avatars of the
-pairs.
+are `Avatar`s of an identity split of their own: canonical symmetric movements, plain backgrounds, no sensor,
+and a light of their own for each `TOGETHER` images. None of them is in a stand-in corpus or among the avatars
+of the pairs.
 """
 
 from __future__ import annotations
@@ -20,27 +20,29 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
-from filelock import FileLock
 
 from aukit.errors import ConfigError, StoreError
 from aukit.facs import VISIBLE_INDEX
 from aukit.registration.ffhq import ffhq_crop
 from aukit.registration.similarity import similarity_align
 from aukit.simulation.appearance.appearance import Avatar
+from aukit.simulation.bases import face_model
 from aukit.simulation.behaviour.random_expressions import sample_expression
 from aukit.simulation.camera import Camera
+from aukit.simulation.corpora.acquisition import to_pixels
 from aukit.simulation.corpora.recorder import LIFT, ZOOM
 from aukit.simulation.pairs.retargeting import both_sides
-from aukit.simulation.rendering.background import plain_background
+from aukit.simulation.rendering.background import sample_plain_background
 from aukit.simulation.rendering.light import Light
 from aukit.simulation.rendering.renderer import render
 from aukit.utils.files import atomic_path
-from aukit.utils.jobs import WHOLE, Shard, claim, disk_errors, remove_leftovers, run_jobs
+from aukit.utils.jobs import WHOLE, Shard, SharedJobs, chunk_file, claim, disk_errors, remove_leftovers
 
 MARKER = "FACES.json"
 IMAGES = "images.npy"
 FACES = "faces.parquet"
-PARTS = "parts"
+CHUNKS = "chunks"
+"""Folder of the tables and images of all chunks."""
 IDENTITY_SPLIT = "pretrain"
 VERSION = 3
 CHUNK = 8
@@ -59,11 +61,11 @@ class PretrainingFacesConfig:
         identities: Number of avatars.
         frames: Images of each.
         size: Side of the crops in pixels; faces are rendered at twice that.
-        first: Number of the first avatar; avatars are the same in every recipe.
+        first: Number of the first avatar; avatars are the same in every config.
         seed: Seed of everything.
         basis: Face basis.
         registration: How they are cropped: "ffhq", FG-Net's square, or "similarity", closer to the face.
-        version: Version of this recipe.
+        version: Version of this config.
     """
 
     identities: int
@@ -82,19 +84,19 @@ class PretrainingFacesConfig:
 
 def write_avatar_faces(
     out: str | Path,
-    recipe: PretrainingFacesConfig,
+    config: PretrainingFacesConfig,
     shard: Shard = WHOLE,
     workers: int | None = None,
     progress: bool = True,
 ) -> str:
-    """Render the faces of a recipe, or those that are missing.
+    """Render the faces of a configuration, or those that are missing.
 
     Files do not depend on shards, workers or kills. Cost: about 0.25 s per avatar and 0.025 s per image of
     64² on one core; 1 GB of memory per process.
 
     Args:
         out: Folder; made if missing.
-        recipe: What to render.
+        config: What to render.
         shard: Which share of the avatars to do.
         workers: Processes; None for one per core, 0 or 1 to work in this process.
         progress: Whether to show a progress bar.
@@ -103,122 +105,116 @@ def write_avatar_faces(
         A line that says what is there now.
 
     Raises:
-        ConfigError: The recipe asks for what there is not.
+        ConfigError: A number is out of range, or there is no such face basis.
         CorpusError: `out` holds something else, or the disk is full.
     """
     out = Path(out)
-    if min(recipe.identities, recipe.frames) < 1 or recipe.size < 16 or min(recipe.seed, recipe.first) < 0:
+    if min(config.identities, config.frames) < 1 or config.size < 16 or min(config.seed, config.first) < 0:
         raise ConfigError(
-            f"identities {recipe.identities}, frames {recipe.frames}, size {recipe.size}, first "
-            f"{recipe.first}, seed {recipe.seed}: needed are at least 1 identity, 1 frame and 16 pixels, and "
+            f"identities {config.identities}, frames {config.frames}, size {config.size}, first "
+            f"{config.first}, seed {config.seed}: needed are at least 1 identity, 1 frame and 16 pixels, and "
             "no negative number"
         )
-    Avatar.sample(IDENTITY_SPLIT, "0", recipe.seed, basis=recipe.basis)  # says now if there is no such basis
-    claim(out, MARKER, json.loads(json.dumps({"recipe": asdict(recipe)})))
-    chunks = range(recipe.first, recipe.first + recipe.identities, CHUNK)
-    with disk_errors(out):
-        (out / PARTS).mkdir(exist_ok=True)
-    with FileLock(out / PARTS / f".shard-{shard.index}-{shard.count}.lock"):
-        own = shard.of(chunks)
-        todo = [start for start in own if not _part(out, start).exists()]
-        work = partial(_render_chunk, out, recipe)
-        run_jobs(work, todo, len(own), "rendering faces", f"{CHUNK} avatars", workers, progress)
-    waiting = sum(not _part(out, start).exists() for start in chunks)
-    if waiting:
-        return f"{waiting} of {len(chunks)} parts are missing: {IMAGES} follows when all shards are done"
-    if todo or not (out / FACES).exists():
-        with disk_errors(out), FileLock(out / PARTS / ".whole.lock"):
-            _join(out, recipe, chunks)
-    return f"{recipe.identities * recipe.frames} faces of {recipe.identities} avatars in {out}"
+    face_model(config.basis)  # says now if there is no such basis
+    claim(out, MARKER, {"recipe": asdict(config)})
+    folder, chunks = out / CHUNKS, range(config.first, config.first + config.identities, CHUNK)
+    shared = SharedJobs(
+        folder=folder,
+        jobs=chunks,
+        work=partial(_render_chunk, folder, config),
+        is_done=lambda start: chunk_file(folder, start).exists(),
+        result=out / FACES,
+        join=lambda: _join(out, config, [chunk_file(folder, start) for start in chunks]),
+    )
+    missing = shared.run(shard, "rendering faces", f"{CHUNK} avatars", workers, progress)
+    if missing:
+        return f"{missing} of {len(chunks)} chunks are missing: {IMAGES} follows when all shards are done"
+    return f"{config.identities * config.frames} faces of {config.identities} avatars in {out}"
 
 
 def open_avatar_faces(out: str | Path) -> tuple[Images, npt.NDArray[np.str_], dict[str, Any]]:
-    """What a training may see: images [N, S, S, 3] (mapped, not read), identities [N] and the recipe.
+    """What a training may see: images [N, S, S, 3] (mapped, not read), identities [N] and the config.
 
     Raises:
         StoreError: The folder is missing, incomplete or damaged.
     """
     out = Path(out)
     try:
-        recipe: dict[str, Any] = json.loads((out / MARKER).read_text(encoding="utf-8"))["recipe"]
+        config: dict[str, Any] = json.loads((out / MARKER).read_text(encoding="utf-8"))["recipe"]
         images = np.load(out / IMAGES, mmap_mode="r", allow_pickle=False)
         identities = pd.read_parquet(out / FACES, columns=["identity"])["identity"].to_numpy(dtype=str)
     except (OSError, ValueError, KeyError) as error:
         raise StoreError(
-            f"{out}: no complete pool of avatar faces ({error}); run aukit avatars faces --out {out}"
+            f"{out}: no complete set of avatar faces ({error}); run aukit avatars faces --out {out}"
         ) from error
     if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(identities):
         raise StoreError(f"{out}: {IMAGES} and {FACES} do not belong together; remove the folder")
-    return images, identities, recipe
+    return images, identities, config
 
 
-def render_faces(recipe: PretrainingFacesConfig, identity: int) -> tuple[Images, pd.DataFrame]:
+def render_faces(config: PretrainingFacesConfig, identity: int) -> tuple[Images, pd.DataFrame]:
     """Crops uint8 [frames, S, S, 3] of one avatar and a row for each."""
-    avatar = Avatar.sample(IDENTITY_SPLIT, str(identity), recipe.seed, basis=recipe.basis)
-    expression, scene = recipe.rng(identity, "expression"), recipe.rng(identity, "scene")
-    drive = np.stack([sample_expression(expression) for _ in range(recipe.frames)])
-    size = 2 * recipe.size
+    avatar = Avatar.sample(IDENTITY_SPLIT, str(identity), config.seed, basis=config.basis)
+    expression, scene = config.rng(identity, "expression"), config.rng(identity, "scene")
+    activations = np.stack([sample_expression(expression) for _ in range(config.frames)])
+    size = 2 * config.size
     crops: list[Images] = []
-    for start in range(0, recipe.frames, TOGETHER):
-        some = both_sides(drive[start : start + TOGETHER])
+    for start in range(0, config.frames, TOGETHER):
+        some = both_sides(activations[start : start + TOGETHER])
         count = len(some)
-        light, wall = Light.sample(scene), np.clip(scene.uniform(0.2, 0.8) + scene.normal(0, 0.06, 3), 0, 1)
+        light, wall = Light.sample(scene), sample_plain_background(scene, size)
         yaw, pitch, roll = (torch.from_numpy(scene.normal(0, s, count).clip(-25, 25)) for s in (9, 7, 4))
-        shot = render(
+        rendering = render(
             avatar,
             torch.from_numpy(some),
             Camera(yaw, pitch, roll, zoom=ZOOM, shift_y=LIFT),
             light,
-            background=plain_background(size, (float(wall[0]), float(wall[1]), float(wall[2]))),
+            background=wall,
             size=size,
             gaze=torch.from_numpy(scene.normal(0, [6, 3.5], (count, 2)).astype(np.float32)),
             supersampling=1,
         )
-        pixels = (shot.image.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).numpy()
+        pixels = to_pixels(rendering.image)
         # Found landmarks are never exact: the square moves with their errors.
-        points = shot.landmarks.numpy()[..., :2]
+        points = rendering.landmarks.numpy()[..., :2]
         points = points + scene.normal(0, 0.008 * size, points.shape)
-        crops += [_crop(image, marks, recipe) for image, marks in zip(pixels, points, strict=True)]
-    activations = {f"AU{au:02d}": drive[:, column] for au, column in VISIBLE_INDEX.items()}
-    return np.stack(crops), pd.DataFrame({"identity": f"{IDENTITY_SPLIT}/{identity}", **activations})
+        crops += [_crop(image, marks, config) for image, marks in zip(pixels, points, strict=True)]
+    columns = {f"AU{au:02d}": activations[:, column] for au, column in VISIBLE_INDEX.items()}
+    return np.stack(crops), pd.DataFrame({"identity": f"{IDENTITY_SPLIT}/{identity}", **columns})
 
 
-def _crop(image: Images, marks: npt.NDArray[np.float64], recipe: PretrainingFacesConfig) -> Images:
-    if recipe.registration == "similarity":
-        return similarity_align(np.ascontiguousarray(image), marks, size=recipe.size)[0]
-    return ffhq_crop(np.ascontiguousarray(image), marks, recipe.size, transform_size=len(image))
+def _crop(image: Images, marks: npt.NDArray[np.float64], config: PretrainingFacesConfig) -> Images:
+    if config.registration == "similarity":
+        return similarity_align(np.ascontiguousarray(image), marks, size=config.size)[0]
+    return ffhq_crop(np.ascontiguousarray(image), marks, config.size, transform_size=len(image))
 
 
-def _part(out: Path, start: int) -> Path:
-    return out / PARTS / f"{start:06d}.parquet"
-
-
-def _render_chunk(out: Path, recipe: PretrainingFacesConfig, start: int) -> None:
-    """Avatars of one part; its table is written last."""
-    part = _part(out, start)
-    pixels = part.with_suffix(".npy")
-    end = min(start + CHUNK, recipe.first + recipe.identities)
-    made = [render_faces(recipe, identity) for identity in range(start, end)]
-    with disk_errors(out):
-        remove_leftovers(part)
+def _render_chunk(folder: Path, config: PretrainingFacesConfig, start: int) -> None:
+    """Avatars of one chunk; its table is written last."""
+    table = chunk_file(folder, start)
+    pixels = table.with_suffix(".npy")
+    end = min(start + CHUNK, config.first + config.identities)
+    made = [render_faces(config, identity) for identity in range(start, end)]
+    with disk_errors(folder):
+        remove_leftovers(table)
         remove_leftovers(pixels)
         with atomic_path(pixels) as temporary:
             np.save(temporary, np.concatenate([images for images, _ in made]), allow_pickle=False)
-        with atomic_path(part) as temporary:
+        with atomic_path(table) as temporary:
             pd.concat([rows for _, rows in made]).to_parquet(temporary, index=False)
 
 
-def _join(out: Path, recipe: PretrainingFacesConfig, chunks: range) -> None:
-    """One array and one table of all parts; the table last."""
-    parts = [_part(out, start) for start in chunks]
-    shape = (recipe.identities * recipe.frames, recipe.size, recipe.size, 3)
+def _join(out: Path, config: PretrainingFacesConfig, tables: list[Path]) -> None:
+    """One array and one table of all chunks; the table last."""
+    remove_leftovers(out / IMAGES)
+    shape = (config.identities * config.frames, config.size, config.size, 3)
     with atomic_path(out / IMAGES) as temporary:
         whole = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
         begin = 0
-        for part in parts:
-            images = np.load(part.with_suffix(".npy"), allow_pickle=False)
+        for table in tables:
+            images = np.load(table.with_suffix(".npy"), allow_pickle=False)
             whole[begin : begin + len(images)] = images
             begin += len(images)
         whole.flush()
     with atomic_path(out / FACES) as temporary:
-        pd.concat([pd.read_parquet(part) for part in parts]).to_parquet(temporary, index=False)
+        pd.concat([pd.read_parquet(table) for table in tables]).to_parquet(temporary, index=False)

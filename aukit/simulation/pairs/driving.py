@@ -76,7 +76,7 @@ def expressions(
     coded = _any_code(table)
     reasons = np.where(coded, "", "no action unit is coded").astype(object)
     activations = np.zeros((len(table), len(VISIBLE_AUS), 2), np.float32)
-    # Where frames are missing in between, the face starts anew.
+    # Nothing is smoothed or delayed across missing frames.
     for run in _runs(position):
         begin = str(position[run[0]])
         meant = smooth(_meant(table.take(run), _rng(seed, "levels", recording, begin)))

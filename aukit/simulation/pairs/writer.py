@@ -1,23 +1,22 @@
 """Writer of avatar pairs: driving frames → expressions → a woman and a man → videos, landmarks, table.
 
 Each driving video is one job, whatever happens to the others: its labels are read, its two avatars rendered a
-few frames at a time, and its note written last. Memory therefore depends on no number of frames, a killed
-writer goes on with the jobs that have no note, and shards need not know of each other; the one that finds all
-notes there puts the table together.
+few frames at a time, and its note written last. Memory use is therefore independent of the number of frames,
+a killed writer resumes with the jobs that have no note, and shards work independently; the one that finds all
+notes there writes the table.
 """
 
 from __future__ import annotations
 
+import inspect
 import json
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from filelock import FileLock
 
 from aukit.datasets.avatar_pairs import (
     FRAMES,
@@ -28,12 +27,11 @@ from aukit.datasets.avatar_pairs import (
     AvatarPairs,
     with_pair_ids,
 )
-from aukit.datasets.bp4d import BP4D
-from aukit.datasets.fera2017 import FERA2017
-from aukit.datasets.folds import FOLD_SPLITS
 from aukit.datasets.frame_table import FrameTable
+from aukit.datasets.registry import corpus_entry
 from aukit.datasets.release import Release
 from aukit.errors import ConfigError, CorpusError
+from aukit.simulation.bases import face_model
 from aukit.simulation.pairs.driving import CODES, FILES, SIMULATED, check_tracker, expressions
 from aukit.simulation.pairs.identities import (
     AvatarIdentity,
@@ -42,29 +40,26 @@ from aukit.simulation.pairs.identities import (
     distribution,
     identity_table,
 )
-from aukit.simulation.pairs.recorder import AvatarPairsConfig, film
+from aukit.simulation.pairs.recorder import AvatarPairsConfig, record_avatar
 from aukit.utils.files import write_atomic
-from aukit.utils.jobs import WHOLE, Shard, claim, concatenate_parquet, disk_errors, remove_leftovers, run_jobs
-
-DRIVERS: dict[str, Callable[[Path, tuple[str, ...], tuple[int, ...]], Release]] = {
-    "fera2017": FERA2017,
-    "bp4d": lambda root, partitions, views: _bp4d(root, partitions),
-}
-"""Readers of the driving corpora, by root, partitions and views."""
-
-DEFAULTS: dict[str, tuple[tuple[str, ...], tuple[int, ...]]] = {
-    "fera2017": (("train",), (6,)),
-    "bp4d": (tuple(FOLD_SPLITS["bp4d"]), (0,)),
-}
-"""Partitions and views that drive unless others are named."""
+from aukit.utils.jobs import (
+    WHOLE,
+    Shard,
+    SharedJobs,
+    claim,
+    concatenate_parquet,
+    disk_errors,
+    remove_leftovers,
+)
 
 
 @dataclass(frozen=True)
 class _Place:
     """Where everything is, the same for all jobs."""
 
-    recipe: AvatarPairsConfig
-    drive_root: Path
+    config: AvatarPairsConfig
+    expression: str
+    driving_root: Path
     out: Path
     tracker: Path | None
 
@@ -73,7 +68,6 @@ class _Place:
 class _Job:
     """One driving recording and the avatars of its person."""
 
-    person: str
     video: str
     title: str
     identities: tuple[AvatarIdentity, AvatarIdentity]
@@ -104,34 +98,25 @@ class _Job:
 
 def write_avatar_pairs(
     out: str | Path,
-    drive: str,
-    drive_root: str | Path,
-    size: int = 256,
-    seed: int = 0,
-    partitions: Sequence[str] | None = None,
-    views: Sequence[int] | None = None,
+    driving_root: str | Path,
+    config: AvatarPairsConfig,
     tracker: str | Path | None = None,
-    basis: str = "procedural",
     shard: Shard = WHOLE,
     workers: int | None = None,
     progress: bool = True,
 ) -> str:
-    """Render the pairs of a driving corpus, or go on with what is missing.
+    """Render the pairs of a driving corpus, or what is missing of them.
+
+    Any registered corpus whose reader is a `Release` can drive.
 
     Cost: about 1.1 GB of memory per process whatever the number of frames, and 7.4 KB of disk per render at
     256²; see `aukit/simulation/README.md`.
 
     Args:
         out: Folder of the pairs; made if missing.
-        drive: Name of the driving corpus; ``bp4d`` or ``fera2017``.
-        drive_root: Its folder.
-        size: Width and height of the renders in pixels, even.
-        seed: Seed of everything that is drawn.
-        partitions: Of the driving corpus; those that it lacks are left out. None for all parts of BP4D, or
-            FERA 2017's Train.
-        views: Of the driving corpus; None for its frontal one.
+        driving_root: Folder of the driving corpus.
+        config: What to render.
         tracker: Folder of a tracker's CSV files, one per recording; None to be driven by the codes.
-        basis: Face basis of the avatars.
         shard: Which share of the driving videos to do; all shards write to the same folder.
         workers: Processes; None for one per core, 0 or 1 to work in this process.
         progress: Whether to show a progress bar.
@@ -140,83 +125,94 @@ def write_avatar_pairs(
         What is there now: frames, exclusions by reason, and the avatars by gender, tone and age.
 
     Raises:
-        ConfigError: There is no such driving corpus, partition, view, size or face basis.
+        ConfigError: There is no such driving corpus, partition, view or face basis.
         CorpusError: The driving corpus or a tracker's file is damaged, `out` holds something else, or the
             disk is full; everything finished stays and is not done again.
     """
-    out, drive_root = Path(out), Path(drive_root)
+    out, driving_root = Path(out), Path(driving_root)
     tracker = None if tracker is None else Path(tracker)
-    if size < 16 or size % 2 or seed < 0:
-        raise ConfigError(
-            f"size {size}, seed {seed}: needed are an even size of at least 16 and no negative seed"
-        )
-    if drive not in DRIVERS:
-        raise ConfigError(f"{drive!r} drives no avatars; known are {', '.join(DRIVERS)}")
-    usual = DEFAULTS[drive]
-    partitions, views = tuple(partitions or usual[0]), tuple(views or usual[1])
-    if drive != "fera2017" and views != usual[1]:
-        raise ConfigError(f"views {views}: {drive} has one view; leave views to FERA 2017")
-    _driver.cache_clear()  # the folder may have changed since the last call
-    corpus = _driver(drive, drive_root, partitions, views)
-    standin = corpus.standin
-    how = FILES if tracker else SIMULATED if standin else CODES
-    recipe = AvatarPairsConfig(drive, partitions, views, how, size, seed, basis=basis)
-    driver = {"corpus": drive, "fingerprint": corpus.fingerprint(), "standin": standin}
+    _driving_corpus.cache_clear()  # the folder may have changed since the last call
+    config = replace(config, views=_views(config))
+    corpus = _driving_corpus(config.driving_corpus, driving_root, config.views)
+    config = replace(config, partitions=_partitions(config, corpus))
+    jobs = _jobs(config, corpus)
+    expression = FILES if tracker else SIMULATED if corpus.standin else CODES
+    driver = {
+        "corpus": config.driving_corpus,
+        "fingerprint": corpus.fingerprint(),
+        "standin": corpus.standin,
+    }
     if tracker:
-        driver["tracker"] = check_tracker(tracker, [corpus.title(video) for video in corpus.videos])
-    avatar_identities(seed)[0].avatar(seed, basis)  # says now if there is no such basis
-    claim(out, MARKER, recipe.description(driver))
-    people = corpus.people
-    identities = assign(list(people), seed)
-    jobs = [
-        _Job(p, video, corpus.title(video), identities[p]) for p, videos in people.items() for video in videos
-    ]
+        driver["tracker"] = check_tracker(tracker, [job.title for job in jobs])
+    everybody = avatar_identities(config.seed)
+    face_model(config.basis)  # says now if there is no such basis
+    claim(out, MARKER, config.description(expression, driver))
     with disk_errors(out):
-        write_atomic(out / IDENTITIES, identity_table(avatar_identities(seed)).to_csv(index=False).encode())
-        (out / RECORDINGS).mkdir(exist_ok=True)
-    # A second process with the same share waits, and then finds all done.
-    with FileLock(out / RECORDINGS / f".shard-{shard.index}-{shard.count}.lock"):
-        own = shard.of(jobs)
-        todo = [job for job in own if not job.is_done(out)]
-        work = partial(_render_video, _Place(recipe, drive_root, out, tracker))
-        run_jobs(work, todo, len(own), "rendering pairs", "video", workers, progress)
-    waiting = sum(not job.is_done(out) for job in jobs)
-    if not waiting and (todo or not (out / FRAMES).exists()):
-        parts = [job.rows(out) for job in jobs if job.frames(out)]
-        if not parts:
-            raise CorpusError(
-                f"{drive_root}: not a single frame drives an avatar\n{_summary(out, jobs, seed)}"
-            )
-        with disk_errors(out / FRAMES):
-            concatenate_parquet(parts, out / FRAMES)
-    return _summary(out, jobs, seed)
+        write_atomic(out / IDENTITIES, identity_table(everybody).to_csv(index=False).encode())
+    shared = SharedJobs(
+        folder=out / RECORDINGS,
+        jobs=jobs,
+        work=partial(_render_video, _Place(config, expression, driving_root, out, tracker)),
+        is_done=lambda job: job.is_done(out),
+        result=out / FRAMES,
+        join=lambda: _join(out, jobs, everybody),
+    )
+    shared.run(shard, "rendering pairs", "video", workers, progress)
+    return _summary(out, jobs, everybody)
 
 
 @lru_cache(maxsize=1)
-def _driver(drive: str, root: Path, partitions: tuple[str, ...], views: tuple[int, ...]) -> Release:
+def _driving_corpus(name: str, root: Path, views: tuple[int, ...] | None) -> Release:
     """Reader of the driving corpus, one per process; it holds names, no frame and no label."""
-    return DRIVERS[drive](root, partitions, views)
+    reader = corpus_entry(name).load("reader")
+    corpus: Release = reader(root) if views is None else reader(root, views=views)
+    return corpus
 
 
-def _bp4d(root: Path, partitions: tuple[str, ...]) -> BP4D:
-    """BP4D's people of the given parts."""
-    if unknown := [p for p in partitions if p not in FOLD_SPLITS["bp4d"]]:
-        raise ConfigError(f"partitions {unknown}: BP4D has {', '.join(FOLD_SPLITS['bp4d'])}")
-    persons = [f"{BP4D.namespace}/{subject}" for part in partitions for subject in FOLD_SPLITS["bp4d"][part]]
-    return BP4D(root, persons=persons)
+def _views(config: AvatarPairsConfig) -> tuple[int, ...] | None:
+    """Views to read; None where the reader does not ask for them."""
+    entry = corpus_entry(config.driving_corpus)
+    reader = entry.load("reader")
+    if not issubclass(reader, Release):
+        raise ConfigError(f"{entry.title}: cannot drive avatars, since its reader is no Release")
+    option = inspect.signature(reader).parameters.get("views")
+    if option is None and config.views is not None:
+        raise ConfigError(
+            f"views {config.views}: the reader of {entry.title} has no such option; leave it out"
+        )
+    return None if option is None else tuple(config.views or option.default)
+
+
+def _partitions(config: AvatarPairsConfig, corpus: Release) -> tuple[str, ...]:
+    """Partitions whose frames drive."""
+    there = tuple(dict.fromkeys(recording.partition for recording, _ in corpus.recordings.values()))
+    partitions = config.partitions or corpus.driving_partitions or there
+    if unknown := [partition for partition in partitions if partition not in there]:
+        raise ConfigError(f"partitions {unknown}: this copy of {corpus.corpus_title} has {', '.join(there)}")
+    return tuple(partitions)
+
+
+def _jobs(config: AvatarPairsConfig, corpus: Release) -> list[_Job]:
+    """One job for each driving video, person by person."""
+    videos: dict[str, list[str]] = {}
+    for video, (recording, _) in corpus.recordings.items():
+        if recording.partition in (config.partitions or ()):
+            videos.setdefault(recording.person, []).append(video)
+    avatars = assign(list(videos), config.seed)
+    return [_Job(v, corpus.title(v), avatars[person]) for person, own in videos.items() for v in own]
 
 
 def _render_video(place: _Place, job: _Job) -> None:
     """One job; its note is written last."""
-    out, recipe = place.out, place.recipe
-    corpus = _driver(recipe.drive, place.drive_root, recipe.partitions, recipe.views)
+    out, config = place.out, place.config
+    corpus = _driving_corpus(config.driving_corpus, place.driving_root, config.views)
     table, left_out = corpus.read(job.video)
     excluded = [(e.position, e.reason) for e in left_out]
     frames, repairs = 0, {}
     if table is not None:
         position = table.frame["position"].to_numpy()
         rows = corpus.tracker_rows(job.video, position)
-        moved = expressions(table, recipe.expression, recipe.seed, job.title, place.tracker, rows)
+        moved = expressions(table, place.expression, config.seed, job.title, place.tracker, rows)
         kept = np.array([not reason for reason in moved.reasons])
         excluded += [(int(position[i]), moved.reasons[i]) for i in np.flatnonzero(~kept)]
         frames, repairs = int(kept.sum()), moved.repairs
@@ -225,20 +221,28 @@ def _render_video(place: _Place, job: _Job) -> None:
             remove_leftovers(path)
         if table is not None and frames:
             driven = with_pair_ids(table.take(np.flatnonzero(kept)))
-            parts = []
+            tables = []
             for identity in job.identities:
-                video, points = job.render_file(out, identity), job.landmarks(out, identity)
-                film(recipe, job.title, identity, moved.activations[kept], video, points)
-                parts.append(_rows(driven, job, identity, out))
-            FrameTable(pd.concat(parts, ignore_index=True)).write_parquet(job.rows(out))
+                video, landmarks = job.render_file(out, identity), job.landmarks(out, identity)
+                record_avatar(config, job.title, identity, moved.activations[kept], video, landmarks)
+                tables.append(_rows(driven, job, identity, out))
+            FrameTable(pd.concat(tables, ignore_index=True)).write_parquet(job.rows(out))
         note = {
             "video": job.video,
-            "avatars": [m.subject for m in job.identities],
+            "avatars": [identity.subject for identity in job.identities],
             "frames": frames,
             "exclusions": excluded,
             "repairs": repairs,
         }
         write_atomic(job.note(out), json.dumps(note).encode() + b"\n")
+
+
+def _join(out: Path, jobs: list[_Job], everybody: list[AvatarIdentity]) -> None:
+    """One table of all videos."""
+    files = [job.rows(out) for job in jobs if job.frames(out)]
+    if not files:
+        raise CorpusError(f"{out}: not a single frame drives an avatar\n{_summary(out, jobs, everybody)}")
+    concatenate_parquet(files, out / FRAMES)
 
 
 def _rows(driven: FrameTable, job: _Job, identity: AvatarIdentity, out: Path) -> pd.DataFrame:
@@ -257,7 +261,7 @@ def _rows(driven: FrameTable, job: _Job, identity: AvatarIdentity, out: Path) ->
     )
 
 
-def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
+def _summary(out: Path, jobs: list[_Job], everybody: list[AvatarIdentity]) -> str:
     """What is there: read from the notes, one after the other."""
     frames: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
@@ -287,6 +291,6 @@ def _summary(out: Path, jobs: list[_Job], seed: int) -> str:
             *lines,
             "",
             "the avatars (tone 1 is the lightest):",
-            distribution(avatar_identities(seed)).to_string(),
+            distribution(everybody).to_string(),
         ]
     )

@@ -14,6 +14,12 @@ def plain_background(size: int, colour: tuple[float, float, float] = (0.55, 0.58
     return torch.tensor(colour, dtype=torch.float32)[:, None, None].expand(3, size, size).contiguous()
 
 
+def sample_plain_background(rng: np.random.Generator, size: int) -> Tensor:
+    """One sRGB colour at random, nearly grey. [3, size, size]."""
+    red, green, blue = (float(c) for c in np.clip(rng.uniform(0.2, 0.8) + rng.normal(0, 0.06, 3), 0, 1))
+    return plain_background(size, (red, green, blue))
+
+
 def wall(rng: np.random.Generator, size: int, colour: npt.NDArray[np.float64]) -> Tensor:
     """One sRGB colour, unevenly lit, with faint structure. Float32 [3, size, size] in [0, 1]."""
     image = np.tile(colour.astype(np.float32), (size, size, 1))

@@ -20,8 +20,8 @@ RECIPES = {maker: RandomRendersConfig(maker, COUNT, 32, max_yaw=30, seed=5) for 
 @pytest.fixture(scope="module")
 def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("renders")
-    for maker, recipe in RECIPES.items():
-        write_random_renders(folder / maker, recipe, workers=0, progress=False)
+    for maker, config in RECIPES.items():
+        write_random_renders(folder / maker, config, workers=0, progress=False)
     return {maker: folder / maker for maker in RECIPES}
 
 
@@ -78,14 +78,14 @@ def test_makers_take_different_pictures(folders: dict[str, Path]) -> None:
 
 
 def test_shards_and_interruptions_end_in_the_same_bytes(folders: dict[str, Path], tmp_path: Path) -> None:
-    recipe = RECIPES["avatars"]
-    assert "1 of 2 parts are missing" in write_random_renders(tmp_path, recipe, Shard(1, 2), 0, False)
+    config = RECIPES["avatars"]
+    assert "1 of 2 chunks are missing" in write_random_renders(tmp_path, config, Shard(1, 2), 0, False)
     first = {p.name for p in tmp_path.glob("*.png")}
     assert first == {f"{i:06d}.png" for i in range(CHUNK, COUNT)}
     assert not (tmp_path / "samples.parquet").exists()
-    (tmp_path / "parts" / f"{CHUNK:06d}.parquet").unlink()  # as if killed before the end
+    (tmp_path / "chunks" / f"{CHUNK:06d}.parquet").unlink()  # as if killed before the end
     (tmp_path / f".{CHUNK:06d}-abc.png").write_bytes(b"half")
-    write_random_renders(tmp_path, recipe, workers=0, progress=False)
+    write_random_renders(tmp_path, config, workers=0, progress=False)
     assert files(tmp_path) == files(folders["avatars"])
     assert not [p for p in tmp_path.rglob(".*") if not p.name.endswith(".lock")]
 

@@ -18,14 +18,14 @@ import pytest
 from aukit.datasets import FERA2017, AvatarPairs, with_pair_ids
 from aukit.errors import ConfigError, CorpusError
 from aukit.registration import SidecarLandmarks, build_registration
-from aukit.simulation import FERA2017SimulationConfig, FERA2017Standin, write_avatar_pairs
-from aukit.simulation.pairs import recorder as avatar_filming
+from aukit.simulation import AvatarPairsConfig, FERA2017SimulationConfig, FERA2017Standin, write_avatar_pairs
+from aukit.simulation.pairs import recorder as pair_recorder
 from aukit.store import prepare
 from aukit.utils.jobs import Shard
 from tests.simulation.pairs.test_tracker_files import openface
 
-RECIPE = replace(
-    FERA2017SimulationConfig.smoke(), profile="drive", people=(2, 1, 1), tasks=(2, 1, 1), frames=5, size=64
+CONFIG = replace(
+    FERA2017SimulationConfig.smoke(), profile="driving", people=(2, 1, 1), tasks=(2, 1, 1), frames=5, size=64
 )
 SIZE = 48
 opened: list[str] = []
@@ -41,24 +41,25 @@ sys.addaudithook(_trace)
 
 
 @pytest.fixture(scope="module")
-def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drive")
-    FERA2017Standin(folder / "fera", folder / "fera-truth", RECIPE).write(workers=0, progress=False)
+def driving(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("driving")
+    FERA2017Standin(folder / "fera", folder / "fera-truth", CONFIG).write(workers=0, progress=False)
     return folder / "fera"
 
 
-def write(out: Path, root: Path, **options: Any) -> str:
-    return write_avatar_pairs(out, "fera2017", root, size=SIZE, workers=0, progress=False, **options)
+def write(out: Path, root: Path, seed: int = 0, **options: Any) -> str:
+    config = AvatarPairsConfig("fera2017", size=SIZE, seed=seed)
+    return write_avatar_pairs(out, root, config, workers=0, progress=False, **options)
 
 
 @pytest.fixture(scope="module")
-def pairs(drive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pairs(driving: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Written while every file that Python opens is noted."""
     global _tracing
     out = tmp_path_factory.mktemp("pairs") / "pairs"
     _tracing = True
     try:
-        write(out, drive)
+        write(out, driving)
     finally:
         _tracing = False
     return out
@@ -69,8 +70,8 @@ def files(root: Path) -> dict[str, bytes]:
     return {p.relative_to(root).as_posix(): p.read_bytes() for p in names}
 
 
-def test_every_driving_frame_has_a_woman_and_a_man_with_its_labels(drive: Path, pairs: Path) -> None:
-    corpus, real = AvatarPairs(pairs), with_pair_ids(FERA2017(drive, ("train",)).table)
+def test_every_driving_frame_has_a_woman_and_a_man_with_its_labels(driving: Path, pairs: Path) -> None:
+    corpus, real = AvatarPairs(pairs), with_pair_ids(FERA2017(driving, ("train",)).table)
     frame = corpus.table.frame
     left_out = {(e.video, e.position) for e in corpus.exclusions}
     used = [p not in left_out for p in zip(real.frame["video"], real.frame["position"], strict=True)]
@@ -108,11 +109,11 @@ def test_videos_and_landmarks_fit_the_table(pairs: Path) -> None:
         assert np.ptp(np.stack([images[0][0, 0], images[0][0, -1]]).astype(int), axis=0).max() < 12
 
 
-def test_a_woman_and_a_man_of_a_pair_move_alike(drive: Path, tmp_path: Path) -> None:
+def test_a_woman_and_a_man_of_a_pair_move_alike(driving: Path, tmp_path: Path) -> None:
     """Driven to smile in one video and to rest in the other, both have wider mouths in the first."""
     openface(tmp_path / "FERA17_TR_F001_T1_6.csv", [{"AU12_r": 5}] * 5)
     openface(tmp_path / "FERA17_TR_F001_T2_6.csv", [{}] * 5)
-    write(tmp_path / "pairs", drive, tracker=tmp_path)
+    write(tmp_path / "pairs", driving, tracker=tmp_path)
     corpus = AvatarPairs(tmp_path / "pairs")
     for avatar in ("F01", "M30"):
         smile, rest = (
@@ -125,21 +126,21 @@ def test_a_woman_and_a_man_of_a_pair_move_alike(drive: Path, tmp_path: Path) -> 
 
 def test_it_says_what_it_is_and_what_drove_it(pairs: Path) -> None:
     described = AvatarPairs(pairs).standin
-    assert described["version"] == avatar_filming.PAIRS_VERSION
+    assert described["version"] == pair_recorder.PAIRS_VERSION
     assert described["recipe"]["expression"] == "simulated tracker"
-    assert described["driver"]["standin"]["recipe"]["profile"] == "drive"
+    assert described["driver"]["standin"]["recipe"]["profile"] == "driving"
 
 
-def test_the_sealed_truth_is_never_opened(drive: Path, pairs: Path) -> None:
-    truth = drive.with_name("fera-truth")
+def test_the_sealed_truth_is_never_opened(driving: Path, pairs: Path) -> None:
+    truth = driving.with_name("fera-truth")
     assert list(truth.glob("*.npz"))
     assert any(name.endswith("AU12_Int.csv") for name in opened)  # the trace works
     assert not [name for name in opened if str(truth) in name or name.endswith(".npz")]
 
 
-def test_without_the_truth_the_pairs_are_the_same(drive: Path, pairs: Path, tmp_path: Path) -> None:
+def test_without_the_truth_the_pairs_are_the_same(driving: Path, pairs: Path, tmp_path: Path) -> None:
     """One video again, from a copy of the corpus that has no truth beside it."""
-    root = Path(shutil.copytree(drive, tmp_path / "fera"))
+    root = Path(shutil.copytree(driving, tmp_path / "fera"))
     write(tmp_path / "pairs", root, shard=Shard(0, 4))
     whole = files(pairs)
     again = files(tmp_path / "pairs")
@@ -148,10 +149,10 @@ def test_without_the_truth_the_pairs_are_the_same(drive: Path, pairs: Path, tmp_
 
 
 def test_shards_and_a_full_disk_end_in_the_same_bytes(
-    drive: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    driving: Path, pairs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     out, calls = tmp_path / "pairs", 0
-    real = avatar_filming.encode_video
+    real = pair_recorder.encode_video
 
     def full(path: Path, *arguments: Any) -> None:
         nonlocal calls
@@ -160,28 +161,28 @@ def test_shards_and_a_full_disk_end_in_the_same_bytes(
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         real(path, *arguments)
 
-    monkeypatch.setattr(avatar_filming, "encode_video", full)
+    monkeypatch.setattr(pair_recorder, "encode_video", full)
     with pytest.raises(CorpusError, match=r"No space left on device.*repeat the command"):
-        write(out, drive, shard=Shard(0, 2))
+        write(out, driving, shard=Shard(0, 2))
     assert len(list(out.glob("recordings/*.json"))) == 1
-    monkeypatch.setattr(avatar_filming, "encode_video", real)
-    assert "frames.parquet follows" in write(out, drive, shard=Shard(0, 2))
+    monkeypatch.setattr(pair_recorder, "encode_video", real)
+    assert "frames.parquet follows" in write(out, driving, shard=Shard(0, 2))
     with pytest.raises(CorpusError, match=r"frames\.parquet is missing.*all shards"):
         AvatarPairs(out)
     kept = out / "videos" / "F01" / "FERA17_TR_F001_T1_6.mp4"
     before = kept.stat().st_mtime_ns
-    write(out, drive, shard=Shard(1, 2))
+    write(out, driving, shard=Shard(1, 2))
     assert files(out) == files(pairs)
     assert kept.stat().st_mtime_ns == before
 
 
-def test_a_killed_writer_goes_on(drive: Path, pairs: Path, tmp_path: Path) -> None:
+def test_a_killed_writer_goes_on(driving: Path, pairs: Path, tmp_path: Path) -> None:
     out = tmp_path / "pairs"
     words = [
         "--driving-corpus",
         "fera2017",
         "--driving-root",
-        drive,
+        driving,
         "--out",
         out,
         "--size",
@@ -197,40 +198,40 @@ def test_a_killed_writer_goes_on(drive: Path, pairs: Path, tmp_path: Path) -> No
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
     assert not (out / "frames.parquet").exists()
-    write(out, drive)
+    write(out, driving)
     assert files(out) == files(pairs)
     assert not [p for p in out.rglob(".*") if not p.name.endswith(".lock")]
 
 
 def test_a_finished_folder_is_left_as_it_is_and_a_lost_video_comes_back(
-    drive: Path, pairs: Path, tmp_path: Path
+    driving: Path, pairs: Path, tmp_path: Path
 ) -> None:
     out = Path(shutil.copytree(pairs, tmp_path / "pairs"))
     before = {p: p.stat().st_mtime_ns for p in out.rglob("*.mp4")}
-    summary = write(out, drive)
+    summary = write(out, driving)
     assert {p: p.stat().st_mtime_ns for p in out.rglob("*.mp4")} == before
     assert "tone_group" in summary
     assert "of 4 avatars from 4 of 4 videos" in summary
     next(iter(before)).unlink()
-    write(out, drive)
+    write(out, driving)
     assert files(out) == files(pairs)
 
 
-def test_other_settings_do_not_mix(drive: Path, pairs: Path) -> None:
+def test_other_settings_do_not_mix(driving: Path, pairs: Path) -> None:
     with pytest.raises(CorpusError, match=r"AVATAR_PAIRS\.json: was begun with other settings"):
-        write(pairs, drive, seed=1)
+        write(pairs, driving, seed=1)
     with pytest.raises(CorpusError, match="is not empty"):
-        write(drive, drive)
+        write(driving, driving)
 
 
-def test_a_trackers_files_drive_and_what_they_lack_is_counted(drive: Path, tmp_path: Path) -> None:
+def test_a_trackers_files_drive_and_what_they_lack_is_counted(driving: Path, tmp_path: Path) -> None:
     tracker = tmp_path / "openface"
     tracker.mkdir()
     with pytest.raises(CorpusError, match="no file of a tracker"):
-        write(tmp_path / "pairs", drive, tracker=tracker)
+        write(tmp_path / "pairs", driving, tracker=tracker)
     rows: list[dict[str, object]] = [{"AU12_r": 4}, {"AU12_r": "nan"}, {"AU12_r": 6}] + [{"success": 0}] * 2
     openface(tracker / "FERA17_TR_F001_T1_6.csv", rows)
-    summary = write(tmp_path / "pairs", drive, tracker=tracker)
+    summary = write(tmp_path / "pairs", driving, tracker=tracker)
     corpus = AvatarPairs(tmp_path / "pairs")
     assert len(corpus.table) == 2 * 3
     reasons = [e.reason for e in corpus.exclusions]
@@ -242,8 +243,8 @@ def test_a_trackers_files_drive_and_what_they_lack_is_counted(drive: Path, tmp_p
     assert corpus.standin["recipe"]["expression"] == "tracker files"
 
 
-def test_without_standin_json_codes_drive(drive: Path, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(drive, tmp_path / "fera"))
+def test_without_standin_json_codes_drive(driving: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(driving, tmp_path / "fera"))
     (root / "STANDIN.json").unlink()
     write(tmp_path / "pairs", root, shard=Shard(0, 1000))
     described = json.loads((tmp_path / "pairs" / "AVATAR_PAIRS.json").read_text())
@@ -251,14 +252,14 @@ def test_without_standin_json_codes_drive(drive: Path, tmp_path: Path) -> None:
     assert described["driver"]["standin"] is None
 
 
-def test_a_tracker_that_saw_nothing_is_an_error_with_the_reasons(drive: Path, tmp_path: Path) -> None:
+def test_a_tracker_that_saw_nothing_is_an_error_with_the_reasons(driving: Path, tmp_path: Path) -> None:
     openface(tmp_path / "FERA17_TR_F001_T1_6.csv", [{"success": 0}] * 5)
     with pytest.raises(CorpusError, match=r"not a single frame.*\n0 pairs(.|\n)*5: the tracker failed"):
-        write(tmp_path / "pairs", drive, tracker=tmp_path)
+        write(tmp_path / "pairs", driving, tracker=tmp_path)
 
 
-def test_videos_that_cannot_be_opened_are_counted(drive: Path, tmp_path: Path) -> None:
-    root = Path(shutil.copytree(drive, tmp_path / "fera"))
+def test_videos_that_cannot_be_opened_are_counted(driving: Path, tmp_path: Path) -> None:
+    root = Path(shutil.copytree(driving, tmp_path / "fera"))
     for path in root.rglob("FERA17_TR_M001_*.mp4"):
         path.write_bytes(b"no video")
     summary = write(tmp_path / "pairs", root)
@@ -270,10 +271,10 @@ def test_videos_that_cannot_be_opened_are_counted(drive: Path, tmp_path: Path) -
 
 @pytest.mark.parametrize("wrong", [{"size": 47}, {"size": 8}, {"seed": -1}, {"basis": "clay"}])
 def test_what_cannot_be_rendered_is_refused_before_anything_is_written(
-    drive: Path, tmp_path: Path, wrong: dict[str, Any]
+    driving: Path, tmp_path: Path, wrong: dict[str, Any]
 ) -> None:
     with pytest.raises(ConfigError):
-        write_avatar_pairs(tmp_path / "pairs", "fera2017", drive, workers=0, **wrong)
+        write_avatar_pairs(tmp_path / "pairs", driving, AvatarPairsConfig("fera2017", **wrong), workers=0)
     assert not (tmp_path / "pairs").exists()
 
 
@@ -287,9 +288,9 @@ def test_a_lost_half_of_a_pair_is_noticed(pairs: Path, tmp_path: Path) -> None:
         _ = AvatarPairs(out).table
 
 
-def test_what_is_no_folder_of_pairs(drive: Path, pairs: Path, tmp_path: Path) -> None:
+def test_what_is_no_folder_of_pairs(driving: Path, pairs: Path, tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"holds no AVATAR_PAIRS\.json"):
-        AvatarPairs(drive)
+        AvatarPairs(driving)
     with pytest.raises(CorpusError, match="leads out of the corpus root"):
         list(AvatarPairs(pairs).decode("../../secret.mp4"))
     out = Path(shutil.copytree(pairs, tmp_path / "pairs"))

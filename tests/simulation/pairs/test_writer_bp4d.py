@@ -12,7 +12,7 @@ from aukit.cli import main
 from aukit.datasets import BP4D, AvatarPairs, with_pair_ids
 from aukit.datasets.media import list_images
 from aukit.errors import ConfigError
-from aukit.simulation import BP4DSimulationConfig, BP4DStandin, write_avatar_pairs
+from aukit.simulation import AvatarPairsConfig, BP4DSimulationConfig, BP4DStandin, write_avatar_pairs
 from aukit.training.instantiate import build_datamodule
 from tests.datamodules.test_folds import add_sidecar
 from tests.releases import bp4d, disfa
@@ -31,33 +31,34 @@ def _trace(event: str, arguments: tuple[Any, ...]) -> None:
 sys.addaudithook(_trace)
 
 
-def write(out: Path, root: Path, **options: Any) -> str:
-    return write_avatar_pairs(out, "bp4d", root, size=SIZE, workers=0, progress=False, **options)
+def write(out: Path, root: Path, tracker: Path | None = None, **options: Any) -> str:
+    config = AvatarPairsConfig("bp4d", size=SIZE, **options)
+    return write_avatar_pairs(out, root, config, tracker, workers=0, progress=False)
 
 
 @pytest.fixture(scope="module")
-def drive(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("drive")
-    recipe = replace(BP4DSimulationConfig.smoke(), profile="drive", people=3, tasks=1, frames=6, size=48)
-    BP4DStandin(folder / "bp4d", folder / "bp4d-truth", recipe).write(workers=0, progress=False)
+def driving(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("driving")
+    config = replace(BP4DSimulationConfig.smoke(), profile="driving", people=3, tasks=1, frames=6, size=48)
+    BP4DStandin(folder / "bp4d", folder / "bp4d-truth", config).write(workers=0, progress=False)
     return folder / "bp4d"
 
 
 @pytest.fixture(scope="module")
-def pairs(drive: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def pairs(driving: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Written while every file that Python opens is noted."""
     global _tracing
     out = tmp_path_factory.mktemp("pairs") / "pairs"
     _tracing = True
     try:
-        write(out, drive)
+        write(out, driving)
     finally:
         _tracing = False
     return out
 
 
-def test_each_frame_of_each_part_has_a_woman_and_a_man_with_its_labels(drive: Path, pairs: Path) -> None:
-    corpus, real = AvatarPairs(pairs), with_pair_ids(BP4D(drive).table).frame.set_index("pair_id")
+def test_each_frame_of_each_part_has_a_woman_and_a_man_with_its_labels(driving: Path, pairs: Path) -> None:
+    corpus, real = AvatarPairs(pairs), with_pair_ids(BP4D(driving).table).frame.set_index("pair_id")
     assert set(corpus.table.frame["partition"]) == {"P1", "P2", "P3"}
     assert corpus.standin["recipe"]["expression"] == "simulated tracker"
     labels = [column for column in real.columns if column.startswith("AU")]
@@ -79,8 +80,8 @@ def test_recordings_of_one_task_do_not_meet(pairs: Path) -> None:
         assert len(list(corpus.decode(str(video)))) == len(corpus.sidecar_landmarks(str(video))) == len(rows)
 
 
-def test_the_sealed_truth_is_never_opened(drive: Path, pairs: Path) -> None:
-    assert list(drive.with_name("bp4d-truth").glob("*.npz"))
+def test_the_sealed_truth_is_never_opened(driving: Path, pairs: Path) -> None:
+    assert list(driving.with_name("bp4d-truth").glob("*.npz"))
     assert any(name.endswith("F001_T1_AU12.csv") for name in opened)  # the trace works
     assert not [name for name in opened if "bp4d-truth" in name or name.endswith(".npz")]
 
@@ -116,15 +117,15 @@ def test_a_release_is_driven_by_its_codes_or_a_trackers_rows(tmp_path: Path) -> 
 
 @pytest.mark.parametrize("wrong", [{"partitions": ("train",)}, {"views": (6,)}])
 def test_partitions_and_views_of_another_corpus_are_refused(
-    drive: Path, tmp_path: Path, wrong: dict[str, Any]
+    driving: Path, tmp_path: Path, wrong: dict[str, Any]
 ) -> None:
-    with pytest.raises(ConfigError, match=r"BP4D has P1, P2, P3|leave views to FERA 2017"):
-        write(tmp_path / "pairs", drive, **wrong)
+    with pytest.raises(ConfigError, match=r"BP4D has P1, P2, P3|BP4D has no such option"):
+        write(tmp_path / "pairs", driving, **wrong)
     assert not (tmp_path / "pairs").exists()
 
 
 def test_from_a_configuration_to_triplets(
-    drive: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    driving: Path, pairs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Stand-in, its pairs and another corpus as the target: prepared by command or on demand, and paired."""
     words = ["--root", str(pairs), "--out", str(tmp_path), "--workers", "0"]
@@ -142,7 +143,7 @@ def test_from_a_configuration_to_triplets(
         }
 
     arguments = {
-        "source": corpus("BP4DDataModule", drive, holdout_fraction=0.5),
+        "source": corpus("BP4DDataModule", driving, holdout_fraction=0.5),
         "target": corpus("DISFADataModule", target, aus=[1, 2, 4, 6, 12], selection="oracle"),
         "avatars": corpus("AvatarPairsDataModule", pairs),
         "batch_size": 2,
