@@ -1,7 +1,7 @@
 """The house: which room may import which, read from the code; `python -m docs.house` draws it.
 
-`tests/test_house.py` holds every module to `ROOMS` and `INNER`. The picture is docs/pictures/house.png: rooms from the
-lowest to the highest, a line for each pair of rooms of which the upper one imports the lower one.
+`tests/test_house.py` holds every module to `ROOMS` and `INNER`. The picture is docs/pictures/house.png: rooms
+from the lowest to the highest, a line for each pair of rooms of which the upper one imports the lower one.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import NamedTuple
 
 PACKAGE = Path(__file__).parents[1] / "aukit"
 
-#: From the lowest room to the highest: a room imports from the lines above its own only; rooms of one line never
-#: import each other.
+#: From the lowest room to the highest: a room imports from the lines above its own only; rooms of one line
+#: never import each other.
 ROOMS: tuple[tuple[str, ...], ...] = (
     ("errors",),
     ("utils",),

@@ -1,19 +1,54 @@
-"""A rendered stand-in for tests, written once per process."""
+"""Rendered stand-ins for tests, and what several tests ask of them."""
+
+import builtins
+import io
+from pathlib import Path
+from typing import Any
 
 import pytest
 
-from aukit.simulation import FERA2017SimulationConfig, FERA2017Standin
+from aukit.datasets import Release
+from aukit.simulation import FERA2017SimulationConfig, FERA2017Standin, SimulationConfig, Standin
 
 _written: dict[str, FERA2017Standin] = {}
 
 
 def smoke_fera2017(tmp_path_factory: pytest.TempPathFactory) -> FERA2017Standin:
-    """FERA 2017's layout with 9 people, 18 videos of 12 frames; do not change it, copy it."""
+    """FERA 2017 with 9 people, 18 videos of 12 frames; written once per process: copy it before a change."""
     if "fera2017" not in _written:
-        folder = tmp_path_factory.mktemp("standins")
-        standin = FERA2017Standin(
-            folder / "fera2017", folder / "fera2017-truth", FERA2017SimulationConfig.smoke()
-        )
-        standin.write(workers=0, progress=False)
-        _written["fera2017"] = standin
+        _written["fera2017"] = written(tmp_path_factory, FERA2017Standin, FERA2017SimulationConfig.smoke())
     return _written["fera2017"]
+
+
+def written(tmp_path_factory: pytest.TempPathFactory, kind: Any, config: SimulationConfig) -> Any:
+    """A stand-in in a folder of its own, its sealed truth beside it."""
+    folder = tmp_path_factory.mktemp(config.corpus)
+    standin = kind(folder / config.corpus, folder / f"{config.corpus}-truth", config)
+    standin.write(workers=0, progress=False)
+    return standin
+
+
+def file_contents(root: Path) -> dict[str, bytes]:
+    """Every file below a folder."""
+    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+
+
+def opened_while_reading(
+    reader: type[Release], standin: Standin, monkeypatch: pytest.MonkeyPatch
+) -> list[str]:
+    """Names of all files that are opened when a reader reads everything of a stand-in."""
+    opened: list[str] = []
+    original = builtins.open
+
+    def traced(file: Any, *args: Any, **kwargs: Any) -> Any:
+        opened.append(str(file))
+        return original(file, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "open", traced)
+    monkeypatch.setattr(io, "open", traced)
+    corpus = reader(standin.root)
+    _ = corpus.table, corpus.fingerprint(), corpus.standin
+    corpus.sidecar_landmarks(corpus.videos[0])
+    list(corpus.decode(corpus.videos[0]))
+    assert any("STANDIN.json" in name for name in opened)  # the trace works
+    return opened

@@ -5,10 +5,10 @@
 
 It renders its own sets of avatars in one acquisition (the light of `bp4d`, a plain background), trains a
 network of at most 1 M parameters on some identities and scores others. `aus`: 20,000 training renders of
-1,000 identities within 15 degrees of yaw, all action units drawn together as in random renders; prints ICC(3,1)
-per action unit on 100 further identities. `gender`: four neutral renders each of 800 and of 300 identities;
-prints how often the mean of a person's four is right, on renders as they are and, with a network of its
-own, on renders without hair, beard and make-up.
+1,000 identities within 15 degrees of yaw, all action units drawn together as in random renders; prints
+ICC(3,1) per action unit on 100 further identities. `gender`: four neutral renders each of 800 and of 300
+identities; prints how often the mean of a person's four is right, on renders as they are and, with a
+network of its own, on renders without hair, beard and make-up.
 """
 
 import argparse

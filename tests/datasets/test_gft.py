@@ -1,7 +1,5 @@
 """GFT: what the column map names is read, what it does not name is not; the stand-in in its layout."""
 
-import builtins
-import io
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -24,6 +22,7 @@ from aukit.simulation.behaviour.intensity_curves import exact_levels
 from aukit.simulation.corpora.gft import recording_of
 from aukit.training.instantiate import build_datamodule
 from tests.releases import edit, picture, write_lines
+from tests.standins import file_contents, opened_while_reading, written
 
 MAP: dict[str, Any] = {
     "videos": "{person}.mp4",
@@ -213,14 +212,7 @@ TINY = replace(GFTSimulationConfig.smoke(), profile="tiny", groups=3, frames=6, 
 
 @pytest.fixture(scope="module")
 def standin(tmp_path_factory: pytest.TempPathFactory) -> Standin:
-    folder = tmp_path_factory.mktemp("gft")
-    standin = GFTStandin(folder / "gft", folder / "truth", TINY)
-    standin.write(workers=0, progress=False)
-    return standin
-
-
-def files(root: Path) -> dict[str, bytes]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+    return written(tmp_path_factory, GFTStandin, TINY)
 
 
 def test_the_standin_is_read_through_its_map_and_has_quirks(standin: Standin) -> None:
@@ -276,27 +268,14 @@ def test_sizes() -> None:
 
 
 def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(standin: Standin) -> None:
-    whole = files(standin.root)
+    whole = file_contents(standin.root)
     (standin.root / "videos" / "005A.mp4").rename(standin.root / "videos" / ".005A-abc.mp4")  # half written
     GFTStandin(standin.root, standin.truth_root, TINY).write(workers=0, progress=False)
-    assert files(standin.root) == whole
+    assert file_contents(standin.root) == whole
 
 
 def test_the_sealed_truth_is_never_opened(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened: list[str] = []
-    original = builtins.open
-
-    def traced(file: Any, *args: Any, **kwargs: Any) -> Any:
-        opened.append(str(file))
-        return original(file, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "open", traced)
-    monkeypatch.setattr(io, "open", traced)
-    corpus = GFT(standin.root)
-    _ = corpus.table, corpus.fingerprint(), corpus.standin
-    corpus.sidecar_landmarks(corpus.videos[0])
-    list(corpus.decode(corpus.videos[0]))
-    assert any("STANDIN.json" in name for name in opened)  # the trace works
+    opened = opened_while_reading(GFT, standin, monkeypatch)
     assert len(list(standin.truth_root.glob("*.npz"))) == 9
     assert not [name for name in opened if str(standin.truth_root) in name]
 

@@ -1,11 +1,8 @@
 """The stand-ins of BP4D and DISFA, tiny: official layout, quirks, people, labels, sealed truth."""
 
-import builtins
-import io
 import json
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -33,6 +30,7 @@ from aukit.simulation.corpora import fera2017 as fera2017_standin
 from aukit.simulation.corpora.bp4d import LOWER_FACE
 from aukit.simulation.corpora.disfa import recording_of
 from aukit.simulation.corpora.recorder import Recorder
+from tests.standins import file_contents, opened_while_reading, written
 
 TINY_BP4D = replace(BP4DSimulationConfig.smoke(), profile="tiny", people=4, frames=8, size=48)
 TINY_DISFA = replace(DISFASimulationConfig.smoke(), profile="tiny", people=4, frames=6, size=48)
@@ -42,26 +40,16 @@ DISFA_AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 
 @pytest.fixture(scope="module")
 def bp4d(tmp_path_factory: pytest.TempPathFactory) -> Standin:
-    folder = tmp_path_factory.mktemp("bp4d")
-    standin = BP4DStandin(folder / "bp4d", folder / "truth", TINY_BP4D)
-    standin.write(workers=0, progress=False)
-    return standin
+    return written(tmp_path_factory, BP4DStandin, TINY_BP4D)
 
 
 @pytest.fixture(scope="module")
 def disfa(tmp_path_factory: pytest.TempPathFactory) -> Standin:
-    folder = tmp_path_factory.mktemp("disfa")
-    standin = DISFAStandin(folder / "disfa", folder / "truth", TINY_DISFA)
-    standin.write(workers=0, progress=False)
-    return standin
-
-
-def files(root: Path) -> dict[str, bytes]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
+    return written(tmp_path_factory, DISFAStandin, TINY_DISFA)
 
 
 def test_bp4d_in_its_official_layout(bp4d: Standin) -> None:
-    names = set(files(bp4d.root))
+    names = set(file_contents(bp4d.root))
     numbers = sorted(p.stem for p in (bp4d.root / "Sequences(2D+3D)/F001/T1").iterdir())
     assert len(numbers) == 8
     assert {len(n) for n in numbers} == {4}
@@ -110,7 +98,7 @@ def test_bp4d_s_people_are_those_of_fera_2017_train(bp4d: Standin) -> None:
 
 
 def test_disfa_in_its_official_layout(disfa: Standin) -> None:
-    names = set(files(disfa.root))
+    names = set(file_contents(disfa.root))
     assert {
         "Videos_LeftCamera/LeftVideoSN001_comp.avi",
         "Videos_RightCamera/RightVideoSN001_comp.avi",
@@ -213,20 +201,7 @@ def test_sealed_truth_lies_outside_and_is_never_opened(
 ) -> None:
     standin: Standin = request.getfixturevalue(which)
     assert len(list(standin.truth_root.glob("*.npz"))) == 8
-    opened: list[str] = []
-    original = builtins.open
-
-    def traced(file: Any, *args: Any, **kwargs: Any) -> Any:
-        opened.append(str(file))
-        return original(file, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "open", traced)
-    monkeypatch.setattr(io, "open", traced)
-    corpus = {"bp4d": BP4D, "disfa": DISFA}[which](standin.root)
-    _ = corpus.table, corpus.fingerprint(), corpus.standin
-    corpus.sidecar_landmarks(corpus.videos[0])
-    list(corpus.decode(corpus.videos[0]))
-    assert any("STANDIN.json" in name for name in opened)  # the trace works
+    opened = opened_while_reading({"bp4d": BP4D, "disfa": DISFA}[which], standin, monkeypatch)
     assert not [name for name in opened if str(standin.truth_root) in name]
 
 
@@ -243,10 +218,10 @@ def test_interrupted_writers_go_on_and_end_with_the_same_bytes(bp4d: Standin, di
             lambda: DISFAStandin(disfa.root, disfa.truth_root, TINY_DISFA).write(workers=0, progress=False),
         ),
     ):
-        whole = files(standin.root)
+        whole = file_contents(standin.root)
         victim.rename(victim.with_name(f".{victim.stem}-abc{victim.suffix}"))  # half written
         again()
-        assert files(standin.root) == whole
+        assert file_contents(standin.root) == whole
 
 
 def test_another_recipe_or_a_licensed_release_is_left_alone(bp4d: Standin, tmp_path: Path) -> None:

@@ -1,5 +1,3 @@
-import builtins
-import io
 import json
 import shutil
 from dataclasses import replace
@@ -21,18 +19,15 @@ from aukit.simulation import (
 from aukit.simulation.corpora.config import Recording
 from aukit.simulation.corpora.fera2017 import VIEW_POSES, recording_of
 from aukit.simulation.corpora.recorder import Recorder
+from tests.standins import file_contents, opened_while_reading
 
 TINY = replace(
     FERA2017SimulationConfig.smoke(), profile="tiny", people=(1, 1, 1), tasks=(1, 1, 1), frames=4, size=48
 )
 
 
-def files(root: Path) -> dict[str, bytes]:
-    return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
-
-
 def test_the_official_layout(standin: Standin) -> None:
-    names = set(files(standin.root))
+    names = set(file_contents(standin.root))
     assert "FERA17_Train_MV/FERA17_TR_F001_T1_6.mp4" in names
     assert "Train_Occ/FERA17_TR_F001_T1.csv" in names
     assert "Valid_Int/FERA17_VA_M001_T2_AU17_Int.csv" in names
@@ -69,20 +64,7 @@ def test_sealed_truth_lies_outside_and_is_never_opened(
 ) -> None:
     assert not standin.truth_root.resolve().is_relative_to(standin.root.resolve())
     assert len(list(standin.truth_root.glob("*.npz"))) == 18
-    opened: list[str] = []
-    original = builtins.open
-
-    def traced(file: Any, *args: Any, **kwargs: Any) -> Any:
-        opened.append(str(file))
-        return original(file, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "open", traced)
-    monkeypatch.setattr(io, "open", traced)
-    corpus = FERA2017(standin.root)
-    _ = corpus.table, corpus.fingerprint(), corpus.standin
-    corpus.sidecar_landmarks(corpus.videos[0])
-    list(corpus.decode(corpus.videos[0]))
-    assert any("STANDIN.json" in name for name in opened)  # the trace works
+    opened = opened_while_reading(FERA2017, standin, monkeypatch)
     assert not [name for name in opened if str(standin.truth_root) in name]
 
 
@@ -133,14 +115,14 @@ def test_the_agreement_of_annotators_is_written_beside_the_corpus(standin: Stand
 
 def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(tmp_path: Path) -> None:
     FERA2017Standin(tmp_path / "a", tmp_path / "at", TINY).write(workers=0, progress=False)
-    whole = files(tmp_path / "a")
+    whole = file_contents(tmp_path / "a")
     victim = "FERA17_Valid_MV/FERA17_VA_F007_T1_6.mp4"
     (tmp_path / "a" / victim).unlink()
     (tmp_path / "a" / "FERA17_Valid_MV" / ".FERA17_VA_F007_T1_6-abc.mp4").write_bytes(b"half")
     kept = tmp_path / "a" / "FERA17_Train_MV" / "FERA17_TR_F001_T1_6.mp4"
     before = kept.stat().st_mtime_ns
     FERA2017Standin(tmp_path / "a", tmp_path / "at", TINY).write(workers=0, progress=False)
-    assert files(tmp_path / "a") == whole
+    assert file_contents(tmp_path / "a") == whole
     assert kept.stat().st_mtime_ns == before
 
 
