@@ -1,7 +1,8 @@
 """Rendered stand-ins for tests, and what several tests ask of them."""
 
-import builtins
-import io
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,22 +34,35 @@ def file_contents(root: Path) -> dict[str, bytes]:
     return {p.relative_to(root).as_posix(): p.read_bytes() for p in sorted(root.rglob("*")) if p.is_file()}
 
 
-def opened_while_reading(
-    reader: type[Release], standin: Standin, monkeypatch: pytest.MonkeyPatch
-) -> list[str]:
+_opened: list[list[str]] = []  # lists that are being filled
+
+
+def _note(event: str, arguments: tuple[Any, ...]) -> None:
+    if event == "open":
+        for names in _opened:
+            names.append(str(arguments[0]))
+
+
+sys.addaudithook(_note)
+
+
+@contextmanager
+def opened_files() -> Iterator[list[str]]:
+    """Names of all files that this process opens meanwhile."""
+    names: list[str] = []
+    _opened.append(names)
+    try:
+        yield names
+    finally:
+        _opened[:] = [other for other in _opened if other is not names]
+
+
+def opened_while_reading(reader: type[Release], standin: Standin) -> list[str]:
     """Names of all files that are opened when a reader reads everything of a stand-in."""
-    opened: list[str] = []
-    original = builtins.open
-
-    def traced(file: Any, *args: Any, **kwargs: Any) -> Any:
-        opened.append(str(file))
-        return original(file, *args, **kwargs)
-
-    monkeypatch.setattr(builtins, "open", traced)
-    monkeypatch.setattr(io, "open", traced)
-    corpus = reader(standin.root)
-    _ = corpus.table, corpus.fingerprint(), corpus.standin
-    corpus.sidecar_landmarks(corpus.videos[0])
-    list(corpus.decode(corpus.videos[0]))
-    assert any("STANDIN.json" in name for name in opened)  # the trace works
-    return opened
+    with opened_files() as names:
+        corpus = reader(standin.root)
+        _ = corpus.table, corpus.fingerprint(), corpus.standin
+        corpus.sidecar_landmarks(corpus.videos[0])
+        list(corpus.decode(corpus.videos[0]))
+    assert any("STANDIN.json" in name for name in names)  # the trace works
+    return names

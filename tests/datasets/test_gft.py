@@ -274,8 +274,8 @@ def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(standin: Sta
     assert file_contents(standin.root) == whole
 
 
-def test_the_sealed_truth_is_never_opened(standin: Standin, monkeypatch: pytest.MonkeyPatch) -> None:
-    opened = opened_while_reading(GFT, standin, monkeypatch)
+def test_the_sealed_truth_is_never_opened(standin: Standin) -> None:
+    opened = opened_while_reading(GFT, standin)
     assert len(list(standin.truth_root.glob("*.npz"))) == 9
     assert not [name for name in opened if str(standin.truth_root) in name]
 

@@ -196,12 +196,10 @@ def test_descriptions_say_recipe_version_and_seed_and_how_far_annotators_agree(
 
 
 @pytest.mark.parametrize("which", ["bp4d", "disfa"])
-def test_sealed_truth_lies_outside_and_is_never_opened(
-    which: str, request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sealed_truth_lies_outside_and_is_never_opened(which: str, request: pytest.FixtureRequest) -> None:
     standin: Standin = request.getfixturevalue(which)
     assert len(list(standin.truth_root.glob("*.npz"))) == 8
-    opened = opened_while_reading({"bp4d": BP4D, "disfa": DISFA}[which], standin, monkeypatch)
+    opened = opened_while_reading({"bp4d": BP4D, "disfa": DISFA}[which], standin)
     assert not [name for name in opened if str(standin.truth_root) in name]
 
 

@@ -59,12 +59,10 @@ def test_quirks_of_real_releases_are_there(standin: Standin) -> None:
     assert np.isnan(corpus.table.intensities((1, 4, 6, 10, 12, 14, 17))).any()  # code 9
 
 
-def test_sealed_truth_lies_outside_and_is_never_opened(
-    standin: Standin, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_sealed_truth_lies_outside_and_is_never_opened(standin: Standin) -> None:
     assert not standin.truth_root.resolve().is_relative_to(standin.root.resolve())
     assert len(list(standin.truth_root.glob("*.npz"))) == 18
-    opened = opened_while_reading(FERA2017, standin, monkeypatch)
+    opened = opened_while_reading(FERA2017, standin)
     assert not [name for name in opened if str(standin.truth_root) in name]
 
 

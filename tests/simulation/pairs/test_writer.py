@@ -23,21 +23,12 @@ from aukit.simulation.pairs import recorder as pair_recorder
 from aukit.store import prepare
 from aukit.utils.jobs import Shard
 from tests.simulation.pairs.test_tracker_files import openface
+from tests.standins import opened_files
 
 CONFIG = replace(
     FERA2017SimulationConfig.smoke(), profile="driving", people=(2, 1, 1), tasks=(2, 1, 1), frames=5, size=64
 )
 SIZE = 48
-opened: list[str] = []
-_tracing = False
-
-
-def _trace(event: str, arguments: tuple[Any, ...]) -> None:
-    if _tracing and event == "open":
-        opened.append(str(arguments[0]))
-
-
-sys.addaudithook(_trace)
 
 
 @pytest.fixture(scope="module")
@@ -53,16 +44,17 @@ def write(out: Path, root: Path, seed: int = 0, **options: Any) -> str:
 
 
 @pytest.fixture(scope="module")
-def pairs(driving: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Written while every file that Python opens is noted."""
-    global _tracing
+def writing(driving: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The pairs, and every file that Python opened to write them."""
     out = tmp_path_factory.mktemp("pairs") / "pairs"
-    _tracing = True
-    try:
+    with opened_files() as opened:
         write(out, driving)
-    finally:
-        _tracing = False
-    return out
+    return out, opened
+
+
+@pytest.fixture(scope="module")
+def pairs(writing: tuple[Path, list[str]]) -> Path:
+    return writing[0]
 
 
 def files(root: Path) -> dict[str, bytes]:
@@ -131,7 +123,8 @@ def test_it_says_what_it_is_and_what_drove_it(pairs: Path) -> None:
     assert described["driver"]["standin"]["recipe"]["profile"] == "driving"
 
 
-def test_the_sealed_truth_is_never_opened(driving: Path, pairs: Path) -> None:
+def test_the_sealed_truth_is_never_opened(driving: Path, writing: tuple[Path, list[str]]) -> None:
+    _, opened = writing
     truth = driving.with_name("fera-truth")
     assert list(truth.glob("*.npz"))
     assert any(name.endswith("AU12_Int.csv") for name in opened)  # the trace works

@@ -1,6 +1,5 @@
 """Pairs driven by BP4D: a stand-in by the simulated tracker, a release by its codes or a tracker."""
 
-import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,18 +16,9 @@ from aukit.training.instantiate import build_datamodule
 from tests.datamodules.test_folds import add_sidecar
 from tests.releases import bp4d, disfa
 from tests.simulation.pairs.test_tracker_files import openface
+from tests.standins import opened_files
 
 SIZE = 48
-opened: list[str] = []
-_tracing = False
-
-
-def _trace(event: str, arguments: tuple[Any, ...]) -> None:
-    if _tracing and event == "open":
-        opened.append(str(arguments[0]))
-
-
-sys.addaudithook(_trace)
 
 
 def write(out: Path, root: Path, tracker: Path | None = None, **options: Any) -> str:
@@ -45,16 +35,17 @@ def driving(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pairs(driving: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Written while every file that Python opens is noted."""
-    global _tracing
+def writing(driving: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[str]]:
+    """The pairs, and every file that Python opened to write them."""
     out = tmp_path_factory.mktemp("pairs") / "pairs"
-    _tracing = True
-    try:
+    with opened_files() as opened:
         write(out, driving)
-    finally:
-        _tracing = False
-    return out
+    return out, opened
+
+
+@pytest.fixture(scope="module")
+def pairs(writing: tuple[Path, list[str]]) -> Path:
+    return writing[0]
 
 
 def test_each_frame_of_each_part_has_a_woman_and_a_man_with_its_labels(driving: Path, pairs: Path) -> None:
@@ -80,7 +71,8 @@ def test_recordings_of_one_task_do_not_meet(pairs: Path) -> None:
         assert len(list(corpus.decode(str(video)))) == len(corpus.sidecar_landmarks(str(video))) == len(rows)
 
 
-def test_the_sealed_truth_is_never_opened(driving: Path, pairs: Path) -> None:
+def test_the_sealed_truth_is_never_opened(driving: Path, writing: tuple[Path, list[str]]) -> None:
+    _, opened = writing
     assert list(driving.with_name("bp4d-truth").glob("*.npz"))
     assert any(name.endswith("F001_T1_AU12.csv") for name in opened)  # the trace works
     assert not [name for name in opened if "bp4d-truth" in name or name.endswith(".npz")]
