@@ -1,4 +1,4 @@
-"""timm's image models under one roof: pooled features of a face, weights from a file that the user names."""
+"""timm's image models behind one interface: pooled features, weights from a file that the user names."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ class Backbone(nn.Module):
         hidden = getattr(self.network, "head_hidden_size", None)
         self.features = int(hidden or cast(int, self.network.num_features))
         config = cast(Mapping[str, Any], getattr(self.network, "pretrained_cfg", {}))
-        for part, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
-            values = torch.tensor(config.get(part) or default)[:, None, None]
-            self.register_buffer(part, values, persistent=False)
+        for name, default in (("mean", (0.485, 0.456, 0.406)), ("std", (0.229, 0.224, 0.225))):
+            values = torch.tensor(config.get(name) or default)[:, None, None]
+            self.register_buffer(name, values, persistent=False)
 
     def forward(self, images: Tensor) -> Tensor:
         """Features ``[B,F]`` of images ``[B,3,S,S]`` in [0,1]; the model's own normalisation happens here."""
@@ -98,8 +98,8 @@ def load_backbone(network: nn.Module, path: Path) -> None:
 def pack_backbone(checkpoint: Path, out: Path) -> int:
     """Take the backbone out of a checkpoint of `PCAModule`, as safetensors.
 
-    Values are rounded to half precision, far finer than what separates two trainings; networks load them as
-    single precision again.
+    Values are rounded to half precision, which is far finer than the differences between two trainings;
+    networks load them as single precision.
 
     Args:
         checkpoint: The checkpoint of a training whose ``network`` was a `Backbone`.

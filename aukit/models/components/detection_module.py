@@ -43,7 +43,7 @@ class F1ByGender(nn.Module):
         self.by_gender.update(scores, batch["occurrences"], batch["gender"])
 
     def log(self, module: LightningModule, key: str) -> None:
-        """Log ``key`` (mean over AUs), ``key_AU…``, ``key_female``, ``key_male``, ``key_gap``; begin anew."""
+        """Log ``key`` (mean over AUs), ``key_AU…``, ``key_female``, ``key_male``, ``key_gap``; then reset."""
         f1, values = self.pooled.compute().reshape(-1).float(), self.by_gender.compute()
         groups = torch.stack([values[gender].reshape(-1).float() for gender in GENDERS])
         module.log(key, f1.nanmean(), prog_bar=True)
@@ -53,7 +53,7 @@ class F1ByGender(nn.Module):
         self.reset()
 
     def reset(self) -> None:
-        """Forget all counts."""
+        """Set all counts to 0."""
         self.pooled.reset()
         self.by_gender.reset()
 
@@ -78,7 +78,7 @@ class DetectionModule(LightningModule):
     def __init__(self, aus: Sequence[int]) -> None:
         super().__init__()
         self.f1 = F1ByGender(aus, THRESHOLD)
-        self._weights: list[Tensor] = []  # of absent and present, [2,A]; in a list: no part of the checkpoint
+        self._weights: list[Tensor] = []  # of absent and present [2,A]; a list keeps it out of checkpoints
 
     @abstractmethod
     def scores(self, batch: dict[str, Any]) -> Tensor:
@@ -107,7 +107,7 @@ class DetectionModule(LightningModule):
         return torch.where(labels == 1, present, absent)
 
     def log_loss(self, loss: Tensor) -> None:
-        """Log the training loss at the logger's steps; elsewhere it would only cost time."""
+        """Log the training loss at the loggers' steps."""
         if is_logged(self, self.trainer.global_step):
             self.log("train/loss", loss.detach(), prog_bar=True)
 
@@ -136,10 +136,10 @@ class DetectionModule(LightningModule):
 def class_weights(labels: np.ndarray[Any, np.dtype[np.float32]]) -> Tensor:
     """Weights ``[2,A]`` of absent and present: √π and 1/√π, π being the AU's rate.
 
-    With them the least loss says "present" from a probability of π/(1+π) on, half the F1 of calling every
-    frame positive. F1 is greatest at half its own value (Lipton, Elkan and Naryanaswamy, ECML 2014), so this
-    is the threshold of a detector that has learnt nothing, and a little below that of one that has. Weights
-    that make both classes equal put it at π: far too high for common AUs.
+    With them, minimising the loss says "present" from a probability of π/(1+π) on, half the F1 of calling
+    every frame positive. F1 is greatest at half its own value (Lipton, Elkan and Naryanaswamy, ECML 2014), so
+    this is the threshold of a detector that has learnt nothing, and a little below that of one that has.
+    Weights that make both classes equal put it at π: far too high for common AUs.
 
     Args:
         labels: ``[N,A]``, 0, 1 or NaN; an AU that is never present gets weights of 1.

@@ -1,8 +1,8 @@
-"""Self-supervised pre-training of any image network: predict the principal components of the faces.
+"""Self-supervised pre-training of any image network: predicting the principal components of faces.
 
-A plain autoencoder learns the tone of a face first, since that is most of its error, and expression last. The
-whitened principal components of registered faces weigh a component that carries a smile as much as one that
-carries brightness, so a network that predicts them must see both. No label takes part.
+A plain autoencoder learns the tone of a face first, since that is most of its error, and expression last.
+Among whitened principal components of registered faces, one that carries a smile counts as much as one that
+carries brightness, so a network that predicts them must represent both. No label is used.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ _FACE = (0.5, 0.6, 0.24, 0.3)
 
 
 class PCATargets(nn.Module):
-    """Whitened principal components of the luminance inside the face, light and contrast taken out.
+    """Whitened principal components of the luminance inside the face, with brightness and contrast removed.
 
-    A picture is reduced to 32², weighted by a soft ellipse around brows to chin (the FFHQ square puts them in
-    one place) and standardised under it.
+    A picture is reduced to 32², weighted by a soft ellipse around brows to chin (which the FFHQ square puts
+    in fixed places) and standardised under it.
 
     Args:
         components: Number of components.
@@ -56,10 +56,10 @@ class PCATargets(nn.Module):
         self.register_buffer("basis", torch.zeros(components, _SIDE**2))
 
     def fit(self, batches: Iterable[Tensor]) -> None:
-        """Take mean and components of faces ``[B,3,S,S]`` in [0,1]; 2 s for 4,000.
+        """Compute mean and components of faces ``[B,3,S,S]`` in [0,1]; 2 s for 4,000.
 
-        They must be changed at random as those that will be asked for: a face that is moved by a pixel lies
-        far outside the components of faces that never are.
+        They must be augmented like the faces whose components will be predicted: a face that is moved by a
+        pixel lies far outside the components of unmoved faces.
 
         Raises:
             ConfigError: There are no more faces than components.
@@ -113,7 +113,7 @@ class PCAModule(LightningModule):
         self.network = network
         self.targets = PCATargets(components)
         self.head = nn.Linear(int(network.features), components)  # type: ignore[arg-type]
-        # Begins with the mean face and learns slowly, since every one of its many inputs moves its outputs.
+        # Starts at the mean face and learns slowly: each of its many inputs moves all of its outputs.
         nn.init.zeros_(self.head.weight)
         self._sums: list[Tensor] = []
 
@@ -133,7 +133,7 @@ class PCAModule(LightningModule):
         return torch.optim.AdamW(groups, weight_decay=_WEIGHT_DECAY)
 
     def on_fit_start(self) -> None:
-        """Take the components of the training faces, unless a checkpoint has them."""
+        """Compute the components of the training faces, unless a checkpoint gives them."""
         if not bool(self.targets.basis.any()):
             self.targets.fit(faces.to(self.device) for faces in self.training_faces(_FITTED))
 
@@ -159,13 +159,13 @@ class PCAModule(LightningModule):
         set_learning_rates(self, self.hparams["warmup_steps"])
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Sums of squares."""
+        """Add the squared errors, and the squares of the components."""
         target = self.targets(batch["target"])
         error = (self(batch["image"]) - target).square().sum()
         self._sums.append(torch.stack([error, target.square().sum()]))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the share that is explained."""
+        """Log the share of the variance that is explained."""
         error, whole = self.all_gather(torch.stack(self._sums).sum(0)).reshape(-1, 2).sum(0)  # type: ignore[union-attr]
         self._sums = []
         self.log("val/explained", 1 - error / whole, prog_bar=True)

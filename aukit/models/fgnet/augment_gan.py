@@ -1,8 +1,7 @@
 """Differentiable augmentation of what a discriminator sees (Karras et al., NeurIPS 2020, arXiv 2006.06676).
 
-Changes that a distribution can be told through, each with the same probability per image: mirroring, moving
-by whole pixels, brightness, contrast and saturation. Of the paper's these are the ones that suit registered
-faces.
+Mirroring, moves by whole pixels, brightness, contrast and saturation, each with the same probability per
+image. These are the paper's augmentations that suit registered faces.
 """
 
 from __future__ import annotations

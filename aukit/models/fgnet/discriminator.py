@@ -17,13 +17,13 @@ _GAIN = math.sqrt(2)
 
 
 class EqualConv(nn.Module):
-    """Convolution with equalised learning rate, perhaps low-passed and reduced by 2, perhaps activated.
+    """Convolution with equalised learning rate, optionally low-passed and reduced by 2, optionally activated.
 
     Args:
         inputs: Channels of the input.
         outputs: Channels of the output.
         kernel_size: Side of the kernel.
-        reduce: Blur, then stride 2.
+        reduce: Low-pass filter, then stride 2.
         activate: Bias and √2·leaky ReLU (slope 0.2) follow.
     """
 
@@ -110,7 +110,7 @@ class StyleGAN2Discriminator(nn.Module):
 
 
 def minibatch_deviation(x: Tensor, group: int) -> Tensor:
-    """How much images of a batch differ: a map ``[B,1,H,W]``, the same value all over an image.
+    """How much the images of a batch differ: a map ``[B,1,H,W]``, constant over each image.
 
     Images i, i + B/g, i + 2B/g … are a group of g, the largest divisor of B up to `group`; the value is the
     standard deviation within the group, averaged over channels and places (Karras et al. 2018, §3).

@@ -71,7 +71,7 @@ class StyleHead(nn.Module):
     """Stride-2 convolutions with leaky ReLU (slope 0.01) from ``[B,in,s,s]`` down to 1×1, then linear.
 
     They are computed as matrix products with patches: most of these maps are so small that a convolution
-    would spend its time on rearranging the kernel, and heads on the same level share its patches.
+    would spend its time on rearranging the kernel, and heads on the same level share patches.
     """
 
     def __init__(self, inputs: int, style_dim: int, side: int) -> None:
@@ -187,7 +187,7 @@ class GradualStyleEncoder(nn.Module):
 
 
 def _stride(style: int) -> int:
-    """By how much the level that a style is read from is smaller than the image."""
+    """Ratio of the image's side to that of the level that a style is read from."""
     return 16 if style < _COARSE else 8 if style < _MIDDLE else 4
 
 

@@ -1,4 +1,4 @@
-"""Feature maps: bilinear resizing with corner pixels aligned, what can be read off without it, layout."""
+"""Feature maps: bilinear resizing with corner pixels aligned, shortcuts around it, memory layout."""
 
 from __future__ import annotations
 
@@ -56,9 +56,9 @@ def bilinear(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
 def upsampled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
     """``conv2d(resize(x, 2·side), weight, bias, padding=k // 2)`` for a quarter of the multiplications.
 
-    Resizing acts on places and each tap of the kernel on channels, so the two commute: the channels are mixed
-    on the small map, once per tap, then each axis is resized and shifted by its taps in one product with a
-    small matrix.
+    Resizing acts on places and each tap of the kernel on channels, so that the two commute: the channels are
+    mixed on the small map, once per tap, then each axis is resized and shifted by its taps in one product
+    with a small matrix.
 
     Args:
         x: ``[B,in,n,n]``.

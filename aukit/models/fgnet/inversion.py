@@ -1,8 +1,8 @@
-"""Inversion: an encoder and a generator that draw the face that the encoder saw (pSp, arXiv 2008.00951).
+"""Inversion: an encoder and a generator that reconstruct the encoder's input face (pSp, arXiv 2008.00951).
 
-`Inverter` is FG-Net without its interpreter. `InversionModule` trains it on unlabelled faces: the encoder for
-a generator that stands still, as published, or both together, which needs no adversarial training before and
-is how the small weights that come with the project were made.
+`Inverter` is FG-Net without its interpreter. `InversionModule` trains it on unlabelled faces: either the
+encoder for a fixed generator, as published, or both together, which needs no adversarial training beforehand.
+The small weights that come with the project were made in the latter way.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ _MOUTH = (0.66, 0.86, 0.34, 0.66)
 _SHOWN = 8
 LOSS_WEIGHTS = {"pixel": 1.0, "gradient": 2.0, "latent": 0.01, "pca": 0.3}
 """Weights of the terms of the loss of `InversionModule`; our choice."""
-#: Errors inside the ellipse around brows to chin count 1 plus this times as much as those outside.
+#: Errors in the ellipse from brows to chin are weighted 1 plus this, those outside 1.
 _FOCUS = 3.0
 
 
 class Inverter(StyleNetwork):
-    """Encoder, mapping and synthesis of an `FGNet`, to draw again what the encoder sees.
+    """Encoder, mapping and synthesis of an `FGNet`, to reconstruct the input.
 
     Args:
         weights: Files of weights to start from, as in `FGNetModule`.
@@ -68,9 +68,9 @@ class Inverter(StyleNetwork):
 
     @torch.no_grad()
     def standardise(self, images: Tensor) -> None:
-        """Scale and move the encoder's last layers so that these images' codes have mean 0 and variance 1.
+        """Scale and shift the encoder's last layers so that these images' codes have mean 0 and variance 1.
 
-        A random encoder's codes hardly differ: without this a training begins with all of them in one place.
+        A random encoder's codes hardly differ: without this a training starts with almost equal codes.
 
         Args:
             images: ``[B,3,S,S]`` in [0,1].
@@ -92,7 +92,7 @@ class InversionModule(PCAModule):
     """Train an `Inverter` on unlabelled faces.
 
     Loss (weights in `LOSS_WEIGHTS`): pixel L1, L1 of the differences between neighbouring pixels at three
-    scales (they hold contours, which a tone does not explain), codes of unit mean square, and the principal
+    scales (contours, which the face's tone does not explain), codes of unit mean square, and the principal
     components of `PCAModule`, read from the codes. Batches as there.
 
     Logged on held-out avatars: ``val/l1``, ``val/gradient`` and ``val/mouth`` (L1 inside the mouth's
@@ -102,12 +102,12 @@ class InversionModule(PCAModule):
 
     Args:
         network: An `Inverter`.
-        components: Principal components that the codes are to tell.
+        components: Principal components that are predicted from the codes.
         encoder_lr: Adam's rate of the encoder; cosine decay to 3 % over the run.
-        generator_lr: That of the generator; 0 leaves it as it is, as published.
+        generator_lr: That of the generator; 0 keeps it fixed, as published.
         standardise: Whether training begins with `Inverter.standardise`; for encoders that start at random.
         warmup_steps: Steps in which the rates rise.
-        least_dimensions: Fewer effective dimensions of the codes than this are a collapse.
+        least_dimensions: The codes count as collapsed below this many effective dimensions.
 
     Raises:
         TrainingError: The codes collapsed (at a validation).
@@ -152,7 +152,7 @@ class InversionModule(PCAModule):
         return torch.optim.Adam([{**group, "lr": group["full_lr"]} for group in groups], betas=(0.9, 0.99))
 
     def on_fit_start(self) -> None:
-        """Take components and mean of the training faces, unless a checkpoint has them."""
+        """Compute components and mean of the training faces, unless a checkpoint gives them."""
         super().on_fit_start()
         if not bool(self.mean_face.any()):
             faces = torch.cat(list(self.training_faces(1000))).to(self.device)
@@ -177,7 +177,7 @@ class InversionModule(PCAModule):
         return torch.stack([LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Sums of errors of the network and of the mean face."""
+        """Add the errors of the network and of the mean face."""
         codes = self.network.codes(batch["image"])
         normalised = self.network.g_all.style[0](codes).flatten(1)
         target, drawn = self._reduced(batch["target"]), self.network.draw(codes).clamp(0, 1)
@@ -256,7 +256,7 @@ def gradient_distance(x: Tensor, y: Tensor) -> Tensor:
 
 
 def mouth(images: Tensor) -> Tensor:
-    """The rectangle ``[B,3,h,w]`` of FFHQ-aligned faces ``[B,3,S,S]`` that the mouth lies in."""
+    """The rectangle ``[B,3,h,w]`` around the mouth of FFHQ-aligned faces ``[B,3,S,S]``."""
     top, bottom, left, right = (round(share * images.shape[-1]) for share in _MOUTH)
     return images[..., top:bottom, left:right]
 

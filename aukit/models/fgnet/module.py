@@ -132,7 +132,7 @@ class FGNetModule(DetectionModule):
             encoder_units=encoder_units,
         )
         load_weights(self.network, *(Path(path) for path in weights))
-        # Nothing that is trained reaches the RGB branch; processes that train together must know.
+        # The loss does not depend on the RGB branch; distributed training must know that it has no gradient.
         self.network.g_all.to_rgb1.requires_grad_(False)
         self.network.g_all.to_rgbs.requires_grad_(False)
         for part in frozen:

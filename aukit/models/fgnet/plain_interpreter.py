@@ -18,8 +18,8 @@ class PlainInterpreter(nn.Module):
     """Feature maps up-sampled to the heat maps' size and stacked, then (conv · ReLU · BN) … conv.
 
     With 1×1 kernels it is the ablation's pixel MLP, 3040 → 128 → 32 → K, with 5×5 kernels its plain CNN,
-    3040 → 512 → 128 → 32 → K (first public version of the authors' code). The stack is never made: its first
-    convolution is the sum of one per map, and a 1×1 one is applied before the map is up-sampled, which
+    3040 → 512 → 128 → 32 → K (first public version of the authors' code). The maps are never stacked: the
+    first convolution is the sum of one per map, and a 1×1 one is applied before the map is up-sampled, which
     commutes.
 
     Args:

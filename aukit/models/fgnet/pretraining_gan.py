@@ -153,7 +153,7 @@ class StyleGAN2Module(LightningModule):
         self.log("val/kernel_distance", kernel_distance(drawn, real), prog_bar=True, sync_dist=True)
 
     def on_train_epoch_end(self) -> None:
-        """Draw faces."""
+        """Save a picture of faces of the average generator."""
         if not self.trainer.is_global_zero:
             return
         codes = torch.Generator().manual_seed(0)
@@ -192,7 +192,7 @@ class StyleGAN2Module(LightningModule):
         optimizer.step()
 
     def _penalty_step(self, optimizer: Any, loss: Tensor) -> None:
-        """A step that Lightning does not count."""
+        """An optimizer step that Lightning does not count as a training step."""
         optimizer.zero_grad()
         self.manual_backward(loss)
         cast(torch.optim.Optimizer, optimizer.optimizer).step()

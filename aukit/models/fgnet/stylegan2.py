@@ -3,7 +3,7 @@
 State-dict keys and shapes are those of the common PyTorch ports, so that their FFHQ checkpoints load
 strictly. Plain PyTorch operations: nothing to compile.
 
-**Why it is arranged as it is.** The paper's modulation (eq. 1) and demodulation (eq. 3) scale the input and
+**Order of operations.** The paper's modulation (eq. 1) and demodulation (eq. 3) scale the input and
 output channels of one shared kernel. With several samples they are therefore applied to the maps around one
 plain convolution, with a single sample to the kernel itself; a grouped convolution with a kernel per sample
 computes the same much slower. Leaky ReLU's gain √2 commutes with it and goes into the same factors. FG-Net
@@ -94,7 +94,7 @@ class Blur(nn.Module):
 
 
 class ModulatedConv(nn.Module):
-    """Convolution whose input channels a style scales (paper, §2.2), perhaps up-sampling by 2.
+    """Convolution whose input channels a style scales (paper, §2.2), optionally up-sampling by 2.
 
     Args:
         inputs: Channels of the input.
@@ -345,7 +345,7 @@ class StyleGAN2Generator(nn.Module):
 
         Args:
             w: ``[B,n_latent,style_dim]``.
-            random_noise: Draw the noise anew from torch's generator instead of taking the stored one.
+            random_noise: Draw new noise from torch's generator instead of using the stored one.
 
         Returns:
             ``n_latent`` maps: the constant input, the output of ``conv1`` and of each of ``convs``.

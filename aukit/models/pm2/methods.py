@@ -1,4 +1,4 @@
-"""What PM2 and its rivals are made of: an alignment of features, a discrepancy of heads, how many heads."""
+"""What distinguishes PM2 and its rivals: alignment of features, discrepancy of heads, number of heads."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ class Method(NamedTuple):
     """A method of adaptation.
 
     Attributes:
-        source: Publication.
-        alignment: Which distance of features the first step makes small beside the source loss.
-        discrepancy: Whether heads come in twos, whose disagreement on the target the heads raise and the
-            features lower (MCD's three steps).
+        citation: Publication.
+        alignment: Which distance of features the first step minimises beside the loss on the source domain.
+        discrepancy: Whether heads come in pairs, whose disagreement on the target the heads maximise and
+            the features minimise (MCD's three steps).
         head_per_stream: Whether each labelled stream trains a head (or two) of its own.
     """
 
-    source: str
+    citation: str
     alignment: Alignment = "none"
     discrepancy: bool = False
     head_per_stream: bool = False

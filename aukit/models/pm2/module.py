@@ -20,7 +20,7 @@ from aukit.models.components.training import check_aus, frozen, is_logged
 from aukit.models.pm2 import losses
 from aukit.models.pm2.gather import global_batch
 from aukit.models.pm2.methods import METHODS, MethodName
-from aukit.models.pm2.networks import OccurrenceNetwork, two_layers
+from aukit.models.pm2.networks import DetectionNetwork, two_layers
 from aukit.models.pm2.selection import TargetCriteria
 from aukit.models.pm2.start import load_start
 
@@ -30,13 +30,13 @@ Stream = Literal["real", "female", "male"]
 
 
 class PM2Module(LightningModule):
-    """AU detector trained on real frames and their avatars, adapted to a target without labels.
+    """AU detector trained on a source domain and its avatars, adapted to a target without labels.
 
     A training step takes one batch of `PairedDataModule`, whatever the method, and does
 
     - A: features and heads learn from the labels of the streams, and from the method's alignment of features;
-    - with a discrepancy, B: the heads learn from the labels and to disagree on the target; features stand;
-    - C, ``generator_steps`` times: the features learn to make the heads agree on the target; heads stand.
+    - with a discrepancy, B: the heads learn from labels and to disagree on the target; features are fixed;
+    - C, ``generator_steps`` times: the features learn to make the heads agree on the target; heads are fixed.
 
     In A and B all images pass through the backbone as one batch, in C those of the target alone. Batch norms
     always use the statistics of the pass; the running ones, for validation and test, are moved by A only.
@@ -58,7 +58,7 @@ class PM2Module(LightningModule):
         weights: Its file of weights (ImageNet); None starts from random weights.
         backbone_options: Further arguments of the timm model.
         head_width: Hidden units of a head.
-        start: Checkpoint of a run with method "source", whose backbone and heads this one goes on from: the
+        start: Checkpoint of a run with method "source", whose backbone and heads this one starts from: the
             first head, or both where there is a discrepancy.
         order: Highest moment of "pm2" and "m3sda".
         central: Their moments from the second on are about the mean.
@@ -115,7 +115,7 @@ class PM2Module(LightningModule):
         self.two_heads = self.discrepancy or self.method is METHODS["source"]
         self.pairs = self._wanted_pairs()
         groups = len(streams) if self.method.head_per_stream else 1
-        self.network = OccurrenceNetwork(
+        self.network = DetectionNetwork(
             len(aus), groups * (2 if self.two_heads else 1), backbone, weights, backbone_options, head_width
         )
         if start is not None:
@@ -203,7 +203,7 @@ class PM2Module(LightningModule):
         return log
 
     def _step_b(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """The heads disagree on the target as far as the labels let them."""
+        """The heads learn to disagree on the target, and to keep the labels right."""
         with torch.no_grad(), _statistics_kept(self.network.backbone):
             features = self._features(batch, with_target=True)
         discrepancy = self._discrepancy(features["target"])
@@ -214,7 +214,7 @@ class PM2Module(LightningModule):
         return {"discrepancy_of_heads": discrepancy.detach()}
 
     def _step_c(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
-        """The features of the target become such that the heads agree."""
+        """The features learn to make the heads agree on the target."""
         with _statistics_kept(self.network.backbone), frozen(self.network.heads):
             discrepancy = self._discrepancy(global_batch(self.network.backbone(batch["target"])))
             optimizer.zero_grad()

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from aukit.models.components.backbones import Backbone
 
-__all__ = ["OccurrenceNetwork", "two_layers"]
+__all__ = ["DetectionNetwork", "two_layers"]
 
 
-class OccurrenceNetwork(nn.Module):
+class DetectionNetwork(nn.Module):
     """Images → features → the logits of every head; the prediction is the mean of the heads' probabilities.
 
     Heads of one feature vector must start differently, else they stay equal and never disagree.

@@ -1,4 +1,4 @@
-"""Choosing a model without labels of the target: criteria of its predictions on unlabelled target frames."""
+"""Selecting a model without target labels: criteria of its predictions on unlabelled target frames."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class TargetCriteria(Metric):
 
     def compute(self) -> dict[str, Tensor]:
         """``information`` and ``snd``."""
-        order = dim_zero_cat(self.rows).argsort()  # processes hand their frames over in an order of their own
+        order = dim_zero_cat(self.rows).argsort()  # processes deliver their frames in any order
         frames = dim_zero_cat(self.probabilities)[order]
         some = torch.linspace(0, len(frames) - 1, min(self.most, len(frames)), device=frames.device).long()
         return {"information": information(frames), "snd": soft_neighborhood_density(frames[some])}

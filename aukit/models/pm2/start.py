@@ -1,18 +1,18 @@
-"""The source-trained start that all methods share."""
+"""The start that all methods share: weights trained on the source domain."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 from aukit.errors import WeightsError
-from aukit.models.pm2.networks import OccurrenceNetwork
+from aukit.models.pm2.networks import DetectionNetwork
 from aukit.models.weights.files import read_checkpoint
 
 __all__ = ["load_start"]
 
 
-def load_start(network: OccurrenceNetwork, path: Path, aus: list[int], members: int) -> None:
-    """Take the backbone of a source-only run, and for each group of heads its first one or both.
+def load_start(network: DetectionNetwork, path: Path, aus: list[int], members: int) -> None:
+    """Load the backbone of a source-only run, and for each group of heads its first head or both.
 
     Args:
         network: Network to start.

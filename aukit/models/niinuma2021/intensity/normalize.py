@@ -120,9 +120,9 @@ def person_neutrals(
         if len(mine):
             neutral = mine[sums[mine] == 0][:frames]
             chosen.append(neutral if len(neutral) else mine[[np.argmin(sums[mine])]])
-    if makeshift := lacking_neutral(people[rows], levels[rows]):
+    if without := lacking_neutral(people[rows], levels[rows]):
         warnings.warn(
-            f"{len(makeshift)} people lack a neutral frame, their least expressive is used: {makeshift[:5]}",
+            f"{len(without)} people lack a neutral frame, their least expressive is used: {without[:5]}",
             stacklevel=2,
         )
     return person_means(images, persons, np.concatenate(chosen)) if chosen else {}

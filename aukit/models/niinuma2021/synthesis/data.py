@@ -34,7 +34,7 @@ class PairSampling:
         target_weight: w in the probability of a target, proportional to 1 + w·Σ y/5; 0 is uniform.
         target_noise: Half width of the uniform noise on target vectors of other people.
         candidates: Targets drawn for each pair of one person, of which the one whose labels differ most from
-            the source's is taken.
+            the input's is taken.
 
     Example:
         >>> PairSampling(same_person_share=0.67, candidates=8).warmup_steps
@@ -49,10 +49,10 @@ class PairSampling:
 
 
 class PairBatches(StepSampler):
-    """Batches of (source, target) pairs as a pure function of (seed, step, rank).
+    """Batches of (input, target) pairs as a pure function of (seed, step, rank).
 
-    Sources run through all frames in a new order each pass. Targets of a configured share of each batch show
-    the source's person; the others are drawn from everybody (also, by chance, from that person).
+    Input frames run through all rows in a new order each pass. Targets of a configured share of each batch
+    show the input's person; the others are drawn from everybody (also, by chance, from that person).
 
     Args:
         rows: ``[N]`` rows of the store, all coded for every action unit.
@@ -97,19 +97,19 @@ class PairBatches(StepSampler):
         weights = 1 + sampling.target_weight * self.vectors.sum(axis=1, dtype=np.float64)
         self._cumulated = np.concatenate([[0.0], np.cumsum(weights)])
         self.sampling = sampling
-        self._sources = ShuffledBatches(
+        self._inputs = ShuffledBatches(
             np.arange(len(self.rows)), batch_size, seed, rank, world_size, steps_per_epoch
         )
-        super().__init__(self._sources.steps_per_epoch, seed, rank, world_size)
+        super().__init__(self._inputs.steps_per_epoch, seed, rank, world_size)
 
     def batch(self, epoch: int, step: int) -> BatchSpec:
-        """One batch: ``rows`` are the sources' store rows.
+        """One batch: ``rows`` are the store rows of the input frames.
 
-        ``extra`` has ``target`` (store rows), ``source_aus`` and ``target_aus`` ``[B,A]``, ``same_person``
+        ``extra`` has ``target`` (store rows), ``input_aus`` and ``target_aus`` ``[B,A]``, ``same_person``
         and the two horizontal flips ``[B]``: one flip for a pair of the same person, independent flips
         otherwise.
         """
-        spec = self._sources.batch(epoch, step)
+        spec = self._inputs.batch(epoch, step)
         rng, count = spec.rng(1), len(spec.rows)
         now = epoch * self.steps_per_epoch + step
         how = self.sampling
@@ -129,10 +129,10 @@ class PairBatches(StepSampler):
         flips = rng.random((2, count)) < 0.5
         extra = {
             "target": self.rows[target],
-            "source_aus": self.vectors[spec.rows],
+            "input_aus": self.vectors[spec.rows],
             "target_aus": (self.vectors[target] + np.where(same[:, None], 0, noise)).astype(np.float32),
             "same_person": same,
-            "source_flip": flips[0],
+            "input_flip": flips[0],
             "target_flip": np.where(same, flips[0], flips[1]),
             "step": now,
         }
@@ -144,7 +144,7 @@ class PairDataset(Dataset[dict[str, Any]]):
 
     Example:
         >>> batch = PairDataset(store)[pairs.batch(epoch=0, step=0)]
-        >>> batch["source"].shape, batch["source"].dtype
+        >>> batch["input_frame"].shape, batch["input_frame"].dtype
         (torch.Size([2, 3, 64, 64]), torch.uint8)
     """
 
@@ -154,9 +154,9 @@ class PairDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
         pair = spec.extra
         return {
-            "source": images_to_tensor(self._read(spec.rows, pair["source_flip"])),
+            "input_frame": images_to_tensor(self._read(spec.rows, pair["input_flip"])),
             "target": images_to_tensor(self._read(pair["target"], pair["target_flip"])),
-            "source_aus": torch.from_numpy(pair["source_aus"]),
+            "input_aus": torch.from_numpy(pair["input_aus"]),
             "target_aus": torch.from_numpy(pair["target_aus"]),
             "same_person": torch.from_numpy(pair["same_person"]),
             "step": pair["step"],
@@ -185,7 +185,7 @@ class FixedBatches(Sampler[BatchSpec]):
 class SynthesisDataModule(CorpusFramesDataModule):
     """Pairs of frames of one corpus; defaults are those of the code the paper builds on.
 
-    Batches: ``source``, ``target`` float32 ``[B,3,S,S]`` in [0,1] once on the device; ``source_aus``,
+    Batches: ``input_frame``, ``target`` float32 ``[B,3,S,S]`` in [0,1] once on the device; ``input_aus``,
     ``target_aus`` ``[B,A]`` = level / 5; ``same_person`` ``[B]`` bool; ``step``, the 0-based step of the run.
     Frames that are not coded for every action unit are left out. Test batches are the corpus's own.
 
@@ -198,7 +198,7 @@ class SynthesisDataModule(CorpusFramesDataModule):
         target_weight: w in the targets' probability, proportional to 1 + w·Σ y/5.
         target_noise: Half width of the noise on target vectors of other people.
         candidates: Targets drawn for each pair of one person, of which the one whose labels differ most from
-            the source's is taken; 1 in the paper.
+            the input's is taken; 1 in the paper.
         val_pairs: Fixed pairs per validation, half of them of the same person.
         options: Further options: see `StepDataModule`; `batch_size` counts pairs, and the seed is the
             corpus's.
@@ -264,7 +264,7 @@ class SynthesisDataModule(CorpusFramesDataModule):
             0.5, target_weight=self.target_weight, target_noise=0.0, candidates=self.candidates
         )
         pairs = self._pairs(self.corpus.val_rows, self.seed + 1, sampling)
-        return PairDataset(self.store), FixedBatches(pairs, -(-self.val_pairs // pairs._sources.batch_size))
+        return PairDataset(self.store), FixedBatches(pairs, -(-self.val_pairs // pairs._inputs.batch_size))
 
     def test_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
         """The corpus's test frames, for the discriminator as a reader of real frames."""

@@ -1,4 +1,4 @@
-"""Independent looks at a generator while it trains: a reader of its own, an image grid."""
+"""Independent checks of a generator during training: a separately trained reader, and an image grid."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def expression_grid(generator: ExpressionGenerator, faces: Tensor, n_aus: int) -
     """Faces as rows; columns: the face itself, then each action unit alone at full intensity.
 
     Args:
-        generator: The generator, in the mode it shall be looked at.
+        generator: The generator, in the mode (training or evaluation) to show.
         faces: ``[N,3,S,S]`` in [−1,1].
         n_aus: Length of the target vector.
 
@@ -84,10 +84,10 @@ def expression_grid(generator: ExpressionGenerator, faces: Tensor, n_aus: int) -
     """
     count, size = len(faces), faces.shape[-1]
     targets = torch.eye(n_aus, device=faces.device).repeat(count, 1)
-    sources = faces.repeat_interleave(n_aus, dim=0)
+    inputs = faces.repeat_interleave(n_aus, dim=0)
     with torch.no_grad():
-        colour, attention = generator(sources, targets)
-        fakes = compose(sources, colour, attention)
+        colour, attention = generator(inputs, targets)
+        fakes = compose(inputs, colour, attention)
     masks = (2 * attention - 1).expand(-1, 3, -1, -1)
     rows = []
     for left, tiles in ((faces, fakes), (torch.ones_like(faces), masks)):

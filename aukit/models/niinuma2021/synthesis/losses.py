@@ -56,9 +56,9 @@ def expression_loss(predicted: Tensor, aus: Tensor) -> Tensor:
     return F.mse_loss(predicted, aus)
 
 
-def cycle_identity_loss(reconstruction: Tensor, source: Tensor) -> Tensor:
-    """Mean |G(Ĩ|y_s) − I_s| (eq. 3)."""
-    return F.l1_loss(reconstruction, source)
+def cycle_identity_loss(reconstruction: Tensor, image: Tensor) -> Tensor:
+    """Mean |G(Ĩ|y_s) − I_s|, I_s being the input image (eq. 3)."""
+    return F.l1_loss(reconstruction, image)
 
 
 def idiosyncratic_loss(fake: Tensor, target: Tensor, same_person: Tensor | None = None) -> Tensor:
@@ -66,7 +66,7 @@ def idiosyncratic_loss(fake: Tensor, target: Tensor, same_person: Tensor | None 
 
     Args:
         fake: ``[B,3,S,S]``.
-        target: ``[B,3,S,S]``, images that wear the target expression.
+        target: ``[B,3,S,S]``, images with the target expression.
         same_person: ``[B]`` bool; other pairs do not count. None: all pairs count.
 
     Returns:

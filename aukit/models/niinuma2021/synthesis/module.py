@@ -129,7 +129,7 @@ class SynthesizerModule(LightningModule):
         if critic_init == "he":
             initialize(self.discriminator.model, std=None)
         self.schedule: Schedule | None = None
-        self._reader: list[FrameReader] = []  # in a list: no part of the checkpoint
+        self._reader: list[FrameReader] = []  # a list keeps it out of the checkpoint
         self._validation: list[dict[str, Tensor]] = []
 
     def forward(self, image: Tensor, aus: Tensor) -> Tensor:
@@ -181,7 +181,7 @@ class SynthesizerModule(LightningModule):
         optimizers: Any = self.optimizers()
         for optimizer, name in zip(optimizers, ("generator_lr", "critic_lr"), strict=True):
             set_rate(optimizer, self.hparams[name] * factor)
-        batch = {**batch, "source": 2 * batch["source"] - 1, "target": 2 * batch["target"] - 1}
+        batch = {**batch, "input_frame": 2 * batch["input_frame"] - 1, "target": 2 * batch["target"] - 1}
         phase = schedule.phase(step)
         if phase == "head_start":
             log = self._head_start_step(optimizers[1], batch)
@@ -196,15 +196,15 @@ class SynthesizerModule(LightningModule):
 
     def _head_start_step(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The AU head alone, on both real images of the pairs."""
-        _, read = self.discriminator(torch.cat([batch["source"], batch["target"]]))
-        loss = losses.expression_loss(read, torch.cat([batch["source_aus"], batch["target_aus"]]))
+        _, read = self.discriminator(torch.cat([batch["input_frame"], batch["target"]]))
+        loss = losses.expression_loss(read, torch.cat([batch["input_aus"], batch["target_aus"]]))
         self._update(optimizer, self.hparams["lambda_exp"] * loss)
         return {"au_error_real": loss.detach()}
 
     def _warmup_step(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The idiosyncratic term alone."""
-        colour, attention = self.generator(batch["source"], batch["target_aus"])
-        fake = compose(batch["source"], colour, attention)
+        colour, attention = self.generator(batch["input_frame"], batch["target_aus"])
+        fake = compose(batch["input_frame"], colour, attention)
         loss = losses.idiosyncratic_loss(fake, batch["target"], batch["same_person"])
         self._update(optimizer, self.hparams["lambda_ids"] * loss)
         return {"idiosyncratic": loss.detach(), "mask_mean": attention.detach().mean()}
@@ -212,13 +212,13 @@ class SynthesizerModule(LightningModule):
     def _full_step(
         self, optimizers: Any, batch: dict[str, Any], index: int, ramp: float
     ) -> dict[str, Tensor]:
-        """Discriminator and generator on the same fakes, each when its turn has come (eq. 5)."""
+        """Discriminator and generator on the same fakes, each when it is due (eq. 5)."""
         hp = self.hparams
         update_generator, update_critic = index % hp["n_critic"] == 0, index % hp["critic_every"] == 0
         log: dict[str, Tensor] = {}
         with torch.set_grad_enabled(update_generator):
-            colour, attention = self.generator(batch["source"], batch["target_aus"])
-            fake = compose(batch["source"], colour, attention)
+            colour, attention = self.generator(batch["input_frame"], batch["target_aus"])
+            fake = compose(batch["input_frame"], colour, attention)
         if update_critic:
             loss = self.critic_objective(batch, fake, torch.rand(len(fake), 1, 1, 1).to(self.device), log)
             self._update(optimizers[1], loss)
@@ -235,11 +235,11 @@ class SynthesizerModule(LightningModule):
     ) -> Tensor:
         """The discriminator's side of eqs. 1 and 2, weighted; the terms go into `log`."""
         hp, fake = self.hparams, fake.detach()
-        maps, read = self.discriminator(torch.cat([batch["source"], fake]))
+        maps, read = self.discriminator(torch.cat([batch["input_frame"], fake]))
         real_map, fake_map = maps.chunk(2)
         critic = losses.critic_loss(real_map, fake_map)
-        error = losses.expression_loss(read.chunk(2)[0], batch["source_aus"])
-        penalty = losses.gradient_penalty(self.discriminator.critic, batch["source"], fake, alpha)
+        error = losses.expression_loss(read.chunk(2)[0], batch["input_aus"])
+        penalty = losses.gradient_penalty(self.discriminator.critic, batch["input_frame"], fake, alpha)
         log |= {"critic": critic.detach(), "au_error_real": error.detach(), "penalty": penalty.detach()}
         total: Tensor = hp["lambda_adv"] * critic + hp["lambda_exp"] * error + hp["lambda_gp"] * penalty
         return total
@@ -254,7 +254,7 @@ class SynthesizerModule(LightningModule):
         log: dict[str, Tensor],
     ) -> Tensor:
         """The generator's side of eq. 5, weighted; all terms but the idiosyncratic one times `ramp`."""
-        hp, source = self.hparams, batch["source"]
+        hp, image = self.hparams, batch["input_frame"]
         fake_map, read = self.discriminator(fake)
         adversarial = losses.adversarial_loss(fake_map)
         error = losses.expression_loss(read, batch["target_aus"])
@@ -262,9 +262,9 @@ class SynthesizerModule(LightningModule):
         total: Tensor = hp["lambda_adv"] * adversarial + hp["lambda_exp"] * error
         masks = [attention]
         if cycle:
-            colour, attention_back = self.generator(fake, batch["source_aus"])
+            colour, attention_back = self.generator(fake, batch["input_aus"])
             masks.append(attention_back)
-            identity = losses.cycle_identity_loss(compose(fake, colour, attention_back), source)
+            identity = losses.cycle_identity_loss(compose(fake, colour, attention_back), image)
             log["identity"] = identity.detach()
             total = total + hp["lambda_idt"] * identity
         for mask in masks:
@@ -284,13 +284,13 @@ class SynthesizerModule(LightningModule):
     # ------------------------------------------------------------------ validation and test
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
-        """Collect what the generator makes of the fixed pairs."""
-        source, target = 2 * batch["source"] - 1, 2 * batch["target"] - 1
-        colour, attention = self.generator(source, batch["target_aus"])
-        fake = compose(source, colour, attention)
+        """Collect the generator's images of the fixed pairs."""
+        image, target = 2 * batch["input_frame"] - 1, 2 * batch["target"] - 1
+        colour, attention = self.generator(image, batch["target_aus"])
+        fake = compose(image, colour, attention)
         self._validation.append(
             {
-                "source": source,
+                "input_frame": image,
                 "target": target,
                 "fake": fake,
                 "target_aus": batch["target_aus"],
@@ -301,7 +301,7 @@ class SynthesizerModule(LightningModule):
         )
 
     def on_validation_epoch_end(self) -> None:
-        """Log the figures of the fixed pairs; write the grid; forget the images."""
+        """Log the figures of the fixed pairs, write the grid, release the images."""
         if not self._validation or self.trainer.sanity_checking:
             self._validation.clear()
             return
@@ -312,7 +312,7 @@ class SynthesizerModule(LightningModule):
             "mask_mean": data["mask"].mean(),
             "au_error_fake": losses.expression_loss(data["read"], aus),
             "same_person_l1": losses.idiosyncratic_loss(data["fake"], data["target"], same),
-            "same_person_l1_of_copying": losses.idiosyncratic_loss(data["source"], data["target"], same),
+            "same_person_l1_of_copying": losses.idiosyncratic_loss(data["input_frame"], data["target"], same),
         }
         features = FixedFeatures().to(self.device)
         real, fake = features(data["target"]), features(data["fake"])
@@ -324,7 +324,7 @@ class SynthesizerModule(LightningModule):
             values |= self._read_independently(data)
         self.log_dict({f"val/{name}": value.float() for name, value in values.items()}, sync_dist=True)
         if self.hparams["grid_faces"] and self.trainer.is_global_zero:
-            self._show_grid(data["source"][: self.hparams["grid_faces"]])
+            self._show_grid(data["input_frame"][: self.hparams["grid_faces"]])
 
     def _read_independently(self, data: dict[str, Tensor]) -> dict[str, Tensor]:
         """ICC(3,1) and squared error of the reader on fakes, beside its ICC on the real targets."""

@@ -53,14 +53,14 @@ class ExpressionGenerator(nn.Module):
         width: Channels of the first convolution; 64 in the paper.
         blocks: Residual blocks at a quarter of the resolution; 6 in the paper.
         attention_bias: Constant added to the attention logits. 0 in the paper; a negative value starts the
-            mask away from 1 (copying the source), which short trainings need. It is no parameter: the
+            mask away from 1 (copying the input), which short trainings need. It is no parameter: the
             published head has no bias and the state dict stays the published one.
         attend: False gives the StarGAN column of Table S4: the attention map is 0, so that the colour head
             *is* the image. The attention head stays in the state dict, unused.
         modulate: Also scale and shift the channels after each residual block by affine functions of the
             target (Perez et al., "FiLM", AAAI 2018). Not in the paper: there the target enters as constant
             planes, of which the first instance norm leaves little but their effect at the image's border, so
-            that it takes long to be heard. Adds ``modulation.*`` to the state dict.
+            that it is learned slowly. Adds ``modulation.*`` to the state dict.
 
     Cost: 20.2 GFLOP per 128² image, 62.0 per 224² image (width 64, 6 blocks).
 
@@ -206,7 +206,7 @@ class ExpressionDiscriminator(nn.Module):
 
 
 def compose(image: Tensor, colour: Tensor, attention: Tensor) -> Tensor:
-    """Ĩ = A·I + (1−A)·C: attention 1 keeps the source pixel. All ``[B,·,H,W]``; same range as the inputs."""
+    """Ĩ = A·I + (1−A)·C: attention 1 keeps the input's pixel. All ``[B,·,H,W]``; same range as the inputs."""
     return attention * image + (1 - attention) * colour
 
 

@@ -1,4 +1,4 @@
-"""When a training step does what: phases, ramp and learning rate as functions of the step alone."""
+"""Phases, ramp and learning rate of a training, as functions of the step alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _DECAY_EPOCHS = 10
 
 
 def steps_of(share: float, total: int) -> int:
-    """Number of steps that a share of the run means: the one rounding that module and data agree on."""
+    """Number of steps of a share of the run, rounded in the same way for module and data."""
     return round(share * total)
 
 

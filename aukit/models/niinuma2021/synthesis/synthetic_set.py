@@ -97,8 +97,8 @@ def synthesize(
         for number, start in enumerate(starts, start=1):
             at = slice(start, start + batch_size)
             real = np.asarray(store.images[inputs[at]])
-            source, aus_target = to_tensor(real).to(device), torch.from_numpy(vectors[targets[at]]).to(device)
-            fake = to_images(compose(source, *generator(source, aus_target)))
+            image, aus_target = to_tensor(real).to(device), torch.from_numpy(vectors[targets[at]]).to(device)
+            fake = to_images(compose(image, *generator(image, aus_target)))
             visible = real.any(axis=-1, keepdims=True)
             images[at] = np.where(visible, np.maximum(fake, 1), np.uint8(0))
             bar.update(len(real))

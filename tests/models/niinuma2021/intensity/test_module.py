@@ -107,7 +107,7 @@ def test_predictions_cover_the_test_people_once(tmp_path, corpus):
 
 
 @pytest.mark.parametrize("normalization", ["au0", "mean"])
-def test_normalised_batches_subtract_the_source_person(tmp_path, corpus, normalization):
+def test_normalised_batches_subtract_the_input_s_person(tmp_path, corpus, normalization):
     balanced(corpus, tmp_path / "set")
     data = IntensityDataModule(corpus, str(tmp_path / "set"), normalization=normalization)
     data.setup()
@@ -124,9 +124,9 @@ def test_normalised_batches_subtract_the_source_person(tmp_path, corpus, normali
     std = torch.tensor([0.229, 0.224, 0.225])[:, None, None]
     persons = corpus.store.table.frame["person"].to_numpy()
     for i, row in enumerate(spec.rows):
-        source = int(data.balanced.plan["input_frame"][row])
-        image = torch.from_numpy(corpus.store.images[source].astype(np.float32))
-        reference = torch.from_numpy(data.normalizer.references[persons[source]])
+        frame = int(data.balanced.plan["input_frame"][row])
+        image = torch.from_numpy(corpus.store.images[frame].astype(np.float32))
+        reference = torch.from_numpy(data.normalizer.references[persons[frame]])
         want = ((image - reference) / 255).permute(2, 0, 1) / std
         seen = (image.sum(-1) > 0) & (reference.sum(-1) > 0)
         assert torch.allclose(batch["image"][i][:, seen], want[:, seen], atol=1e-5)

@@ -102,7 +102,7 @@ def test_ganimation_s_regularisers_of_the_mask():
     regularised = SynthesizerModule(**TINY, lambda_attention=0.5, lambda_smooth=2.0)
     regularised.load_state_dict(plain.state_dict())
     image, aus = torch.rand(2, 3, 16, 16), torch.rand(2, len(AUS))
-    pair = {"source": image, "target": image, "source_aus": aus, "target_aus": aus}
+    pair = {"input_frame": image, "target": image, "input_aus": aus, "target_aus": aus}
     pair["same_person"] = torch.tensor([True, False])
     mask = torch.rand(2, 1, 16, 16)
     without, total = (m.generator_objective(pair, image, mask, 1.0, False, {}) for m in (plain, regularised))

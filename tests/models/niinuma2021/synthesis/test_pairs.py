@@ -90,7 +90,7 @@ def test_labels_and_noise():
         spec = batches.batch(0, step)
         for i in range(12):
             noise = spec.extra["target_aus"][i] - vector[spec.extra["target"][i]]
-            assert np.array_equal(spec.extra["source_aus"][i], vector[spec.rows[i]])
+            assert np.array_equal(spec.extra["input_aus"][i], vector[spec.rows[i]])
             assert abs(noise).max() <= 0.1 + 1e-6
             assert (abs(noise).max() == 0) == spec.extra["same_person"][i]
 
@@ -99,7 +99,7 @@ def test_flips_agree_within_a_person_and_not_otherwise():
     batches, _, _ = pairs(same_person_share=0.5, steps_per_epoch=100)
     specs = [batches.batch(0, step).extra for step in range(100)]
     same = np.concatenate([s["same_person"] for s in specs])
-    agree = np.concatenate([s["source_flip"] == s["target_flip"] for s in specs])
+    agree = np.concatenate([s["input_flip"] == s["target_flip"] for s in specs])
     assert agree[same].all()
     assert 0.4 < agree[~same].mean() < 0.6
 
@@ -119,7 +119,7 @@ def test_expressive_targets_are_drawn_more_often():
 def test_batches_are_functions_of_seed_and_step():
     first, second = pairs()[0], pairs()[0]
     list(first)  # what was drawn before does not matter
-    for name in ("target", "target_aus", "source_flip"):
+    for name in ("target", "target_aus", "input_flip"):
         assert np.array_equal(first.batch(1, 4).extra[name], second.batch(1, 4).extra[name])
     assert not np.array_equal(first.batch(1, 4).extra["target"], first.batch(1, 5).extra["target"])
 
@@ -133,7 +133,9 @@ def test_images_are_read_and_flipped(tmp_path):
     batch = PairDataset(store)[spec]
     for i in range(12):
         want = store.images[spec.rows[i]].transpose(2, 0, 1)
-        assert np.array_equal(batch["source"][i], want[..., ::-1] if spec.extra["source_flip"][i] else want)
+        assert np.array_equal(
+            batch["input_frame"][i], want[..., ::-1] if spec.extra["input_flip"][i] else want
+        )
 
 
 def test_frames_that_are_not_fully_coded_are_left_out(tmp_path):

@@ -26,7 +26,7 @@ def test_every_level_of_every_unit_has_its_share(levels):
     assert list(plan.columns) == ["au", "level", "input_frame", "target"]
 
 
-def test_sources_lack_the_unit_and_targets_wear_it(levels):
+def test_inputs_lack_the_unit_and_targets_have_it(levels):
     for au, part in semantic_resampling(levels, AUS, 50, seed=3).groupby("au"):
         column = levels[:, AUS.index(au)]
         assert (column[part["input_frame"]] == 0).all()
@@ -36,9 +36,9 @@ def test_sources_lack_the_unit_and_targets_wear_it(levels):
 
 def test_small_pools_are_drawn_with_replacement_and_large_ones_without(levels):
     plan = semantic_resampling(levels, AUS, 60, seed=0)
-    sources = plan[(plan["au"] == 1) & (plan["level"] == 2)]["input_frame"]
+    inputs = plan[(plan["au"] == 1) & (plan["level"] == 2)]["input_frame"]
     assert (levels[:, 0] == 0).sum() >= 60
-    assert sources.is_unique
+    assert inputs.is_unique
     few = semantic_resampling(levels, AUS, 400, seed=0)
     assert not few[(few["au"] == 1) & (few["level"] == 2)]["input_frame"].is_unique
 
@@ -98,10 +98,10 @@ def test_synthetic_set_is_what_the_generator_makes(tmp_path):
     made = synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     assert made.plan.equals(plan)
     rows = np.array([0, 7, len(plan) - 1])
-    source = to_tensor(store.images[plan["input_frame"].to_numpy()[rows]])
+    image = to_tensor(store.images[plan["input_frame"].to_numpy()[rows]])
     aus = torch.from_numpy(store.table.intensities(AUS)[plan["target"].to_numpy()[rows]] / 5)
     with torch.no_grad():
-        want = to_images(compose(source, *generator(source, aus)))
+        want = to_images(compose(image, *generator(image, aus)))
     seen = store.images[plan["input_frame"].to_numpy()[rows]].any(-1)
     difference = made.images_at(rows).astype(int) - np.maximum(want, 1)
     assert abs(difference[seen]).max() <= 1  # a batch of another size may round the other way
