@@ -27,7 +27,10 @@ QUICK = (
     "aukit.simulation.face",
     "aukit.simulation.camera",
 )
-QUICK += ("aukit.simulation.appearance", "aukit.simulation.rendering")
+QUICK += tuple(
+    f"aukit.simulation.{room}"
+    for room in ("appearance", "rendering", "behaviour", "corpora", "pairs", "images")
+)
 
 
 def classes() -> list[type]:

@@ -8,6 +8,8 @@ from .corpora.bp4d import BP4DSimulationConfig as BP4DSimulationConfig
 from .corpora.bp4d import BP4DStandin as BP4DStandin
 from .corpora.config import SIZES as SIZES
 from .corpora.config import STANDIN_VERSION as STANDIN_VERSION
+from .corpora.config import Defects as Defects
+from .corpora.config import Recording as Recording
 from .corpora.config import SimulationConfig as SimulationConfig
 from .corpora.disfa import DISFASimulationConfig as DISFASimulationConfig
 from .corpora.disfa import DISFAStandin as DISFAStandin
@@ -18,6 +20,7 @@ from .corpora.gft import GFTStandin as GFTStandin
 from .corpora.writer import AGREEMENT_FILE as AGREEMENT_FILE
 from .corpora.writer import Standin as Standin
 from .corpora.writer import VideoStandin as VideoStandin
+from .corpora.writer import write_csv as write_csv
 from .face.face_model import FaceMesh as FaceMesh
 from .face.face_model import FaceModel as FaceModel
 from .face.regions import face_regions as face_regions

@@ -7,7 +7,7 @@ room and camera are its own.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,6 @@ from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.media import Image, write_jpeg
 from aukit.simulation.behaviour.annotators import occurrence
 from aukit.simulation.corpora.config import (
-    STANDIN_VERSION,
     Defects,
     Recording,
     SimulationConfig,
@@ -36,19 +35,11 @@ LOWER_FACE = (10, 12, 14, 15, 17, 23, 24)
 
 @dataclass(frozen=True)
 class BP4DSimulationConfig(SimulationConfig):
-    """Sizes of one stand-in of BP4D; all else is fixed by `version`.
+    """Sizes of one stand-in of BP4D, besides those of every `SimulationConfig`.
 
     Attributes:
-        profile: Name of the size.
         people: Number of people; of the three fold splits in turn, women and men alternating.
         tasks: Tasks per person (``T1`` …).
-        frames: Frames per recording.
-        fps: Frames per second.
-        size: Width and height of the images in pixels.
-        supersampling: Samples per pixel along each axis when rendering.
-        seed: Seed of people, expressions, scenes, annotators and landmark noise; people are FERA 2017's of
-            this seed.
-        version: Version of the recipe.
 
     Example:
         >>> BP4DSimulationConfig.of_size("mini").n_frames
@@ -60,30 +51,24 @@ class BP4DSimulationConfig(SimulationConfig):
     coded_aus = AUS.occurrence
     view_poses = {0: (0.0, 0.0)}  # noqa: RUF012  (a constant, like the others)
 
-    profile: str
+    _: KW_ONLY
     people: int
     tasks: int
-    frames: int
-    fps: int
-    size: int
-    supersampling: int = 1
-    seed: int = 0
-    version: int = STANDIN_VERSION
 
     @classmethod
     def smoke(cls, seed: int = 0) -> BP4DSimulationConfig:
         """Two people of each fold split, seconds; its numbers mean nothing."""
-        return cls("smoke", 6, 2, 12, 10, 96, seed=seed)
+        return cls("smoke", 12, 10, 96, people=6, tasks=2, seed=seed)
 
     @classmethod
     def mini(cls, seed: int = 0) -> BP4DSimulationConfig:
         """All 41 people, about 5,200 frames of 128×128."""
-        return cls("mini", 41, 4, 32, 10, 128, seed=seed)
+        return cls("mini", 32, 10, 128, people=41, tasks=4, seed=seed)
 
     @classmethod
     def standin(cls, seed: int = 0) -> BP4DSimulationConfig:
         """All 41 people, 8 tasks, about 19,700 frames of 512×512."""
-        return cls("standin", 41, 8, 60, 10, 512, 2, seed=seed)
+        return cls("standin", 60, 10, 512, people=41, tasks=8, supersampling=2, seed=seed)
 
     def subjects(self) -> list[str]:
         """Ids of the people, sorted."""
@@ -102,11 +87,6 @@ class BP4DStandin(Standin):
 
     Cost of `BP4DSimulationConfig.mini` (5,248 frames of 128²): with `DISFASimulationConfig.mini` 152 s on two
     cores at 2.5 GHz, alone 56 MB of disk, 1.4 GB of memory per worker.
-
-    Args:
-        root: Folder of the corpus; made if missing.
-        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
-        config: What to render.
 
     Example:
         >>> standin = BP4DStandin(Path("bp4d"), Path("bp4d-truth"), BP4DSimulationConfig.smoke())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import zlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import KW_ONLY, asdict, dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -42,6 +42,10 @@ class Recording:
         partition: Partition or fold split of the release.
         person: Global person id.
         gender: ``female`` or ``male``.
+
+    Example:
+        >>> Recording("p07", "talk", "train", "MINE/p07", "female").person
+        'MINE/p07'
     """
 
     subject: str
@@ -71,6 +75,10 @@ class Defects:
         lost: Frames that are missing from the release.
         faceless: A frame in which the person is out of the picture.
         covered: Frames in which something dark is held before mouth and chin.
+
+    Example:
+        >>> Defects(lost=frozenset({3}), faceless=5).covered
+        frozenset()
     """
 
     lost: frozenset[int] = frozenset()
@@ -81,12 +89,13 @@ class Defects:
 NO_DEFECTS = Defects()
 
 
+@dataclass(frozen=True)
 class SimulationConfig(ABC):
-    """What the configurations of all stand-ins share; each is a frozen dataclass of sizes.
+    """Sizes of a stand-in; all else is fixed by `version`. Each corpus adds its number of people.
 
     Attributes:
         corpus: Name of the corpus.
-        options: Names of the fields that a command line may set.
+        options: Names of the fields that a command line may set; they are described in the class's docstring.
         acquisition: Name of the room, light and camera that it is recorded with.
         rates: Share of frames in which each AU is present; those of `simulated_aus` are made.
         coded_aus: AUs that the corpus codes: nothing but their own intensity curve moves them.
@@ -100,6 +109,12 @@ class SimulationConfig(ABC):
         supersampling: Samples per pixel along each axis when rendering.
         seed: Seed of people, expressions, scenes, annotators and landmark noise.
         version: Version of the recipe.
+
+    Example:
+        >>> from aukit.simulation import DISFASimulationConfig
+        >>> config = DISFASimulationConfig.of_size("smoke", seed=1)
+        >>> config.true_intensities(config.recordings()[0]).shape
+        (16, 23)
     """
 
     corpus: ClassVar[str]
@@ -115,9 +130,10 @@ class SimulationConfig(ABC):
     frames: int
     fps: int
     size: int
-    supersampling: int
-    seed: int
-    version: int
+    _: KW_ONLY
+    supersampling: int = 1
+    seed: int = 0
+    version: int = STANDIN_VERSION
 
     @classmethod
     def of_size(cls, profile: str, seed: int = 0) -> Self:
@@ -211,7 +227,7 @@ class SimulationConfig(ABC):
 
     def description(self) -> dict[str, Any]:
         """Contents of ``STANDIN.json``: recipe, version and seed."""
-        sizes = {k: v for k, v in asdict(self).items() if k not in ("seed", "version")}  # type: ignore[call-overload]
+        sizes = {k: v for k, v in asdict(self).items() if k not in ("seed", "version")}
         return {
             "recipe": {"name": f"{self.corpus}-people", **sizes},
             "version": self.version,

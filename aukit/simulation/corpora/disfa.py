@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +14,6 @@ from aukit.datasets.folds import FOLD_SPLITS, LISTED, LISTED_FRAMES
 from aukit.simulation.behaviour.annotators import AnnotatorSettings
 from aukit.simulation.behaviour.intensity_curves import LEVEL_SHARES, RATES
 from aukit.simulation.corpora.config import (
-    STANDIN_VERSION,
     Defects,
     Recording,
     SimulationConfig,
@@ -40,18 +39,11 @@ _WOMEN = {split: subjects[:4] for split, subjects in FOLD_SPLITS["disfa"].items(
 
 @dataclass(frozen=True)
 class DISFASimulationConfig(SimulationConfig):
-    """Sizes of one stand-in of DISFA; all else is fixed by `version`.
+    """Sizes of one stand-in of DISFA, besides those of every `SimulationConfig`.
 
     Attributes:
-        profile: Name of the size.
         people: Number of people; of the three fold splits in turn, women and men alternating.
-        frames: Frames per person.
-        fps: Frames per second.
-        size: Width and height of the videos in pixels.
-        supersampling: Samples per pixel along each axis when rendering.
         cameras: Rendered cameras, of ``left`` and ``right``.
-        seed: Seed of people, expressions, scenes, annotators and landmark noise.
-        version: Version of the recipe.
 
     Example:
         >>> DISFASimulationConfig.of_size("mini").n_frames
@@ -66,30 +58,24 @@ class DISFASimulationConfig(SimulationConfig):
     annotators = replace(AnnotatorSettings(), not_coded=0.0)  # every frame of the corpus is coded
     view_poses = {1: (0.0, -5.0), 2: (0.0, 5.0)}  # noqa: RUF012  (a constant, like the others)
 
-    profile: str
+    _: KW_ONLY
     people: int
-    frames: int
-    fps: int
-    size: int
-    supersampling: int = 1
     cameras: tuple[str, ...] = ("left",)
-    seed: int = 0
-    version: int = STANDIN_VERSION
 
     @classmethod
     def smoke(cls, seed: int = 0) -> DISFASimulationConfig:
         """Two people of each fold split, both cameras, seconds; its numbers mean nothing."""
-        return cls("smoke", 6, 16, 5, 96, cameras=CAMERAS, seed=seed)
+        return cls("smoke", 16, 5, 96, people=6, cameras=CAMERAS, seed=seed)
 
     @classmethod
     def mini(cls, seed: int = 0) -> DISFASimulationConfig:
         """All 27 people, about 3,500 frames of 128×128."""
-        return cls("mini", 27, 128, 5, 128, seed=seed)
+        return cls("mini", 128, 5, 128, people=27, seed=seed)
 
     @classmethod
     def standin(cls, seed: int = 0) -> DISFASimulationConfig:
         """All 27 people, about 13,000 frames of 512×512."""
-        return cls("standin", 27, 480, 5, 512, 2, seed=seed)
+        return cls("standin", 480, 5, 512, people=27, supersampling=2, seed=seed)
 
     def subjects(self) -> list[str]:
         """Ids of the people, sorted."""
@@ -107,11 +93,6 @@ class DISFAStandin(VideoStandin):
 
     Cost of `DISFASimulationConfig.mini` (3,456 frames of 128²): with `BP4DSimulationConfig.mini` 152 s on two
     cores at 2.5 GHz, alone 17 MB of disk, 1.4 GB of memory per worker.
-
-    Args:
-        root: Folder of the corpus; made if missing.
-        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
-        config: What to render.
 
     Example:
         >>> standin = DISFAStandin(Path("disfa"), Path("disfa-truth"), DISFASimulationConfig.smoke())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +13,6 @@ from aukit.datasets.fera2017 import Recording as OfficialRecording
 from aukit.errors import ConfigError
 from aukit.simulation.behaviour.annotators import occurrence
 from aukit.simulation.corpora.config import (
-    STANDIN_VERSION,
     Defects,
     Recording,
     SimulationConfig,
@@ -47,19 +46,12 @@ _CODES = {"train": "TR", "valid": "VA", "test": "TE"}
 
 @dataclass(frozen=True)
 class FERA2017SimulationConfig(SimulationConfig):
-    """Sizes of one stand-in of FERA 2017; all else is fixed by `version`.
+    """Sizes of one stand-in of FERA 2017, besides those of every `SimulationConfig`.
 
     Attributes:
-        profile: Name of the size.
         people: People per partition, taken from the front of its id list, women and men alternating.
         tasks: Tasks per person and partition (``T1`` …).
-        frames: Frames per recording.
-        fps: Frames per second.
-        size: Width and height of the videos in pixels.
-        supersampling: Samples per pixel along each axis when rendering.
         views: Rendered views, 1 to 9; 6 is frontal.
-        seed: Seed of people, expressions, scenes, annotators and landmark noise.
-        version: Version of the recipe.
 
     Example:
         >>> config = FERA2017SimulationConfig.mini(seed=1)
@@ -73,16 +65,10 @@ class FERA2017SimulationConfig(SimulationConfig):
     coded_aus = AUS.occurrence
     view_poses = VIEW_POSES
 
-    profile: str
+    _: KW_ONLY
     people: tuple[int, int, int]
     tasks: tuple[int, int, int]
-    frames: int
-    fps: int
-    size: int
-    supersampling: int = 1
     views: tuple[int, ...] = (6,)
-    seed: int = 0
-    version: int = STANDIN_VERSION
 
     def __post_init__(self) -> None:
         if unknown := [view for view in self.views if view not in VIEW_POSES]:
@@ -92,17 +78,18 @@ class FERA2017SimulationConfig(SimulationConfig):
     @classmethod
     def smoke(cls, seed: int = 0) -> FERA2017SimulationConfig:
         """Nine people, seconds; its numbers mean nothing."""
-        return cls("smoke", (4, 2, 3), (2, 2, 2), 12, 10, 96, seed=seed)
+        return cls("smoke", 12, 10, 96, people=(4, 2, 3), tasks=(2, 2, 2), seed=seed)
 
     @classmethod
     def mini(cls, seed: int = 0) -> FERA2017SimulationConfig:
         """All 91 people, about 9,400 frames of 192×192; about two minutes on two cores."""
-        return cls("mini", (41, 20, 30), (4, 2, 3), 32, 10, 192, seed=seed)
+        return cls("mini", 32, 10, 192, people=(41, 20, 30), tasks=(4, 2, 3), seed=seed)
 
     @classmethod
     def standin(cls, seed: int = 0) -> FERA2017SimulationConfig:
         """All 91 people, 8 tasks, about 43,700 frames of 512×512 per view."""
-        return cls("standin", (41, 20, 30), (8, 8, 8), 60, 10, 512, 2, seed=seed)
+        people, tasks = (41, 20, 30), (8, 8, 8)
+        return cls("standin", 60, 10, 512, people=people, tasks=tasks, supersampling=2, seed=seed)
 
     def subjects(self, partition: str) -> tuple[str, ...]:
         """Ids of the people of a partition."""
@@ -130,11 +117,6 @@ class FERA2017Standin(VideoStandin):
 
     Cost of `FERA2017SimulationConfig.mini` (9,400 frames of 192²): about two minutes on two cores, 60 MB of
     disk, 1.1 GB of memory per worker.
-
-    Args:
-        root: Folder of the corpus; made if missing.
-        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
-        config: What to render.
 
     Example:
         >>> standin = FERA2017Standin(Path("fera"), Path("fera-truth"), FERA2017SimulationConfig.smoke())

@@ -6,7 +6,7 @@ they are.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from aukit.datasets.label_files import NOT_CODED
 from aukit.facs import CORPUS_AUS
 from aukit.simulation.behaviour.annotators import occurrence
 from aukit.simulation.behaviour.intensity_curves import RATES
-from aukit.simulation.corpora.config import STANDIN_VERSION, Defects, Recording, SimulationConfig, is_subject
+from aukit.simulation.corpora.config import Defects, Recording, SimulationConfig, is_subject
 from aukit.simulation.corpora.writer import VideoStandin, write_csv, write_genders
 from aukit.utils.files import write_atomic
 
@@ -37,17 +37,10 @@ GFT_RATES: dict[int, float] = {
 
 @dataclass(frozen=True)
 class GFTSimulationConfig(SimulationConfig):
-    """Sizes of one stand-in of GFT; all else is fixed by `version`.
+    """Sizes of one stand-in of GFT, besides those of every `SimulationConfig`.
 
     Attributes:
-        profile: Name of the size.
         groups: Number of groups of three; train, valid, test and train in turn, until one has no more.
-        frames: Frames per person.
-        fps: Frames per second.
-        size: Width and height of the videos in pixels.
-        supersampling: Samples per pixel along each axis when rendering.
-        seed: Seed of people, expressions, scenes, annotators and landmark noise.
-        version: Version of the recipe.
 
     Example:
         >>> GFTSimulationConfig.of_size("mini").n_frames
@@ -61,29 +54,23 @@ class GFTSimulationConfig(SimulationConfig):
     recording_share = 0.0  # one recording per person: what differs between people is the person's share
     view_poses = {0: (0.0, 0.0)}  # noqa: RUF012  (a constant, like the others)
 
-    profile: str
+    _: KW_ONLY
     groups: int
-    frames: int
-    fps: int
-    size: int
-    supersampling: int = 1
-    seed: int = 0
-    version: int = STANDIN_VERSION
 
     @classmethod
     def smoke(cls, seed: int = 0) -> GFTSimulationConfig:
         """Four groups, seconds; its numbers mean nothing."""
-        return cls("smoke", 4, 10, 5, 96, seed=seed)
+        return cls("smoke", 10, 5, 96, groups=4, seed=seed)
 
     @classmethod
     def mini(cls, seed: int = 0) -> GFTSimulationConfig:
         """All 96 people, about 3,500 frames of 128×128."""
-        return cls("mini", 32, 36, 3, 128, seed=seed)
+        return cls("mini", 36, 3, 128, groups=32, seed=seed)
 
     @classmethod
     def standin(cls, seed: int = 0) -> GFTSimulationConfig:
         """All 96 people, about 11,500 frames of 512×512."""
-        return cls("standin", 32, 120, 4, 512, 2, seed=seed)
+        return cls("standin", 120, 4, 512, groups=32, supersampling=2, seed=seed)
 
     def subjects(self) -> list[str]:
         """Ids of the people, sorted."""
@@ -108,11 +95,6 @@ class GFTStandin(VideoStandin):
 
     Cost of `GFTSimulationConfig.mini` (3,456 frames of 128²): 64 s on two cores at 2.5 GHz, 1.1 GB of memory
     per worker.
-
-    Args:
-        root: Folder of the corpus; made if missing.
-        truth_root: Folder of the sealed truth, neither inside `root` nor around it.
-        config: What to render.
 
     Example:
         >>> standin = GFTStandin(Path("gft"), Path("gft-truth"), GFTSimulationConfig.smoke())

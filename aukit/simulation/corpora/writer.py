@@ -47,6 +47,12 @@ class Standin(ABC):
         root: Folder of the corpus; made if missing.
         truth_root: Folder of the sealed truth, neither inside `root` nor around it.
         config: What to render.
+
+    Example:
+        >>> from aukit.simulation import GFTSimulationConfig, GFTStandin
+        >>> standin = GFTStandin(Path("gft"), Path("gft-truth"), GFTSimulationConfig.smoke())
+        >>> standin.sidecar(standin.config.recordings()[0], view=0).as_posix()
+        'gft/Landmarks/001A.npy'
     """
 
     root: Path
@@ -214,7 +220,31 @@ class Standin(ABC):
 
 @dataclass(frozen=True)
 class VideoStandin(Standin):
-    """A stand-in whose frames are one video file per recording and view."""
+    """A stand-in whose frames are one video file per recording and view.
+
+    Example:
+        A corpus of one video and one label file per person::
+
+            @dataclass(frozen=True)
+            class MyStandin(VideoStandin):
+                config: MySimulationConfig
+
+                config_type = MySimulationConfig
+                leftovers = (".p*-*",)
+                intensity_aus = (12,)
+                partitions = ("train",)
+                views = (0,)
+
+                def stem(self, recording, view):
+                    return recording.subject
+
+                def video(self, recording, view):
+                    return self.root / f"{recording.subject}.mp4"
+
+                def write_labels(self, recording, codes):
+                    write_csv(self.root / f"{recording.subject}.csv", codes[:,
+                    [self.config.simulated_aus.index(12)]])
+    """
 
     @abstractmethod
     def video(self, recording: Recording, view: int) -> Path:

@@ -61,11 +61,16 @@ class PretrainingFacesConfig:
         identities: Number of avatars.
         frames: Images of each.
         size: Side of the crops in pixels; faces are rendered at twice that.
-        first: Number of the first avatar; avatars are the same in every config.
+        first: Number of the first avatar; an avatar of one number is the same in every set.
         seed: Seed of everything.
         basis: Face basis.
         registration: How they are cropped: "ffhq", FG-Net's square, or "similarity", closer to the face.
-        version: Version of this config.
+        version: Version of this recipe.
+
+    Example:
+        >>> config = PretrainingFacesConfig(identities=2, frames=4)
+        >>> print(write_avatar_faces("faces", config))  # doctest: +SKIP
+        8 faces of 2 avatars in faces
     """
 
     identities: int
@@ -98,7 +103,7 @@ def write_avatar_faces(
         out: Folder; made if missing.
         config: What to render.
         shard: Which share of the avatars to do.
-        workers: Processes; None for one per core, 0 or 1 to work in this process.
+        workers: Processes, see `SharedJobs.run`.
         progress: Whether to show a progress bar.
 
     Returns:

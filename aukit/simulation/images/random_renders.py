@@ -77,6 +77,11 @@ class RandomRendersConfig:
         basis: Face basis.
         acquisition: How people are recorded, a key of `ACQUISITIONS`; None for any.
         version: Version of this recipe.
+
+    Example:
+        >>> config = RandomRendersConfig("people", count=8, size=64, acquisition="street")
+        >>> print(write_random_renders("renders", config))  # doctest: +SKIP
+        8 renders of people in renders
     """
 
     maker: str
@@ -125,7 +130,7 @@ def write_random_renders(
         out: Folder; made if missing.
         config: What to render.
         shard: Which share of the samples to do.
-        workers: Processes; None for one per core, 0 or 1 to work in this process.
+        workers: Processes, see `SharedJobs.run`.
         progress: Whether to show a progress bar.
 
     Returns:

@@ -7,9 +7,7 @@ from types import MappingProxyType
 import numpy as np
 import numpy.typing as npt
 
-from aukit.simulation import STANDIN_VERSION, SimulationConfig, VideoStandin
-from aukit.simulation.corpora.config import Recording
-from aukit.simulation.corpora.writer import write_csv
+from aukit.simulation import Recording, SimulationConfig, VideoStandin, write_csv
 from example_corpus.reader import AUS, PARTITIONS
 
 
@@ -27,14 +25,6 @@ class ExampleSimulationConfig(SimulationConfig):
     coded_aus = AUS
     view_poses = MappingProxyType({0: (0.0, 0.0)})
 
-    profile: str
-    frames: int
-    fps: int
-    size: int
-    supersampling: int = 1
-    seed: int = 0
-    version: int = STANDIN_VERSION
-
     @classmethod
     def smoke(cls, seed: int = 0) -> "ExampleSimulationConfig":
         return cls("smoke", 6, 5, 64, seed=seed)
@@ -45,7 +35,7 @@ class ExampleSimulationConfig(SimulationConfig):
 
     @classmethod
     def standin(cls, seed: int = 0) -> "ExampleSimulationConfig":
-        return cls("standin", 500, 10, 512, 2, seed=seed)
+        return cls("standin", 500, 10, 512, supersampling=2, seed=seed)
 
     def recordings(self) -> list[Recording]:
         return [
