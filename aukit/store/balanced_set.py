@@ -67,7 +67,7 @@ class BalancedSet:
         return len(self.plan)
 
     def __getstate__(self) -> dict[str, object]:
-        return {"path": self.path, "store": self.store}  # never the pixels: a loader process maps them anew
+        return {"path": self.path, "store": self.store}  # never the pixels: a loader process maps them itself
 
     def __setstate__(self, state: dict[str, object]) -> None:
         path, store = state["path"], state["store"]
