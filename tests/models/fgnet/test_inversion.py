@@ -6,27 +6,16 @@ from aukit.errors import TrainingError, WeightsError
 from aukit.models.fgnet import FGNet, InversionModule, Inverter
 from aukit.models.fgnet.inversion import effective_dimensions, gradient_distance
 from aukit.models.fgnet.weights import import_weights, load_weights
+from aukit.models.weights import HOME, MINI_NETWORK
 from aukit.training import execute
 from tests.models.fgnet.unlabelled import configuration, run_in_pieces
 
-SIZES = {
-    "image_size": 32,
-    "size": 16,
-    "style_dim": 8,
-    "n_mlp": 1,
-    "channel_multiplier": 0.0625,
-    "max_channels": 8,
-    "encoder_widths": (4, 4, 8, 8, 8),
-    "encoder_units": (1, 1, 1, 1),
-}
+SIZES = {**MINI_NETWORK, "image_size": 32, "size": 16, "style_dim": 8, "n_mlp": 1, "max_channels": 8}
+SIZES |= {"encoder_widths": [4, 4, 8, 8, 8], "encoder_units": [1, 1, 1, 1]}
 
 
 def model(**changes):
-    network = {
-        "class_path": "aukit.models.fgnet.Inverter",
-        "init_args": {**SIZES, "encoder_widths": [4, 4, 8, 8, 8]},
-    }
-    network["init_args"]["encoder_units"] = [1, 1, 1, 1]
+    network = {"class_path": "aukit.models.fgnet.Inverter", "init_args": SIZES}
     return {"network": network, "components": 3, "least_dimensions": 1.0, "warmup_steps": 2, **changes}
 
 
@@ -107,7 +96,6 @@ def test_interrupted_runs_end_bit_equal(tmp_path):
 
 
 def test_the_shipped_weights_draw_avatars_that_they_never_saw():
-    from aukit.models.weights import HOME, MINI_NETWORK
     from aukit.simulation.images.pretraining_faces import PretrainingFacesConfig, render_faces
     from benchmarks.inversion_report import PROBED, inversion_report
 

@@ -16,7 +16,7 @@ from aukit.training.callbacks import StepSeed
 from aukit.training.predictions import PredictionWriter
 from tests.fakes import AUS
 from tests.models.fgnet.networks import SMALL, small_network
-from tests.trainers import quiet_trainer
+from tests.trainers import configuration, quiet_trainer
 
 
 def model(**changes):
@@ -72,25 +72,17 @@ def test_it_learns_and_its_predictions_say_how_they_are_read(tmp_path, data):
 
 
 def test_a_run_from_a_configuration(tmp_path):
-    config = {
-        "experiment": "fgnet/fake",
-        "trainer": {
-            "accelerator": "cpu",
-            "max_epochs": 2,
-            "log_every_n_steps": 1,
-            "enable_progress_bar": False,
-        },
-        "run": {"monitor": "val/f1", "selection": "best"},
-        "logging": {"wandb": False},
-        "model": {
-            "class_path": "aukit.models.fgnet.FGNetModule",
-            "init_args": {**SMALL, "aus": list(AUS), "sigma": 2.5, "lr": 1e-3},
-        },
-        "data": {
+    model = {**SMALL, "aus": list(AUS), "sigma": 2.5, "lr": 1e-3}
+    config = configuration(
+        {"class_path": "aukit.models.fgnet.FGNetModule", "init_args": model},
+        {
             "class_path": "tests.models.fgnet.faces.Faces",
             "init_args": {"cache": str(tmp_path / "stores"), "steps_per_epoch": 3},
         },
-    }
+        epochs=2,
+        monitor="val/f1",
+        selection="best",
+    )
     record = execute(config, tmp_path / "runs")
     assert {"train/loss", "val/f1", "test/f1", "test/f1_gap", "test/f1_AU1"} <= set(record.metrics)
     assert list((record.folder / "overlays").glob("*.png"))

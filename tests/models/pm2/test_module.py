@@ -9,7 +9,7 @@ from aukit.training import execute
 from aukit.training.predictions import PredictionWriter
 from tests.fakes import AUS
 from tests.models.pm2.pairs import GROUPNORM, SMALL, FakePairs
-from tests.trainers import quiet_trainer
+from tests.trainers import configuration, quiet_trainer
 
 
 @pytest.fixture
@@ -216,22 +216,10 @@ def test_per_stream_heads_learn_from_their_stream_alone(tmp_path, data, monkeypa
 
 
 def config(tmp_path, **changes):
-    return {
-        "experiment": "pm2/fake",
-        "trainer": {
-            "accelerator": "cpu",
-            "max_epochs": 2,
-            "log_every_n_steps": 1,
-            "enable_progress_bar": False,
-        },
-        "run": {"monitor": "val/source_f1", "selection": "best"},
-        "logging": {"wandb": False},
-        "model": {"class_path": "aukit.models.pm2.PM2Module", "init_args": {**SMALL, "lr": 1e-3, **changes}},
-        "data": {
-            "class_path": "tests.models.pm2.pairs.FakePairs",
-            "init_args": {"cache": str(tmp_path / "stores")},
-        },
-    }
+    model = {"class_path": "aukit.models.pm2.PM2Module", "init_args": {**SMALL, "lr": 1e-3, **changes}}
+    stores = {"cache": str(tmp_path / "stores")}
+    data = {"class_path": "tests.models.pm2.pairs.FakePairs", "init_args": stores}
+    return configuration(model, data, epochs=2, monitor="val/source_f1", selection="best")
 
 
 def test_methods_share_a_source_trained_start(tmp_path):
