@@ -105,8 +105,8 @@ def people_probe(
     labels = store.table.occurrences(aus)
     rows = np.flatnonzero(~np.isnan(labels).any(axis=1))[::every]
     trained, tested = fold_splits(0)
-    parts = store.table.frame["partition"].to_numpy(dtype=str)[rows]
-    known, fresh = np.isin(parts, trained), parts == tested
+    partitions = store.table.frame["partition"].to_numpy(dtype=str)[rows]
+    known, fresh = np.isin(partitions, trained), partitions == tested
     codes, _, target = _run(network, np.asarray(store.images[rows]))
     seen = {
         "codes": network.g_all.style[0](codes).flatten(1),
@@ -164,14 +164,14 @@ def reconstruction_picture(
 def _run(network: Inverter, faces: npt.NDArray[np.uint8]) -> tuple[Tensor, Tensor, Tensor]:
     """Codes, reconstructions and faces at the generator's size, in [0,1]."""
     size = network.g_all.size
-    parts = []
+    batches = []
     for start in range(0, len(faces), _BATCH):
         some = np.array(faces[start : start + _BATCH])
         images = torch.from_numpy(some).permute(0, 3, 1, 2).float() / 255
         codes = network.codes(images)
         reduced = F.interpolate(images, size=(size, size), mode="area")
-        parts.append((codes, network.draw(codes).clamp(0, 1), reduced))
-    codes, drawn, target = (torch.cat(part) for part in zip(*parts, strict=True))
+        batches.append((codes, network.draw(codes).clamp(0, 1), reduced))
+    codes, drawn, target = (torch.cat(each) for each in zip(*batches, strict=True))
     return codes, drawn, target
 
 

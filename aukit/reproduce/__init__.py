@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 LOGS = Path("lightning_logs")
 
-#: Word of the command line and stem of a file in experiments/tables → class, imported when asked for.
+#: Name on the command line and stem of a file in experiments/tables → class, imported when asked for.
 TABLES = {
     "table3": "aukit.reproduce.niinuma2021.tables.Table3",
     "fgnet": "aukit.reproduce.fgnet.tables.FGNetTables",

@@ -37,7 +37,7 @@ def read_spec(name: str, target: str | None = None) -> dict[str, Any]:
     """Read ``experiments/tables/<name>.yaml``; see `Cells` for what every such file has.
 
     Args:
-        name: Word of the command line, and stem of the file.
+        name: Name on the command line, and stem of the file.
         target: Corpus below ``targets`` whose entries are merged in; None for the first one. Where there are
             targets, ``{target}`` in the title is its title.
 
@@ -78,7 +78,7 @@ class Cells:
     """
 
     name: ClassVar[str]
-    """Word of the command line, and stem of the YAML file."""
+    """Name on the command line, and stem of the YAML file."""
 
     def __init__(self, options: TableOptions, target: str | None = None) -> None:
         self.options = options

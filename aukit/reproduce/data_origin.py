@@ -23,7 +23,7 @@ class TableCorpus:
     """One corpus of a table.
 
     Attributes:
-        name: Its word in the registry.
+        name: Its name in the registry.
         options: Data origin and size.
 
     Example:

@@ -65,7 +65,7 @@ def _side_by_side(
     after: Mapping[str, After],
 ) -> dict[str, Record]:
     records: dict[str, Record] = {}
-    with multiprocessing.get_context("spawn").Manager() as manager, worker_pool(jobs) as pool:
+    with multiprocessing.get_context("spawn").Manager() as manager, worker_pool(jobs) as workers:
         events = manager.Queue()
 
         def follow() -> None:
@@ -75,7 +75,7 @@ def _side_by_side(
         follower = threading.Thread(target=follow, daemon=True)
         follower.start()
         futures = {
-            pool.submit(_work, name, config, runs, events.put, after.get(name)): name
+            workers.submit(_work, name, config, runs, events.put, after.get(name)): name
             for name, config in configs.items()
         }
         for future in as_completed(futures):

@@ -28,7 +28,7 @@ from aukit.utils.processes import worker_pool
 
 SIZE = 96
 ACQUISITION = ACQUISITIONS["bp4d"]
-POOL = "readers"
+IDENTITY_SPLIT = "readers"
 HIDING = (27, 28, 43)
 """Action units that hide others, and are seldom for that: a wide open mouth, sucked lips, shut eyes."""
 
@@ -76,13 +76,13 @@ def film(
     name: str, basis: str, frames: int, yaw: float, plain: bool, expressive: bool
 ) -> tuple[np.ndarray, ...]:
     """Renders of one identity: uint8 [n, 3, S, S], activations [n, A], and whether he is male."""
-    avatar = Avatar.sample(POOL, name, 0, basis=basis)
+    avatar = Avatar.sample(IDENTITY_SPLIT, name, 0, basis=basis)
     if plain:
-        look = replace(
+        appearance = replace(
             avatar.appearance, style="bald", cover="none", eyewear="none", stubble=0.0, moustache=0.0
         )
         avatar = replace(
-            avatar, appearance=replace(look, lips=0.6, lashes=0.5, brow_density=0.7, brow_width=2.6)
+            avatar, appearance=replace(appearance, lips=0.6, lashes=0.5, brow_density=0.7, brow_width=2.6)
         )
     rng = np.random.default_rng([11, *name.encode()])
     values = np.stack([any_mixture(rng) for _ in range(frames)]) * np.float32(expressive)
@@ -94,10 +94,10 @@ def film(
 
 def film_all(names: list[str], workers: int, **how: object) -> tuple[Tensor, Tensor, Tensor]:
     """The renders of all identities one after the other."""
-    with worker_pool(workers) as pool:
-        futures = [pool.submit(film, name, **how) for name in names]  # type: ignore[arg-type]
-        parts = [future.result() for future in tqdm(futures, desc="renders", mininterval=10)]
-    images, values, male = (torch.from_numpy(np.concatenate(part)) for part in zip(*parts, strict=True))
+    with worker_pool(workers) as processes:
+        futures = [processes.submit(film, name, **how) for name in names]  # type: ignore[arg-type]
+        renders = [future.result() for future in tqdm(futures, desc="renders", mininterval=10)]
+    images, values, male = (torch.from_numpy(np.concatenate(each)) for each in zip(*renders, strict=True))
     return images, values, male
 
 
@@ -127,8 +127,8 @@ def fit(images: Tensor, targets: Tensor, passes: int) -> Reader:
 @torch.inference_mode()
 def read(net: Reader, images: Tensor) -> Tensor:
     """Mean of the probabilities of images and of their mirror images."""
-    parts = images.split(256)
-    return torch.cat([(net(part).sigmoid() + net(part.flip(-1)).sigmoid()) / 2 for part in parts])
+    batches = images.split(256)
+    return torch.cat([(net(batch).sigmoid() + net(batch.flip(-1)).sigmoid()) / 2 for batch in batches])
 
 
 def read_aus(basis: str, workers: int, identities: int, frames: int, passes: int) -> None:

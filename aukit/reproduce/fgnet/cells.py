@@ -39,9 +39,9 @@ class Cell:
     @property
     def name(self) -> str:
         """Name in progress and provenance."""
-        words = [self.method, self.corpus, f"fold{self.fold}"]
-        words += [f"{self.subset}frames"] if self.subset else []
-        return "-".join([*words, *([self.head] if self.head != PYRAMID else [])])
+        axes = [self.method, self.corpus, f"fold{self.fold}"]
+        axes += [f"{self.subset}frames"] if self.subset else []
+        return "-".join([*axes, *([self.head] if self.head != PYRAMID else [])])
 
 
 @dataclass(frozen=True)
