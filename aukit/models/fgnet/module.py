@@ -38,14 +38,6 @@ class FGNetModule(DetectionModule):
 
     Args:
         aus: Action units, in the order of the label columns and of the first heat maps.
-        image_size: Side of the crops.
-        size: Side of the image that the generator could draw.
-        style_dim: Width of a code.
-        n_mlp: Layers of the mapping network.
-        channel_multiplier: Width of the generator's maps.
-        max_channels: Upper bound of their channels.
-        encoder_widths: Channels of the encoder's stem and stages.
-        encoder_units: Its residual units per stage; None for the 24 of IR-SE-50.
         points: Heat maps that come out, at least as many as AUs; the first are supervised.
         heatmap_size: Their side.
         kernel_size: Side of the interpreter's kernels.
@@ -68,6 +60,7 @@ class FGNetModule(DetectionModule):
         head: "pyramid" as published; "pixel" (MLP) or "plain" (CNN) for the heads of the paper's ablation.
         head_widths: Channels within the latter two; None for the published ones.
         overlays: Validation faces in the overlay; 0 = none.
+        sizes: Sizes of encoder and generator, see `StyleNetwork`; ``image_size`` is the side of the crops.
 
     Example:
         >>> module = FGNetModule(
@@ -81,14 +74,6 @@ class FGNetModule(DetectionModule):
     def __init__(
         self,
         aus: Sequence[int] = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24),
-        image_size: int = 256,
-        size: int = 1024,
-        style_dim: int = 512,
-        n_mlp: int = 8,
-        channel_multiplier: float = 2.0,
-        max_channels: int = 512,
-        encoder_widths: tuple[int, int, int, int, int] = (64, 64, 128, 256, 512),
-        encoder_units: tuple[int, int, int, int] | None = None,
         points: int = 32,
         heatmap_size: int = 128,
         kernel_size: int = 5,
@@ -108,6 +93,7 @@ class FGNetModule(DetectionModule):
         head: Head = "pyramid",
         head_widths: Sequence[int] | None = None,
         overlays: int = 4,
+        **sizes: Any,
     ) -> None:
         super().__init__(aus)
         # The weights file is needed to begin a training, not to load a checkpoint.
@@ -115,21 +101,7 @@ class FGNetModule(DetectionModule):
         if len(aus) > points:
             raise ConfigError(f"{len(aus)} action units need as many heat maps; model.points is {points}")
         self.network = FGNet(
-            points,
-            heatmap_size,
-            kernel_size,
-            dropout,
-            recompute,
-            head,
-            head_widths,
-            image_size=image_size,
-            size=size,
-            style_dim=style_dim,
-            n_mlp=n_mlp,
-            channel_multiplier=channel_multiplier,
-            max_channels=max_channels,
-            encoder_widths=encoder_widths,
-            encoder_units=encoder_units,
+            points, heatmap_size, kernel_size, dropout, recompute, head, head_widths, **sizes
         )
         load_weights(self.network, *(Path(path) for path in weights))
         # The loss does not depend on the RGB branch; distributed training must know that it has no gradient.
@@ -189,17 +161,17 @@ class FGNetModule(DetectionModule):
     def on_train_start(self) -> None:
         """Check that data and model mean the same; take the AU rates of the training frames."""
         super().on_train_start()
-        hp, data = self.hparams, self.trainer.datamodule  # type: ignore[attr-defined]
-        if data.store.size != hp["image_size"]:
-            raise ConfigError(f"the data are crops of {data.store.size} px, the model's {hp['image_size']}")
+        data, size = self.trainer.datamodule, self.network.image_size  # type: ignore[attr-defined]
+        if data.store.size != size:
+            raise ConfigError(f"the data are crops of {data.store.size} px, the model's {size}")
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Squared error of the heat maps, mean over the AUs."""
-        hp = self.hparams
+        hp, network = self.hparams, self.network
         self.set_learning_rates()
         labels = batch["occurrences"]
         target = au_heatmaps(
-            batch["landmarks"], labels, hp["aus"], hp["heatmap_size"], hp["image_size"], hp["sigma"]
+            batch["landmarks"], labels, hp["aus"], network.heatmap_size, network.image_size, hp["sigma"]
         )
         per_au = heatmap_loss(self(2 * batch["image"] - 1), target, self.frame_weights(labels))
         coded = ~per_au.isnan()

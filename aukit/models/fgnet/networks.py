@@ -73,6 +73,7 @@ class StyleNetwork(nn.Module):
         encoder_units: tuple[int, int, int, int] | None = None,
     ) -> None:
         super().__init__()
+        self.image_size = image_size
         self.g_all = StyleGAN2Generator(size, style_dim, n_mlp, channel_multiplier, max_channels)
         self.pspencoder = GradualStyleEncoder(
             n_styles=self.g_all.n_latent,
