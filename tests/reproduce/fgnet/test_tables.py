@@ -6,7 +6,6 @@ import os
 import pandas as pd
 import pytest
 
-from aukit.cli import main as aukit
 from aukit.errors import ConfigError
 from aukit.reproduce import main
 from aukit.reproduce.fgnet.cells import Cell, FGNetCells
@@ -95,15 +94,6 @@ def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.setattr(FGNetTables, "make", lambda self, stages: pytest.fail("worked again"))
     main(ARGUMENTS)
     assert (made / FOLDER / "table.txt").read_text() in capsys.readouterr().out
-
-
-def test_the_plan_runs_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert aukit(["reproduce", "fgnet", "--plan", "--profile", "mini"]) == 0
-    text = capsys.readouterr().out
-    for words in ("5,248 frames", "3,456 frames", "fgnet-bp4d-fold0", "Not run in mini", "GB of disk"):
-        assert words in text
-    assert not (tmp_path / "lightning_logs").exists()
 
 
 def test_a_cell_is_the_experiment_with_its_axes(tmp_path):

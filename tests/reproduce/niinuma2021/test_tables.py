@@ -106,15 +106,6 @@ def test_what_was_lost_is_made_again_and_ends_in_the_same_numbers(made, monkeypa
         assert old["interval"] == new["interval"]
 
 
-def test_the_plan_runs_nothing(tmp_path, monkeypatch, capsys):
-    monkeypatch.chdir(tmp_path)
-    assert aukit(["reproduce", "table3", "--plan", "--profile", "mini"]) == 0
-    text = capsys.readouterr().out
-    for words in ("9,408 frames", "8,400 images", "shuffled_labels", "GB of disk", "measured"):
-        assert words in text
-    assert not (tmp_path / "lightning_logs").exists()
-
-
 def test_bad_words_name_the_remedy(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert aukit(["reproduce", "table9"]) == 2
