@@ -16,13 +16,11 @@ from torch import Tensor
 
 from aukit.datamodules.dataset import label_columns
 from aukit.errors import StoreError
+from aukit.models.components.detection_module import PROBABILITY_THRESHOLD
 from aukit.utils.files import atomic_path
 
 #: Columns that are copied from the store's table.
 IDS = ("person", "subject", "gender", "partition", "task", "view", "frame")
-
-#: Threshold of scores that are probabilities.
-DECISION = 0.5
 
 
 class PredictionWriter(Callback):
@@ -158,7 +156,8 @@ def prediction_table(
     predictions = pd.DataFrame(columns)
     predictions.attrs = {"label": "intensity"}
     if occurrence:
-        predictions.attrs = {"label": "occurrence", "threshold": DECISION if threshold is None else threshold}
+        above = PROBABILITY_THRESHOLD if threshold is None else threshold
+        predictions.attrs = {"label": "occurrence", "threshold": above}
     return predictions
 
 

@@ -17,10 +17,12 @@ from aukit.metrics import GroupedMultilabelF1, MultilabelF1
 from aukit.models.components.lr_schedule import set_learning_rates
 from aukit.models.components.training import check_aus, is_logged
 
-__all__ = ["THRESHOLD", "DetectionModule", "F1ByGender", "class_weights"]
+__all__ = ["PROBABILITY_THRESHOLD", "THRESHOLD", "DetectionModule", "F1ByGender", "class_weights"]
 
-#: A score above it says that the action unit is present, whatever the module.
+#: A score of a `DetectionModule` above it says that the action unit is present.
 THRESHOLD = 0.0
+#: The same of scores that are probabilities.
+PROBABILITY_THRESHOLD = 0.5
 
 
 class F1ByGender(nn.Module):

@@ -13,7 +13,7 @@ from lightning import LightningModule
 from torch import Tensor, nn
 
 from aukit.errors import ConfigError
-from aukit.models.components.detection_module import F1ByGender
+from aukit.models.components.detection_module import PROBABILITY_THRESHOLD, F1ByGender
 from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule, cosine_decay, set_rate
 from aukit.models.components.training import check_aus, frozen, is_logged
@@ -78,8 +78,7 @@ class PM2Module(LightningModule):
         torch.Size([2, 2])
     """
 
-    #: Probabilities above it say that the action unit is present.
-    decision_threshold = 0.5
+    decision_threshold = PROBABILITY_THRESHOLD
 
     def __init__(
         self,

@@ -55,20 +55,6 @@ def occurrences(rate: float) -> np.ndarray:
     return labels
 
 
-def test_what_is_not_coded_teaches_nothing():
-    logits = torch.randn(3, 2, requires_grad=True)
-    labels = torch.tensor([[1.0, torch.nan], [0.0, torch.nan], [torch.nan, torch.nan]])
-    weights = torch.tensor([[3.0, 1.0], [0.5, 1.0], [1.0, 1.0]])
-    loss = occurrence_loss(logits, labels, weights)
-    loss.backward()
-    p = torch.sigmoid(logits[:2, 0].detach())
-    expected = -(3 * torch.log(p[0]) + 0.5 * torch.log(1 - p[1])) / 2
-    assert float(loss.detach()) == pytest.approx(float(expected))
-    assert (logits.grad[:, 1] == 0).all()
-    assert (logits.grad[2] == 0).all()
-    assert float(occurrence_loss(logits.detach(), torch.full((3, 2), torch.nan))) == 0
-
-
 def test_backbone_and_head_have_rates_of_their_own(tmp_path, data):
     data.steps_per_epoch = 1
     module = model(lr=0.01, backbone_lr=0.0, weight_decay=0.0, warmup_steps=0)

@@ -6,7 +6,6 @@ from torch import nn
 from aukit.errors import ConfigError, WeightsError
 from aukit.models.components.backbones import Backbone
 from aukit.models.components.pca_pretraining import PCAModule, PCATargets
-from aukit.models.weights import weights_path
 from aukit.training import execute
 from tests.models.fgnet.unlabelled import Unlabelled, configuration, run_in_pieces
 
@@ -123,9 +122,3 @@ def test_pictures_are_changed_as_a_function_of_the_step_alone():
     seen = [dataset[spec] for spec in sampler]
     assert all(torch.equal(batch["image"], batch["target"]) for batch in seen)
     assert sum(len(batch["image"]) for batch in seen) == 8
-
-
-def test_a_name_that_is_not_shipped_says_what_is(tmp_path):
-    with pytest.raises(WeightsError, match="no weights of that name come with the project"):
-        weights_path("backbone", "nowhere")
-    assert weights_path("fgnet", tmp_path / "own.safetensors") == tmp_path / "own.safetensors"

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional as F
 
-from aukit.models.components.losses import occurrence_loss
 from aukit.models.pm2 import losses
 
 
@@ -216,18 +215,6 @@ def test_entropy():
     torch.testing.assert_close(entropy, torch.tensor(expected))
 
 
-def test_what_is_not_coded_teaches_nothing():
-    logits = draw(4, 3, grad=True)
-    labels = torch.tensor([[1.0, 0.0, math.nan]] * 4, dtype=torch.float64)
-    occurrence_loss(logits, labels).backward()
-    assert (logits.grad[:, 2] == 0).all()
-    expected = F.binary_cross_entropy_with_logits(logits[:, :2], labels[:, :2])
-    torch.testing.assert_close(occurrence_loss(logits, labels), expected)
-    nothing = occurrence_loss(logits, torch.full_like(labels, math.nan))
-    nothing.backward()
-    assert nothing.item() == 0
-
-
 def test_half_precision_is_computed_in_single():
     half = [draw(4, 3, seed=i).bfloat16() for i in range(3)]
     for loss in (
@@ -236,6 +223,5 @@ def test_half_precision_is_computed_in_single():
         losses.kernel_discrepancy(*half[:2]),
         losses.coral_distance(*half[:2]),
         losses.class_balance(half[0].sigmoid()),
-        occurrence_loss(half[0], torch.ones(4, 3)),
     ):
         assert loss.dtype == torch.float32

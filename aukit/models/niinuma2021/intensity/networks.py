@@ -10,12 +10,13 @@ import timm
 import torch
 from torch import Tensor, nn
 
+from aukit.facs import MAX_INTENSITY
 from aukit.models.components.backbones import load_backbone
 
-__all__ = ["LEVELS", "EstimatorBank", "IntensityEstimator", "IntensityTrunk", "decode"]
+__all__ = ["CLASSES", "EstimatorBank", "IntensityEstimator", "IntensityTrunk", "decode"]
 
 #: Classes of every head: absent and the levels A … E.
-LEVELS = 6
+CLASSES = MAX_INTENSITY + 1
 
 
 class IntensityEstimator(nn.Module):
@@ -47,7 +48,7 @@ class IntensityEstimator(nn.Module):
         frozen_convs: int = 0,
     ) -> None:
         super().__init__()
-        self.network: nn.Module = timm.create_model(architecture, num_classes=LEVELS, drop_rate=dropout)
+        self.network: nn.Module = timm.create_model(architecture, num_classes=CLASSES, drop_rate=dropout)
         if weights is not None:
             load_backbone(self.network, Path(weights))
         convolutions = [m for m in self.network.modules() if isinstance(m, nn.Conv2d)]
@@ -86,7 +87,7 @@ class EstimatorBank(nn.Module):
 
     def head_logits(self, images: Tensor, head: Tensor) -> Tensor:
         """Logits ``[B,6]`` of the estimator that each image belongs to (``head`` ``[B]`` int64)."""
-        logits = images.new_zeros(len(images), LEVELS)
+        logits = images.new_zeros(len(images), CLASSES)
         for index in sorted(set(head.tolist())):
             mine = head == index
             logits = logits.index_put((mine,), self.estimators[index](images[mine]).to(logits.dtype))
@@ -129,20 +130,20 @@ class IntensityTrunk(nn.Module):
         )
         self.pool = nn.AdaptiveAvgPool2d(4)
         self.dropout = nn.Dropout(dropout)
-        self.heads = nn.Linear(third * 16, len(aus) * LEVELS)
+        self.heads = nn.Linear(third * 16, len(aus) * CLASSES)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # a fifth faster on a CPU
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``[B,A,6]`` of normalised images ``[B,3,S,S]``."""
         features = self.pool(self.stages(images.contiguous(memory_format=torch.channels_last)))
         logits: Tensor = self.heads(self.dropout(features.flatten(1)))
-        return logits.reshape(len(images), -1, LEVELS)
+        return logits.reshape(len(images), -1, CLASSES)
 
 
 def decode(logits: Tensor) -> tuple[Tensor, Tensor]:
     """Turn logits ``[…,6]`` into the likeliest level and the expected level Σ l·p_l, both float in 0 … 5."""
     logits = logits.float()
-    levels = torch.arange(LEVELS, dtype=torch.float32, device=logits.device)
+    levels = torch.arange(CLASSES, dtype=torch.float32, device=logits.device)
     return logits.argmax(dim=-1).float(), (logits.softmax(dim=-1) * levels).sum(dim=-1)
 
 

@@ -15,6 +15,7 @@ from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.dataset import StoreDataset, images_to_tensor
 from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
 from aukit.errors import ConfigError
+from aukit.facs import MAX_INTENSITY
 from aukit.models.niinuma2021.data import CorpusFramesDataModule
 from aukit.models.niinuma2021.synthesis.schedule import steps_of
 from aukit.store.store import PreparedStore
@@ -278,7 +279,7 @@ class SynthesisDataModule(CorpusFramesDataModule):
             Images uint8 ``[M,S,S,3]`` and intensities / 5 ``[M,A]``, M the smaller of `count` and all frames.
         """
         rows = self._complete(self.corpus.train_rows)
-        vectors = (self.store.table.intensities(self.aus)[rows] / 5).astype(np.float32)
+        vectors = (self.store.table.intensities(self.aus)[rows] / MAX_INTENSITY).astype(np.float32)
         weights = 1 + 3 * vectors.sum(axis=1, dtype=np.float64)
         rng = np.random.default_rng([self.seed, 11])
         drawn = np.sort(
@@ -293,7 +294,7 @@ class SynthesisDataModule(CorpusFramesDataModule):
         rows = self._complete(rows)
         if not len(rows):
             raise ConfigError(f"no frame is coded for every action unit of {tuple(self.aus)}")
-        vectors = (self.store.table.intensities(self.aus)[rows] / 5).astype(np.float32)
+        vectors = (self.store.table.intensities(self.aus)[rows] / MAX_INTENSITY).astype(np.float32)
         frame = self.store.table.frame.iloc[rows]
         return PairBatches(
             rows,

@@ -11,6 +11,7 @@ from lightning import LightningModule
 from torch import Tensor
 
 from aukit.errors import ConfigError
+from aukit.facs import MAX_INTENSITY
 from aukit.metrics import frechet_distance, intraclass_correlation, kernel_distance
 from aukit.metrics.features import FIXED_FEATURES, FixedFeatures
 from aukit.models.components.lr_schedule import set_rate
@@ -351,7 +352,7 @@ class SynthesizerModule(LightningModule):
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """D_exp on real frames: ``rows`` and ``scores`` ``[B,A]`` in 0 … 5 for the prediction writer."""
         read = self.discriminator(2 * batch["image"] - 1)[1]
-        return {"rows": batch["rows"], "scores": (5 * read).clamp(0, 5)}
+        return {"rows": batch["rows"], "scores": (MAX_INTENSITY * read).clamp(0, MAX_INTENSITY)}
 
     def _data(self) -> SynthesisDataModule:
         data = getattr(self.trainer, "datamodule", None)

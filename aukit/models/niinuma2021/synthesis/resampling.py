@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aukit.facs import MAX_INTENSITY
 from aukit.store.balanced_set import PLAN_COLUMNS
 
 __all__ = ["LEVELS", "real_resampling", "semantic_resampling"]
 
 #: Intensity levels: 0 = absent, 1 … 5 = A … E.
-LEVELS = (0, 1, 2, 3, 4, 5)
+LEVELS = tuple(range(MAX_INTENSITY + 1))
 
 Levels = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]

@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from aukit.errors import StoreError
+from aukit.facs import MAX_INTENSITY
 from aukit.models.niinuma2021.synthesis.networks import ExpressionGenerator, compose
 from aukit.store.balanced_set import PLAN_COLUMNS, BalancedSet
 from aukit.store.store import PreparedStore
@@ -74,7 +75,7 @@ def synthesize(
     if (out / _ORIGIN).is_file() and json.loads((out / _ORIGIN).read_text())["origin"] == origin:
         return BalancedSet.open(out, store)
     inputs, targets = plan["input_frame"].to_numpy(), plan["target"].to_numpy()
-    vectors = store.table.intensities(tuple(aus)) / 5
+    vectors = store.table.intensities(tuple(aus)) / MAX_INTENSITY
     if len(plan) and not np.isfinite(vectors[targets]).all():
         raise StoreError(f"{out}: the plan has targets that are not coded for every AU of {tuple(aus)}")
 
