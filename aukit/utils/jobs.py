@@ -143,7 +143,7 @@ class SharedJobs(Generic[Job]):
     result: Path
     join: Callable[[], None]
 
-    def run(self, shard: Shard, title: str, unit: str, workers: int | None, progress: bool) -> int:
+    def run(self, shard: Shard, title: str, unit: str, workers: int | None, progress: bool) -> str:
         """Do the jobs of a shard that are missing, and join all results if no job is left.
 
         Args:
@@ -154,7 +154,7 @@ class SharedJobs(Generic[Job]):
             progress: Whether to show a progress bar.
 
         Returns:
-            Number of jobs, of all shards, that are still missing; 0 if the result is there.
+            How many jobs, of all shards, are still missing, as a sentence; empty if the result is there.
         """
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -169,12 +169,39 @@ class SharedJobs(Generic[Job]):
             with disk_errors(self.result), FileLock(self.result.with_name(f".{self.result.name}.lock")):
                 remove_leftovers(self.result)
                 self.join()
-        return missing
+        name = self.result.name
+        return (
+            f"{missing} of {len(self.jobs)} jobs are missing: {name} follows when all are done"
+            if missing
+            else ""
+        )
 
 
 def chunk_file(folder: Path, start: int) -> Path:
     """Table of the chunk of a numbered series that begins with `start`; written last, so it means done."""
     return folder / f"{start:06d}.parquet"
+
+
+def chunk_jobs(
+    folder: Path,
+    starts: range,
+    work: Callable[[int], None],
+    result: Path,
+    join: Callable[[list[Path]], None],
+) -> SharedJobs[int]:
+    """Jobs that each make one chunk of a numbered series and leave its `chunk_file`.
+
+    Args:
+        folder: Folder of the chunks.
+        starts: First number of each chunk.
+        work: Makes the chunk of a first number.
+        result: File that is made of all chunks.
+        join: Makes it of their tables.
+    """
+    files = [chunk_file(folder, start) for start in starts]
+    return SharedJobs(
+        folder, starts, work, lambda start: chunk_file(folder, start).exists(), result, lambda: join(files)
+    )
 
 
 @contextmanager

@@ -11,7 +11,7 @@ def test_render_is_sharded_and_resumed(tmp_path, capsys):
     words = ["avatars", "render", "--out", str(tmp_path / "out"), "--maker", "people", "--count", "18"]
     words += ["--basis", "procedural", "--size", "24", "--max-yaw", "20", "--seed", "3", "--workers", "0"]
     assert main([*words, "--shard", "0/2"]) == 0
-    assert "follows when all shards are done" in capsys.readouterr().out
+    assert "follows when all are done" in capsys.readouterr().out
     assert main([*words, "--shard", "1/2"]) == 0
     samples = pd.read_parquet(tmp_path / "out" / "samples.parquet")
     assert len(samples) == 18

@@ -64,7 +64,7 @@ GENDER_SHIFT: dict[int, float] = {1: 0.05, 4: -0.08, 6: 0.06, 12: 0.08, 15: 0.03
 TRANSITION_SECONDS = (0.3, 1.5)
 HOLD_SECONDS = (0.4, 2.0)
 
-_SUBTHRESHOLD = 0.08  # share of frames just below presence, in which the face already stirs
+_SUBTHRESHOLD = 0.08  # share of frames just below presence, in which the face already moves a little
 
 
 def event_process(
@@ -151,7 +151,7 @@ def intensities(latent: Array, rates: Mapping[int, float] = RATES) -> Array:
 
 
 def exact_levels(intensity: Array) -> npt.NDArray[np.int64]:
-    """Levels 0..5 that a perfect coder would give."""
+    """Levels 0..5 that a perfect annotator would code."""
     return np.clip(np.floor(intensity + 0.5), 0, 5).astype(np.int64)
 
 

@@ -27,14 +27,14 @@ GAIN_SIGMA = 0.25
 CURVE = 0.8
 """Mean exponent of intended activation → movement: a trace (A) moves about a quarter of the way."""
 
-# Uncoded movements that some people's muscles bring along; each person has own shares of these.
+# Uncoded movements that accompany an AU; how strong they are differs between people.
 COACTIVATIONS: dict[int, tuple[int, ...]] = {
     1: (5,), 2: (5,), 4: (9,), 6: (11,), 10: (9, 11), 12: (11, 13, 20, 25), 14: (20, 13), 15: (16, 20),
     17: (22, 18), 23: (28, 18), 24: (28,),
 }  # fmt: skip
 COACTIVATION_SHARE = 0.12
 
-# Muscles that share skin: acting together each gains less than alone.
+# Muscles that share skin: acting together, each moves less than alone.
 REGIONS: tuple[tuple[int, ...], ...] = (
     (1, 2, 4, 5), (6, 7, 10, 11, 12, 13), (12, 14, 15, 20), (15, 16, 17, 22, 23, 24, 28),
 )  # fmt: skip
@@ -110,7 +110,7 @@ class Person:
         coactivations = np.zeros((n, n))
         for au, others in COACTIVATIONS.items():
             for other in others:
-                # Most people bring little along, some much.
+                # Weak in most people, strong in some.
                 coactivations[VISIBLE_INDEX[au], VISIBLE_INDEX[other]] = rng.exponential(COACTIVATION_SHARE)
         return Person(
             avatar=avatar,

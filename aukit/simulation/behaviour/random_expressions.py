@@ -1,4 +1,4 @@
-"""Random expressions: what faces do, from rest to the strongest, now and then with something else on top.
+"""Random expressions: patterns of action units at any strength, sometimes with others on top.
 
 A face at random is not a mixture of independent action units: those of a smile come together, a blink may
 come with anything, rounded lips exclude drawn ones. So an expression is one of the patterns of Ekman, Friesen
@@ -32,12 +32,12 @@ PATTERNS: dict[str, tuple[tuple[int, ...], ...]] = {
 """Action units that come together, in variants."""
 
 OFTEN = {"happiness": 4.0, "surprise": 2.0, "speech": 2.0, "lips alone": 2.0}
-"""How much likelier than the other patterns."""
+"""How many times as likely as the other patterns."""
 
 PATTERN = 0.75
-"""Share of faces in which the whole face shows one pattern; the others hold still but for what follows."""
+"""Share of faces that show a pattern; the others are at rest except for what follows."""
 SHUT, WIDE = 0.15, 0.1
-"""Share of faces whose eyes are shutting or shut, and of those whose eyes are wide open."""
+"""Shares of faces with closing or closed eyes, and with wide open eyes."""
 ALONE, BESIDE = 0.08, 0.02
 """Chance of every action unit to act without a pattern, and on top of one."""
 

@@ -107,7 +107,7 @@ class BP4DStandin(Standin):
         return f"{recording.subject}_{recording.task}"
 
     def numbers(self, recording: Recording) -> range:
-        """Frame numbers: sequences begin anywhere."""
+        """Frame numbers: sequences start at any number."""
         rng = self.config.own_rng("numbers", recording.person, recording.task)
         first = int(rng.integers(1, 900 if _digits(recording) == 3 else 3000))
         return range(first, first + self.config.frames)

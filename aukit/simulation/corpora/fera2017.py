@@ -107,7 +107,7 @@ class FERA2017SimulationConfig(SimulationConfig):
         ]
 
     def own_rng(self, *names: str) -> np.random.Generator:
-        """As `rng`: frozen before there were other corpora."""
+        """As `rng`: its draws were fixed before there were other corpora."""
         return self.rng(*names)
 
 

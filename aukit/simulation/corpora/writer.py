@@ -1,8 +1,8 @@
 """Writing stand-ins of corpora: what is the same whatever the official layout is.
 
 The corpus goes below ``root``: frames, label files, the landmark sidecar, ``STANDIN.json`` (recipe, version
-and seed) and ``inter_rater_agreement.json`` (agreement of two simulated annotators). What only the maker of a
-world can know (true intensities, movements, poses, landmarks, identities) goes to a folder outside of it.
+and seed) and ``inter_rater_agreement.json`` (agreement of two simulated annotators). What only the
+simulation knows (true intensities, movements, poses, landmarks, identities) goes to a folder outside of it.
 Meshes and visibility are not stored: identity, movements and pose give them again through `FaceModel` and
 `render`.
 """

@@ -1,7 +1,7 @@
 """Unlabelled faces to pre-train on: crops of avatars as a detector sees faces.
 
 ``DIR/images.npy`` uint8 [N, S, S, 3] RGB and ``DIR/faces.parquet`` with a row for each: ``identity`` and, for
-judging alone, ``AU12`` (activation in [0, 1]) and the like. Trainings open the identities and no more. Faces
+judging alone, ``AU12`` (activation in [0, 1]) and the like. Training reads the identities only. Faces
 are `Avatar`s of an identity split of their own: canonical symmetric movements, plain backgrounds, no sensor,
 and a light of their own for each `TOGETHER` images. None of them is in a stand-in corpus or among the avatars
 of the pairs.
@@ -36,7 +36,7 @@ from aukit.simulation.rendering.background import sample_plain_background
 from aukit.simulation.rendering.light import Light
 from aukit.simulation.rendering.renderer import render
 from aukit.utils.files import atomic_path
-from aukit.utils.jobs import WHOLE, Shard, SharedJobs, chunk_file, claim, disk_errors, remove_leftovers
+from aukit.utils.jobs import WHOLE, Shard, chunk_file, chunk_jobs, claim, disk_errors, remove_leftovers
 
 MARKER = "FACES.json"
 IMAGES = "images.npy"
@@ -46,7 +46,7 @@ CHUNKS = "chunks"
 IDENTITY_SPLIT = "pretrain"
 VERSION = 3
 CHUNK = 8
-"""Identities that are made, and made again after a kill, together."""
+"""Identities that one job renders."""
 TOGETHER = 4
 """Images of one identity in one light before one wall."""
 
@@ -122,19 +122,11 @@ def write_avatar_faces(
         )
     face_model(config.basis)  # says now if there is no such basis
     claim(out, MARKER, {"recipe": asdict(config)})
-    folder, chunks = out / CHUNKS, range(config.first, config.first + config.identities, CHUNK)
-    shared = SharedJobs(
-        folder=folder,
-        jobs=chunks,
-        work=partial(_render_chunk, folder, config),
-        is_done=lambda start: chunk_file(folder, start).exists(),
-        result=out / FACES,
-        join=lambda: _join(out, config, [chunk_file(folder, start) for start in chunks]),
-    )
+    starts = range(config.first, config.first + config.identities, CHUNK)
+    work = partial(_render_chunk, out / CHUNKS, config)
+    shared = chunk_jobs(out / CHUNKS, starts, work, out / FACES, partial(_join, out, config))
     missing = shared.run(shard, "rendering faces", f"{CHUNK} avatars", workers, progress)
-    if missing:
-        return f"{missing} of {len(chunks)} chunks are missing: {IMAGES} follows when all shards are done"
-    return f"{config.identities * config.frames} faces of {config.identities} avatars in {out}"
+    return missing or f"{config.identities * config.frames} faces of {config.identities} avatars in {out}"
 
 
 def open_avatar_faces(out: str | Path) -> tuple[Images, npt.NDArray[np.str_], dict[str, Any]]:

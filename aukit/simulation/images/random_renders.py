@@ -43,8 +43,8 @@ from aukit.utils.files import atomic_path, write_atomic
 from aukit.utils.jobs import (
     WHOLE,
     Shard,
-    SharedJobs,
     chunk_file,
+    chunk_jobs,
     claim,
     concatenate_parquet,
     disk_errors,
@@ -59,7 +59,7 @@ VERSION = 4
 IDENTITY_SPLIT = "renders"
 PLAIN = "plain"
 CHUNK = 16
-"""Samples that are made, and made again after a kill, together."""
+"""Samples that one job renders."""
 
 Float = npt.NDArray[np.float32]
 
@@ -156,19 +156,15 @@ def write_random_renders(
         )
     face_model(config.basis)  # says now if there is no such basis
     claim(out, MARKER, {"recipe": asdict(config)})
-    folder, chunks = out / CHUNKS, range(0, config.count, CHUNK)
-    shared = SharedJobs(
-        folder=folder,
-        jobs=chunks,
-        work=partial(_render_chunk, out, config),
-        is_done=lambda start: chunk_file(folder, start).exists(),
-        result=out / SAMPLES,
-        join=lambda: concatenate_parquet((chunk_file(folder, start) for start in chunks), out / SAMPLES),
+    shared = chunk_jobs(
+        out / CHUNKS,
+        range(0, config.count, CHUNK),
+        partial(_render_chunk, out, config),
+        out / SAMPLES,
+        partial(concatenate_parquet, path=out / SAMPLES),
     )
     missing = shared.run(shard, f"rendering {config.maker}", f"{CHUNK} faces", workers, progress)
-    if missing:
-        return f"{missing} of {len(chunks)} chunks are missing: {SAMPLES} follows when all shards are done"
-    return f"{config.count} renders of {config.maker} in {out}"
+    return missing or f"{config.count} renders of {config.maker} in {out}"
 
 
 def _render_chunk(out: Path, config: RandomRendersConfig, start: int) -> None:

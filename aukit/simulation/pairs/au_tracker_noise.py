@@ -1,4 +1,4 @@
-"""A simulated expression tracker: how a face moved → what a commercial tracker would make of it.
+"""AU tracker noise: how a face moved → what a commercial expression tracker would report.
 
 It stands between a stand-in corpus and the avatars that its frames drive, so that avatars follow a driving
 face no better than they would a real one. It is fed with coded labels, never with the truth behind a picture.
@@ -35,7 +35,7 @@ _FPS = 25.0  # of the drift; recordings with other rates drift as many frames
 
 @dataclass(frozen=True)
 class AUTrackerNoise:
-    """How good the tracker is.
+    """How large the errors of the tracker are.
 
     Attributes:
         gain: Spread (of the logarithm) of its calibration for each person and AU.
@@ -58,29 +58,29 @@ def add_au_tracker_noise(
     activations: npt.NDArray[np.float32],
     person_rng: np.random.Generator,
     rng: np.random.Generator,
-    settings: AUTrackerNoise,
+    noise: AUTrackerNoise,
 ) -> tuple[npt.NDArray[np.float32], npt.NDArray[np.bool_]]:
     """Activations as a tracker would give them.
 
     Args:
-        activations: [T, A] movements in [0, 1], columns as in `VISIBLE_AUS`. An AU that never moves is one
-            that nobody coded: it is left at rest.
+        activations: [T, A] movements in [0, 1], columns as in `VISIBLE_AUS`. An AU that never
+            moves was not coded: it stays at rest.
         person_rng: Source of the calibration.
         rng: Source of all else.
-        settings: How good the tracker is.
+        noise: How large the errors are.
 
     Returns:
         float32 [T, A] in [0, 1], and bool [T]: frames where it failed.
     """
     n_frames, n_aus = activations.shape
     weak = np.array([WEAK.get(au, 1.0) for au in VISIBLE_AUS])
-    gains = weak * np.exp(person_rng.normal(0.0, settings.gain, n_aus))
+    gains = weak * np.exp(person_rng.normal(0.0, noise.gain, n_aus))
     time = np.arange(n_frames, dtype=np.float64)
-    seen_at = time - rng.uniform(*settings.lag)
+    seen_at = time - rng.uniform(*noise.lag)
     late = np.stack([np.interp(seen_at, time, column) for column in activations.T], axis=1)
-    error = settings.drift * event_process(rng, n_frames, _FPS, n_aus)
-    error += settings.jitter * rng.standard_normal((n_frames, n_aus))
+    error = noise.drift * event_process(rng, n_frames, _FPS, n_aus)
+    error += noise.jitter * rng.standard_normal((n_frames, n_aus))
     moved = activations.max(axis=0) > 0
     tracked = np.where(moved, late * gains + error, 0.0)
-    tracked[tracked < settings.threshold] = 0.0
-    return np.clip(tracked, 0.0, 1.0).astype(np.float32), failures(rng, n_frames, settings.failure)
+    tracked[tracked < noise.threshold] = 0.0
+    return np.clip(tracked, 0.0, 1.0).astype(np.float32), failures(rng, n_frames, noise.failure)

@@ -1,11 +1,11 @@
-"""What makes avatars move: frames of a driving corpus → activations, from its codes or a tracker's files.
+"""Expressions of the avatars: frames of a driving corpus → activations, from its codes or a tracker's files.
 
 - ``codes``: the corpus' own labels. Intensities where it has them; where it only says present or absent,
   each event gets a level drawn with `LEVEL_SHARES`; what is not coded rests.
 - ``simulated tracker``: the same, and then with the errors of `au_tracker_noise`; for stand-ins, whose codes
   are nearer to their faces than any tracker of real faces would be.
 - ``tracker files``: ``<recording>.csv`` of OpenFace or ARKit (`aukit.simulation.pairs.tracker_files`), where
-  a recording is called as its video is, or ``F001_T1`` (`Release.title`).
+  a recording is named like its video, or ``F001_T1`` (`Release.title`).
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""The sixty avatars of the pairs: who they are, and who of them stands for which driving person.
+"""The sixty avatars of the pairs: gender, skin tone and age, and which two each driving person is assigned.
 
 Thirty women and thirty men. Each gender has one avatar for every combination of six skin tones and five ages,
 so gender, tone and age are independent of each other, exactly. Number i of a gender has tone i mod 6 and age

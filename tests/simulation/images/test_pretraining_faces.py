@@ -57,7 +57,7 @@ def test_an_avatar_does_not_depend_on_how_many_there_are(folder: Path) -> None:
 def test_shards_and_repeats_make_the_same_files(folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "pool"
     waiting = write_avatar_faces(out, CONFIG, Shard(1, 2), workers=0, progress=False)
-    assert "1 of 2 chunks are missing" in waiting
+    assert "1 of 2 jobs are missing" in waiting
     with pytest.raises(StoreError, match="no complete set"):
         open_avatar_faces(out)
     write_avatar_faces(out, CONFIG, Shard(0, 2), workers=0, progress=False)

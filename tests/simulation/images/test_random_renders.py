@@ -79,7 +79,7 @@ def test_makers_take_different_pictures(folders: dict[str, Path]) -> None:
 
 def test_shards_and_interruptions_end_in_the_same_bytes(folders: dict[str, Path], tmp_path: Path) -> None:
     config = RECIPES["avatars"]
-    assert "1 of 2 chunks are missing" in write_random_renders(tmp_path, config, Shard(1, 2), 0, False)
+    assert "1 of 2 jobs are missing" in write_random_renders(tmp_path, config, Shard(1, 2), 0, False)
     first = {p.name for p in tmp_path.glob("*.png")}
     assert first == {f"{i:06d}.png" for i in range(CHUNK, COUNT)}
     assert not (tmp_path / "samples.parquet").exists()
