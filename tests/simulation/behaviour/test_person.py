@@ -21,7 +21,7 @@ def intended(**strengths: float) -> np.ndarray:
     return values
 
 
-def test_a_person_is_a_function_of_pool_name_and_seed() -> None:
+def test_a_person_is_a_function_of_split_name_and_seed() -> None:
     one, same = (Person.sample("corpus", "BP4D/F001", "female", 0) for _ in range(2))
     np.testing.assert_array_equal(one.gains, same.gains)
     np.testing.assert_array_equal(one.avatar.identity, same.avatar.identity)
@@ -39,7 +39,7 @@ def test_gains_spread_by_a_quarter_between_people(crowd: list[Person]) -> None:
     assert 0.18 < (gains.std(axis=0) / gains.mean(axis=0)).mean() < 0.30
 
 
-def test_activations_are_bounded_neutral_at_rest_and_grow_with_the_drive(crowd: list[Person]) -> None:
+def test_activations_are_bounded_neutral_at_rest_and_grow_with_the_intention(crowd: list[Person]) -> None:
     levels = np.linspace(0, 1, 6)
     for person in crowd[:10]:
         for au in (1, 4, 6, 10, 12, 14, 17):
