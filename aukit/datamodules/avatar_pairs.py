@@ -27,8 +27,8 @@ class AvatarPairsDataModule(CorpusDataModule):
 
     Example:
         >>> data = AvatarPairsDataModule("pairs", gender="female", registration="similarity", size=64)
-        >>> data.prepare_data()
-        >>> data.setup("fit")
+        >>> data.gender
+        'female'
     """
 
     label = "occurrence"

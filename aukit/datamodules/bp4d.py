@@ -23,10 +23,8 @@ class BP4DDataModule(FoldDataModule):
 
     Example:
         >>> data = BP4DDataModule("BP4D", fold=1, subset=1000, size=128)
-        >>> data.prepare_data()
-        >>> data.setup("fit")
-        >>> len(data.train_rows)
-        1000
+        >>> data.aus[-2:], data.batch_size
+        ((23, 24), 16)
     """
 
     root_variable = "AUKIT_BP4D_ROOT"

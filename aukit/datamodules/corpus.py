@@ -81,10 +81,18 @@ class CorpusDataModule(StepDataModule):
             there is no root; from `setup()`, a test person is also used for training or validation.
 
     Example:
-        >>> data = BP4DDataModule("BP4D", size=64, batch_size=32)  # a subclass
-        >>> data.prepare_data()  # decodes and registers once
-        >>> data.setup("fit")
-        >>> batch = next(iter(data.train_dataloader()))
+        >>> class MyDataModule(CorpusDataModule):
+        ...     def _corpus(self):
+        ...         return MyRelease(self.root)
+        ...
+        ...     def _split(self):
+        ...         partition = self.store.table.frame["partition"].to_numpy(dtype=str)
+        ...         return tuple(np.flatnonzero(partition == name) for name in ("train", "valid", "test"))
+        >>> data = MyDataModule("release", aus=(6, 12), size=64, batch_size=32)
+        >>> data.prepare_data()  # doctest: +SKIP
+        >>> data.setup("fit")  # doctest: +SKIP
+        >>> next(iter(data.train_dataloader()))["image"].shape  # doctest: +SKIP
+        torch.Size([32, 3, 64, 64])
     """
 
     location_arguments: ClassVar[tuple[str, ...]] = (

@@ -93,6 +93,7 @@ class CrossCorpusDataModule(StepDataModule):
         ConfigError: see `shared_aus` and, from `setup()`, `check_corpora`.
 
     Example:
+        >>> from aukit.datamodules import BP4DDataModule, DISFADataModule
         >>> data = CrossCorpusDataModule(BP4DDataModule("BP4D"), DISFADataModule("DISFA"))
         >>> data.aus
         (1, 2, 4, 6, 12)

@@ -35,6 +35,11 @@ class StoreDataset(Dataset[dict[str, Any]]):
         store: the prepared store.
         aus: action units, in the order of the label columns.
         augmentation: applied to images and landmarks as a function of (seed, epoch, row); None for none.
+
+    Example:
+        >>> dataset = StoreDataset(store, aus=(6, 12))  # doctest: +SKIP
+        >>> dataset[BatchSpec(np.array([4, 0]))]["intensities"].shape  # doctest: +SKIP
+        torch.Size([2, 2])
     """
 
     def __init__(

@@ -24,10 +24,8 @@ class DISFADataModule(FoldDataModule):
 
     Example:
         >>> data = DISFADataModule("DISFA", fold=2, camera="right", registration="similarity")
-        >>> data.prepare_data()
-        >>> data.setup("fit")
-        >>> next(iter(data.test_dataloader()))["occurrences"].shape
-        torch.Size([16, 8])
+        >>> data.aus
+        (1, 2, 4, 6, 9, 12, 25, 26)
     """
 
     root_variable = "AUKIT_DISFA_ROOT"

@@ -111,9 +111,9 @@ class AvatarFacesDataModule(StepDataModule):
 
     Example:
         >>> data = AvatarFacesDataModule("faces", identities=8, frames=4, size=32)
-        >>> data.prepare_data()  # renders 32 faces
-        >>> data.setup("fit")
-        >>> next(iter(data.train_dataloader()))["image"].shape
+        >>> data.prepare_data()  # doctest: +SKIP
+        >>> data.setup("fit")  # doctest: +SKIP
+        >>> next(iter(data.train_dataloader()))["image"].shape  # doctest: +SKIP
         torch.Size([16, 3, 32, 32])
     """
 

@@ -36,10 +36,8 @@ class FERA2017DataModule(CorpusDataModule):
 
     Example:
         >>> data = FERA2017DataModule("FERA2017", view=6, validation="valid", size=64)
-        >>> data.prepare_data()
-        >>> data.setup("fit")
-        >>> next(iter(data.train_dataloader()))["intensities"].shape
-        torch.Size([16, 7])
+        >>> data.registration, data.aus
+        ('frontal3d', (1, 4, 6, 10, 12, 14, 17))
     """
 
     root_variable = "AUKIT_FERA2017_ROOT"

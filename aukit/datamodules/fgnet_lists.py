@@ -27,8 +27,8 @@ class FGNetListsDataModule(FoldDataModule):
 
     Example:
         >>> data = FGNetListsDataModule("FG-Net/data", "disfa", aus=(1, 2, 4, 6, 9, 12, 25, 26), fold=1)
-        >>> data.prepare_data()
-        >>> data.setup("fit")
+        >>> data.registration
+        'none'
     """
 
     def __init__(

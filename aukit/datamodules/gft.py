@@ -26,10 +26,8 @@ class GFTDataModule(CorpusDataModule):
 
     Example:
         >>> data = GFTDataModule("GFT", size=64)
-        >>> data.prepare_data()
-        >>> data.setup("fit")
-        >>> data.store.table.frame["person"].nunique()
-        96
+        >>> len(data.aus)
+        10
     """
 
     label = "occurrence"

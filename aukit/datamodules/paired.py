@@ -150,6 +150,7 @@ class PairedDataModule(StepDataModule):
             another kind, no render belongs to a training frame, or nobody of the source is held out.
 
     Example:
+        >>> from aukit.datamodules import AvatarPairsDataModule, BP4DDataModule, DISFADataModule
         >>> options = {"registration": "similarity", "size": 64}
         >>> data = PairedDataModule(
         ...     source=BP4DDataModule("BP4D", **options),
@@ -157,9 +158,11 @@ class PairedDataModule(StepDataModule):
         ...     avatars=AvatarPairsDataModule("pairs", **options),
         ...     batch_size=32,
         ... )
-        >>> data.prepare_data()
-        >>> data.setup("fit")
-        >>> sorted(next(iter(data.train_dataloader())))
+        >>> data.aus
+        (1, 2, 4, 6, 12)
+        >>> data.prepare_data()  # doctest: +SKIP
+        >>> data.setup("fit")  # doctest: +SKIP
+        >>> sorted(next(iter(data.train_dataloader())))  # doctest: +SKIP
         ['female', 'gender', 'male', 'occurrences', 'real', 'rows', 'target', 'target_rows']
     """
 

@@ -1,7 +1,7 @@
-"""Samplers that yield whole batches: which rows, and the numbers that every random choice hangs on.
+"""Samplers that yield whole batches: which rows, and the numbers that every random choice depends on.
 
 A batch is a pure function of (seed, epoch, step, rank). A run that was killed in the middle of an epoch
-therefore goes on with exactly the batch that it would have seen, whatever the number of loader workers.
+therefore continues with exactly the batch that it would have seen, whatever the number of loader workers.
 """
 
 from __future__ import annotations
@@ -30,7 +30,12 @@ class BatchSpec:
         epoch: 0-based epoch; 0 in evaluation.
         step: 0-based batch of the epoch, on this process.
         rank: this process' rank; batches of two ranks never share random numbers.
-        extra: further arrays of a subclass' own (pairs, target vectors, ...).
+        extra: further arrays of a sampler's own (pairs, target vectors, ...).
+
+    Example:
+        >>> spec = BatchSpec(np.array([4, 1]), seed=3, epoch=0, step=7)
+        >>> bool(spec.rng().random() == spec.rng().random())
+        True
     """
 
     rows: Rows
@@ -55,6 +60,13 @@ class StepSampler(Sampler[BatchSpec], ABC):
         world_size: number of processes.
         epoch: epoch of the first iteration (a resumed run starts later than 0).
         start: first batch of that epoch; later epochs start at 0.
+
+    Example:
+        >>> class InOrder(StepSampler):
+        ...     def batch(self, epoch, step):
+        ...         return BatchSpec(np.array([step]), self.seed, epoch, step, self.rank)
+        >>> [int(spec.rows[0]) for spec in InOrder(steps_per_epoch=3, seed=0)]
+        [0, 1, 2]
     """
 
     def __init__(
@@ -84,7 +96,7 @@ class StepSampler(Sampler[BatchSpec], ABC):
         self.epoch = epoch
 
     def resume(self, epoch: int, start: int) -> None:
-        """Begin the iteration of `epoch` at batch `start`."""
+        """Start the iteration of `epoch` at batch `start`."""
         self.epoch = epoch
         self._resume = (epoch, start)
 
@@ -115,6 +127,11 @@ class ShuffledBatches(StepSampler):
 
     Raises:
         ConfigError: there are fewer rows than processes.
+
+    Example:
+        >>> sampler = ShuffledBatches(np.arange(6), batch_size=2, seed=0)
+        >>> sorted(int(row) for spec in sampler for row in spec.rows)
+        [0, 1, 2, 3, 4, 5]
     """
 
     def __init__(
@@ -161,6 +178,12 @@ class BalancedBatches(StepSampler):
 
     Raises:
         ConfigError: no action unit is both present and absent.
+
+    Example:
+        >>> occurrences = np.array([[1], [0], [0], [0]], dtype=np.float32)
+        >>> sampler = BalancedBatches(np.arange(4), occurrences, batch_size=100, seed=0)
+        >>> bool(35 < (sampler.batch(epoch=0, step=0).rows == 0).sum() < 65)
+        True
     """
 
     def __init__(
@@ -208,6 +231,10 @@ class EvaluationBatches(Sampler[BatchSpec]):
 
     Raises:
         ConfigError: there are fewer rows than processes.
+
+    Example:
+        >>> [spec.rows.tolist() for spec in EvaluationBatches(np.arange(5), batch_size=2)]
+        [[0, 1], [2, 3], [4]]
     """
 
     def __init__(self, rows: Rows, batch_size: int, rank: int = 0, world_size: int = 1) -> None:

@@ -58,6 +58,13 @@ class Augmentation:
     Args:
         photometric: whether colours are changed too.
         flip: probability of mirroring.
+
+    Example:
+        >>> images, landmarks = np.zeros((1, 8, 8, 3), np.uint8), np.zeros((1, 68, 3), np.float32)
+        >>> spec = BatchSpec(np.array([5]))
+        >>> images, landmarks = Augmentation(flip=1.0)(images, landmarks, spec)
+        >>> float(landmarks[0, 0, 0])
+        7.0
     """
 
     def __init__(self, photometric: bool = False, flip: float = 0.5) -> None:

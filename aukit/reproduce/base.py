@@ -23,7 +23,7 @@ from aukit.reproduce.timing import Stages
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.reproduce.parallel_runs import After
-    from aukit.training import Record
+    from aukit.training import Record, RunConfig
 
 EXPERIMENTS = Path(aukit.__file__).parents[1] / "experiments"
 
@@ -92,7 +92,7 @@ class Cells:
         """Name of the folder of the table's data origins and sizes."""
         return self.name
 
-    def config(self, experiment: str, *overrides: str) -> dict[str, Any]:
+    def config(self, experiment: str, *overrides: str) -> RunConfig:
         """A run's configuration: the experiment in this size with these overrides."""
         from aukit.training import load_config
 

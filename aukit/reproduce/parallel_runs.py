@@ -21,7 +21,7 @@ Report = Callable[[tuple[str, float]], None]
 
 
 def run_all(
-    configs: dict[str, dict[str, Any]],
+    configs: Mapping[str, Mapping[str, Any]],
     runs: Path,
     jobs: int,
     desc: str,
@@ -58,7 +58,7 @@ def run_all(
 
 
 def _side_by_side(
-    configs: dict[str, dict[str, Any]],
+    configs: Mapping[str, Mapping[str, Any]],
     runs: Path,
     jobs: int,
     report: Report,
@@ -87,7 +87,7 @@ def _side_by_side(
 
 def _work(
     name: str,
-    config: dict[str, Any],
+    config: Mapping[str, Any],
     runs: Path,
     report: Report,
     after: After | None,

@@ -40,10 +40,10 @@ class PreparedStore:
         manifest: what the store was made from.
 
     Example:
-        >>> store = PreparedStore.open("stores/bp4d-ffhq-64-0123456789ab")
-        >>> store.images[[0, 7]].shape, store.landmarks[0].shape
+        >>> store = PreparedStore.open("stores/bp4d-ffhq-64-0123456789ab")  # doctest: +SKIP
+        >>> store.images[[0, 7]].shape, store.landmarks[0].shape  # doctest: +SKIP
         ((2, 64, 64, 3), (68, 3))
-        >>> store.table.occurrences((6, 12))[0]
+        >>> store.table.occurrences((6, 12))[0]  # doctest: +SKIP
         array([1., 0.], dtype=float32)
     """
 

@@ -16,11 +16,18 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 
 from aukit.errors import AukitError, ConfigError
-from aukit.training.config import RunOptions
+from aukit.training.options import RunOptions
 
 
 class RunInterrupted(AukitError):  # noqa: N818 - not an error of anybody's
-    """Training stopped at its time limit; the same command goes on with it."""
+    """Training stopped at its time limit; the same command resumes it.
+
+    Example:
+        >>> try:  # doctest: +SKIP
+        ...     record = execute(load_config("experiments/fgnet/bp4d.yaml", "mini", ["run.time_limit=3600"]))
+        ... except RunInterrupted:
+        ...     print("submit the job again")
+    """
 
 
 class StepSeed(Callback):

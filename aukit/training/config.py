@@ -1,13 +1,13 @@
 """Configurations: base ← experiment ← profile ← the experiment's own profile section ← key=value.
 
-A configuration is a plain dictionary with the sections `seed`, `trainer`, `model`, `data`, `run` and
+A configuration has the sections `seed`, `trainer`, `model`, `data`, `run` and
 `logging`. `model` and `data`, and whatever they contain, name classes: `{class_path: ..., init_args: {...}}`.
 Where a layer gives a dictionary without `class_path` for a class, its keys are arguments of that class, so
 that `model.lr=1e-4` and `data.corpus.size=64` say what they mean. Every layer is checked against the classes'
 signatures.
 
-An experiment may give short words to what a table or a sweep varies: with ``axes: {fold: data.fold}`` the
-word `fold=1` means `data.fold=1`. Only key=value words may use them.
+An experiment may give short names to what a table or a sweep varies: with ``axes: {fold: data.fold}`` the
+override `fold=1` means `data.fold=1`. Only key=value overrides may use them.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ from __future__ import annotations
 import difflib
 import importlib
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import fields
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from jsonargparse import ArgumentParser
+from lightning.pytorch import Trainer
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
 from aukit.errors import AukitError, ConfigError
+from aukit.training.options import LoggingOptions, RunOptions
+from aukit.training.run_config import RunConfig, resolve
 
 Config = dict[str, Any]
 
@@ -35,52 +38,17 @@ MISSING = "???"
 _EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
-@dataclass(frozen=True)
-class RunOptions:
-    """Section `run`: what belongs to a run as a whole.
-
-    Attributes:
-        monitor: logged validation metric that decides which checkpoint is best; None for none.
-        mode: whether more ("max") or less ("min") of it is better.
-        selection: checkpoint that is tested: the "best" or the "last" one.
-        save_every: steps between checkpoints within an epoch; None for one at each epoch's end.
-        time_limit: seconds after which training stops, to be gone on with by the same command; None for no
-            limit.
-    """
-
-    monitor: str | None = None
-    mode: Literal["min", "max"] = "max"
-    selection: Literal["best", "last"] = "last"
-    save_every: int | None = None
-    time_limit: float | None = None
-
-
-@dataclass(frozen=True)
-class LoggingOptions:
-    """Section `logging`. The CSV logger is always on.
-
-    Attributes:
-        wandb: whether to log to Weights & Biases too: offline unless logged in.
-        project: its project.
-        group_by: column of the predictions whose groups the test is scored by: gender, task, view ….
-    """
-
-    wandb: bool = True
-    project: str = "aukit"
-    group_by: str = "gender"
-
-
-def load_config(path: str | Path, profile: str | None = None, overrides: Iterable[str] = ()) -> Config:
+def load_config(path: str | Path, profile: str | None = None, overrides: Iterable[str] = ()) -> RunConfig:
     """Merge and validate a configuration.
 
     Args:
         path: experiment file, e.g. `experiments/intensity/fera2017.yaml`.
         profile: size; applies `profiles/<profile>.yaml` beside base.yaml, then the experiment's own
             `profiles` section of that name. At least one of the two must exist.
-        overrides: `key=value` words, values in YAML; a key is dotted, or one of the experiment's `axes`.
+        overrides: `key=value`, values in YAML; a key is dotted, or one of the experiment's `axes`.
 
     Returns:
-        Plain dictionary, with the keys `experiment` and `profile` added.
+        The checked configuration, with the keys `experiment` and `profile` added.
 
     Raises:
         ConfigError: a file is missing, a key is unknown or a value has the wrong type; the message names file
@@ -104,7 +72,7 @@ def load_config(path: str | Path, profile: str | None = None, overrides: Iterabl
             layers.append((str(general), _load_file(general)))
         if profile in sections:
             layers.append((f"{path} (profiles.{profile})", sections[profile] or {}))
-    layers += [(f"override {word!r}", _parse_override(_spell_out(word, axes))) for word in overrides]
+    layers += [(f"override {each!r}", _parse_override(_spell_out(each, axes))) for each in overrides]
 
     config: Config = {}
     for origin, layer in layers:
@@ -116,11 +84,7 @@ def load_config(path: str | Path, profile: str | None = None, overrides: Iterabl
         path.resolve().relative_to(home.resolve()).with_suffix("").as_posix() if inside else path.stem
     )
     config["profile"] = profile
-    if "model" in config and "data" in config:
-        from aukit.training.instantiate import resolve
-
-        resolve(config)
-    return config
+    return resolve(config)
 
 
 def missing_values(config: Mapping[str, Any]) -> list[str]:
@@ -174,8 +138,6 @@ def check_keys(config: Mapping[str, Any], origin: str) -> None:
     Raises:
         ConfigError: a key is unknown; the message suggests the nearest known one.
     """
-    from lightning.pytorch import Trainer
-
     sections = {"seed", "trainer", "model", "data", "run", "logging", "experiment", "profile"}
     _check_names(config, sections, origin, "")
     for section, known in (
@@ -268,28 +230,28 @@ def _load_file(path: Path) -> Config:
     return {str(key): value for key, value in loaded.items()}
 
 
-def _parse_override(word: str) -> Config:
-    if "=" not in word or word.startswith(("=", "-")):
-        raise ConfigError(f"override {word!r}: write key=value, for instance trainer.max_epochs=2")
+def _parse_override(override: str) -> Config:
+    if "=" not in override or override.startswith(("=", "-")):
+        raise ConfigError(f"override {override!r}: write key=value, for instance trainer.max_epochs=2")
     try:
-        parsed = OmegaConf.to_container(OmegaConf.from_dotlist([word]), resolve=False)
+        parsed = OmegaConf.to_container(OmegaConf.from_dotlist([override]), resolve=False)
     except (OmegaConfBaseException, YAMLError) as error:
-        raise ConfigError(f"override {word!r}: the value is not readable as YAML: {error}") from error
+        raise ConfigError(f"override {override!r}: the value is not readable as YAML: {error}") from error
     assert isinstance(parsed, dict)
     return {str(key): value for key, value in parsed.items()}
 
 
 def _axes(value: Any, path: Path) -> dict[str, str]:
-    """Short words of an experiment and the dotted keys that they stand for."""
+    """Short names of an experiment and the dotted keys that they stand for."""
     if value is None:
         return {}
     if not isinstance(value, Mapping) or not all(isinstance(key, str) for key in value.values()):
-        raise ConfigError(f"{path}: axes must give dotted keys to short words, such as fold: data.fold")
-    return {str(word): key for word, key in value.items()}
+        raise ConfigError(f"{path}: axes must give dotted keys to short names, such as fold: data.fold")
+    return {str(name): key for name, key in value.items()}
 
 
-def _spell_out(word: str, axes: Mapping[str, str]) -> str:
-    key, sign, value = word.partition("=")
+def _spell_out(override: str, axes: Mapping[str, str]) -> str:
+    key, sign, value = override.partition("=")
     return f"{axes.get(key, key)}{sign}{value}"
 
 

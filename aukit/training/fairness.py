@@ -49,6 +49,11 @@ class GroupScores:
             group, or ``"between"`` for gaps): ``value``, ``low``, ``high`` (95 %, people resampled within
             their group), ``undefined`` (share of replicates without a value), ``frames`` coded and
             ``positives`` among them. NaN where there is no support.
+
+    Example:
+        >>> scores = score_groups("predictions.parquet", by="gender")  # doctest: +SKIP
+        >>> scores.scalars()["test/f1_AU12_female"]  # doctest: +SKIP
+        0.71
     """
 
     by: str

@@ -5,13 +5,23 @@ from __future__ import annotations
 import netrc
 import os
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
 from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.utilities import rank_zero_only
 
-from aukit.training.config import LoggingOptions
-from aukit.training.rank import is_rank_zero
+from aukit.training.options import LoggingOptions
+
+
+def is_rank_zero() -> bool:
+    """Whether this process is the one that writes; asked before there is a trainer to tell.
+
+    Lightning reads the environment variables of launchers.
+    """
+    knows: Any = rank_zero_only  # a function that carries the rank as an attribute
+    return int(knows.rank or 0) == 0
 
 
 def build_loggers(folder: Path, name: str, identity: str, options: LoggingOptions) -> list[Logger]:

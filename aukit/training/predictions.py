@@ -40,6 +40,12 @@ class PredictionWriter(Callback):
     Args:
         path: the file.
         stage: "test" or "predict".
+
+    Example:
+        >>> writer = PredictionWriter("predictions.parquet")
+        >>> trainer = Trainer(callbacks=[writer])  # doctest: +SKIP
+        >>> trainer.test(model, datamodule=data)  # doctest: +SKIP
+        >>> pd.read_parquet(writer.path)[["person", "AU12_label", "AU12_score"]]  # doctest: +SKIP
     """
 
     def __init__(self, path: str | Path, stage: Literal["test", "predict"] = "test") -> None:

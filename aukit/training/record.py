@@ -1,4 +1,4 @@
-"""The record of a finished run: what it measured, what it was made of. Tables are made from records alone."""
+"""The record of a finished run: what it measured and was made of. Tables are made from records alone."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ from aukit.utils.files import write_atomic
 
 NAME = "record.json"
 
+#: Raised when the meaning of a run or the layout of its folder changes; enters every run's identity.
+SCHEMA = 2
+
 _PACKAGES = ("aukit", "torch", "lightning", "torchmetrics", "timm", "numpy")
 
 
@@ -26,8 +29,8 @@ class Record:
         identity: hash of resolved configuration, data and schema.
         experiment: name of the experiment file, without suffix.
         config: resolved configuration.
-        metrics: the last value of everything that was logged, test metrics included; not finite values as
-            None in the file, NaN in memory.
+        metrics: the last value of everything that was logged, test metrics included; values that are not
+            finite are None in the file, NaN in memory.
         data_fingerprint: hash of the data that went in.
         git_commit: commit of the code, "-dirty" appended if files differed; None outside a repository.
         seconds: wall-clock time of training and test, over all attempts.
@@ -38,6 +41,12 @@ class Record:
         predictions: path of the Parquet file with one row per test frame; None if the module writes none.
         test_frames_per_second: test frames over the time of the test, loading included; None without one.
         notes: whatever a reader of the numbers must know: the stand-in's recipe, the selection rule.
+        schema: version of the run folder's layout.
+
+    Example:
+        >>> record = Record.read("lightning_logs/runs/fgnet-bp4d-0123456789ab")  # doctest: +SKIP
+        >>> record.metrics["test/f1"], record.config["data"]["init_args"]["fold"]  # doctest: +SKIP
+        (0.61, 0)
     """
 
     identity: str
@@ -54,6 +63,7 @@ class Record:
     predictions: str | None
     test_frames_per_second: float | None = None
     notes: dict[str, Any] = field(default_factory=dict)
+    schema: int = SCHEMA
 
     @property
     def folder(self) -> Path:
@@ -82,11 +92,16 @@ class Record:
         """Read the record of the run in `folder`.
 
         Raises:
-            StoreError: there is none, or it is not readable.
+            StoreError: there is none, it is not readable, or another version of aukit made it.
         """
         folder = Path(folder)
         try:
             content = json.loads((folder / NAME).read_text())
+            if (schema := content.get("schema", 1)) != SCHEMA:
+                raise StoreError(
+                    f"{folder}: this run was made by another version of aukit (schema {schema}, this version"
+                    f" reads {SCHEMA}); remove the folder and run the command again"
+                )
             content["metrics"] = {
                 key: float("nan") if value is None else float(value)
                 for key, value in content["metrics"].items()

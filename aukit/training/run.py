@@ -20,13 +20,13 @@ from aukit.datamodules.base import StepDataModule
 from aukit.errors import ConfigError, StoreError
 from aukit.training import record as records
 from aukit.training.callbacks import ProgressReport, RunCheckpoints, StepSeed, TimeAndMemory
-from aukit.training.config import LoggingOptions, RunOptions, missing_values
+from aukit.training.config import missing_values
 from aukit.training.fairness import score_groups
-from aukit.training.instantiate import build_datamodule, build_model, resolve, trainer_arguments
-from aukit.training.loggers import build_loggers, close_wandb, last_values, read_log
+from aukit.training.loggers import build_loggers, close_wandb, is_rank_zero, last_values, read_log
+from aukit.training.options import RunOptions
 from aukit.training.predictions import IDS, PredictionWriter
-from aukit.training.rank import is_rank_zero
 from aukit.training.record import Record
+from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
 from aukit.training.run_identity import identity
 from aukit.utils.files import write_atomic
 
@@ -40,16 +40,21 @@ class RunFolder:
     Attributes:
         path: the folder.
         identity: the run's identity.
+
+    Example:
+        >>> run = RunFolder(Path("lightning_logs/runs/fgnet-bp4d-0123456789ab"), "0123456789ab")
+        >>> run.is_done, run.predictions.name
+        (False, 'predictions.parquet')
     """
 
     path: Path
     identity: str
 
     @classmethod
-    def of(cls, config: Mapping[str, Any], data_fingerprint: str, runs_root: str | Path) -> RunFolder:
+    def of(cls, config: RunConfig, data_fingerprint: str, runs_root: str | Path) -> RunFolder:
         """The folder of a configuration; nothing is created."""
         digest = identity(config, data_fingerprint)
-        name = str(config.get("experiment", "run")).replace("/", "-")
+        name = config.experiment.replace("/", "-")
         return cls(Path(runs_root) / f"{name}-{digest[:12]}", digest)
 
     @property
@@ -101,10 +106,10 @@ def execute(
     runs_root: str | Path = RUNS,
     progress: Callable[[int, int], None] | None = None,
 ) -> Record:
-    """Run a configuration to its end; a finished run is returned at once, a begun one goes on where it was.
+    """Run a configuration to its end; a finished run is returned at once, a begun one resumes where it was.
 
     Args:
-        config: what `load_config` returns.
+        config: what `load_config` returns, or a dictionary of its sections.
         runs_root: folder of all run folders.
         progress: called with (batches done, batches in all) during training, instead of a progress bar.
 
@@ -114,19 +119,19 @@ def execute(
     Raises:
         ConfigError: a value is missing or wrong.
         StoreError: another process works on the same run.
-        RunInterrupted: the time limit is reached; the same call goes on.
+        RunInterrupted: the time limit is reached; the same call resumes.
     """
-    config, data, run = _open(config, runs_root)
+    resolved, data, run = _open(config, runs_root)
     if run.is_done:
         return Record.read(run.path)
     with run.only_writer() as done:
         if done:  # another process finished it between the two looks
             return Record.read(run.path)
-        _save_config(config, run)
+        _save_config(resolved, run)
         try:
-            return _execute(config, data, run, progress)
+            return _execute(resolved, data, run, progress)
         finally:
-            if LoggingOptions(**(config.get("logging") or {})).wandb:
+            if resolved.logging.wandb:
                 close_wandb()
 
 
@@ -140,7 +145,7 @@ def evaluate(
     """Apply a trained model to the test frames, or to every frame of the store, without training.
 
     Args:
-        config: what `load_config` returns.
+        config: what `load_config` returns, or a dictionary of its sections.
         runs_root: folder of all run folders.
         stage: "test" writes `predictions-test.parquet` and scores them by group in `fairness-test.json` and
             `.csv`; "predict" writes every frame to `predictions-predict.parquet`.
@@ -155,16 +160,16 @@ def evaluate(
         StoreError: the run is not finished and no checkpoint is given, or the model's step returns no
             predictions.
     """
-    config, data, run = _open(config, runs_root)
+    resolved, data, run = _open(config, runs_root)
     checkpoint = Path(checkpoint or Record.read(run.path).checkpoint)
     if not checkpoint.is_file():
         raise StoreError(f"{checkpoint}: no such checkpoint")
     path = out or run.path / f"predictions-{stage}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = PredictionWriter(path, stage)
-    model = build_model(config)
-    callbacks = [StepSeed(int(config["seed"])), writer]
-    trainer = _trainer(config, run, callbacks, logger=False, quiet=out is not None)
+    model = build_model(resolved)
+    callbacks = [StepSeed(resolved.seed), writer]
+    trainer = _trainer(resolved, run, callbacks, logger=False, quiet=out is not None)
     apply = trainer.test if stage == "test" else trainer.predict
     extra = {"verbose": out is None} if stage == "test" else {"return_predictions": False}
     apply(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, **extra)
@@ -173,55 +178,49 @@ def evaluate(
     if out is None and writer.frames_per_second is not None:
         print(f"{writer.frames_per_second:.0f} frames/s, loading included")
     if stage == "test" and trainer.is_global_zero:
-        group_by = LoggingOptions(**(config.get("logging") or {})).group_by
         name = writer.path.stem.replace("predictions", "fairness")
-        score_groups(writer.path, group_by).write(writer.path.parent, name)
+        score_groups(writer.path, resolved.logging.group_by).write(writer.path.parent, name)
     return writer.path
 
 
-def _open(
-    config: Mapping[str, Any], runs_root: str | Path
-) -> tuple[dict[str, Any], StepDataModule, RunFolder]:
+def _open(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfig, StepDataModule, RunFolder]:
     """Resolve the configuration, make its data ready and find its folder."""
     if missing := missing_values(config):
         raise ConfigError(
             f"experiment {config.get('experiment', '?')}: give {' '.join(f'{m}=...' for m in missing)}"
         )
-    config = resolve({"seed": 0, **config})
+    resolved = resolve(config)
     _quieten()
-    seed_everything(int(config["seed"]), verbose=False)
-    data = build_datamodule(config)
+    seed_everything(resolved.seed, verbose=False)
+    data = build_datamodule(resolved)
     data.prepare_data()
     data.setup("fit")
-    run = RunFolder.of(config, data.fingerprint, runs_root)
-    return config, data, run
+    return resolved, data, RunFolder.of(resolved, data.fingerprint, runs_root)
 
 
 def _execute(
-    config: dict[str, Any],
+    config: RunConfig,
     data: StepDataModule,
     run: RunFolder,
     progress: Callable[[int, int], None] | None,
 ) -> Record:
-    options = RunOptions(**(config.get("run") or {}))
-    seed_everything(int(config["seed"]), verbose=False)
+    seed_everything(config.seed, verbose=False)
     model = build_model(config)
-    checkpoints = RunCheckpoints(run.checkpoints, options)
+    checkpoints = RunCheckpoints(run.checkpoints, config.run)
     clock = TimeAndMemory()
     writer = PredictionWriter(run.predictions)
-    callbacks = [StepSeed(int(config["seed"])), clock, writer, checkpoints]
+    callbacks = [StepSeed(config.seed), clock, writer, checkpoints]
     if progress is not None:
         callbacks.append(ProgressReport(progress))
-    logging_options = LoggingOptions(**(config.get("logging") or {}))
-    if logging_options.group_by not in IDS:
-        raise ConfigError(f"logging.group_by={logging_options.group_by}: choose one of {', '.join(IDS)}")
-    loggers = build_loggers(run.path, run.path.name, run.identity, logging_options)
+    if config.logging.group_by not in IDS:
+        raise ConfigError(f"logging.group_by={config.logging.group_by}: choose one of {', '.join(IDS)}")
+    loggers = build_loggers(run.path, run.path.name, run.identity, config.logging)
     trainer = _trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
     begun = run.to_resume()
     trainer.fit(model, datamodule=data, ckpt_path=str(begun) if begun else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
-    checkpoint, rule = _choose(checkpoints, options)
+    checkpoint, rule = _choose(checkpoints, config.run)
     if is_overridden("test_step", model) and data.test_batches() is not None:
         # A checkpoint's weights are the averages; the callback would load those of the last step instead.
         every: Any = trainer
@@ -229,7 +228,7 @@ def _execute(
         trainer.test(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
     by_group: dict[str, float] = {}
     if writer.written:
-        scores = score_groups(run.predictions, logging_options.group_by)
+        scores = score_groups(run.predictions, config.logging.group_by)
         by_group = scores.scalars()
         if trainer.is_global_zero:
             scores.write(run.path)
@@ -240,8 +239,8 @@ def _execute(
     trainer.strategy.barrier("record")
     record = Record(
         identity=run.identity,
-        experiment=str(config.get("experiment", "run")),
-        config=config,
+        experiment=config.experiment,
+        config=dict(config),
         metrics={
             **last_values(read_log(run.path)),
             **{k: float(v) for k, v in trainer.callback_metrics.items()},
@@ -278,7 +277,7 @@ def _quieten() -> None:
 
 
 def _trainer(
-    config: Mapping[str, Any], run: RunFolder, callbacks: list[Callback], logger: Any, quiet: bool = False
+    config: RunConfig, run: RunFolder, callbacks: list[Callback], logger: Any, quiet: bool = False
 ) -> Trainer:
     arguments = trainer_arguments(config)
     arguments["callbacks"] = [*(arguments.get("callbacks") or []), *callbacks]
@@ -314,7 +313,7 @@ def _notes(data: StepDataModule, checkpoints: RunCheckpoints, rule: str) -> dict
     return notes
 
 
-def _save_config(config: Mapping[str, Any], run: RunFolder) -> None:
+def _save_config(config: RunConfig, run: RunFolder) -> None:
     """Save the configuration of the first attempt; later ones have the same identity and leave it alone."""
     path = run.path / "config.yaml"
     if is_rank_zero() and not path.exists():

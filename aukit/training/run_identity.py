@@ -10,10 +10,9 @@ from typing import Any
 
 from aukit.models.weights import shipped_files
 from aukit.training.config import import_class, is_class
+from aukit.training.record import SCHEMA
+from aukit.training.run_config import resolve
 from aukit.utils.files import file_sha256
-
-#: Raised when the meaning of a run changes without its configuration changing.
-SCHEMA = 1
 
 #: Sections and keys that say where to, how fast or under which name, not what.
 _SECTIONS = ("experiment", "profile", "logging")
@@ -39,15 +38,13 @@ def identity(config: Mapping[str, Any], data_fingerprint: str) -> str:
 
     Left out: `logging`, names, the trainer's display options, and of each class the arguments that its
     `location_arguments` lists; values of None, so that a new optional argument does not orphan older runs.
-    Of an argument `weights`, which names files to start from, the content of these counts, not their place.
-    The git commit is no part of it.
+    Of an argument `weights`, which names files to start from, the content counts, not the place. The git
+    commit does not enter it.
 
     Args:
-        config: what `load_config` or `resolve` returns; defaults are filled in here.
+        config: what `load_config` or `resolve` returns, or a dictionary like it.
         data_fingerprint: the datamodule's fingerprint.
     """
-    from aukit.training.instantiate import resolve
-
     resolved = {key: value for key, value in resolve(config).items() if key not in _SECTIONS}
     resolved["run"] = {key: value for key, value in (resolved.get("run") or {}).items() if key not in _RUN}
     resolved["trainer"] = {key: value for key, value in resolved["trainer"].items() if key not in _TRAINER}

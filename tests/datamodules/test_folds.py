@@ -10,8 +10,8 @@ from aukit.datasets.folds import FOLD_SPLITS, subset
 from aukit.datasets.media import list_images
 from aukit.errors import ConfigError
 from aukit.registration import frontal_template
-from aukit.training.instantiate import build_datamodule
 from aukit.training.predictions import prediction_table
+from aukit.training.run_config import build_datamodule
 from tests.releases import BP4D_AUS, bp4d_sequence, disfa, fgnet_lists
 
 PEOPLE = ("F001", "F002", "F003", "F005", "F004", "M003")  # two of each part

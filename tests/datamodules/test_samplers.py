@@ -103,5 +103,5 @@ def test_balanced_batches_are_functions_of_their_place():
     other = BalancedBatches(np.arange(20), labels, 5, seed=3, rank=1, world_size=2)
     assert len(other) == 2
     assert _rows(other) != _rows(BalancedBatches(np.arange(20), labels, 5, seed=3, world_size=2))
-    with pytest.raises(ConfigError, match="some rows show and others lack"):
+    with pytest.raises(ConfigError, match="some rows show and others do not"):
         BalancedBatches(np.arange(3), np.ones((3, 1)), 2, seed=0)

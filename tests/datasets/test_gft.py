@@ -20,7 +20,7 @@ from aukit.errors import CorpusError
 from aukit.simulation import GFTSimulationConfig, GFTStandin, Standin
 from aukit.simulation.behaviour.intensity_curves import exact_levels
 from aukit.simulation.corpora.gft import recording_of
-from aukit.training.instantiate import build_datamodule
+from aukit.training.run_config import build_datamodule
 from tests.releases import edit, picture, write_lines
 from tests.standins import file_contents, opened_while_reading, written
 

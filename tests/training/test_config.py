@@ -1,9 +1,12 @@
+import pickle
+
 import pytest
 import yaml
 
 from aukit.errors import ConfigError
-from aukit.training import load_config
+from aukit.training import identity, load_config, resolve
 from aukit.training.config import missing_values
+from aukit.training.run_config import build_datamodule, build_model
 
 BASE = {"seed": 0, "trainer": {"max_epochs": 1, "accelerator": "cpu"}, "run": {"save_every": None}}
 EXPERIMENT = {
@@ -34,14 +37,16 @@ def test_layers_are_merged_in_their_order(home):
     path = home.experiment
     assert load_config(path)["trainer"]["max_epochs"] == 5
     config = load_config(path, "smoke")
-    assert config["trainer"] == {"max_epochs": 2, "accelerator": "cpu"}
-    assert config["model"]["init_args"] == {"lr": 0.2}
-    assert config["data"]["init_args"]["inner"]["init_args"] == {"people": 3, "batch_size": 2}
+    assert (config["trainer"]["max_epochs"], config["trainer"]["accelerator"]) == (2, "cpu")
+    assert config["model"]["init_args"] == {"lr": 0.2, "manual": False, "pause": 0.0}  # defaults filled in
+    inner = config["data"]["init_args"]["inner"]["init_args"]
+    assert (inner["people"], inner["batch_size"], inner["frames"]) == (3, 2, 10)
     config = load_config(
         path, "smoke", ["model.lr=3e-4", "data.inner.people=5", "seed=7", "trainer.max_epochs=9"]
     )
     assert config["model"]["init_args"]["lr"] == 3e-4
-    assert config["data"]["init_args"]["inner"]["init_args"] == {"people": 5, "batch_size": 2}
+    inner = config["data"]["init_args"]["inner"]["init_args"]
+    assert (inner["people"], inner["batch_size"]) == (5, 2)
     assert (config["seed"], config["trainer"]["max_epochs"]) == (7, 9)
     assert (config["experiment"], config["profile"]) == ("fakes/tiny", "smoke")
 
@@ -53,7 +58,8 @@ def test_the_long_form_of_an_override_means_the_same(home):
 
 def test_another_class_forgets_the_arguments_of_the_first(home):
     config = load_config(home.experiment, overrides=["data.class_path=tests.fake_training.FakeDataModule"])
-    assert config["data"] == {"class_path": "tests.fake_training.FakeDataModule"}
+    assert config["data"]["class_path"] == "tests.fake_training.FakeDataModule"
+    assert config["data"]["init_args"]["people"] == 6
 
 
 @pytest.mark.parametrize(
@@ -64,6 +70,9 @@ def test_another_class_forgets_the_arguments_of_the_first(home):
             r"override 'model.lrr=1'.*'model.lrr'.*TinyModule has no such argument.*did you mean 'lr'",
         ),
         ("data.inner.poeple=1", r"'data.inner.poeple'.*did you mean 'people'"),
+        ("data.inner.batchsize=1", r"'data.inner.batchsize'.*did you mean 'batch_size'"),  # its base class's
+        ("data.inner.num_workers=few", r"Expected a <class 'int'>"),
+        ("data.inner.size=32", r"'data.inner.size'.*FakeDataModule has no such argument"),  # it gives its own
         ("trainer.max_epoch=1", r"'trainer.max_epoch'.*did you mean 'max_epochs'"),
         ("run.monitr=x", r"'run.monitr'.*did you mean 'monitor'"),
         ("modle.lr=1", r"'modle'.*did you mean 'model'"),
@@ -105,7 +114,28 @@ def test_values_still_to_be_given_are_named(home):
     assert missing_values(config) == ["data.inner.root"]
 
 
-def test_a_short_word_stands_for_the_key_that_the_experiment_gives(home):
+def test_a_configuration_is_parsed_once(home, monkeypatch):
+    config = load_config(home.experiment)
+    monkeypatch.setattr("aukit.training.run_config._parse", None)
+    assert resolve(config) is config
+    assert identity(config, "data") == identity(config, "data")
+    assert build_datamodule(config).inner.people == 4
+    assert build_datamodule(config).inner is not build_datamodule(config).inner
+    assert build_model(config).lr == 0.1
+
+
+def test_what_is_read_from_a_configuration_is_a_copy(home):
+    config = load_config(home.experiment)
+    config["model"]["init_args"]["lr"] = 5.0
+    assert build_model(config).lr == config["model"]["init_args"]["lr"] == 0.1
+    changed = resolve({**config, "seed": 4})
+    assert (changed.seed, config.seed) == (4, 0)
+    again = pickle.loads(pickle.dumps(config))
+    assert again == config
+    assert build_model(again).lr == 0.1
+
+
+def test_a_short_name_stands_for_the_key_that_the_experiment_gives(home):
     path = home("fakes/axes.yaml", {**EXPERIMENT, "axes": {"people": "data.inner.people"}})
     inner = load_config(path, None, ["people=7"])["data"]["init_args"]["inner"]
     assert inner["init_args"]["people"] == 7

@@ -36,7 +36,7 @@ def test_environment_decides_first(stranger, monkeypatch):
 def test_the_real_client_of_a_stranger_writes_offline_and_says_nothing(stranger):
     program = (
         "from pathlib import Path\n"
-        "from aukit.training.config import LoggingOptions\n"
+        "from aukit.training.options import LoggingOptions\n"
         "from aukit.training.loggers import build_loggers, close_wandb\n"
         "csv, wandb = build_loggers(Path('run'), 'name', '0123456789abcdef', LoggingOptions())\n"
         "wandb.log_metrics({'loss': 1.0}, 0)\n"

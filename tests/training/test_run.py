@@ -113,6 +113,14 @@ def test_the_test_metric_can_be_recomputed_from_the_predictions(finished):
     assert record.metrics["test/error"] == pytest.approx(np.mean(errors), rel=1e-5)
 
 
+def test_runs_of_an_earlier_version_are_refused_by_name(finished, tmp_path):
+    content = json.loads((finished[0].folder / "record.json").read_text())
+    assert content.pop("schema") == 2
+    (tmp_path / "record.json").write_text(json.dumps(content))
+    with pytest.raises(StoreError, match=r"another version of aukit \(schema 1.*remove the folder"):
+        Record.read(tmp_path)
+
+
 def test_a_finished_run_is_reused(finished, monkeypatch):
     record, manual, folder = finished
     monkeypatch.setattr("aukit.training.run.build_model", None)

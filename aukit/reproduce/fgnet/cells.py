@@ -6,13 +6,16 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aukit.errors import ConfigError, WeightsError
 from aukit.models.weights import weights_path
 from aukit.reproduce.base import Cells
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.render.table import Heading
+
+if TYPE_CHECKING:
+    from aukit.training import RunConfig
 
 PYRAMID = "pyramid"
 """Head of FG-Net as published."""
@@ -178,7 +181,7 @@ class FGNetCells(Cells):
                     found.setdefault(cell, []).append(section.tested_on)
         return found
 
-    def run_config(self, cell: Cell) -> dict[str, Any]:
+    def run_config(self, cell: Cell) -> RunConfig:
         """Configuration of a training."""
         method = self.methods[cell.method]
         overrides = [f"fold={cell.fold}", *method.get("overrides", ())]
@@ -196,7 +199,7 @@ class FGNetCells(Cells):
         found: dict[str, Any] = self.config(f"fgnet/{corpus}", f"fold={fold}")["data"]
         return found
 
-    def config(self, experiment: str, *overrides: str) -> dict[str, Any]:
+    def config(self, experiment: str, *overrides: str) -> RunConfig:
         """A run's configuration: the experiment in this size, on its corpus, with this seed."""
         root, seed = self.corpora[Path(experiment).name].root, self.options.seed
         where = [f"data.root={root}", f"data.cache={self.options.stores}"]

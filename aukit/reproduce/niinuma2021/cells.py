@@ -7,13 +7,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from aukit.errors import ConfigError
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.render.table import Heading
+
+if TYPE_CHECKING:
+    from aukit.training import RunConfig
 
 WEIGHTS_VARIABLE = "AUKIT_VGG16_WEIGHTS"
 
@@ -94,7 +97,7 @@ class Table3Cells(Cells):
         """Folder of the balanced training sets."""
         return self.options.logs / "sets" / f"{self.name}-{self.options.name}"
 
-    def config(self, experiment: str, *overrides: str) -> dict[str, Any]:
+    def config(self, experiment: str, *overrides: str) -> RunConfig:
         """A run's configuration: the experiment in this size, on this corpus, with this seed."""
         seed = self.options.seed
         where = [f"data.corpus.root={self.corpus.root}", f"data.corpus.cache={self.options.stores}"]
@@ -108,7 +111,7 @@ class Table3Cells(Cells):
         found: dict[str, Any] = self.config("synthesis")["data"]["init_args"]["corpus"]["init_args"]
         return found
 
-    def estimator_config(self, cell: Cell, training_set: Path) -> dict[str, Any]:
+    def estimator_config(self, cell: Cell, training_set: Path) -> RunConfig:
         """Configuration of the training of an estimator on a balanced set."""
         overrides = [
             f"data.training_set={training_set}",

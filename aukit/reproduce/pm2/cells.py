@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from aukit.datasets.folds import fold_splits
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.render.table import Heading
+
+if TYPE_CHECKING:
+    from aukit.training import RunConfig
 
 
 @dataclass(frozen=True)
@@ -101,7 +104,7 @@ class PM2Cells(Cells):
         }
         return {Cell(id, seed): each for seed in self.seeds for id, each in overrides.items()}
 
-    def run_config(self, seed: int, *overrides: str) -> dict[str, Any]:
+    def run_config(self, seed: int, *overrides: str) -> RunConfig:
         """Configuration of a training: where everything is, the action units, the seed, `overrides`."""
         aus = f"[{','.join(map(str, self.aus))}]"
         common = [
@@ -117,6 +120,6 @@ class PM2Cells(Cells):
         ]
         return self.config(self.spec["experiments"][0], *common, *overrides)
 
-    def start_config(self, seed: int) -> dict[str, Any]:
+    def start_config(self, seed: int) -> RunConfig:
         """Configuration of the source-trained start of a seed."""
         return self.run_config(seed, *self.spec["start"], *self.size["start_overrides"])

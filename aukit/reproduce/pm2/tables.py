@@ -72,9 +72,9 @@ class PM2Tables(Reproduction[PM2Cells]):
 
     def prepare(self) -> PairedDataModule:
         """Crop every frame and render, and see that all goes together."""
-        from aukit.training.instantiate import build_datamodule, resolve
+        from aukit.training.run_config import build_datamodule
 
-        built: Any = build_datamodule(resolve(self.cells.run_config(self.options.seed)))
+        built: Any = build_datamodule(self.cells.run_config(self.options.seed))
         data: PairedDataModule = built
         data.prepare_data()
         data.setup("fit")

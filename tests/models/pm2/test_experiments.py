@@ -21,8 +21,8 @@ def config(words, tmp_path, file="disfa"):
     words = [*words, f"model.aus=[{','.join(map(str, AUS))}]"]
     config = load_config(EXPERIMENTS / f"{file}.yaml", "smoke", words)
     cache = str(tmp_path / "stores")
-    config["data"] = {"class_path": "tests.models.pm2.pairs.FakePairs", "init_args": {"cache": cache}}
-    return config
+    data = {"class_path": "tests.models.pm2.pairs.FakePairs", "init_args": {"cache": cache}}
+    return {**config, "data": data}
 
 
 @pytest.fixture(scope="module")

@@ -12,7 +12,7 @@ from aukit.datasets import BP4D, AvatarPairs, with_pair_ids
 from aukit.datasets.media import list_images
 from aukit.errors import ConfigError
 from aukit.simulation import AvatarPairsConfig, BP4DSimulationConfig, BP4DStandin, write_avatar_pairs
-from aukit.training.instantiate import build_datamodule
+from aukit.training.run_config import build_datamodule
 from tests.datamodules.test_folds import add_sidecar
 from tests.releases import bp4d, disfa
 from tests.simulation.pairs.test_tracker_files import openface

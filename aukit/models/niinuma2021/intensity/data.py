@@ -218,11 +218,14 @@ class IntensityDataModule(CorpusFramesDataModule):
         options: Further options: see `StepDataModule`; the seed is the corpus's.
 
     Example:
+        >>> from aukit.datamodules import FERA2017DataModule
         >>> corpus = FERA2017DataModule("FERA2017", validation="valid", size=64)
         >>> data = IntensityDataModule(corpus, "set", normalization="mean", batch_size=64)
-        >>> data.prepare_data()
-        >>> data.setup("fit")
-        >>> next(iter(data.train_dataloader()))["levels"].shape
+        >>> data.aus
+        (1, 4, 6, 10, 12, 14, 17)
+        >>> data.prepare_data()  # doctest: +SKIP
+        >>> data.setup("fit")  # doctest: +SKIP
+        >>> next(iter(data.train_dataloader()))["levels"].shape  # doctest: +SKIP
         torch.Size([64, 7])
     """
 

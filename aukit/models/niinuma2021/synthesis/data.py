@@ -144,8 +144,8 @@ class PairDataset(Dataset[dict[str, Any]]):
     """Reads the images of the pairs that `PairBatches` drew: ``dataset[spec]`` is a ready batch.
 
     Example:
-        >>> batch = PairDataset(store)[pairs.batch(epoch=0, step=0)]
-        >>> batch["input_frame"].shape, batch["input_frame"].dtype
+        >>> batch = PairDataset(store)[pairs.batch(epoch=0, step=0)]  # doctest: +SKIP
+        >>> batch["input_frame"].shape, batch["input_frame"].dtype  # doctest: +SKIP
         (torch.Size([2, 3, 64, 64]), torch.uint8)
     """
 
@@ -205,11 +205,14 @@ class SynthesisDataModule(CorpusFramesDataModule):
             corpus's.
 
     Example:
+        >>> from aukit.datamodules import FERA2017DataModule
         >>> corpus = FERA2017DataModule("FERA2017", validation="valid", size=64)
         >>> data = SynthesisDataModule(corpus, batch_size=25)
-        >>> data.prepare_data()
-        >>> data.setup("fit")
-        >>> next(iter(data.train_dataloader()))["target_aus"].shape
+        >>> data.aus
+        (1, 4, 6, 10, 12, 14, 17)
+        >>> data.prepare_data()  # doctest: +SKIP
+        >>> data.setup("fit")  # doctest: +SKIP
+        >>> next(iter(data.train_dataloader()))["target_aus"].shape  # doctest: +SKIP
         torch.Size([25, 7])
     """
 

@@ -1,0 +1,48 @@
+"""Options of a run beside trainer, model and data: sections `run` and `logging` of a configuration."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True)
+class RunOptions:
+    """Section `run`: what belongs to a run as a whole.
+
+    Attributes:
+        monitor: logged validation metric that decides which checkpoint is best; None for none.
+        mode: whether more ("max") or less ("min") of it is better.
+        selection: checkpoint that is tested: the "best" or the "last" one.
+        save_every: steps between checkpoints within an epoch; None for one at each epoch's end.
+        time_limit: seconds after which training stops, to be resumed by the same command; None for no limit.
+
+    Example:
+        >>> RunOptions(monitor="val/f1", selection="best").mode
+        'max'
+    """
+
+    monitor: str | None = None
+    mode: Literal["min", "max"] = "max"
+    selection: Literal["best", "last"] = "last"
+    save_every: int | None = None
+    time_limit: float | None = None
+
+
+@dataclass(frozen=True)
+class LoggingOptions:
+    """Section `logging`. The CSV logger is always on.
+
+    Attributes:
+        wandb: whether to log to Weights & Biases too: offline unless logged in.
+        project: its project.
+        group_by: column of the predictions whose groups the test is scored by: gender, task, view ….
+
+    Example:
+        >>> LoggingOptions(wandb=False).group_by
+        'gender'
+    """
+
+    wandb: bool = True
+    project: str = "aukit"
+    group_by: str = "gender"

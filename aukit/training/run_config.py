@@ -1,0 +1,164 @@
+"""A checked configuration and the objects it names, through the parser that LightningCLI is made of."""
+
+from __future__ import annotations
+
+import warnings
+from argparse import ArgumentError
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from copy import deepcopy
+from pathlib import Path
+from typing import Any
+
+from jsonargparse import Namespace
+from lightning.pytorch import LightningDataModule, LightningModule, Trainer
+from lightning.pytorch.cli import LightningArgumentParser
+
+from aukit.datamodules.base import StepDataModule
+from aukit.errors import ConfigError
+from aukit.training.options import LoggingOptions, RunOptions
+
+_CLASSES: dict[str, type[LightningModule] | type[LightningDataModule]] = {
+    "model": LightningModule,
+    "data": LightningDataModule,
+}
+_PARSED = ("trainer", *_CLASSES)
+
+
+class RunConfig(Mapping[str, Any]):
+    """A configuration whose types are checked and whose defaults are filled in, parsed once.
+
+    As a mapping it is the plain dictionary (sections of dicts, lists, strings and numbers) that is hashed,
+    saved with the run and shown in its record. Values read from it are copies: to change something, make a
+    dictionary of it, `{**config, "seed": 1}`, and `resolve` that one.
+
+    Args:
+        config: sections `model`, `data` and, where wanted, `trainer`, `run`, `logging`, `seed` (0),
+            `experiment` and `profile`.
+
+    Raises:
+        ConfigError: a value has the wrong type or a required argument is missing.
+
+    Example:
+        >>> from aukit.training import load_config
+        >>> config = load_config("experiments/fgnet/bp4d.yaml", "smoke", ["fold=1"])
+        >>> config["data"]["init_args"]["fold"], config.run.selection
+        (1, 'best')
+        >>> build_datamodule(config).fold
+        1
+    """
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._parsed = _parse(config)
+        filled_in = {section: _plain(self._parsed[section]) for section in _PARSED}
+        self._values = {"seed": 0, **deepcopy(dict(config)), **filled_in}
+        self.run = RunOptions(**(config.get("run") or {}))
+        self.logging = LoggingOptions(**(config.get("logging") or {}))
+
+    def __getitem__(self, key: str) -> Any:
+        return deepcopy(self._values[key])
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values)
+
+    def __len__(self) -> int:
+        return len(self._values)
+
+    def __reduce__(self) -> tuple[type[RunConfig], tuple[dict[str, Any]]]:
+        return RunConfig, (self._values,)
+
+    @property
+    def seed(self) -> int:
+        """Seed of everything but the data."""
+        return int(self._values["seed"])
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment."""
+        return str(self._values.get("experiment", "run"))
+
+    def instantiate(self, section: str) -> Any:
+        """Objects of `trainer` (its arguments), `model` or `data`, made anew by each call."""
+        only = Namespace()  # type: ignore[no-untyped-call]
+        only[section] = deepcopy(self._parsed[section])
+        with _quiet():
+            parser = _parser()
+            # 4.49 renamed the method and kept the old name as a deprecated one.
+            instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
+            return instantiate(only)[section]
+
+
+def resolve(config: Mapping[str, Any]) -> RunConfig:
+    """Check types and fill in every default of trainer, model and data (recursively).
+
+    Args:
+        config: sections of a configuration; a `RunConfig` is returned as it is.
+
+    Raises:
+        ConfigError: a value has the wrong type or a required argument is missing.
+    """
+    return config if isinstance(config, RunConfig) else RunConfig(config)
+
+
+def build_datamodule(config: Mapping[str, Any]) -> StepDataModule:
+    """Instantiate section `data`.
+
+    Raises:
+        ConfigError: it is no datamodule of this project, and could not resume in the middle of an epoch.
+    """
+    datamodule = resolve(config).instantiate("data")
+    if not isinstance(datamodule, StepDataModule):
+        raise ConfigError(
+            f"data: {type(datamodule).__name__} must derive from aukit.datamodules.StepDataModule"
+        )
+    return datamodule
+
+
+def build_model(config: Mapping[str, Any]) -> LightningModule:
+    """Instantiate section `model`; initial weights come from torch's generator as it is now."""
+    model = resolve(config).instantiate("model")
+    assert isinstance(model, LightningModule)
+    return model
+
+
+def trainer_arguments(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Arguments of the trainer with callbacks and the like instantiated."""
+    return dict(resolve(config).instantiate("trainer").as_dict())
+
+
+def _parser() -> LightningArgumentParser:
+    parser = LightningArgumentParser(exit_on_error=False)
+    parser.add_lightning_class_args(Trainer, "trainer")
+    for section, base in _CLASSES.items():
+        parser.add_lightning_class_args(base, section, subclass_mode=True)
+    return parser
+
+
+def _parse(config: Mapping[str, Any]) -> Namespace:
+    sections = {  # copied, since the parser puts its own types into lists of classes
+        section: deepcopy(config[section]) for section in _PARSED if config.get(section) is not None
+    }
+    try:
+        with _quiet():
+            parsed: Namespace = _parser().parse_object(sections)
+            return parsed
+    except ArgumentError as error:
+        raise ConfigError(f"experiment {config.get('experiment', '?')}: {error}") from error
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    with warnings.catch_warnings():
+        # Old names of jsonargparse, which Lightning itself still calls.
+        warnings.filterwarnings("ignore", message=".*was deprecated in v4.*")
+        yield
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Namespace):
+        value = value.as_dict()
+    if isinstance(value, Mapping):
+        return {str(key): _plain(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple | set | frozenset):
+        return [_plain(item) for item in value]
+    return str(value) if isinstance(value, Path) else value
