@@ -34,7 +34,7 @@ def held_out_people(persons: Sequence[str], fraction: float) -> list[str]:
         Sorted ids of the held-out people; empty for fraction 0.
 
     Raises:
-        ConfigError: nobody would be left to train on.
+        ConfigError: no people would be left to train on.
     """
     if not 0 <= fraction < 1:
         raise ConfigError(f"holdout_fraction must lie in [0, 1); got {fraction}")

@@ -1,4 +1,4 @@
-"""Train on one corpus, test on another: the action units that both have, and nobody in both."""
+"""Train on one corpus, test on another: over the action units that both have, with no person in both."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from aukit.store.store import PreparedStore
 def shared_aus(
     source: CorpusDataModule, target: CorpusDataModule, aus: Sequence[int] | None = None
 ) -> tuple[int, ...]:
-    """Action units that both corpora are read for, in the order of the source's, or those of them named.
+    """Action units of both corpora, in the order of the source domain, or the named ones of them.
 
     Args:
-        source: datamodule of the corpus that trains.
-        target: datamodule of the corpus that is tested.
+        source: datamodule of the source domain, the corpus that is trained on.
+        target: datamodule of the target domain, the corpus that is tested on.
         aus: which of the shared ones, in this order; None for all.
 
     Raises:
@@ -40,12 +40,12 @@ def shared_aus(
 
 
 def check_corpora(source: CorpusDataModule, target: CorpusDataModule, aus: Sequence[int]) -> dict[str, Any]:
-    """See that a network trained on the one can be scored on the other; after their `setup()`.
+    """Check that a network trained on the one can be scored on the other; after their `setup()`.
 
-    An action unit without a coded test frame stays in: its score is NaN with support 0, and it is counted.
+    An action unit without a coded test frame is kept: its score is NaN with support 0, and it is counted.
 
     Returns:
-        What belongs into the record: `aus`, those that only one corpus has, and those nothing is scored of.
+        What belongs in the record: `aus`, those that only one corpus has, and those without a score.
 
     Raises:
         ConfigError: a person trains the one and tests the other, the crops differ, the target's store has no
@@ -140,7 +140,7 @@ class CrossCorpusDataModule(StepDataModule):
         self.test.prepare_data()
 
     def setup(self, stage: str | None = None) -> None:
-        """Open both stores and check that they go together."""
+        """Open both stores and check that they fit each other."""
         for data in (self.train, self.test):
             data.trainer = self.trainer
             data.setup(stage)

@@ -159,8 +159,8 @@ class AvatarFacesDataModule(StepDataModule):
         """Open the set and hold out avatars."""
         if hasattr(self, "images"):
             return
-        self.images, self.identities_of, recipe = open_avatar_faces(self.root)
-        self._fingerprint = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
+        self.images, self.identities_of, description = open_avatar_faces(self.root)
+        self._fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
         held = np.isin(
             self.identities_of, held_out_people(self.identities_of.tolist(), self.holdout_fraction)
         )

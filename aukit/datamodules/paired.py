@@ -1,4 +1,4 @@
-"""Real frames with their two avatars, and an independent stream of unlabelled frames of a target corpus."""
+"""Real frames with their two avatars, and an independent stream of unlabelled target frames."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class PairedBatches(StepSampler):
 class PairedDataset(Dataset[dict[str, Any]]):
     """Triplets and target frames; `dataset[spec]` is a ready batch, see `PairedDataModule`.
 
-    The images of a triplet are mirrored and re-lit alike: what differs between them is who is seen.
+    The images of a triplet are mirrored and re-lit alike: they differ only in the person shown.
 
     Args:
         stores: prepared stores of ``real``, of the wanted renders (the same one) and of ``target``.
@@ -86,7 +86,7 @@ class PairedDataset(Dataset[dict[str, Any]]):
         store = self.stores[name]
         images = np.asarray(store.images[rows])
         if self.augmentation is not None:
-            # The specification names the triplet, so its images meet the same chances.
+            # The specification names the triplet, so its images get the same random changes.
             images, _ = self.augmentation(images, store.landmarks[rows], spec)
         return images_to_tensor(images)
 
@@ -103,7 +103,7 @@ class UnlabelledDataset(Dataset[dict[str, Any]]):
 
 
 class PairedDataModule(StepDataModule):
-    """Labelled real frames, a woman and a man with each one's expression, unlabelled frames of a target.
+    """Labelled frames of a source domain, a female and a male avatar for each, unlabelled target frames.
 
     A training batch has
 
@@ -114,9 +114,9 @@ class PairedDataModule(StepDataModule):
     - `target`: uint8 [T,3,S,S], frames of the target's training people, and `target_rows` of `target.store`.
       No label of the target is in any training batch.
 
-    Real frames are the source's training frames whose two renders are both there, whatever `pairs` says, so
-    that ablations of it differ in nothing else; what is left out is counted (`notes`). The target's frames
-    come in an order of their own, over and over, whichever of the two corpora is larger. Both orders are
+    Real frames are the source's training frames for which both renders exist, whatever `pairs` says, so that
+    its ablations differ in nothing else; frames left out are counted (`notes`). Target frames come in an
+    order of their own, repeatedly, whichever of the two corpora is larger. Both orders are
     functions of (seed, epoch, step, rank).
 
     Validation has two or three loaders:
@@ -130,13 +130,14 @@ class PairedDataModule(StepDataModule):
     theirs.
 
     Args:
-        source: datamodule of the labelled corpus; its test people are left for `test_on="source"`.
-        target: datamodule of the unlabelled corpus.
-        avatars: renders driven by the source; None for none, then all training frames of the source serve.
+        source: datamodule of the source domain, the labelled corpus; its test people are kept for
+            `test_on="source"`.
+        target: datamodule of the target domain, the unlabelled corpus.
+        avatars: renders driven by the source; None for none, then all training frames of the source are used.
         pairs: renders in a batch.
-        transductive: adapt to the target's test people instead of its training people. Such results are to
-            be called transductive.
-        oracle: add the third validation loader; a model selected on it is to be called an oracle.
+        transductive: adapt to the target's test people instead of its training people. Such results must be
+            called transductive.
+        oracle: add the third validation loader; a model selected on it must be called an oracle.
         test_on: whose test people are scored.
         aus: which of the action units that source and target share, in this order; None for all.
         augmentation: "none", "flip" or "photometric", in training.
@@ -147,7 +148,7 @@ class PairedDataModule(StepDataModule):
 
     Raises:
         ConfigError: see `shared_aus` and, from `setup()`, `check_corpora`; renders and corpora have crops of
-            another kind, no render belongs to a training frame, or nobody of the source is held out.
+            another kind, no render belongs to a training frame, or no source person is held out.
 
     Example:
         >>> from aukit.datamodules import AvatarPairsDataModule, BP4DDataModule, DISFADataModule
@@ -219,7 +220,7 @@ class PairedDataModule(StepDataModule):
             data.prepare_data()
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the stores, pair frames with renders and check that all goes together."""
+        """Open the stores, pair frames with renders and check that they fit each other."""
         for data in self._corpora():
             data.trainer = self.trainer
             data.setup(stage)
@@ -228,7 +229,7 @@ class PairedDataModule(StepDataModule):
         source, target = self.source, self.target
         checked = check_corpora(source, target, self.aus)
         if not len(source.val_rows):
-            raise ConfigError("nobody of the source is held out for validation; set source.holdout_fraction")
+            raise ConfigError("no source person is held out for validation; set data.source.holdout_fraction")
         self._triplets, counts = self._pair()
         self._notes = {
             **checked,
@@ -304,7 +305,7 @@ class PairedDataModule(StepDataModule):
         return [self.source, self.target, *([self.avatars] if self.avatars is not None else [])]
 
     def _pair(self) -> tuple[dict[str, Rows], dict[str, Any]]:
-        """Rows of the real frames and of their renders, and counts of what has no counterpart."""
+        """Rows of the real frames and of their renders, and counts of those without a counterpart."""
         rows = self.source.train_rows
         if self.avatars is None:
             return {REAL: rows}, {"triplets": 0, "real_frames": len(rows)}
@@ -342,17 +343,18 @@ class PairedDataModule(StepDataModule):
             raise ConfigError(
                 f"{self.avatars.root}: none of {len(renders)} renders belongs to a training frame of "
                 f"{self.source.root}; the first is of {example}, the first frame is "
-                f"{real.iloc[rows[0]]}. Write the pairs with --driving-root of this very corpus"
+                f"{real.iloc[rows[0]]}. Write the pairs with this corpus as the driving one"
             )
         return {REAL: rows[complete], **{g: found[g][complete] for g in GENDERS}}, counts
 
     def _check_labels(self, rows: Rows, found: dict[str, Rows], complete: npt.NDArray[np.bool_]) -> None:
-        """See that renders wear the labels that their frames have now."""
+        """Check that renders have the labels that their frames have now."""
         assert self.avatars is not None
         coded = StoreDataset(self.source.store, self.aus).occurrences[rows[complete]]
-        worn = StoreDataset(self.avatars.store, self.aus).occurrences
+        rendered = StoreDataset(self.avatars.store, self.aus).occurrences
         for own in found.values():
-            same = (coded == worn[own[complete]]) | (np.isnan(coded) & np.isnan(worn[own[complete]]))
+            theirs = rendered[own[complete]]
+            same = (coded == theirs) | (np.isnan(coded) & np.isnan(theirs))
             if not same.all():
                 row = own[complete][np.flatnonzero(~same.all(axis=1))[0]]
                 pair = self.avatars.store.table.frame["pair_id"].iloc[row]

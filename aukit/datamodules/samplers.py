@@ -162,7 +162,7 @@ class ShuffledBatches(StepSampler):
 
 
 class BalancedBatches(StepSampler):
-    """Each row is drawn for an action unit that it shows, or that it lacks, equally often.
+    """Draws rows that show an action unit and rows that do not equally often.
 
     For each place of a batch: an action unit, then "present" or "absent" with equal odds, then one of the
     rows coded so; with replacement. An action unit that all or none of the rows show is left out.
@@ -202,7 +202,7 @@ class BalancedBatches(StepSampler):
             pool for absent, present in pools if len(absent) and len(present) for pool in (absent, present)
         ]
         if not self.pools:
-            raise ConfigError("balanced sampling needs an action unit that some rows show and others lack")
+            raise ConfigError("balanced sampling needs an action unit that some rows show and others do not")
         self.batch_size = batch_size
         super().__init__(
             steps_per_epoch or max(1, len(rows) // (batch_size * world_size)), seed, rank, world_size

@@ -1,4 +1,4 @@
-"""Callbacks of every run: random numbers per step, checkpoints to go on from, time and memory, progress."""
+"""Callbacks of every run: random numbers per step, checkpoints to resume from, time and memory, progress."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from aukit.errors import AukitError, ConfigError
 from aukit.training.options import RunOptions
 
 
-class RunInterrupted(AukitError):  # noqa: N818 - not an error of anybody's
+class RunInterrupted(AukitError):  # noqa: N818 - no error, but an end on purpose
     """Training stopped at its time limit; the same command resumes it.
 
     Example:
@@ -94,7 +94,7 @@ class StepSeed(Callback):
 
 
 class RunCheckpoints(Checkpoint):
-    """Write `last.ckpt`, to go on from, and `best.ckpt`, the weights with the best monitored metric.
+    """Write `last.ckpt`, to resume from, and `best.ckpt`, the weights with the best monitored metric.
 
     `last.ckpt` is written before the first batch of an epoch, with `save_every` also before later ones, and
     at the end of training. Before a batch all that belongs to the one before has happened: its validation,
@@ -117,7 +117,7 @@ class RunCheckpoints(Checkpoint):
 
     @property
     def last(self) -> Path:
-        """The checkpoint to go on from."""
+        """The checkpoint to resume from."""
         return self.folder / "last.ckpt"
 
     @property
@@ -130,7 +130,7 @@ class RunCheckpoints(Checkpoint):
         return {"best_score": self.best_score, "best_epoch": self.best_epoch}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        """Take up `state_dict()`."""
+        """Restore `state_dict()`."""
         self.best_score = state_dict["best_score"]
         self.best_epoch = state_dict["best_epoch"]
 
@@ -146,7 +146,7 @@ class RunCheckpoints(Checkpoint):
             if late:
                 raise RunInterrupted(
                     f"stopped at the time limit of {self.options.time_limit:g} s in epoch"
-                    f" {trainer.current_epoch}; repeat the command to go on"
+                    f" {trainer.current_epoch}; repeat the command to resume"
                 )
         self._batches += 1
         self._since_save += 1
@@ -156,7 +156,7 @@ class RunCheckpoints(Checkpoint):
         self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Save the weights if the monitored metric is better than ever."""
+        """Save the weights if the monitored metric is better than before."""
         if trainer.sanity_checking or trainer.state.fn != "fit" or self.options.monitor is None:
             return
         metrics = trainer.callback_metrics

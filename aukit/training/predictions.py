@@ -55,7 +55,7 @@ class PredictionWriter(Callback):
         self.frames_per_second: float | None = None
         """Frames of the whole stage over its time, loading and writing included; None before its end."""
         self._began = 0.0
-        self._parts: list[dict[str, np.ndarray[Any, Any]]] = []
+        self._batches: list[dict[str, np.ndarray[Any, Any]]] = []
 
     def on_test_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Start the clock."""
@@ -100,7 +100,7 @@ class PredictionWriter(Callback):
     def _keep(self, outputs: Any, stage: str) -> None:
         if stage != self.stage or not isinstance(outputs, Mapping) or "rows" not in outputs:
             return
-        self._parts.append(
+        self._batches.append(
             {k: _to_numpy(v) for k, v in outputs.items() if isinstance(v, Tensor) and v.ndim in (1, 2)}
         )
 
@@ -108,11 +108,11 @@ class PredictionWriter(Callback):
         if stage != self.stage:
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
-        if self._parts:
-            table = prediction_table(self._parts, data, getattr(pl_module, "decision_threshold", None))
+        if self._batches:
+            table = prediction_table(self._batches, data, getattr(pl_module, "decision_threshold", None))
             with atomic_path(self._rank_path(trainer.global_rank)) as temporary:
                 table.to_parquet(temporary, index=False)
-        self._parts = []
+        self._batches = []
         trainer.strategy.barrier("predictions")
         if trainer.is_global_zero:
             files = [self._rank_path(rank) for rank in range(trainer.world_size)]
@@ -128,19 +128,19 @@ class PredictionWriter(Callback):
 
 
 def prediction_table(
-    parts: list[dict[str, np.ndarray[Any, Any]]], data: Any, threshold: float | None = None
+    batches: list[dict[str, np.ndarray[Any, Any]]], data: Any, threshold: float | None = None
 ) -> pd.DataFrame:
     """Join predictions with ids and labels.
 
     Args:
-        parts: per batch, name → array; `rows` [B], others [B,A] or [B].
+        batches: per batch, name → array; `rows` [B], others [B,A] or [B].
         data: a datamodule with `store` and `aus`.
         threshold: scores above it are decided present; None for a model that decides nothing by itself.
 
     Returns:
         The table, with `attrs` that say what `AUxx_label` is (`label`) and the threshold of occurrences.
     """
-    merged = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
+    merged = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     rows = merged.pop("rows").astype(np.int64)
     aus = tuple(data.aus)
     table = data.store.table

@@ -125,7 +125,7 @@ def execute(
     if run.is_done:
         return Record.read(run.path)
     with run.only_writer() as done:
-        if done:  # another process finished it between the two looks
+        if done:  # another process finished it meanwhile
             return Record.read(run.path)
         _save_config(resolved, run)
         try:
@@ -216,8 +216,8 @@ def _execute(
         raise ConfigError(f"logging.group_by={config.logging.group_by}: choose one of {', '.join(IDS)}")
     loggers = build_loggers(run.path, run.path.name, run.identity, config.logging)
     trainer = _trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
-    begun = run.to_resume()
-    trainer.fit(model, datamodule=data, ckpt_path=str(begun) if begun else None, weights_only=True)
+    saved = run.to_resume()
+    trainer.fit(model, datamodule=data, ckpt_path=str(saved) if saved else None, weights_only=True)
     if trainer.interrupted:
         raise KeyboardInterrupt
     checkpoint, rule = _choose(checkpoints, config.run)
@@ -269,10 +269,10 @@ def _quieten() -> None:
         logging.getLogger(f"lightning.pytorch.trainer.connectors.{name}").setLevel(logging.WARNING)
     # Lightning calls a function that torch has renamed.
     warnings.filterwarnings("ignore", message=".*isinstance.treespec, LeafSpec.*")
-    # Loading in the training process is a choice, and the samplers do go on in the middle of an epoch.
+    # Loading in the training process is a choice, and the samplers do resume in the middle of an epoch.
     warnings.filterwarnings("ignore", message=".*does not have many workers.*")
     warnings.filterwarnings("ignore", message=".*your dataloader is not resumable.*")
-    # Nobody is held out where nothing is selected.
+    # No person is held out where nothing is selected.
     warnings.filterwarnings("ignore", message=".*Total length of `list` across ranks is zero.*")
 
 

@@ -17,8 +17,8 @@ def worker_pool(
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of `workers` spawned processes, each with an equal share of the cores for its threads.
 
-    When the block is left by an error, tasks that wait are dropped. When the parent is gone, kill -9
-    included, the workers end too.
+    When the block is left by an error, waiting tasks are dropped. When the parent ends, also by kill -9, the
+    workers end too.
 
     Args:
         workers: Number of processes.

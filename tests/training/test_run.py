@@ -131,7 +131,7 @@ def test_a_run_stopped_at_every_batch_ends_bit_equal(finished, tmp_path):
     record, manual, folder = finished
     config = tiny(tmp_path, manual, time_limit=0.0)
     config["data"]["init_args"]["cache"] = str(folder / "stores")
-    with pytest.raises(RunInterrupted, match="repeat the command to go on"):
+    with pytest.raises(RunInterrupted, match="repeat the command to resume"):
         execute(config, tmp_path / "runs")
     resumed, interruptions = None, 1
     while resumed is None:

@@ -58,7 +58,7 @@ def synthesize(
         store: The prepared store that the plan's rows index.
         plan: Columns ``au``, ``level``, ``input_frame``, ``target``, as `semantic_resampling` gives them.
         out: Folder to make. A set of the same plan, store and generator that is there already is returned; a
-            run that was interrupted goes on at the batch it had reached.
+            run that was interrupted resumes at the batch it had reached.
         aus: Action units in the order of the generator's vector.
         batch_size: Images per forward pass; 16 is best on a CPU, take more on a GPU.
         device: Device of the forward passes. The generator is moved there.
