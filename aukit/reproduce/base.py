@@ -165,7 +165,7 @@ class Reproduction(ABC, Generic[CellsT]):
             corpus.make()
 
     def train(
-        self, what: str, configs: dict[str, dict[str, Any]], after: Mapping[str, After] | None = None
+        self, what: str, configs: Mapping[str, RunConfig], after: Mapping[str, After] | None = None
     ) -> dict[str, Record]:
         """Run trainings side by side; see `aukit.reproduce.parallel_runs.run_all`."""
         from aukit.reproduce.parallel_runs import run_all

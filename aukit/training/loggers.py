@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pandas as pd
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from aukit.training.options import LoggingOptions
@@ -40,7 +40,6 @@ def build_loggers(folder: Path, name: str, identity: str, options: LoggingOption
     loggers: list[Logger] = [CSVLogger(folder, name="csv")]
     if options.wandb and is_rank_zero():
         import wandb
-        from lightning.pytorch.loggers import WandbLogger
 
         (folder / "wandb").mkdir(parents=True, exist_ok=True)  # else wandb falls back to a temporary folder
         offline = not logged_in()

@@ -10,6 +10,8 @@ from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import torch
+
 
 @contextmanager
 def worker_pool(
@@ -36,8 +38,6 @@ def worker_pool(
 
 
 def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
-    import torch
-
     torch.set_num_threads(threads)  # our own loops over frames follow it too
     parent = multiprocessing.parent_process()
     assert parent is not None

@@ -17,8 +17,13 @@ DISFA_AUS = (1, 2, 4, 6, 9, 12, 25, 26)
     [
         (["fold=1"], BP4D_AUS, {"F003"}),
         (
-            ["data.corpus=disfa", f"data.aus={list(DISFA_AUS)}", f"model.aus={list(DISFA_AUS)}"]
-            + ["list=train_100.csv", "data.selection=oracle"],
+            [
+                "data.corpus=disfa",
+                f"data.aus={list(DISFA_AUS)}",
+                f"model.aus={list(DISFA_AUS)}",
+                "list=train_100.csv",
+                "data.selection=oracle",
+            ],
             DISFA_AUS,
             {"SN001"},
         ),

@@ -42,8 +42,10 @@ def test_each_runs_from_the_shared_start(tmp_path, start, words):
 
 @pytest.mark.parametrize("profile", ["mini", "standin", "paper"])
 def test_both_targets_have_the_same_settings(profile):
-    disfa, gft = (load_config(EXPERIMENTS / f"{name}.yaml", profile) for name in ("disfa", "gft"))
+    disfa, gft = (dict(load_config(EXPERIMENTS / f"{name}.yaml", profile)) for name in ("disfa", "gft"))
+    options = ("registration", "size", "transform_size", "augmentation", "sampling", "batch_size", "seed")
     for config in (disfa, gft):
         del config["experiment"], config["model"]["init_args"]["aus"]
-        del config["data"]["init_args"]["target"]["class_path"]
+        target = config["data"]["init_args"]["target"]["init_args"]
+        config["data"]["init_args"]["target"] = {name: target[name] for name in options}
     assert disfa == gft

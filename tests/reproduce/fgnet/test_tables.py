@@ -103,7 +103,7 @@ def test_a_cell_is_the_experiment_with_its_axes(tmp_path):
     data, model = config["data"]["init_args"], config["model"]["init_args"]
     assert (data["fold"], data["subset"], data["seed"], config["seed"]) == (2, 1000, 3, 3)
     assert data["transform_size"] == 4096
-    assert (model["head"], model["lr"], model.get("size")) == ("pixel", 5e-5, None)  # the published size
+    assert (model["head"], model["lr"], model["size"]) == ("pixel", 5e-5, 1024)  # the published size
     assert config["trainer"]["max_epochs"] * data["steps_per_epoch"] == 7500
 
 
