@@ -343,7 +343,7 @@ class PairedDataModule(StepDataModule):
             raise ConfigError(
                 f"{self.avatars.root}: none of {len(renders)} renders belongs to a training frame of "
                 f"{self.source.root}; the first is of {example}, the first frame is "
-                f"{real.iloc[rows[0]]}. Write the pairs with this corpus as the driving one"
+                f"{real.iloc[rows[0]]}. Write the pairs with --driving-root of this corpus"
             )
         return {REAL: rows[complete], **{g: found[g][complete] for g in GENDERS}}, counts
 
