@@ -1,13 +1,11 @@
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from aukit.datamodules import FERA2017DataModule, held_out_people
-from aukit.errors import ConfigError, StoreError
-from aukit.store import BalancedSet
+from aukit.errors import ConfigError
 from tests.fake_training import FakeDataModule
-from tests.fakes import AUS, FakeCorpus, fake_store
+from tests.fakes import AUS
 
 
 @pytest.fixture
@@ -88,42 +86,3 @@ def test_shared_test_people_are_refused(tmp_path, monkeypatch):
 def test_selection_on_the_people_that_are_scored_is_refused():
     with pytest.raises(ConfigError, match="validation=people"):
         FERA2017DataModule("root", test_partition="valid", validation="valid")
-
-
-def _plan(rows):
-    levels = np.arange(len(rows)) % 6
-    return pd.DataFrame({"au": 1, "level": levels, "input_frame": rows, "target": rows[::-1]})
-
-
-def test_a_balanced_set_of_synthetic_images(tmp_path):
-    store = fake_store(tmp_path / "stores")
-    images = np.random.default_rng(0).integers(0, 255, (10, 16, 16, 3), dtype=np.uint8)
-    made = BalancedSet.write(tmp_path / "set", _plan(np.arange(10)), store, iter([images[:7], images[7:]]))
-    again = BalancedSet.open(tmp_path / "set", store)
-    assert (again.images_at(np.array([8, 2])) == images[[8, 2]]).all()
-    assert again.fingerprint == made.fingerprint
-    changed = BalancedSet.write(tmp_path / "other", _plan(np.arange(10)), store, [images[::-1]])
-    assert changed.fingerprint != made.fingerprint
-    assert [p.name for p in tmp_path.iterdir() if p.name.startswith(".")] == []
-
-
-def test_a_balanced_set_of_real_frames_reads_the_store(tmp_path):
-    store = fake_store(tmp_path / "stores")
-    made = BalancedSet.write(tmp_path / "set", _plan(np.arange(20, 30)), store)
-    assert made.images is None
-    assert (made.images_at(np.array([3])) == store.images[23]).all()
-
-
-def test_a_balanced_set_that_does_not_fit_is_refused(tmp_path):
-    store = fake_store(tmp_path / "stores")
-    with pytest.raises(StoreError, match="9 images for 10 rows"):
-        BalancedSet.write(tmp_path / "set", _plan(np.arange(10)), store, [np.zeros((9, 16, 16, 3), np.uint8)])
-    assert not (tmp_path / "set").exists()
-    with pytest.raises(StoreError, match="outside the store"):
-        BalancedSet.write(tmp_path / "set", _plan(np.arange(55, 65)), store)
-    with pytest.raises(StoreError, match="no complete balanced set"):
-        BalancedSet.open(tmp_path / "set", store)
-    BalancedSet.write(tmp_path / "set", _plan(np.arange(10)), store)
-    other = fake_store(tmp_path / "stores", FakeCorpus(people=5))
-    with pytest.raises(StoreError, match="made from the prepared store"):
-        BalancedSet.open(tmp_path / "set", other)

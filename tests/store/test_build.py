@@ -1,3 +1,4 @@
+import json
 import multiprocessing
 import os
 import pickle
@@ -178,6 +179,14 @@ def test_an_incomplete_or_damaged_store_is_refused_with_the_remedy(tmp_path):
     (store.path / "landmarks.npy").write_bytes(b"not an array")
     with pytest.raises(StoreError, match="delete the folder"):
         PreparedStore.open(store.path)
+
+
+def test_a_store_of_an_earlier_version_is_refused(tmp_path):
+    path = fake_store(tmp_path).path
+    manifest = json.loads((path / "store.json").read_text())
+    (path / "store.json").write_text(json.dumps({**manifest, "schema": 1}))
+    with pytest.raises(StoreError, match="schema 1, this version reads 2; run aukit prepare again"):
+        PreparedStore.open(path)
 
 
 def test_a_pickled_store_is_its_path(tmp_path):
