@@ -137,7 +137,9 @@ def _trainings(trainings: Sequence[Training]) -> list[str]:
         if which not in found.setdefault(experiment, []):
             found[experiment].append(which)
     names = {"fgnet": "FG-Net", "baselines": "Image networks"}
-    return [f"{names.get(kind, kind)}: trained on {'; on '.join(lengths)}." for kind, lengths in found.items()]
+    return [
+        f"{names.get(kind, kind)}: trained on {'; on '.join(lengths)}." for kind, lengths in found.items()
+    ]
 
 
 def _selection(facts: Facts) -> str:
