@@ -13,5 +13,6 @@ from .run import RunFolder as RunFolder
 from .run import evaluate as evaluate
 from .run import execute as execute
 from .run_config import RunConfig as RunConfig
+from .run_config import build_datamodule as build_datamodule
 from .run_config import resolve as resolve
 from .run_identity import identity as identity

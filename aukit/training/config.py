@@ -118,7 +118,10 @@ def import_class(class_path: str) -> type:
         module = importlib.import_module(module_name)
         found = getattr(module, name)
     except (ImportError, ValueError) as error:
-        raise ConfigError(f"class_path {class_path!r} cannot be imported: {error}") from error
+        hint = (
+            "; run folders of earlier versions name other paths" if module_name.startswith("aukit.") else ""
+        )
+        raise ConfigError(f"class_path {class_path!r} cannot be imported: {error}{hint}") from error
     except AttributeError as error:
         raise ConfigError(
             f"class_path {class_path!r}: {module_name} has no {name}{_suggest(name, dir(module))}"

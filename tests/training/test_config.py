@@ -77,6 +77,7 @@ def test_another_class_forgets_the_arguments_of_the_first(home):
         ("run.monitr=x", r"'run.monitr'.*did you mean 'monitor'"),
         ("modle.lr=1", r"'modle'.*did you mean 'model'"),
         ("model.class_path=tests.fake_training.TinyModul", r"did you mean 'TinyModule'"),
+        ("model.class_path=aukit.fgnet.FGNetModule", r"No module.*run folders of earlier versions"),
         ("model.lr=fast", r"Expected a <class 'float'>"),
         ("model.lr", r"write key=value"),
         ("model.lr=${seed}", r"interpolation is not supported"),

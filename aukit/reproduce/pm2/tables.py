@@ -72,7 +72,7 @@ class PM2Tables(Reproduction[PM2Cells]):
 
     def prepare(self) -> PairedDataModule:
         """Crop every frame and render, and see that all goes together."""
-        from aukit.training.run_config import build_datamodule
+        from aukit.training import build_datamodule
 
         built: Any = build_datamodule(self.cells.run_config(self.options.seed))
         data: PairedDataModule = built
