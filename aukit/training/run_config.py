@@ -78,7 +78,7 @@ class RunConfig(Mapping[str, Any]):
         return str(self._values.get("experiment", "run"))
 
     def instantiate(self, section: str) -> Any:
-        """Objects of `trainer` (its arguments), `model` or `data`, made anew by each call."""
+        """Objects of `trainer` (its arguments), `model` or `data`; each call makes new ones."""
         only = Namespace()  # type: ignore[no-untyped-call]
         only[section] = deepcopy(self._parsed[section])
         with _quiet():
