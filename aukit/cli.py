@@ -39,6 +39,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except AukitError as error:
         print(f"aukit: {error}", file=sys.stderr)
         return 2
+    except (OSError, MemoryError) as error:  # a full disk, rights: not foreseen where it happened
+        print(f"aukit: {error or 'not enough memory'}", file=sys.stderr)
+        return 2
     except KeyboardInterrupt:
         print("aukit: interrupted; repeat the command to go on", file=sys.stderr)
         return 130

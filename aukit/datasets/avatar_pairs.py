@@ -25,6 +25,7 @@ driving frame, and ``pair_id`` the same for the driving frame (`with_pair_ids`) 
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -35,6 +36,7 @@ from aukit.datasets.files import inside
 from aukit.datasets.frame_table import GENDERS, FrameTable
 from aukit.datasets.reader import CorpusReader, Exclusion
 from aukit.errors import CorpusError
+from aukit.utils.outside import read_json, read_text
 
 MARKER = "AVATAR_PAIRS.json"
 IDENTITIES = "avatars.csv"
@@ -42,6 +44,8 @@ FRAMES = "frames.parquet"
 RECORDINGS = "recordings"
 NAMESPACE = "AvatarPairs"
 IDENTITY_COLUMNS = ("subject", "gender", "tone", "tone_group", "age", "age_group")
+_MAX_IDENTITIES_BYTES = 2**20
+_MAX_NOTE_BYTES = 64 * 2**20
 _PAIR_COLUMNS = ("corpus", "partition", "subject", "task", "view", "frame")
 
 
@@ -114,7 +118,8 @@ class AvatarPairs(CorpusReader):
         """The identities: subject, gender, tone, tone_group, age, age_group; to be joined on ``subject``."""
         path = inside(self.root, IDENTITIES)
         try:
-            identities = pd.read_csv(path, dtype={"subject": str, "gender": str, "age_group": str})
+            text = io.StringIO(read_text(path, _MAX_IDENTITIES_BYTES))
+            identities = pd.read_csv(text, dtype={"subject": str, "gender": str, "age_group": str})
         except (OSError, ValueError) as error:
             raise CorpusError(f"{path}: cannot be read ({error}); write the pairs again") from error
         if list(identities.columns) != list(IDENTITY_COLUMNS):
@@ -159,7 +164,7 @@ class AvatarPairs(CorpusReader):
 def read_exclusions(path: Path) -> list[Exclusion]:
     """Driving frames without avatars, from the note of one recording."""
     try:
-        note = json.loads(path.read_text(encoding="utf-8"))
+        note = read_json(path, _MAX_NOTE_BYTES)
         return [Exclusion(note["video"], position, reason) for position, reason in note["exclusions"]]
     except (OSError, ValueError, LookupError, TypeError) as error:
         raise CorpusError(

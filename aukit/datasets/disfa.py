@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import re
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,7 @@ from aukit.datasets.release import Release
 from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
+from aukit.utils.outside import read_bytes
 
 NAMESPACE = "DISFA"
 CAMERAS = ("left", "right")
@@ -233,9 +235,8 @@ def _recording(subject: str, relative: str) -> Recording:
 
 def _read_mat(path: Path) -> npt.NDArray[np.float32]:
     try:
-        if path.stat().st_size > _MAX_MAT_BYTES:
-            raise ValueError(f"larger than {_MAX_MAT_BYTES} bytes")
-        points = np.asarray(loadmat(path, variable_names=["pts"])["pts"], dtype=np.float32)
+        content = io.BytesIO(read_bytes(path, _MAX_MAT_BYTES))
+        points = np.asarray(loadmat(content, variable_names=["pts"])["pts"], dtype=np.float32)
     except Exception as error:  # scipy's reader raises whatever a damaged file makes it stumble over
         raise CorpusError(f"{path}: cannot be read as landmarks ({error}); copy it again") from error
     if points.shape != (POINTS, 2):

@@ -42,6 +42,7 @@ from aukit.datasets.recordings import Index, Recording
 from aukit.datasets.release import Release
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, occurrence_column
+from aukit.utils.outside import load_npy
 
 IMAGES, LANDMARKS = "aligned_images", "aligned_landmarks"
 _NAMESPACES = {"bp4d": bp4d.NAMESPACE, "disfa": disfa.NAMESPACE}
@@ -285,10 +286,8 @@ def _landmark_file(image: str, names: set[str]) -> str | None:
 
 def _read_points(path: Path) -> npt.NDArray[np.float32]:
     try:
-        if path.stat().st_size > _MAX_NPY_BYTES:
-            raise ValueError(f"larger than {_MAX_NPY_BYTES} bytes")
-        points = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        points = load_npy(path, _MAX_NPY_BYTES)
+    except (OSError, ValueError) as error:
         raise CorpusError(f"{path}: cannot be read as landmarks ({error}); make it again") from error
     if points.shape != (68, 2) or not np.issubdtype(points.dtype, np.number):
         raise CorpusError(f"{path}: {points.dtype} {points.shape}, expected numbers [68, 2]; make it again")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
@@ -12,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.errors import CorpusError
+from aukit.utils.outside import load_npy, read_json
 
 STANDIN_FILE = "STANDIN.json"
 SIDECAR_FOLDER = "Landmarks"
@@ -27,9 +27,7 @@ def read_description(path: Path) -> dict[str, Any]:
         CorpusError: The file is damaged or has no version.
     """
     try:
-        if path.stat().st_size > _MAX_JSON_BYTES:
-            raise ValueError("larger than 1 MiB")
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path, _MAX_JSON_BYTES)
         if not isinstance(content, dict) or "version" not in content:
             raise ValueError("no version in it")
     except (OSError, ValueError) as error:
@@ -46,10 +44,8 @@ def read_landmarks(path: Path) -> npt.NDArray[np.float32]:
         CorpusError: The file is missing or damaged.
     """
     try:
-        if path.stat().st_size > _MAX_LANDMARK_BYTES:
-            raise ValueError("larger than any recording's landmarks")
-        points = np.load(path, allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
+        points = load_npy(path, _MAX_LANDMARK_BYTES)
+    except (OSError, ValueError) as error:
         raise CorpusError(f"{path}: cannot be read as landmarks ({error}); write it again") from error
     if points.ndim != 3 or points.shape[1:] != (68, 3) or not np.issubdtype(points.dtype, np.floating):
         raise CorpusError(
@@ -68,8 +64,11 @@ def inside(root: Path, relative: str) -> Path:
         CorpusError: The name leaves the root, by ``..``, as an absolute path or through a symbolic link.
     """
     path = root / relative
-    real_root = root.resolve()
-    if PurePosixPath(relative).is_absolute() or not path.resolve().is_relative_to(real_root):
+    try:
+        leaves = PurePosixPath(relative).is_absolute() or not path.resolve().is_relative_to(root.resolve())
+    except (OSError, RuntimeError) as error:
+        raise CorpusError(f"{relative}: links lead in a circle; put the file itself there") from error
+    if leaves:
         raise CorpusError(
             f"{relative}: leads out of the corpus root; put the files themselves below the root"
         )

@@ -36,6 +36,7 @@ import pyarrow.parquet as pq
 from aukit.errors import CorpusError
 from aukit.facs import intensity_column, occurrence_column
 from aukit.utils.files import atomic_path
+from aukit.utils.outside import require_regular
 
 STRING_COLUMNS = ("corpus", "partition", "person", "subject", "gender", "task", "video", "pair_id")
 INTEGER_COLUMNS = ("view", "frame", "position")
@@ -46,6 +47,7 @@ ID_COLUMNS = (
 NULLABLE = ("gender", "pair_id")
 GENDERS = ("female", "male")
 _AU_COLUMN = re.compile(r"AU(\d\d)_([cr])")
+_MAX_BYTES = 2**30
 _FORMAT = b"aukit.frame_table/2"
 
 
@@ -169,8 +171,9 @@ class FrameTable:
             CorpusError: The file is missing, is no Parquet or no FrameTable.
         """
         try:
+            require_regular(Path(path), _MAX_BYTES)
             arrow = pq.read_table(Path(path))
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             raise CorpusError(f"{path}: cannot be read as Parquet ({error}); make the table again") from error
         if (arrow.schema.metadata or {}).get(b"aukit.format") != _FORMAT:
             raise CorpusError(f"{path}: is not a FrameTable of this version; make the table again")

@@ -30,6 +30,7 @@ from aukit.datasets.release import Release
 from aukit.datasets.verify import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import MAX_INTENSITY, VISIBLE_AUS, intensity_column, occurrence_column
+from aukit.utils.outside import read_yaml_text
 
 NAMESPACE = "GFT"
 SEATS = "ABC"
@@ -229,9 +230,7 @@ def read_columns(root: Path, file: str | Path | None = None) -> Columns:
             f"{', '.join(_OPTIONAL)} if intensities are to be read; aukit/datasets/README.md has an example"
         )
     try:
-        if path.stat().st_size > _MAX_BYTES:
-            raise ValueError(f"larger than {_MAX_BYTES} bytes")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(read_yaml_text(path, _MAX_BYTES))
         if not isinstance(content, dict):
             raise ValueError("no mapping of keys")
     except (OSError, ValueError, yaml.YAMLError) as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,12 +13,15 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.errors import CorpusError
+from aukit.utils.outside import read_text
 
 NOT_CODED = 9
 """Code of what the annotators could not or did not code."""
 
 MAX_ROWS = 1_000_000
 """More rows than any recording has: a damaged or hostile file must not ask for all memory."""
+
+_MAX_BYTES = 64 * 2**20
 
 OCCURRENCE_CODES = frozenset({0, 1, NOT_CODED})
 INTENSITY_CODES = frozenset({0, 1, 2, 3, 4, 5, NOT_CODED})
@@ -139,14 +143,13 @@ def csv_lines(path: Path) -> list[tuple[int, list[str]]]:
     """
     lines: list[tuple[int, list[str]]] = []
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            for cells in reader:
-                if any(cell.strip() for cell in cells):
-                    lines.append((reader.line_num, cells))
-                if len(lines) > MAX_ROWS:
-                    raise CorpusError(f"{path}: more than {MAX_ROWS} lines; this is no label file")
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        reader = csv.reader(io.StringIO(read_text(path, _MAX_BYTES), newline=""))
+        for cells in reader:
+            if any(cell.strip() for cell in cells):
+                lines.append((reader.line_num, cells))
+            if len(lines) > MAX_ROWS:
+                raise CorpusError(f"{path}: more than {MAX_ROWS} lines; this is no label file")
+    except (OSError, ValueError, csv.Error) as error:
         raise CorpusError(f"{path}: cannot be read as CSV ({error}); copy it again") from error
     if not lines:
         raise CorpusError(f"{path}: is empty; copy it again")

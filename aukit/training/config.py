@@ -29,12 +29,14 @@ from yaml import YAMLError
 from aukit.errors import AukitError, ConfigError
 from aukit.training.options import LoggingOptions, RunOptions
 from aukit.training.run_config import RunConfig, resolve
+from aukit.utils.outside import read_yaml_text
 
 Config = dict[str, Any]
 
 #: A value that the command line (or a table) must still give.
 MISSING = "???"
 
+_MAX_BYTES = 2**20
 _EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 
 
@@ -225,8 +227,8 @@ def _load_file(path: Path) -> Config:
     if not path.is_file():
         raise ConfigError(f"{path}: no such configuration file")
     try:
-        loaded = OmegaConf.to_container(OmegaConf.load(path), resolve=False)
-    except (OmegaConfBaseException, YAMLError, OSError, UnicodeDecodeError) as error:
+        loaded = OmegaConf.to_container(OmegaConf.create(read_yaml_text(path, _MAX_BYTES)), resolve=False)
+    except (OmegaConfBaseException, YAMLError, OSError, ValueError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(loaded, dict):
         raise ConfigError(f"{path}: the file must hold sections of keys")

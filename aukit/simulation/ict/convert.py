@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,6 +13,7 @@ from aukit.errors import AukitError
 from aukit.mesh import ObjMesh, read_obj
 from aukit.simulation.ict.basis_file import PARTS, SHAPES, BasisError
 from aukit.utils.files import atomic_path
+from aukit.utils.outside import read_json, read_text
 
 NEUTRAL = "generic_neutral_mesh"
 IDENTITIES = tuple(f"identity{k:03d}" for k in range(100))
@@ -187,22 +187,18 @@ def _notice(clone: Path) -> str:
 
 def _landmarks(file: Path, part: NDArray[np.int64]) -> NDArray[np.int64]:
     try:
-        if file.stat().st_size > _MAX_JSON:
-            raise ValueError("too large")
-        marks = json.loads(file.read_text(encoding="utf-8"))["idx_to_landmark_verts"]
+        marks = read_json(file, _MAX_JSON)["idx_to_landmark_verts"]
         fits = all(isinstance(v, int) and 0 <= v < len(part) and part[v] >= 0 for v in marks)
         if len(marks) != 68 or not fits:
             raise ValueError(f"'idx_to_landmark_verts' must be 68 vertex numbers below {len(part)}")
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise BasisError(f"{file}: no landmarks ({error}); fetch ICT-FaceKit again") from error
     return np.array(marks, np.int64)
 
 
 def _direction(file: Path, modes: int) -> NDArray[np.float32]:
     try:
-        if file.stat().st_size > _MAX_JSON:
-            raise ValueError("too large")
-        values = np.array([float(word) for word in file.read_text(encoding="utf-8").split()], np.float32)
+        values = np.array([float(word) for word in read_text(file, _MAX_JSON).split()], np.float32)
         if not 1 <= len(values) <= modes or not np.isfinite(values).all() or not values.any():
             raise ValueError(f"{len(values)} numbers")
     except (OSError, ValueError) as error:
