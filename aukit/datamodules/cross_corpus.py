@@ -160,6 +160,10 @@ class CrossCorpusDataModule(StepDataModule):
         """Test people of the other corpus, each frame once."""
         return self.test.test_batches()
 
+    def predict_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
+        """Every frame of the other corpus, each once."""
+        return self.test.predict_batches()
+
 
 def combined_fingerprint(*corpora: CorpusDataModule) -> str:
     """Hash of the fingerprints of several corpora, in this order."""

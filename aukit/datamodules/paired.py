@@ -295,8 +295,17 @@ class PairedDataModule(StepDataModule):
 
     def test_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
         """Test people of `test_on`, each frame once."""
-        data = self.target if self.test_on == "target" else self.source
+        data = self._scored
         return self._labelled(data) if len(data.test_rows) else None
+
+    def predict_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
+        """Every frame of the corpus whose test people are scored, each once."""
+        rows = np.arange(len(self.store), dtype=np.int64)
+        return StoreDataset(self.store, self.aus), self.evaluation_batches(rows)
+
+    @property
+    def _scored(self) -> CorpusDataModule:
+        return self.target if self.test_on == "target" else self.source
 
     def _labelled(self, data: CorpusDataModule) -> tuple[StoreDataset, EvaluationBatches]:
         return StoreDataset(data.store, self.aus), self.evaluation_batches(data.test_rows)

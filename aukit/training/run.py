@@ -157,6 +157,7 @@ def evaluate(
         Path of the predictions.
 
     Raises:
+        ConfigError: the model has no such step, as those of the pre-trainings.
         StoreError: the run is not finished and no checkpoint is given, or the model's step returns no
             predictions.
     """
@@ -168,6 +169,11 @@ def evaluate(
     path.parent.mkdir(parents=True, exist_ok=True)
     writer = PredictionWriter(path, stage)
     model = build_model(resolved)
+    if not is_overridden(f"{stage}_step", model):
+        raise ConfigError(
+            f"experiment {resolved.experiment}: {type(model).__name__} scores no frames, so there is nothing"
+            f" to {stage}; its validation and what it draws are in {run.path}"
+        )
     callbacks = [StepSeed(resolved.seed), writer]
     trainer = _trainer(resolved, run, callbacks, logger=False, quiet=out is not None)
     apply = trainer.test if stage == "test" else trainer.predict

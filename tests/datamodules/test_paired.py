@@ -356,6 +356,10 @@ def test_validation_test_and_oracle(tmp_path: Path) -> None:
     on_source = paired(tmp_path, test_on="source")
     assert shown(next(iter(on_source.test_dataloader()))["image"])[0] == {REAL}
     assert on_source.store is on_source.source.store
+    for each, code in ((data, TARGET), (on_source, REAL)):  # every frame, not the test people's alone
+        predicted = list(each.predict_dataloader())
+        assert [r for batch in predicted for r in batch["rows"].tolist()] == list(range(len(each.store)))
+        assert {c for batch in predicted for c in shown(batch["image"])[0]} == {code}
     oracle = paired(tmp_path, oracle=True)
     loaders = oracle.val_dataloader()
     assert len(loaders) == 3
@@ -430,6 +434,8 @@ def test_train_on_one_corpus_and_test_on_the_other(tmp_path: Path) -> None:
     assert {batch["occurrences"].shape[1] for batch in (train, val, test)} == {2}
     rows = test["rows"].numpy()
     np.testing.assert_array_equal(test["occurrences"].numpy(), data.store.table.occurrences((1, 12))[rows])
+    predicted = [row for batch in data.predict_dataloader() for row in batch["rows"].tolist()]
+    assert predicted == list(range(len(data.test.store)))
     assert data.notes["aus_of_the_source_only"] == [4]
     assert data.fingerprint != data.train.fingerprint
 

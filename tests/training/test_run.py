@@ -12,11 +12,16 @@ import pytest
 import torch
 import yaml
 from filelock import FileLock
+from lightning import LightningModule
 
 from aukit.errors import ConfigError, StoreError
 from aukit.training import Record, RunInterrupted, evaluate, execute, read_log
 from aukit.training.callbacks import TimeAndMemory
 from tests.fakes import AUS
+
+
+class Unscored(LightningModule):
+    """As a pre-training's: neither a test nor a prediction."""
 
 
 def tiny(tmp_path: Path, manual: bool = False, **run) -> dict:
@@ -209,6 +214,14 @@ def test_evaluate_repeats_the_test_and_predicts_every_frame(finished):
     assert everything["row"].tolist() == list(range(60))
     with pytest.raises(StoreError, match="no finished run here"):
         evaluate({**tiny(folder, manual), "seed": 9}, folder / "runs")
+
+
+@pytest.mark.parametrize("stage", ["test", "predict"])
+def test_a_model_that_scores_no_frames_is_told(finished, tmp_path, stage):
+    _, manual, folder = finished
+    config = {**tiny(folder, manual), "model": {"class_path": "tests.training.test_run.Unscored"}}
+    with pytest.raises(ConfigError, match=f"fakes/tiny: Unscored scores no frames.*nothing to {stage}"):
+        evaluate(config, tmp_path / "runs", stage, checkpoint=finished[0].checkpoint)
 
 
 def test_selection_without_a_metric_and_a_metric_that_is_not_logged(tmp_path):

@@ -311,6 +311,10 @@ class IntensityDataModule(CorpusFramesDataModule):
         """Real frames of test people, each once."""
         return self._frames(self.corpus.test_rows)
 
+    def predict_batches(self) -> tuple[FrameDataset, EvaluationBatches] | None:
+        """Every real frame of the store, each once."""
+        return self._frames(np.arange(len(self.store), dtype=np.int64))
+
     def _frames(self, rows: Rows) -> tuple[FrameDataset, EvaluationBatches] | None:
         if not len(rows):
             return None

@@ -169,6 +169,10 @@ class IntensityModule(LightningModule):
         scores = self._score(level, expectation)
         return {"rows": batch["rows"], "scores": scores, "level": level, "expectation": expectation}
 
+    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
+        """As the test step."""
+        return self.test_step(batch, batch_idx)
+
     def on_test_epoch_end(self) -> None:
         """Log whether the tested weights had fitted their training set."""
         final = self.final_cross_entropy.nanmean().nan_to_num(float("inf"))

@@ -272,8 +272,11 @@ class SynthesisDataModule(CorpusFramesDataModule):
 
     def test_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
         """The corpus's test frames, for the discriminator as a reader of real frames."""
-        rows = self.corpus.test_rows
-        return (self.corpus.dataset(), self.evaluation_batches(rows)) if len(rows) else None
+        return self._frames(self.corpus.test_rows)
+
+    def predict_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
+        """Every frame of the corpus's store, for the same."""
+        return self._frames(np.arange(len(self.store), dtype=np.int64))
 
     def sample_frames(self, count: int) -> tuple[npt.NDArray[np.uint8], Vectors]:
         """Draw real training frames and their vectors, expressive ones more often (weight 1 + 3·Σ y/5).
@@ -289,6 +292,9 @@ class SynthesisDataModule(CorpusFramesDataModule):
             rng.choice(len(rows), min(count, len(rows)), replace=False, p=weights / weights.sum())
         )
         return np.asarray(self.store.images[rows[drawn]]), vectors[drawn]
+
+    def _frames(self, rows: Rows) -> tuple[StoreDataset, EvaluationBatches] | None:
+        return (self.corpus.dataset(), self.evaluation_batches(rows)) if len(rows) else None
 
     def _complete(self, rows: Rows) -> Rows:
         return rows[np.isfinite(self.store.table.intensities(self.aus)[rows]).all(axis=1)]

@@ -354,6 +354,10 @@ class SynthesizerModule(LightningModule):
         read = self.discriminator(2 * batch["image"] - 1)[1]
         return {"rows": batch["rows"], "scores": (MAX_INTENSITY * read).clamp(0, MAX_INTENSITY)}
 
+    def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
+        """As the test step."""
+        return self.test_step(batch, batch_idx)
+
     def _data(self) -> SynthesisDataModule:
         data = getattr(self.trainer, "datamodule", None)
         if not isinstance(data, SynthesisDataModule):

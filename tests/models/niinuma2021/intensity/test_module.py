@@ -106,6 +106,14 @@ def test_predictions_cover_the_test_people_once(tmp_path, corpus):
     assert expectation.max() <= 5
 
 
+def test_prediction_covers_every_real_frame(tmp_path, corpus):
+    balanced(corpus, tmp_path / "set")
+    data = IntensityDataModule(corpus, str(tmp_path / "set"), normalization="mean")
+    batches = quiet_trainer(tmp_path).predict(IntensityModule(**TRUNK), data)
+    assert torch.cat([batch["rows"] for batch in batches]).tolist() == list(range(8 * 20))
+    assert torch.cat([batch["expectation"] for batch in batches]).isfinite().all()
+
+
 @pytest.mark.parametrize("normalization", ["au0", "mean"])
 def test_normalised_batches_subtract_the_input_s_person(tmp_path, corpus, normalization):
     balanced(corpus, tmp_path / "set")

@@ -149,6 +149,13 @@ def test_test_step_reads_real_frames(tmp_path):
     assert scores.min() >= 0
 
 
+def test_prediction_reads_every_real_frame(tmp_path):
+    pairs = data(tmp_path)
+    batches = quiet_trainer(tmp_path).predict(SynthesizerModule(**TINY), pairs)
+    assert torch.cat([batch["rows"] for batch in batches]).tolist() == list(range(len(pairs.store)))
+    assert torch.cat([batch["scores"] for batch in batches]).isfinite().all()
+
+
 def test_mismatches_are_told(tmp_path):
     with pytest.raises(ConfigError, match="warmup_share"):
         quiet_trainer(tmp_path).fit(SynthesizerModule(**TINY, **MINI), data(tmp_path))
