@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aukit.datasets.csv_files import csv_lines, is_integer, without_trailing_commas
 from aukit.datasets.files import inside, join
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
 from aukit.datasets.label_files import (
@@ -19,7 +20,6 @@ from aukit.datasets.label_files import (
     LabelFile,
     Labels,
     au_number,
-    csv_lines,
     parse,
     read_intensity,
     require_unique,
@@ -247,7 +247,13 @@ def read_occurrence(path: Path) -> Occurrences:
         CorpusError: An unknown code, a ragged line, a header that is neither, or a frame twice; with
             file and line.
     """
-    (_, header), *lines = csv_lines(path)
+    every, commas = without_trailing_commas(csv_lines(path))
+    (_, header), *lines = every
+    if len(header) > 1 and all(is_integer(cell) and float(cell) in OCCURRENCE_CODES for cell in header[1:]):
+        raise CorpusError(
+            f"{path}, line 1: has no header line, which says what the columns are; copy the file again, or "
+            "put the header of another occurrence file of this release before its first line"
+        )
     numbers = [au_number(cell) for cell in header]
     if len(header) >= _FEWEST_LEGACY_COLUMNS:
         # The first cell is the name of the frame column, whatever it says.
@@ -256,9 +262,9 @@ def read_occurrence(path: Path) -> Occurrences:
                 f"{path}, line 1: {len(header)} columns; expected 100 with the header 0 to 99, or fewer than "
                 f"{_FEWEST_LEGACY_COLUMNS} with a header that names the action units"
             )
-        variant = "occurrence, 100 columns by number"
+        variant = f"occurrence, 100 columns by number{commas}"
     else:
-        variant = "occurrence, header names AUs"
+        variant = f"occurrence, header names AUs{commas}"
     column: dict[int, int] = {}
     for position, number in enumerate(numbers[1:], 1):
         if number is not None and column.setdefault(number, position) != position:

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from aukit.datasets.csv_files import csv_lines, is_header, without_trailing_commas
 from aukit.datasets.files import SIDECAR_FOLDER, join
 from aukit.datasets.folds import LISTED, LISTED_FRAMES
 from aukit.datasets.label_files import (
@@ -17,8 +18,6 @@ from aukit.datasets.label_files import (
     LabelFile,
     Labels,
     au_number,
-    csv_lines,
-    is_integer,
     labels_by_row,
     parse,
     read_intensity,
@@ -202,8 +201,8 @@ class FERA2017(Release):
 def read_occurrence(path: Path) -> LabelFile:
     """Read an occurrence file: header, then frame and the ten AUs 1 4 6 7 10 12 14 15 17 23.
 
-    A header that names all ten AUs is followed; otherwise exactly eleven columns are taken by position. A
-    file without header is accepted (its first line holds codes only).
+    A header that names all ten AUs is followed. One without numbers, or none at all, means that the eleven
+    columns are in this order.
 
     Returns:
         Labels [T, 10] in the order above.
@@ -211,28 +210,24 @@ def read_occurrence(path: Path) -> LabelFile:
     Raises:
         CorpusError: An unknown code, a ragged line, or columns that cannot be attributed; with file and line.
     """
-    lines = csv_lines(path)
-    header = [cell.strip() for cell in lines[0][1]]
-    if _is_data(header):
-        columns, variant = list(range(1, 11)), "occurrence without header"
-    else:
-        lines = lines[1:]
-        named = {au: i for i, cell in enumerate(header[1:], 1) if (au := au_number(cell)) is not None}
-        if all(au in named for au in AUS.occurrence):
-            columns, variant = [named[au] for au in AUS.occurrence], "occurrence, header names AUs"
-        else:
-            columns, variant = list(range(1, 11)), "occurrence, columns by position"
-    if "names" not in variant and len(header) != 11:
+    width = 1 + len(AUS.occurrence)
+    lines, commas = without_trailing_commas(csv_lines(path), width)
+    (_, first), *rest = lines
+    named = {au: i for i, cell in enumerate(first[1:], 1) if (au := au_number(cell)) is not None}
+    if all(au in named for au in AUS.occurrence):
+        columns, variant = [named[au] for au in AUS.occurrence], "occurrence, header names AUs"
+        return parse(path, rest, len(first), columns, OCCURRENCE_CODES, variant + commas)
+    header = is_header(first)
+    if len(first) != width or (header and named):
         raise CorpusError(
-            f"{path}, line 1: {len(header)} columns; expected 11 (frame and the AUs "
-            f"{' '.join(map(str, AUS.occurrence))}) or a header that names these AUs"
+            f"{path}, line 1: {len(first)} columns that cannot be attributed; expected {width} (frame and "
+            f"the AUs {' '.join(map(str, AUS.occurrence))}) or a header that names these AUs"
         )
-    return parse(path, lines, len(header), columns, OCCURRENCE_CODES, variant)
-
-
-def _is_data(cells: list[str]) -> bool:
-    """Whether a first line holds codes, not AU names: no header has only 0, 1 and 9 after its first cell."""
-    return len(cells) > 1 and all(is_integer(c) and float(c) in OCCURRENCE_CODES for c in cells[1:])
+    if header:
+        lines, variant = rest, "occurrence, columns by position"
+    else:
+        variant = "occurrence without header"
+    return parse(path, lines, width, list(range(1, width)), OCCURRENCE_CODES, variant + commas)
 
 
 def _recording(match: re.Match[str]) -> Recording:

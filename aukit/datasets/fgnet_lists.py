@@ -25,6 +25,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aukit.datasets import bp4d, disfa
+from aukit.datasets.csv_files import csv_lines, without_trailing_commas, wrong_width
 from aukit.datasets.files import inside, require_folder
 from aukit.datasets.folds import fold_split_of, fold_splits
 from aukit.datasets.label_files import (
@@ -32,7 +33,6 @@ from aukit.datasets.label_files import (
     LabelFile,
     Labels,
     au_number,
-    csv_lines,
     labels_by_frame,
     to_labels,
 )
@@ -225,7 +225,8 @@ class FGNetLists(Release):
         path = inside(self.root, relative)
         trained, tested = fold_splits(int(path.parent.name))
         splits = (tested,) if path.name == "test.csv" else trained
-        (_, header), *lines = csv_lines(path)
+        every, _ = without_trailing_commas(csv_lines(path))
+        (_, header), *lines = every
         names = [cell.strip() for cell in header]
         if "image_path" not in names or not lines:
             raise CorpusError(f"{path}, line 1: no column image_path, or no row; copy the list again")
@@ -241,7 +242,7 @@ class FGNetLists(Release):
         rows: dict[tuple[str, int], Row] = {}
         for number, cells in lines:
             if len(cells) != len(header):
-                raise CorpusError(f"{path}, line {number}: {len(cells)} columns, expected {len(header)}")
+                raise wrong_width(path, (number, cells), len(header), last=number == lines[-1][0])
             row = self._row(path, number, cells[path_column].strip(), [cells[i] for i in columns.values()])
             subject = row.recording.subject
             if fold_split_of(self.name, subject) not in splits:

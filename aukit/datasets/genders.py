@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from aukit.datasets.csv_files import csv_lines, without_trailing_commas, wrong_width
 from aukit.datasets.files import STANDIN_FILE, inside
-from aukit.datasets.label_files import csv_lines
 from aukit.errors import CorpusError
 
 FILE = "genders.csv"
@@ -42,7 +42,8 @@ def gender_variable(corpus: str) -> str:
 
 
 def _read(path: Path, namespace: str | None) -> dict[str, str]:
-    (_, header), *lines = csv_lines(path)
+    every, _ = without_trailing_commas(csv_lines(path))
+    (_, header), *lines = every
     names = [cell.strip().lower() for cell in header]
     if "person" not in names or "gender" not in names:
         raise CorpusError(f"{path}, line 1: the columns are {names}; needed are person and gender")
@@ -50,7 +51,7 @@ def _read(path: Path, namespace: str | None) -> dict[str, str]:
     genders: dict[str, str] = {}
     for number, cells in lines:
         if len(cells) != len(header):
-            raise CorpusError(f"{path}, line {number}: {len(cells)} columns, expected {len(header)}")
+            raise wrong_width(path, (number, cells), len(header), last=number == lines[-1][0])
         person, word = (cells[column].strip() for column in columns)
         if not word:
             continue

@@ -15,12 +15,17 @@ from typing import Any
 import numpy as np
 import yaml
 
+from aukit.datasets.csv_files import (
+    csv_lines,
+    is_header,
+    is_integer,
+    without_trailing_commas,
+    wrong_width,
+)
 from aukit.datasets.files import inside, join
 from aukit.datasets.label_files import (
     LabelFile,
     Labels,
-    csv_lines,
-    is_integer,
     labels_by_frame,
     require_unique,
 )
@@ -262,21 +267,25 @@ def read_codes(
         CorpusError: A column is not there, a line is ragged, a code is unknown or a frame has two rows; with
             file and line.
     """
-    lines = csv_lines(path)
-    (first, header), *_ = lines
     wanted = [frame, *columns.values()]
+    by_number = [column for column in wanted if isinstance(column, int)]
+    lines, commas = without_trailing_commas(csv_lines(path), needed=1 + max(by_number, default=0))
+    header = lines[0][1]
     places = [_place(path, header, column) for column in wanted]
-    if any(isinstance(column, str) for column in wanted) or not is_integer(header[places[0]]):
+    if len(by_number) < len(wanted) or is_header([header[place] for place in places]):
         lines = lines[1:]
     known = {str(code): float(code) for code in range(top + 1)} | dict.fromkeys(missing, float("nan"))
     numbers: list[int] = []
     codes: list[list[float]] = []
     for number, cells in lines:
         if len(cells) != len(header):
-            raise CorpusError(f"{path}, line {number}: {len(cells)} columns, line {first} has {len(header)}")
+            raise wrong_width(path, (number, cells), len(header), last=number == lines[-1][0])
         where, *rest = (cells[place].strip() for place in places)
         if not is_integer(where):
-            raise CorpusError(f"{path}, line {number}: {where!r} is no frame number")
+            raise CorpusError(
+                f"{path}, line {number}: {where!r} is no frame number; correct the line or copy the file "
+                "again"
+            )
         numbers.append(int(float(where)))
         try:
             codes.append([known[cell] for cell in rest])
@@ -287,7 +296,8 @@ def read_codes(
             ) from None
     frames = np.array(numbers, dtype=np.int64)
     require_unique(path, frames)
-    return LabelFile(frames, np.array(codes, dtype=np.float32).reshape(len(frames), len(columns)))
+    labels = np.array(codes, dtype=np.float32).reshape(len(frames), len(columns))
+    return LabelFile(frames, labels, f"label files{commas}" if commas else "")
 
 
 def _place(path: Path, header: list[str], column: Column) -> int:

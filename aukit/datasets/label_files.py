@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,21 +10,22 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from aukit.datasets.csv_files import (
+    Lines,
+    csv_lines,
+    is_header,
+    is_integer,
+    without_trailing_commas,
+    wrong_width,
+)
 from aukit.errors import CorpusError
-from aukit.utils.outside import read_text
 
 NOT_CODED = 9
 """Code of what the annotators could not or did not code."""
 
-MAX_ROWS = 1_000_000
-"""More rows than any recording has: a damaged or hostile file must not ask for all memory."""
-
-_MAX_BYTES = 64 * 2**20
-
 OCCURRENCE_CODES = frozenset({0, 1, NOT_CODED})
 INTENSITY_CODES = frozenset({0, 1, 2, 3, 4, 5, NOT_CODED})
 _AU_NAME = re.compile(r"(?:au)?0*(\d{1,2})", re.IGNORECASE)
-_INTEGER = re.compile(r"\d{1,9}(\.0*)?")
 
 
 @dataclass(frozen=True)
@@ -111,7 +110,7 @@ def to_labels(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
 
 
 def read_intensity(path: Path, allowed: frozenset[int] = INTENSITY_CODES) -> LabelFile:
-    """Read an intensity file of one AU: frame, code; a header line is optional.
+    """Read an intensity file of one AU: frame, code; a header line without any number is optional.
 
     Args:
         path: The file.
@@ -123,9 +122,9 @@ def read_intensity(path: Path, allowed: frozenset[int] = INTENSITY_CODES) -> Lab
     Raises:
         CorpusError: An unknown code or a ragged line; with file and line.
     """
-    lines = csv_lines(path)
-    header = not all(is_integer(cell) for cell in lines[0][1])
-    variant = "intensity with header" if header else "intensity without header"
+    lines, commas = without_trailing_commas(csv_lines(path), needed=2)
+    header = is_header(lines[0][1])
+    variant = f"intensity {'with' if header else 'without'} header{commas}"
     return parse(path, lines[1:] if header else lines, 2, [1], allowed, variant)
 
 
@@ -135,35 +134,9 @@ def au_number(name: str) -> int | None:
     return None if match is None else int(match[1])
 
 
-def csv_lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Non-empty lines of a CSV file as (line number from 1, cells).
-
-    Raises:
-        CorpusError: The file is missing, empty, no text or longer than `MAX_ROWS`.
-    """
-    lines: list[tuple[int, list[str]]] = []
-    try:
-        reader = csv.reader(io.StringIO(read_text(path, _MAX_BYTES), newline=""))
-        for cells in reader:
-            if any(cell.strip() for cell in cells):
-                lines.append((reader.line_num, cells))
-            if len(lines) > MAX_ROWS:
-                raise CorpusError(f"{path}: more than {MAX_ROWS} lines; this is no label file")
-    except (OSError, ValueError, csv.Error) as error:
-        raise CorpusError(f"{path}: cannot be read as CSV ({error}); copy it again") from error
-    if not lines:
-        raise CorpusError(f"{path}: is empty; copy it again")
-    return lines
-
-
-def is_integer(cell: str) -> bool:
-    """Whether a cell is a whole number ≥ 0, perhaps written as ``3.0``."""
-    return _INTEGER.fullmatch(cell.strip()) is not None
-
-
 def parse(
     path: Path,
-    lines: list[tuple[int, list[str]]],
+    lines: Lines,
     width: int,
     columns: list[int],
     allowed: frozenset[int],
@@ -189,7 +162,7 @@ def parse(
     codes: list[list[int]] = []
     for number, cells in lines:
         if len(cells) != width:
-            raise CorpusError(f"{path}, line {number}: {len(cells)} columns, expected {width}")
+            raise wrong_width(path, (number, cells), width, last=number == lines[-1][0])
         frames.append(_whole(path, number, cells[0]))
         found = [plain.get(cells[column], -1) for column in columns]
         if -1 in found:
@@ -201,7 +174,10 @@ def parse(
 
 def _whole(path: Path, line: int, cell: str) -> int:
     if not is_integer(cell):
-        raise CorpusError(f"{path}, line {line}: {cell!r} is not a whole number")
+        raise CorpusError(
+            f"{path}, line {line}: {_shown(cell)} is not a whole number; correct the line or copy the file "
+            "again"
+        )
     return int(float(cell))
 
 
@@ -210,10 +186,16 @@ def _code(path: Path, line: int, cell: str, allowed: frozenset[int]) -> int:
     if value not in allowed:
         meaning = f" ({NOT_CODED} = not coded)" if NOT_CODED in allowed else ""
         raise CorpusError(
-            f"{path}, line {line}: unknown code {cell.strip()!r}; known are {sorted(allowed)}{meaning}. "
+            f"{path}, line {line}: unknown code {_shown(cell)}; known are {sorted(allowed)}{meaning}. "
             "Correct the line or copy the file again"
         )
     return value
+
+
+def _shown(cell: str) -> str:
+    """A cell for a message: a damaged one may be long."""
+    text = cell.strip()
+    return "nothing" if not text else repr(text if len(text) <= 20 else f"{text[:20]}…")
 
 
 def require_unique(path: Path, frames: npt.NDArray[np.int64]) -> None:

@@ -153,7 +153,7 @@ def _codes(change: Callable[[list[str]], list[str]]) -> Callable[[Path], None]:
             _codes(lambda ls: [*ls[:2], "2,7,1,1,"]),
             r"001A_codes\.csv, line 3: unknown code '7'.*\['999', ''\]",
         ),
-        (_codes(lambda ls: [*ls[:2], "2,1"]), r"line 3: 2 columns, line 1 has 5"),
+        (_codes(lambda ls: [*ls[:2], "2,1"]), r"line 3: 2 columns, expected 5"),
         (_codes(lambda ls: [*ls[:2], "two,1,1,1,"]), r"line 3: 'two' is no frame number"),
         (_codes(lambda ls: [*ls, ls[1]]), "frame 1 has two rows"),
         (_codes(lambda ls: [ls[0].replace("AU12", "AU13"), *ls[1:]]), "0 columns are called 'AU12'"),

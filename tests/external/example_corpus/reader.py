@@ -8,8 +8,9 @@ from types import MappingProxyType
 import numpy as np
 
 from aukit.datasets import Counts, Index, Published, Release, SubjectRecording
+from aukit.datasets.csv_files import csv_lines
 from aukit.datasets.files import join
-from aukit.datasets.label_files import NOT_CODED, LabelFile, csv_lines, parse
+from aukit.datasets.label_files import NOT_CODED, LabelFile, parse
 from aukit.facs import intensity_column, occurrence_column
 
 AUS = (4, 12)
