@@ -25,7 +25,7 @@ from aukit.datasets.label_files import (
 from aukit.datasets.recordings import Index
 from aukit.datasets.recordings import Recording as AnyRecording
 from aukit.datasets.release import Release
-from aukit.datasets.verify import Counts, Published
+from aukit.datasets.check_report import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
 
