@@ -2,6 +2,9 @@
 from .avatar_pairs import AvatarPairs as AvatarPairs
 from .avatar_pairs import with_pair_ids as with_pair_ids
 from .bp4d import BP4D as BP4D
+from .check_report import CheckReport as CheckReport
+from .check_report import Counts as Counts
+from .check_report import Published as Published
 from .disfa import DISFA as DISFA
 from .fera2017 import FERA2017 as FERA2017
 from .fgnet_lists import FGNetLists as FGNetLists
@@ -16,7 +19,4 @@ from .registry import corpus_entry as corpus_entry
 from .registry import corpus_names as corpus_names
 from .registry import register as register
 from .release import Release as Release
-from .verify import CheckReport as CheckReport
-from .verify import Counts as Counts
-from .verify import Published as Published
 from .verify import verify_release as verify_release

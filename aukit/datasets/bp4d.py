@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aukit.datasets.check_report import Counts, Published
 from aukit.datasets.csv_files import csv_lines, is_integer, without_trailing_commas
 from aukit.datasets.files import inside, join
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
@@ -29,7 +30,6 @@ from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
 from aukit.datasets.release import Release
-from aukit.datasets.check_report import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
 

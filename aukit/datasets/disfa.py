@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 from scipy.io import loadmat
 
+from aukit.datasets.check_report import Counts, Published
 from aukit.datasets.files import inside, join, put
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
 from aukit.datasets.label_files import (
@@ -27,7 +28,6 @@ from aukit.datasets.label_files import (
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
 from aukit.datasets.release import Release
-from aukit.datasets.check_report import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
 from aukit.utils.outside import read_bytes

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from aukit.datasets.check_report import Counts, Published
 from aukit.datasets.csv_files import csv_lines, is_header, without_trailing_commas
 from aukit.datasets.files import SIDECAR_FOLDER, join
 from aukit.datasets.folds import LISTED, LISTED_FRAMES
@@ -25,7 +26,6 @@ from aukit.datasets.label_files import (
 from aukit.datasets.recordings import Index
 from aukit.datasets.recordings import Recording as AnyRecording
 from aukit.datasets.release import Release
-from aukit.datasets.check_report import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
 

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import yaml
 
+from aukit.datasets.check_report import Counts, Published
 from aukit.datasets.csv_files import (
     csv_lines,
     is_header,
@@ -32,7 +33,6 @@ from aukit.datasets.label_files import (
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
 from aukit.datasets.release import Release
-from aukit.datasets.check_report import Counts, Published
 from aukit.errors import CorpusError
 from aukit.facs import MAX_INTENSITY, VISIBLE_AUS, intensity_column, occurrence_column
 from aukit.utils.outside import read_yaml_text
