@@ -48,10 +48,14 @@ class FakeCorpus:
             frame[f"AU{au:02d}_c"] = (frame[f"AU{au:02d}_r"] >= 2).astype(np.float32)
         self.table = FrameTable(frame)
         self.exclusions = [SimpleNamespace(video="p99.mp4", position=None, reason="no person of that name")]
+        self.notes = ["2 people without known gender: P00, P01"]
         self.standin = {"recipe": "fake", "version": 1}
         self.broken: dict[str, int] = {}  # video -> position at which decoding fails
         self.short: dict[str, int] = {}  # video -> number of frames that are really there
         self.faceless: set[tuple[str, int]] = set()
+
+    def changed(self) -> list[str]:
+        return []
 
     def fingerprint(self) -> str:
         return hashlib.sha256(repr((len(self.table), self.side)).encode()).hexdigest()

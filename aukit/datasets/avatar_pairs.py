@@ -24,7 +24,6 @@ driving frame, and ``pair_id`` the same for the driving frame (`with_pair_ids`) 
 
 from __future__ import annotations
 
-import hashlib
 import io
 import json
 from functools import cached_property
@@ -35,6 +34,7 @@ import pandas as pd
 from aukit.datasets.files import inside
 from aukit.datasets.frame_table import GENDERS, FrameTable
 from aukit.datasets.reader import CorpusReader, Exclusion
+from aukit.datasets.stamps import file_stamp
 from aukit.errors import CorpusError
 from aukit.utils.outside import read_json, read_text
 
@@ -102,6 +102,7 @@ class AvatarPairs(CorpusReader):
         Raises:
             CorpusError: A pair without exactly one woman and one man, or a damaged table.
         """
+        _ = self._first_stamps  # before it is read: what changes from here on is noticed
         table = FrameTable.read_parquet(inside(self.root, FRAMES))
         counts = table.frame.groupby(["pair_id", "gender"], sort=False).size().unstack(fill_value=0)
         odd = counts.reindex(columns=list(GENDERS), fill_value=0).ne(1).any(axis=1)
@@ -142,20 +143,24 @@ class AvatarPairs(CorpusReader):
         path = PurePosixPath(video)
         return f"landmarks/{path.parent.name}/{path.stem}.npy"
 
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of the description, the table and the sizes of videos and landmarks."""
-        digest = hashlib.sha256(b"aukit.avatar_pairs/1")
-        digest.update(json.dumps(self.standin, sort_keys=True).encode())
-        digest.update(self.table.fingerprint().encode())
-        for video in self.table.videos:
+    def _stamps(self) -> dict[str, str]:
+        """Stamps of the recipe, the table, each video and each file of landmarks.
+
+        Raises:
+            CorpusError: A video or its landmarks are missing.
+        """
+        table = inside(self.root, FRAMES)
+        stamps = {
+            "recipe": json.dumps(self.standin, sort_keys=True),
+            FRAMES: file_stamp(table, content=True),
+        }
+        for video in FrameTable.read_parquet(table).videos:
             for name in (video, self._sidecar(video)):
-                try:
-                    digest.update(f"|{name}|{inside(self.root, name).stat().st_size}".encode())
-                except OSError as error:
-                    raise CorpusError(
-                        f"{self.root / name}: is missing; repeat the command that wrote the pairs"
-                    ) from error
-        return digest.hexdigest()
+                path = inside(self.root, name)
+                if not path.is_file():
+                    raise CorpusError(f"{path}: is missing; repeat the command that wrote the pairs")
+                stamps[name] = file_stamp(path, content=path.suffix == ".npy")
+        return stamps
 
     def _notes(self) -> list[Path]:
         return sorted((self.root / RECORDINGS).glob("[!.]*.json"))

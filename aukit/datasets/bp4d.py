@@ -25,7 +25,7 @@ from aukit.datasets.label_files import (
     read_intensity,
     require_unique,
 )
-from aukit.datasets.media import Image, folder_stamp, image_number, list_images, read_image_if_whole
+from aukit.datasets.media import Image, image_number, list_images, read_image_if_whole
 from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
@@ -202,9 +202,6 @@ class BP4D(Release):
         digits = sorted({len(name.partition(".")[0]) for name in names.values()})
         self.spellings[video] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
         return np.array(list(names))
-
-    def _stamp(self, video: str) -> str:
-        return folder_stamp(self.root, video)
 
     def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
         rows = super()._rows(video, excluded)

@@ -36,10 +36,11 @@ from aukit.datasets.label_files import (
     labels_by_frame,
     to_labels,
 )
-from aukit.datasets.media import Image, folder_stamp, image_number, read_image_if_whole
+from aukit.datasets.media import Image, image_number, read_image_if_whole
 from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Index, Recording
 from aukit.datasets.release import Release
+from aukit.datasets.stamps import folder_stamp
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, occurrence_column
 from aukit.utils.outside import load_npy
@@ -178,8 +179,8 @@ class FGNetLists(Release):
         return result
 
     def _stamp(self, video: str) -> str:
-        images = folder_stamp(self.root, video) if self._names(video) else ""
-        return f"{images} {len(self._names(_landmark_folder(video)))}"
+        folder = inside(self.root, _landmark_folder(video))
+        return f"{super()._stamp(video)} {folder_stamp(folder, lambda name: name.endswith('.npy'))}"
 
     def _sidecar(self, video: str) -> None:
         return None  # a file per image

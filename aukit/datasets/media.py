@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import re
 from collections.abc import Iterable, Iterator
@@ -119,6 +118,11 @@ def image_number(name: str) -> int | None:
     return None if match is None else int(match[1])
 
 
+def is_image(name: str) -> bool:
+    """Whether a file's name is that of a numbered image."""
+    return image_number(name) is not None
+
+
 def list_images(root: Path, folder: str) -> dict[int, str]:
     """Frame number → name of the image, in order of the numbers.
 
@@ -139,13 +143,6 @@ def list_images(root: Path, folder: str) -> dict[int, str]:
             )
         numbers[number] = name
     return dict(sorted(numbers.items()))
-
-
-def folder_stamp(root: Path, folder: str) -> str:
-    """Hash of the names of all images of a folder and the sizes of the first and the last one."""
-    names = list(list_images(root, folder).values())
-    sizes = [inside(root, f"{folder}/{name}").stat().st_size for name in (*names[:1], *names[-1:])]
-    return hashlib.sha256("|".join([*names, *map(str, sizes)]).encode()).hexdigest()
 
 
 def read_image(path: Path) -> Image:

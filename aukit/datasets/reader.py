@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -72,14 +74,35 @@ class CorpusReader(ABC):
     def exclusions(self) -> list[Exclusion]:
         """Frames and videos that are not in `table`, each with its reason."""
 
-    @abstractmethod
     def fingerprint(self) -> str:
-        """SHA-256 (hex) of all that decides table and frames, without reading a frame."""
+        """SHA-256 (hex) of all that decides table and frames, as it was when this reader first looked.
+
+        It looks when it is first asked or reads its table, whichever comes first; no frame is read.
+        """
+        return hashlib.sha256(json.dumps(self._first_stamps, sort_keys=True).encode()).hexdigest()
+
+    def changed(self) -> list[str]:
+        """What decides table and frames and is no longer as this reader first saw it, by name."""
+        now = self._stamps()
+        return sorted(name for name, stamp in self._first_stamps.items() if now.get(name) != stamp)
+
+    @abstractmethod
+    def _stamps(self) -> dict[str, str]:
+        """Names of all that decides table and frames, and a stamp of each as it is now."""
+
+    @cached_property
+    def _first_stamps(self) -> dict[str, str]:
+        return self._stamps()
 
     @property
     def settings(self) -> list[str]:
         """What was chosen where the corpus leaves a choice, for printing."""
         return []
+
+    @property
+    def notes(self) -> list[str]:
+        """`settings`, and whatever else a reader says about what it read."""
+        return self.settings
 
     @cached_property
     def standin(self) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
@@ -18,9 +17,10 @@ from aukit.datasets.files import inside, require_folder, walk
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
 from aukit.datasets.label_files import LabelFile, Labels, labels_by_frame
-from aukit.datasets.media import count_frames
+from aukit.datasets.media import count_frames, is_image
 from aukit.datasets.reader import CorpusReader, Exclusion
 from aukit.datasets.recordings import Index, Recording
+from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.errors import CorpusError
 
 
@@ -144,6 +144,7 @@ class Release(CorpusReader):
         Raises:
             CorpusError: A label file is damaged, or there is not a single usable frame.
         """
+        _ = self._first_stamps  # before anything is read: what changes from here on is noticed
         self._excluded.clear()
         self.tolerated.clear()
         self.spellings.clear()
@@ -208,25 +209,6 @@ class Release(CorpusReader):
             *([f"{len(unknown)} people without known gender: {', '.join(unknown)}"] if unknown else []),
         ]
 
-    def fingerprint(self) -> str:
-        """SHA-256 (hex) of all that decides table and frames, without reading a frame.
-
-        Options, names and sizes of videos and sidecars, contents of label files, genders, and the recipe of a
-        stand-in.
-        """
-        digest = hashlib.sha256(f"aukit.{self.name}/2 {self.options}".encode())
-        for video in self.recordings:
-            digest.update(f"|{video}|{self._stamp(video)}".encode())
-            sidecar = self._sidecar(video)
-            if sidecar is not None and (self.root / sidecar).exists():
-                digest.update(f"|{(self.root / sidecar).stat().st_size}".encode())
-        for relative in sorted(self._label_files()):
-            digest.update(f"|{relative}|".encode() + inside(self.root, relative).read_bytes())
-        if self.genders:
-            digest.update(json.dumps(self.genders, sort_keys=True).encode())
-        digest.update(json.dumps(self.standin, sort_keys=True).encode())
-        return digest.hexdigest()
-
     def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
         """Row of each position in a tracker's file about a video, which has one row per frame."""
         return positions
@@ -254,9 +236,32 @@ class Release(CorpusReader):
         except CorpusError:
             return None
 
-    def _stamp(self, video: str) -> object:
-        """What changes with the content of a video, without decoding it."""
-        return inside(self.root, video).stat().st_size
+    def _stamps(self) -> dict[str, str]:
+        """Stamps of each video with its landmarks, each label file, the options, genders and the recipe.
+
+        Label files and landmarks count with their content too. Cost: one look at each file; see
+        `folder_stamp`.
+        """
+        labels = {
+            relative: file_stamp(inside(self.root, relative), content=True)
+            for relative in self._label_files()
+        }
+        return {
+            "reader": f"aukit.{self.name}/3 {self.options}",
+            "genders": json.dumps(self.genders, sort_keys=True),
+            "recipe": json.dumps(self.standin, sort_keys=True),
+            **{video: self._stamp(video) for video in self.recordings},
+            **labels,
+        }
+
+    def _stamp(self, video: str) -> str:
+        """What changes with the frames of a video or with its landmarks, without decoding it."""
+        path = inside(self.root, video)
+        frames = folder_stamp(path, is_image) if path.is_dir() else file_stamp(path)
+        sidecar = self._sidecar(video)
+        if sidecar is None or not self.has_sidecar:
+            return frames
+        return f"{frames} {file_stamp(inside(self.root, sidecar), content=True)}"
 
     def _wanted(self, recording: Recording, view: int) -> bool:
         """Whether options other than `persons` ask for a video."""

@@ -12,6 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aukit.errors import StoreError
+from aukit.store.files import map_array, read_manifest, read_table, require
 from aukit.store.store import PreparedStore
 from aukit.utils.files import atomic_folder
 
@@ -20,7 +21,7 @@ _IMAGES = "images.npy"
 _MANIFEST = "set.json"
 
 #: Raised whenever the content or the layout of a balanced set changes.
-SCHEMA = 2
+SCHEMA = 3
 
 PLAN_COLUMNS = ("au", "level", "input_frame", "target")
 """Columns of a plan, in the order in which they are hashed."""
@@ -83,28 +84,35 @@ class BalancedSet:
             store: the store it was made from.
 
         Raises:
-            StoreError: the folder is incomplete, or was made from another store or by an earlier version.
+            StoreError: the folder is incomplete or damaged, or was made from another store or by an earlier
+                version.
         """
         path = Path(path)
         if not (path / _MANIFEST).is_file():
             raise StoreError(f"{path}: no complete balanced set here ({_MANIFEST} is missing); make it again")
-        manifest = json.loads((path / _MANIFEST).read_text())
-        if (schema := manifest.get("schema", 1)) != SCHEMA:
+        try:
+            manifest = read_manifest(path / _MANIFEST)
+            if (schema := manifest.get("schema", 1)) != SCHEMA:
+                raise StoreError(
+                    f"{path}: made by another version (schema {schema}, this version reads {SCHEMA}); delete"
+                    " the folder and make it again"
+                )
+            require(manifest, _MANIFEST, {"fingerprint": str, "store": str, "plan": str, "images": bool})
+            if manifest["store"] != store.fingerprint:
+                raise StoreError(
+                    f"{path}: made from the prepared store {manifest['store'][:12]}, not from the open"
+                    f" {store.fingerprint[:12]}; make it again or point to the store it came from"
+                )
+            plan = read_table(path / _PLAN, PLAN_COLUMNS)
+            _check_plan(plan, store, path)
+            if hashlib.sha256(_plan_bytes(plan)).hexdigest() != manifest["plan"]:
+                raise ValueError(f"{_PLAN} holds another plan")
+            shape = (len(plan), store.size, store.size, 3)
+            images = map_array(path / _IMAGES, np.uint8, shape) if manifest["images"] else None
+        except ValueError as error:
             raise StoreError(
-                f"{path}: made by another version (schema {schema}, this version reads {SCHEMA}); delete the"
-                " folder and make it again"
-            )
-        if manifest["store"] != store.fingerprint:
-            raise StoreError(
-                f"{path}: made from the prepared store {manifest['store'][:12]}, not from the open"
-                f" {store.fingerprint[:12]}; make it again or point to the store it came from"
-            )
-        plan = pd.read_parquet(path / _PLAN)
-        images = np.load(path / _IMAGES, mmap_mode="r", allow_pickle=False) if manifest["images"] else None
-        if images is not None and len(images) != len(plan):
-            raise StoreError(
-                f"{path}: {len(images)} images for {len(plan)} rows; delete the folder and make it again"
-            )
+                f"{path}: damaged balanced set ({error}); delete the folder and make it again"
+            ) from error
         return cls(path, plan, images, store, manifest["fingerprint"])
 
     @classmethod
@@ -134,8 +142,7 @@ class BalancedSet:
         plan = plan.reset_index(drop=True)
         with atomic_folder(path) as temporary:
             plan.to_parquet(temporary / _PLAN)
-            digest = hashlib.sha256(store.fingerprint.encode())
-            digest.update(np.ascontiguousarray(plan[list(PLAN_COLUMNS)].to_numpy(dtype=np.int64)).tobytes())
+            digest = hashlib.sha256(store.fingerprint.encode() + _plan_bytes(plan))
             if images is not None:
                 _write_images(temporary / _IMAGES, images, len(plan), store.size, digest)
             fingerprint = digest.hexdigest()
@@ -143,6 +150,7 @@ class BalancedSet:
                 "schema": SCHEMA,
                 "fingerprint": fingerprint,
                 "store": store.fingerprint,
+                "plan": hashlib.sha256(_plan_bytes(plan)).hexdigest(),
                 "images": images is not None,
             }
             (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
@@ -153,6 +161,10 @@ class BalancedSet:
         if self.images is not None:
             return np.asarray(self.images[rows])
         return np.asarray(self.store.images[self.plan["input_frame"].to_numpy()[rows]])
+
+
+def _plan_bytes(plan: pd.DataFrame) -> bytes:
+    return np.ascontiguousarray(plan[list(PLAN_COLUMNS)].to_numpy(dtype=np.int64)).tobytes()
 
 
 def _check_plan(plan: pd.DataFrame, store: PreparedStore, path: Path) -> None:

@@ -31,8 +31,18 @@ from aukit.registration import (
     SidecarLandmarks,
     build_registration,
 )
-from aukit.store.shards import Corpus, ShardJob, StoreJob, make_shards, notes_path, pixels_path, split_jobs
-from aukit.store.store import EXCLUSIONS, IMAGES, LANDMARKS, MANIFEST, SCHEMA, TABLE, PreparedStore
+from aukit.store.files import map_array
+from aukit.store.shards import Corpus, ShardJob, StoreJob, make_shards, pixels_path, read_notes, split_jobs
+from aukit.store.store import (
+    EXCLUSIONS,
+    IMAGES,
+    LANDMARKS,
+    MANIFEST,
+    SCHEMA,
+    TABLE,
+    DamagedStoreError,
+    PreparedStore,
+)
 from aukit.utils.files import atomic_folder, atomic_path, write_atomic
 
 
@@ -65,8 +75,10 @@ def prepare(
     """Build the prepared store of a corpus below `out`, or open it when it is complete.
 
     Repeating the call after a kill continues with the videos that are missing and ends in the same bytes.
-    Other settings lead to another folder. Two processes that ask for the same store do not build it twice:
-    the second waits. Frames without label are left out where other frames of their partition have labels.
+    Other settings, or a file of the corpus with another size, time or (where it is small) content, lead to
+    another folder. Two processes that ask for the same store do not build it twice: the second waits. A
+    damaged store is built again, and stays until the new one is complete. Frames without label are left out
+    where other frames of their partition have labels.
 
     Cost: a few milliseconds per frame and worker (face-alignment landmarks: far more); `S * S * 3` bytes of
     disk per frame, and memory for 32 frames per worker.
@@ -84,25 +96,30 @@ def prepare(
         The opened store; `store.summary()` and `store.exclusions` tell what was left out and why.
 
     Raises:
-        StoreError: not a single frame could be used.
+        StoreError: not a single frame could be used, or a file of the corpus changed meanwhile.
         WeightsError: the landmark source lacks its weights.
     """
     fingerprint = store_fingerprint(corpus, registration, landmark_source, selection)
     out = Path(out)
     name = f"{_corpus_name(corpus)}-{registration.name}-{registration.size}-{fingerprint[:12]}"
     final = out / name
-    if (final / MANIFEST).is_file():
-        return PreparedStore.open(final)
+    if (store := _finished(final)) is not None:
+        return store
     landmark_source.check()
     out.mkdir(parents=True, exist_ok=True)
     with _only_builder(out / f".{name}.lock"):
-        if not (final / MANIFEST).is_file():
+        if _finished(final) is None:
+            if final.exists():
+                print(f"{final}: the store is damaged and is built again", flush=True)
             rows, unlabelled = _usable_rows(corpus.table, selection)
             with atomic_folder(final, resume=True) as building:
-                if not (building / MANIFEST).is_file():
+                if _finished(building) is None:
+                    # Never beside arrays that are half-made again.
+                    (building / MANIFEST).unlink(missing_ok=True)
                     job = StoreJob(corpus, registration, landmark_source, building)
                     shard_jobs = split_jobs(corpus.table, rows)
                     make_shards(job, shard_jobs, workers, progress)
+                    _refuse_changes(job)
                     _merge(job, shard_jobs, unlabelled, fingerprint)
                 _clean(building)
     return PreparedStore.open(final)
@@ -141,6 +158,27 @@ def _corpus_name(corpus: Corpus) -> str:
     return str(getattr(corpus, "name", type(corpus).__name__)).lower()
 
 
+def _finished(folder: Path) -> PreparedStore | None:
+    """The store in a folder; None if it is not complete or is damaged."""
+    if not (folder / MANIFEST).is_file():
+        return None
+    try:
+        return PreparedStore.open(folder)
+    except DamagedStoreError:
+        return None
+
+
+def _refuse_changes(job: StoreJob) -> None:
+    """Check that all frames come from the files that the fingerprint was made of."""
+    if changed := job.corpus.changed():
+        shutil.rmtree(job.folder)
+        some = ", ".join(changed[:3]) + (f" and {len(changed) - 3} more" if len(changed) > 3 else "")
+        raise StoreError(
+            f"{some}: changed after the corpus was opened, while its store was built; nothing of that store"
+            " is kept. Repeat the command when nothing writes to the corpus any more"
+        )
+
+
 @contextmanager
 def _only_builder(path: Path) -> Iterator[None]:
     """Hold a lock that the operating system gives back when its holder is killed."""
@@ -174,10 +212,8 @@ def _merge(
 ) -> None:
     """Move the shards into one array and write the small files; a killed merge resumes where it was."""
     folder, size = job.folder, job.registration.size
-    notes = []
-    for shard_job in shard_jobs:
-        with np.load(notes_path(folder, shard_job), allow_pickle=False) as shard:
-            notes.append({key: shard[key] for key in shard.files})
+    notes = [note for shard_job in shard_jobs if (note := read_notes(job, shard_job)) is not None]
+    assert len(notes) == len(shard_jobs)  # they were made just now
     frames = sum(len(note["rows"]) for note in notes)
     if frames == 0:
         reasons = sorted({str(reason) for note in notes for reason in note["reasons"]}) or [
@@ -185,8 +221,7 @@ def _merge(
         ]
         shutil.rmtree(folder)
         raise StoreError(
-            f"no frame of the corpus can be used ({'; '.join(reasons[:3])});"
-            " check it with: aukit corpora check"
+            f"no frame of the corpus can be used ({'; '.join(reasons[:3])}); mend that and repeat the command"
         )
     _move_pixels(folder, shard_jobs, [len(note["rows"]) for note in notes], size)
     with atomic_path(folder / LANDMARKS) as temporary:
@@ -209,6 +244,7 @@ def _merge(
             "settings": job.registration.settings,
         },
         "landmarks": job.landmark_source.name,
+        "notes": list(job.corpus.notes),
     }
     write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, default=str).encode())
 
@@ -218,6 +254,14 @@ def _move_pixels(folder: Path, jobs: list[ShardJob], counts: list[int], size: in
     untouched = all(pixels_path(folder, job).is_file() for job in jobs)
     # As long as no shard is gone, an existing array may be half-made: start again.
     mode: Any = "w+" if untouched else "r+"
+    if not untouched:
+        try:
+            map_array(folder / IMAGES, np.uint8, shape)
+        except ValueError as error:
+            shutil.rmtree(folder)
+            raise StoreError(
+                f"{folder}: the half-built store was damaged ({error}) and is removed; repeat the command"
+            ) from error
     images = np.lib.format.open_memmap(folder / IMAGES, mode=mode, dtype=np.uint8, shape=shape)
     at = 0
     for job, count in zip(jobs, counts, strict=True):

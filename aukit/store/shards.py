@@ -36,6 +36,11 @@ class Corpus(Protocol):
         ...
 
     @property
+    def notes(self) -> Sequence[str]:
+        """What the reader chose and tolerated, for printing; after the table is read."""
+        ...
+
+    @property
     def standin(self) -> dict[str, Any] | None:
         """Recipe of a stand-in; None for a licensed release."""
         ...
@@ -45,7 +50,11 @@ class Corpus(Protocol):
         ...
 
     def fingerprint(self) -> str:
-        """Hash of the release's files that are read: cheap, since every opening of a store asks for it."""
+        """Hash of the corpus' files as the reader first saw them: cheap, every opening asks for it."""
+        ...
+
+    def changed(self) -> Sequence[str]:
+        """Names of files that are no longer as the reader first saw them."""
         ...
 
 
@@ -86,7 +95,7 @@ def make_shards(store_job: StoreJob, jobs: list[ShardJob], workers: int, progres
     shards.mkdir(parents=True, exist_ok=True)
     for leftover in shards.glob(".*"):  # half-written files of a killed run
         leftover.unlink()
-    todo = [job for job in jobs if not _is_done(store_job.folder, job)]
+    todo = [job for job in jobs if read_notes(store_job, job) is None]
     bar = tqdm(
         total=sum(len(job.rows) for job in jobs),
         initial=sum(len(job.rows) for job in jobs) - sum(len(job.rows) for job in todo),
@@ -130,11 +139,21 @@ def notes_path(folder: Path, job: ShardJob) -> Path:
     return folder / "shards" / f"{job.number:06d}.npz"
 
 
-def _is_done(folder: Path, job: ShardJob) -> bool:
-    if not notes_path(folder, job).is_file():
-        return False
-    # Pixels that were moved into the array already are there no more.
-    return pixels_path(folder, job).is_file() or (folder / IMAGES).is_file()
+def read_notes(store_job: StoreJob, job: ShardJob) -> dict[str, npt.NDArray[Any]] | None:
+    """Rows, landmarks and exclusions of a shard; None if it is not done or its files are damaged."""
+    path, pixels = notes_path(store_job.folder, job), pixels_path(store_job.folder, job)
+    if not path.is_file():
+        return None
+    try:
+        with np.load(path, allow_pickle=False) as shard:
+            notes = {key: shard[key] for key in ("rows", "landmarks", "excluded", "reasons")}
+    except Exception:  # whatever a half-written file makes the parser raise, after the power went off
+        return None
+    if pixels.is_file():
+        whole = len(notes["rows"]) * store_job.registration.size**2 * 3 == pixels.stat().st_size
+    else:  # moved into the array already
+        whole = (store_job.folder / IMAGES).is_file()
+    return notes if whole else None
 
 
 def _make_shard(store_job: StoreJob, job: ShardJob) -> None:

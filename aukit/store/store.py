@@ -2,26 +2,42 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from aukit.datasets.frame_table import FrameTable
 from aukit.errors import StoreError
+from aukit.store.files import map_array, read_manifest, read_table, require
 
 #: Raised whenever the content or the layout of a store changes; part of every fingerprint.
-SCHEMA = 2
+SCHEMA = 3
 
 MANIFEST = "store.json"
 IMAGES = "images.npy"
 LANDMARKS = "landmarks.npy"
 TABLE = "table.parquet"
 EXCLUSIONS = "exclusions.parquet"
+
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "fingerprint": str,
+    "frames": int,
+    "corpus": str,
+    "standin": (dict, type(None)),
+    "registration": dict,
+    "landmarks": str,
+    "notes": list,
+}
+_REGISTRATION_KEYS = {"name": str, "size": int, "settings": dict}
+
+REMEDY = "`aukit fit -c FILE`, `aukit prepare -c FILE` or `aukit prepare CORPUS --root DIR` builds it"
+
+
+class DamagedStoreError(StoreError):
+    """A complete store whose files are not as they were written; `aukit.store.prepare` builds it again."""
 
 
 class PreparedStore:
@@ -51,38 +67,44 @@ class PreparedStore:
         self.path = Path(path)
         if not (self.path / MANIFEST).is_file():
             raise StoreError(
-                f"{self.path}: no complete prepared store here ({MANIFEST} is missing); run aukit prepare"
-            )
-        self.manifest: dict[str, Any] = json.loads((self.path / MANIFEST).read_text())
-        if self.manifest["schema"] != SCHEMA:
-            raise StoreError(
-                f"{self.path}: schema {self.manifest['schema']}, this version reads {SCHEMA};"
-                " run aukit prepare again"
+                f"{self.path}: no complete prepared store here ({MANIFEST} is missing). {REMEDY}, and prints"
+                " its folder"
             )
         try:
-            self.images: npt.NDArray[np.uint8] = np.load(
-                self.path / IMAGES, mmap_mode="r", allow_pickle=False
+            self.manifest: dict[str, Any] = read_manifest(self.path / MANIFEST)
+            require(self.manifest, MANIFEST, {"schema": int})
+            if self.manifest["schema"] != SCHEMA:
+                raise StoreError(
+                    f"{self.path}: a store of another version (schema {self.manifest['schema']}, this version"
+                    f" reads {SCHEMA}). {REMEDY} of this version; this folder can be deleted"
+                )
+            require(self.manifest, MANIFEST, _KEYS)
+            require(self.manifest["registration"], f"the registration in {MANIFEST}", _REGISTRATION_KEYS)
+            frames, size = self.manifest["frames"], self.manifest["registration"]["size"]
+            self.images: npt.NDArray[np.uint8] = map_array(
+                self.path / IMAGES, np.uint8, (frames, size, size, 3)
             )
-            self.landmarks: npt.NDArray[np.float32] = np.load(self.path / LANDMARKS, allow_pickle=False)
-            self.table = FrameTable.read_parquet(self.path / TABLE)
-            self.exclusions = pd.read_parquet(self.path / EXCLUSIONS)
-        except (OSError, ValueError) as error:
-            raise StoreError(
-                f"{self.path}: damaged store ({error}); delete the folder and run aukit prepare"
+            self.landmarks: npt.NDArray[np.float32] = np.array(
+                map_array(self.path / LANDMARKS, np.float32, (frames, 68, 3))
+            )
+            self.table = _read_labels(self.path / TABLE, frames)
+            self.exclusions = read_table(self.path / EXCLUSIONS, ("video", "position", "reason"))
+        except ValueError as error:
+            raise DamagedStoreError(
+                f"{self.path}: damaged store ({error}); delete the folder. {REMEDY} again"
             ) from error
-        lengths = {len(self.images), len(self.landmarks), len(self.table), self.manifest["frames"]}
-        if len(lengths) != 1:
+        except OSError as error:
             raise StoreError(
-                f"{self.path}: images, landmarks and table differ in length ({sorted(lengths)});"
-                " delete the folder and run aukit prepare"
-            )
+                f"{self.path}: cannot be read ({error.strerror or error}); see to its rights and its disk"
+            ) from error
 
     @classmethod
     def open(cls, path: str | Path) -> PreparedStore:
         """Open the store in the folder `path`.
 
         Raises:
-            StoreError: it is missing, incomplete, damaged or of another schema.
+            StoreError: it is missing, incomplete, of another schema or cannot be read.
+            DamagedStoreError: its files are not as they were written.
         """
         return cls(path)
 
@@ -112,7 +134,7 @@ class PreparedStore:
         return standin
 
     def summary(self) -> str:
-        """What is in the store and what was left out, in a few lines."""
+        """What is in the store, what was left out, and what the reader noted, in a few lines."""
         frame = self.table.frame
         lines = [
             f"{self.path}",
@@ -125,4 +147,16 @@ class PreparedStore:
         lines += [
             f"  {count:,} x {reason}" for reason, count in Counter(self.exclusions["reason"]).most_common()
         ]
-        return "\n".join(lines)
+        return "\n".join([*lines, *self.manifest["notes"]])
+
+
+def _read_labels(path: Path, frames: int) -> FrameTable:
+    """The table of a store with that many rows."""
+    path.open("rb").close()  # an error of the operating system is no damage
+    try:
+        table = FrameTable.read_parquet(path)
+    except Exception as error:  # whatever the parser makes of a damaged file
+        raise ValueError(str(error)) from error
+    if len(table) != frames:
+        raise ValueError(f"{path.name} has {len(table):,} rows, expected {frames:,}")
+    return table

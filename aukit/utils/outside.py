@@ -11,7 +11,7 @@ import json
 import math
 import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import numpy.typing as npt
@@ -125,15 +125,7 @@ def load_npy(path: Path, most_bytes: int) -> npt.NDArray[Any]:
     """
     size = require_regular(path, most_bytes)
     with path.open("rb") as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            read_header = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            shape, _, dtype = read_header(file)
-        except Exception as error:  # numpy parses the header as Python, which may stumble over anything
-            raise ValueError("has no header of a .npy file") from error
+        shape, _, dtype = read_npy_header(file)
         if dtype.hasobject:
             raise ValueError("holds Python objects, which are never read")
         rest = size - file.tell()
@@ -141,6 +133,26 @@ def load_npy(path: Path, most_bytes: int) -> npt.NDArray[Any]:
             raise ValueError(f"its header says {dtype} {list(shape)}, but {rest:,} bytes follow")
     array: npt.NDArray[Any] = np.load(path, allow_pickle=False)
     return array
+
+
+def read_npy_header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:
+    """What the header of an open ``.npy`` file claims: shape, whether in Fortran's order, and type.
+
+    Raises:
+        ValueError: It has no such header.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        read_header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        header: tuple[tuple[int, ...], bool, np.dtype[Any]] = read_header(file)
+    except OSError:
+        raise
+    except Exception as error:  # numpy parses the header as Python, which may stumble over anything
+        raise ValueError("has no header of a .npy file") from error
+    return header
 
 
 def _written_out(node: yaml.Node, counts: dict[int, int]) -> int:

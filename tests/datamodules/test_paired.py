@@ -34,7 +34,11 @@ class Corpus:
         self.codes = np.broadcast_to(code, len(table))
         self.rows = rows
         self.exclusions: list[Any] = []
+        self.notes: list[str] = []
         self.standin = {"recipe": name, "version": 1}
+
+    def changed(self) -> list[str]:
+        return []
 
     def fingerprint(self) -> str:
         return hashlib.sha256(

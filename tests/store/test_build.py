@@ -173,7 +173,7 @@ def test_missing_weights_stop_before_any_work(tmp_path, monkeypatch):
 
 
 def test_an_incomplete_or_damaged_store_is_refused_with_the_remedy(tmp_path):
-    with pytest.raises(StoreError, match="run aukit prepare"):
+    with pytest.raises(StoreError, match="aukit prepare CORPUS --root DIR"):
         PreparedStore.open(tmp_path)
     store = fake_store(tmp_path)
     (store.path / "landmarks.npy").write_bytes(b"not an array")
@@ -185,7 +185,7 @@ def test_a_store_of_an_earlier_version_is_refused(tmp_path):
     path = fake_store(tmp_path).path
     manifest = json.loads((path / "store.json").read_text())
     (path / "store.json").write_text(json.dumps({**manifest, "schema": 1}))
-    with pytest.raises(StoreError, match="schema 1, this version reads 2; run aukit prepare again"):
+    with pytest.raises(StoreError, match=r"schema 1, this version reads 3.*aukit prepare"):
         PreparedStore.open(path)
 
 

@@ -7,6 +7,7 @@ import json
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +20,7 @@ from aukit.errors import StoreError
 from aukit.facs import MAX_INTENSITY
 from aukit.models.niinuma2021.synthesis.networks import ExpressionGenerator, compose
 from aukit.store.balanced_set import PLAN_COLUMNS, BalancedSet
+from aukit.store.files import map_array, read_manifest
 from aukit.store.store import PreparedStore
 from aukit.utils.files import write_atomic
 
@@ -72,7 +74,7 @@ def synthesize(
     """
     out = Path(out)
     origin = _origin(generator, store, plan, aus)
-    if (out / _ORIGIN).is_file() and json.loads((out / _ORIGIN).read_text())["origin"] == origin:
+    if _note_of(out / _ORIGIN).get("origin") == origin:
         return BalancedSet.open(out, store)
     inputs, targets = plan["input_frame"].to_numpy(), plan["target"].to_numpy()
     vectors = store.table.intensities(tuple(aus)) / MAX_INTENSITY
@@ -80,8 +82,8 @@ def synthesize(
         raise StoreError(f"{out}: the plan has targets that are not coded for every AU of {tuple(aus)}")
 
     partial = out.with_name(f".{out.name}.partial")
-    done = _progress_of(partial, origin)
     shape = (len(plan), store.size, store.size, 3)
+    done = _progress_of(partial, origin, shape)
     if done == 0:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
@@ -124,12 +126,24 @@ def _origin(
     return digest.hexdigest()
 
 
-def _progress_of(partial: Path, origin: str) -> int:
-    note = partial / "progress.json"
-    if not note.is_file():
+def _progress_of(partial: Path, origin: str, shape: tuple[int, ...]) -> int:
+    """Images that are done; 0 where another set was begun or what is there is damaged."""
+    state = _note_of(partial / "progress.json")
+    if state.get("origin") != origin or not isinstance(state.get("done"), int):
         return 0
-    state = json.loads(note.read_text())
-    return int(state["done"]) if state["origin"] == origin else 0
+    try:
+        map_array(partial / "images.npy", np.uint8, shape)
+    except ValueError:
+        return 0
+    return int(state["done"])
+
+
+def _note_of(path: Path) -> dict[str, Any]:
+    """What a note says; nothing where it is missing or damaged."""
+    try:
+        return read_manifest(path)
+    except ValueError:
+        return {}
 
 
 def _note(
