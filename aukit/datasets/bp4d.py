@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -14,8 +14,9 @@ import pandas as pd
 
 from aukit.datasets.check_report import Counts, Published
 from aukit.datasets.csv_files import csv_lines, is_integer, without_trailing_commas
-from aukit.datasets.files import inside, join
+from aukit.datasets.files import join
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
+from aukit.datasets.image_folders import ImageFolderRelease, has_images
 from aukit.datasets.label_files import (
     OCCURRENCE_CODES,
     LabelFile,
@@ -25,11 +26,9 @@ from aukit.datasets.label_files import (
     read_intensity,
     require_unique,
 )
-from aukit.datasets.media import Image, image_number, list_images, read_image_if_whole
 from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
-from aukit.datasets.release import Release
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
 
@@ -75,7 +74,7 @@ class Recording(SubjectRecording):
         return "female" if self.subject.startswith("F") else "male"
 
 
-class BP4D(Release):
+class BP4D(ImageFolderRelease):
     """BP4D-Spontaneous: 41 young adults, eight tasks each, twelve AUs in common use, five with intensities.
 
     *Format.* ``Sequences(2D+3D)/F001/T1/2440.jpg``, one image per frame; ``AU_OCC/F001_T1.csv`` with one
@@ -100,6 +99,7 @@ class BP4D(Release):
         leave_out_occluded: Whether frames are left out whose face is coded as occluded (column 99 of the
             legacy files). The published frame lists keep them.
         persons: Global person ids to keep; None for all.
+        locations: Where parts of the release lie: see `Release`.
 
     Raises:
         CorpusError: The root is missing or holds nothing of what is asked for; while reading: a label file is
@@ -119,50 +119,24 @@ class BP4D(Release):
         "occurrence": tuple(map(occurrence_column, AUS.occurrence)),
         **{f"AU{au:02d}": (intensity_column(au),) for au in AUS.intensity},
     }
-    frame_without_row = "image without label row"
-    row_without_frame = "label row without image"
 
     def __init__(
-        self, root: str | Path, leave_out_occluded: bool = False, persons: Sequence[str] | None = None
+        self,
+        root: str | Path,
+        leave_out_occluded: bool = False,
+        persons: Sequence[str] | None = None,
+        **locations: Any,
     ) -> None:
         self.leave_out_occluded = leave_out_occluded
         self.options = f"leave_out_occluded={leave_out_occluded}"
         self._occlusions: dict[AnyRecording, npt.NDArray[np.int64]] = {}  # frames by recording
         self._occluded: dict[str, int] = {}  # number of usable ones by video
-        super().__init__(root, persons)
-
-    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
-        """Stream (frame number, RGB uint8 [H, W, 3]) of the labelled images; None for a damaged one."""
-        rows = self._rows(video, [])
-        images = list_images(self.root, video)
-        for number in [] if rows is None else rows["position"].tolist():
-            yield number, read_image_if_whole(inside(self.root, f"{video}/{images[number]}"))
-
-    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
-        """Tracked landmarks by frame number: [last + 1, 68, 3], pixels; NaN where there is no image or face.
-
-        Raises:
-            CorpusError: There is no sidecar for this sequence, it is damaged or has not one row per image.
-        """
-        tracked = super().sidecar_landmarks(video)
-        numbers = list(list_images(self.root, video))
-        if len(tracked) != len(numbers):
-            raise CorpusError(
-                f"{self._sidecar(video)}: {len(tracked)} rows for {len(numbers)} images in {video}; "
-                "write it again"
-            )
-        result = np.full((max(numbers) + 1, 68, 3), np.nan, np.float32)
-        result[numbers] = tracked
-        return result
+        super().__init__(root, persons, **locations)
 
     def title(self, video: str) -> str:
         """Person and task, as the label files are called."""
         recording, _ = self._recording(video)
         return f"{recording.subject}_{recording.task}"
-
-    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Place of each image among those of its folder."""
-        return np.searchsorted(list(list_images(self.root, video)), positions).astype(np.int64)
 
     def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
         """Enter folders of images (``…/F001/T1``) and label files."""
@@ -171,7 +145,7 @@ class BP4D(Release):
             for task in [f for f in folders if _TASK.fullmatch(f)]:
                 folders.remove(task)  # not entered: it may hold thousands of files
                 relative = join(folder, task)
-                if _has_images(self.root / relative):
+                if has_images(self.video_path(relative)):
                     recording = _recording(subject, task, relative)
                     index.add_video(recording, 0, relative, f"image files in {above}")
         for name in files:
@@ -195,13 +169,6 @@ class BP4D(Release):
                 aus = " ".join(map(str, occurrences.absent))
                 self._note(f"{recording}: no occurrence column of AU {aus}")
         return super()._labels(recording, files)
-
-    def _positions(self, video: str) -> npt.NDArray[np.int64]:
-        """Numbers of the images."""
-        names = list_images(self.root, video)
-        digits = sorted({len(name.partition(".")[0]) for name in names.values()})
-        self.spellings[video] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
-        return np.array(list(names))
 
     def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
         rows = super()._rows(video, excluded)
@@ -276,11 +243,6 @@ def read_occurrence(path: Path) -> Occurrences:
     occluded = parsed.labels[:, -1] == 1 if OCCLUSION in column else np.zeros(len(lines), dtype=bool)
     absent = tuple(au for au in AUS.occurrence if au not in column)
     return Occurrences(parsed.frames, labels, variant, occluded, absent)
-
-
-def _has_images(folder: Path) -> bool:
-    with os.scandir(folder) as entries:
-        return any(image_number(entry.name) is not None for entry in entries)
 
 
 def _recording(subject: str, task: str, relative: str) -> Recording:

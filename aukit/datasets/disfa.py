@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from scipy.io import loadmat
 
 from aukit.datasets.check_report import Counts, Published
-from aukit.datasets.files import inside, join, put
+from aukit.datasets.files import SIDECAR_FOLDER, file_names, join, read_landmarks
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
+from aukit.datasets.image_folders import ImageFolderRelease, has_images
 from aukit.datasets.label_files import (
     INTENSITY_CODES,
     NOT_CODED,
@@ -25,9 +25,9 @@ from aukit.datasets.label_files import (
     labels_by_row,
     read_intensity,
 )
+from aukit.datasets.media import image_number
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
-from aukit.datasets.release import Release
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
 from aukit.utils.outside import read_bytes
@@ -53,6 +53,8 @@ _THRESHOLD_OF_LISTS = 2
 _CODES = INTENSITY_CODES - {NOT_CODED}
 _MAX_MAT_BYTES = 64 * 2**10
 _VIDEO = re.compile(r"(Left|Right)Video(SN\d{3})_comp\.(?:avi|mp4)", re.IGNORECASE)
+_IMAGES = re.compile(r"(Left|Right)Video(SN\d{3})(?:_comp)?", re.IGNORECASE)
+_SIDE = re.compile(r"left|right", re.IGNORECASE)
 _LABELS = re.compile(r"(SN\d{3})_au(\d{1,2})\.txt", re.IGNORECASE)
 _SUBJECT = re.compile(r"SN\d{3}", re.IGNORECASE)
 _LANDMARK_FOLDER = re.compile(r"(?:tmp_)?frame_lm", re.IGNORECASE)
@@ -73,7 +75,7 @@ class Recording(SubjectRecording):
         return self.subject
 
 
-class DISFA(Release):
+class DISFA(ImageFolderRelease):
     """DISFA: 27 adults watch one film, filmed by two cameras; twelve AUs with intensities in every frame.
 
     *Format.* ``LeftVideoSN001_comp.avi`` and ``RightVideoSN001_comp.avi``; per person one text file per AU,
@@ -81,6 +83,12 @@ class DISFA(Release):
     landmarks (`release_landmarks`). Files are found by name anywhere below the root. Line i belongs to
     decoded frame i, whether the file counts from 0 or from 1 (`notes` says which). Some copies lack single
     files: that AU of that person is NaN, with a note.
+
+    *Extracted frames.* Folders of numbered images are read where there is no video:
+    ``LeftVideoSN001_comp/``, ``SN001/left/``, or ``SN001/`` with the images in it, which then count as those
+    of `camera`. Frame i is the image number ``first_image`` + i. Where it is not given, an image 0 says that
+    it is 0; without image 0, a last image whose number is that of the label rows says that it is 1; all else
+    is an error.
 
     *Occurrence.* The release has none: an AU is present from intensity `threshold` on.
 
@@ -97,7 +105,9 @@ class DISFA(Release):
         root: Folder of the release.
         camera: Camera whose videos are read. The published frame lists do not say which they mean.
         threshold: Least intensity that counts as present, 1 to 5. 2 is the field's convention.
+        first_image: Number of the first frame where frames are images; None to find it.
         persons: Global person ids to keep; None for all.
+        locations: Where parts of the release lie: see `Release`.
 
     Raises:
         CorpusError: The root is missing or holds nothing of what is asked for; while reading: a label file is
@@ -124,8 +134,12 @@ class DISFA(Release):
         root: str | Path,
         camera: Literal["left", "right"] = "left",
         threshold: int = 2,
+        first_image: Literal[0, 1] | None = None,
         persons: Sequence[str] | None = None,
+        **locations: Any,
     ) -> None:
+        if first_image not in (None, 0, 1):
+            raise CorpusError(f"first_image {first_image!r}: extracted frames are numbered from 0 or from 1")
         if camera not in CAMERAS or threshold not in range(1, 6):
             raise CorpusError(
                 f"camera {camera!r}, threshold {threshold!r}: DISFA has the cameras left and right and "
@@ -133,9 +147,10 @@ class DISFA(Release):
             )
         self.camera, self.threshold = camera, threshold
         self.asked = f"the {camera} camera"
-        self.options = f"threshold={threshold}"
-        self._landmark_folders: dict[str, str] = {}
-        super().__init__(root, persons)
+        self.first_image = first_image
+        self.options = f"camera={camera} threshold={threshold} first_image={first_image}"
+        self._sideless: set[str] = set()
+        super().__init__(root, persons, **locations)
 
     @property
     def settings(self) -> list[str]:
@@ -156,13 +171,13 @@ class DISFA(Release):
             CorpusError: There are none of this person, or a file is damaged.
         """
         subject = self._recording(video)[0].subject
-        if (folder := self._landmark_folders.get(subject)) is None:
+        if (folder := self.index.landmarks.get(subject)) is None:
             raise CorpusError(f"{self.root}: has no landmarks (frame_lm) of {subject}")
-        names = sorted(os.listdir(inside(self.root, folder)))
+        names = file_names(self.root, folder, self.follow_links)
         files = {int(match[1]): name for name in names if (match := _LANDMARKS.fullmatch(name))}
         points = np.full((max(files, default=-1) + 1, POINTS, 2), np.nan, np.float32)
         for position, name in files.items():
-            points[position] = _read_mat(inside(self.root, f"{folder}/{name}"))
+            points[position] = _read_mat(self.path(f"{folder}/{name}"))
         return points
 
     def _wanted(self, recording: AnyRecording, view: int) -> bool:
@@ -171,14 +186,49 @@ class DISFA(Release):
     def _choice(self, recording: AnyRecording, view: int) -> str:
         return CAMERAS[view - 1]
 
+    def is_folder(self, video: str) -> bool:
+        """Whether the frames of a video lie there as images."""
+        return video in self.index.images.values()
+
+    def first_number(self, video: str, numbers: Sequence[int]) -> int:
+        """Number of the first frame's image: what the option says, or what the numbers leave no doubt of.
+
+        Raises:
+            CorpusError: It is open whether the images are numbered from 0 or from 1, or the option is wrong.
+        """
+        if self.first_image == 1 and 0 in numbers:
+            raise CorpusError(f"{video}: has an image 0, so that first_image cannot be 1; leave it out")
+        if self.first_image is not None or 0 in numbers or not numbers:
+            return self.first_image or 0
+        labels = self.labels(self._recording(video)[0])
+        if labels is None or numbers[-1] == len(labels.positions):
+            return 1
+        raise CorpusError(
+            f"{video}: has images number {numbers[0]} to {numbers[-1]}, and its label files have "
+            f"{len(labels.positions)} rows: the first frame may be number 0 or number 1. Say which: "
+            "--first-image 0 or --first-image 1 (data.first_image in an experiment)"
+        )
+
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
+        """Tracked landmarks [T, 68, 3] by position, of a video as of its extracted frames."""
+        return read_landmarks(self.path(f"{SIDECAR_FOLDER}/{self.title(video)}.npy"))
+
+    def title(self, video: str) -> str:
+        """Name of the video, which extracted frames bear too."""
+        recording, view = self._recording(video)
+        if not self.is_folder(video):
+            return super().title(video)
+        return f"{CAMERAS[view - 1].title()}Video{recording.subject}_comp"
+
     def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
         above = str(Path(folder).parent)
+        self._enter_images(index, folder, folders, files)
         if _SUBJECT.fullmatch(subject := Path(folder).name):
             for name in [f for f in folders if _LANDMARK_FOLDER.fullmatch(f)]:
                 folders.remove(name)  # not entered: it holds a file per frame
                 relative = join(folder, name)
-                put(self._landmark_folders, _recording(subject, relative).subject, relative)
-                index.styles[f"landmark files in {above}"] += 1
+                name = _recording(subject, relative).subject
+                index.add_landmarks(name, relative, f"landmark files in {above}")
         for name in files:
             relative = join(folder, name)
             if m := _VIDEO.fullmatch(name):
@@ -187,6 +237,38 @@ class DISFA(Release):
             elif m := _LABELS.fullmatch(name):
                 kind = f"AU{int(m[2]):02d}"
                 index.add_labels(_recording(m[1], relative), kind, relative, f"label files in {above}")
+
+    def _enter_images(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
+        """Enter folders of images: ``LeftVideoSN001_comp``, ``SN001/left`` and ``SN001``."""
+        person = _SUBJECT.fullmatch(Path(folder).name)
+        for name in list(folders):
+            relative = join(folder, name)
+            if (m := _IMAGES.fullmatch(name)) is not None:
+                side, subject = m[1], m[2]
+            elif person is not None and _SIDE.fullmatch(name):
+                side, subject = name, person[0]
+            else:
+                continue
+            if has_images(self.video_path(relative)):
+                folders.remove(name)  # not entered: it holds a file per frame
+                view = 1 + CAMERAS.index(side.lower())
+                index.add_images(_recording(subject, relative), view, relative, f"image folders in {folder}")
+        if person is not None and any(image_number(name) is not None for name in files):
+            above = str(Path(folder).parent)
+            view = 1 + CAMERAS.index(self.camera)
+            index.add_images(_recording(person[0], folder), view, folder, f"image folders in {above}")
+            self._sideless.add(folder)
+
+    def _closing_notes(self) -> list[str]:
+        sideless = len(self._sideless.intersection(self.recordings))
+        return [
+            *super()._closing_notes(),
+            *(
+                [f"{sideless} folders of images do not name their camera: read as the {self.camera} one's"]
+                if sideless
+                else []
+            ),
+        ]
 
     def _read_file(self, kind: str, path: Path) -> LabelFile:
         file = read_intensity(path, _CODES)
@@ -206,7 +288,7 @@ class DISFA(Release):
         starts = {kind: int(file.frames[0]) for kind, file in files.items()}
         first = next(iter(starts.values()))
         if odd := [kind for kind, start in starts.items() if start != first]:
-            path = self.root / self.index.labels[recording][odd[0]]
+            path = self.labels_root / self.index.labels[recording][odd[0]]
             raise CorpusError(
                 f"{path}: counts frames from {starts[odd[0]]}, other files of {recording} from {first}; copy "
                 "them again"

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -99,6 +100,7 @@ class FERA2017(Release):
         partitions: Partitions to read: train, valid, test; those that the release lacks are left out.
         views: Views to read, 1 to 9; videos of other views are not touched.
         persons: Global person ids to keep; None for all.
+        locations: Where parts of the release lie: see `Release`.
 
     Raises:
         CorpusError: The root is missing or holds nothing of what is asked for; while reading: a label file is
@@ -127,12 +129,13 @@ class FERA2017(Release):
         partitions: Sequence[str] = ("train", "valid", "test"),
         views: Sequence[int] = (6,),
         persons: Sequence[str] | None = None,
+        **locations: Any,
     ) -> None:
         self.partitions, self.views = tuple(partitions), tuple(views)
         self.asked = f"partitions {list(self.partitions)}, views {list(self.views)}"
         if unknown := [p for p in self.partitions if p not in NAMESPACES]:
             raise CorpusError(f"FERA 2017 has the partitions train, valid and test, not {unknown}")
-        super().__init__(root, persons)
+        super().__init__(root, persons, **locations)
 
     @property
     def counted(self) -> dict[str, tuple[AnyRecording, int]]:
@@ -169,7 +172,7 @@ class FERA2017(Release):
                 kind = f"AU{int(m['au']):02d}"
                 index.add_labels(_recording(m), kind, relative, f"intensity files in {place}")
             elif folder == SIDECAR_FOLDER and name.endswith(".npy"):
-                index.styles[f"landmark sidecars in {place}"] += 1
+                index.add_landmarks(name, relative, f"landmark sidecars in {place}")
 
     def _read_file(self, kind: str, path: Path) -> LabelFile:
         return read_occurrence(path) if kind == "occurrence" else read_intensity(path)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import stat
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
@@ -57,40 +60,114 @@ def read_landmarks(path: Path) -> npt.NDArray[np.float32]:
 Key = TypeVar("Key")
 
 
-def inside(root: Path, relative: str) -> Path:
-    """Absolute path of a file of the release.
+def inside(root: Path, relative: str, follow_links: bool = False) -> Path:
+    """Path of a file or folder of the release; the last door before something is opened.
+
+    Args:
+        root: Folder that the name belongs to.
+        relative: Name below it.
+        follow_links: Whether symbolic links may lead anywhere.
 
     Raises:
-        CorpusError: The name leaves the root, by ``..``, as an absolute path or through a symbolic link.
+        CorpusError: The name leaves the root, by ``..``, as an absolute path or through a symbolic link; it is
+            a pipe, a socket or a device, which must never be opened; links lead in a circle.
     """
     path = root / relative
+    pure = PurePosixPath(relative)
+    if pure.is_absolute() or ".." in pure.parts:
+        raise CorpusError(f"{relative}: leads out of the corpus root; name a file below it")
     try:
-        leaves = PurePosixPath(relative).is_absolute() or not path.resolve().is_relative_to(root.resolve())
-    except (OSError, RuntimeError) as error:
-        raise CorpusError(f"{relative}: links lead in a circle; put the file itself there") from error
-    if leaves:
+        mode = path.stat().st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        mode = stat.S_IFREG  # whoever opens it reports it
+    except OSError as error:
+        why = "links lead in a circle" if error.errno == errno.ELOOP else error.strerror
+        raise CorpusError(f"{relative}: {why}; put the file itself there") from error
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise CorpusError(f"{relative}: is a pipe, a socket or a device; put the file itself there")
+    if not follow_links and not Path(os.path.realpath(path)).is_relative_to(os.path.realpath(root)):
         raise CorpusError(
-            f"{relative}: leads out of the corpus root; put the files themselves below the root"
+            f"{relative}: a link leads out of the corpus root; put the files themselves below the root, or "
+            "have links followed: --follow-links, or data.follow_links=true in an experiment"
         )
     return path
 
 
-def walk(root: Path) -> Iterator[tuple[str, list[str], list[str]]]:
-    """Folders below `root` in sorted order: (relative path, names of its folders, names of its files).
+@dataclass(frozen=True)
+class Folder:
+    """One folder that `walk` has come to.
 
-    What is removed from the list of folders is not entered, so that folders of many thousand images need not
-    be listed. Linked folders are not entered; linked files count where they stay below the root.
+    Attributes:
+        path: Its path relative to the root, ``.`` for the root.
+        folders: Names of its folders, sorted. What is removed from the list is not entered, so that folders
+            of many thousand images need not be listed.
+        files: Names of its files, sorted.
+        others: Names of what is neither, sorted: pipes, sockets, devices, and links that lead to nothing or
+            to themselves.
+        same_as: Path of the folder under which its content was seen already, through a link; it is listed
+            only once, and this one is given as empty.
+    """
+
+    path: str
+    folders: list[str] = field(default_factory=list)
+    files: list[str] = field(default_factory=list)
+    others: list[str] = field(default_factory=list)
+    same_as: str | None = None
+
+
+def walk(root: Path, follow_links: bool = False) -> Iterator[Folder]:
+    """Folders below `root`, those of a folder in sorted order.
+
+    Without `follow_links`, linked folders are not entered and linked files count where they stay below the
+    root. With it, both count wherever they lead; no folder is entered twice, so that loops end.
 
     Raises:
-        CorpusError: A link leads out of the root.
+        CorpusError: A folder cannot be listed, or a link leads out of the root and is not to be followed.
     """
-    for folder, folders, files in os.walk(root):
-        folders.sort()
+
+    def fail(error: OSError) -> None:
+        raise CorpusError(
+            f"{error.filename}: cannot be listed ({error.strerror}); mend its permissions or copy it again"
+        )
+
+    seen: dict[str, str] = {}  # by the real path
+    for folder, folders, names in os.walk(root, onerror=fail, followlinks=follow_links):
         relative = Path(folder).relative_to(root).as_posix()
-        for name in (*files, *folders):
+        before = seen.setdefault(os.path.realpath(folder), relative)
+        if before != relative:
+            folders.clear()
+            yield Folder(relative, same_as=before)
+            continue
+        folders.sort()
+        for name in () if follow_links else (*names, *folders):
             if os.path.islink(os.path.join(folder, name)):
-                inside(root, f"{relative}/{name}")
-        yield relative, folders, sorted(name for name in files if os.path.isfile(os.path.join(folder, name)))
+                inside(root, join(relative, name))
+        files = {name for name in names if os.path.isfile(os.path.join(folder, name))}
+        yield Folder(relative, folders, sorted(files), sorted({*names} - files))
+
+
+def file_names(root: Path, folder: str, follow_links: bool = False) -> list[str]:
+    """Names of the files directly in a folder, sorted; a folder that is not there has none.
+
+    What is no file, such as a pipe or a link to nothing, is left out.
+
+    Raises:
+        CorpusError: The folder cannot be listed, or a link leads out of the root and is not to be followed.
+    """
+    path = inside(root, folder, follow_links)
+    names = []
+    try:
+        with os.scandir(path) as entries:
+            for entry in entries:
+                if entry.is_symlink():
+                    inside(root, join(folder, entry.name), follow_links)
+                if entry.is_file():
+                    names.append(entry.name)
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise CorpusError(f"{path}: cannot be listed ({error.strerror}); copy it again") from error
+    return sorted(names)
 
 
 def join(folder: str, name: str) -> str:
@@ -109,14 +186,17 @@ def put(files: dict[Key, str], key: Key, relative: str) -> None:
     files[key] = relative
 
 
-def require_folder(root: Path, corpus: str) -> None:
+def require_folder(root: Path, corpus: str, option: str = "root") -> None:
     """Check that there is a folder at all.
 
     Raises:
         CorpusError: There is none; the message says where one comes from.
     """
-    if not root.is_dir():
-        raise CorpusError(
-            f"{root}: no such folder. Give the folder of the release, or write a stand-in there: "
-            f"aukit standin {corpus} --root FOLDER"
-        )
+    if root.is_dir():
+        return
+    if option != "root":
+        raise CorpusError(f"{root}: no such folder; correct {option}")
+    raise CorpusError(
+        f"{root}: no such folder. Give the folder of the release, or write a stand-in there: "
+        f"aukit standin {corpus} --root FOLDER"
+    )

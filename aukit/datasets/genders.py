@@ -13,7 +13,9 @@ FILE = "genders.csv"
 _WORDS = {"f": "female", "female": "female", "m": "male", "male": "male"}
 
 
-def gender_table(root: Path, corpus: str, namespace: str | None) -> dict[str, str]:
+def gender_table(
+    root: Path, corpus: str, namespace: str | None, follow_links: bool = False
+) -> dict[str, str]:
     """Genders of people by global id: from ``genders.csv`` in the root, else ``AUKIT_<CORPUS>_GENDERS``.
 
     The file has the columns ``person`` (global id such as ``DISFA/SN001``, or ``SN001`` alone) and ``gender``
@@ -24,13 +26,14 @@ def gender_table(root: Path, corpus: str, namespace: str | None) -> dict[str, st
         root: Folder of the release.
         corpus: Name of the corpus, e.g. ``disfa``.
         namespace: Of ids given without one; None where the release has several.
+        follow_links: Whether the file may be a link that leads out of the root.
 
     Raises:
         CorpusError: The file is missing or damaged, or says two things of one person.
     """
     path: Path | None = None
     if (root / FILE).exists():
-        path = inside(root, FILE)
+        path = inside(root, FILE, follow_links)
     elif not (root / STANDIN_FILE).exists() and (named := os.environ.get(gender_variable(corpus))):
         path = Path(named)
     return {} if path is None else _read(path, namespace)

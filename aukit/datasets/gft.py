@@ -148,6 +148,7 @@ class GFT(Release):
         root: Folder of the release.
         columns: The column map; None for ``gft_columns.yaml`` in the root.
         persons: Global person ids to keep; None for all.
+        locations: Where parts of the release lie: see `Release`.
 
     Raises:
         CorpusError: The root or the map is missing, a key of the map is, or there is nothing of what is asked
@@ -164,16 +165,20 @@ class GFT(Release):
     corpus_title = "GFT"
 
     def __init__(
-        self, root: str | Path, columns: str | Path | None = None, persons: Sequence[str] | None = None
+        self,
+        root: str | Path,
+        columns: str | Path | None = None,
+        persons: Sequence[str] | None = None,
+        **locations: Any,
     ) -> None:
-        self.columns = read_columns(Path(root), columns)
+        self.columns = read_columns(Path(root), columns, locations.get("follow_links", False))
         self.options = json.dumps(asdict(self.columns), sort_keys=True)
         self.example = f"{self.columns.videos} (key 'videos' of the column map)"
         intensity = self.columns.intensity or {}
         self.label_columns = {"occurrence": tuple(map(occurrence_column, self.columns.occurrence))}
         if intensity:
             self.label_columns["intensity"] = tuple(map(intensity_column, intensity))
-        super().__init__(root, persons)
+        super().__init__(root, persons, **locations)
 
     @property
     def settings(self) -> list[str]:
@@ -221,13 +226,13 @@ def subjects(partition: str) -> tuple[str, ...]:
     return tuple(f"{group:03d}{seat}" for group in GROUPS[partition] for seat in SEATS)
 
 
-def read_columns(root: Path, file: str | Path | None = None) -> Columns:
-    """Read the map: `file`, else ``gft_columns.yaml`` in the root of the release.
+def read_columns(root: Path, file: str | Path | None = None, follow_links: bool = False) -> Columns:
+    """Read the map: `file`, else ``gft_columns.yaml`` in the root of the release, which may be a link.
 
     Raises:
         CorpusError: There is none, it is damaged, or keys are missing or unknown; the message names them.
     """
-    path = inside(root, COLUMNS_FILE) if file is None else Path(file)
+    path = inside(root, COLUMNS_FILE, follow_links) if file is None else Path(file)
     if not path.is_file():
         raise CorpusError(
             f"{path}: no such file. The layout of GFT's annotations is described in its wiki (osf.io/7wcyz) "

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator
 from fractions import Fraction
@@ -13,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image as Pillow
 
-from aukit.datasets.files import inside
+from aukit.datasets.files import file_names
 from aukit.errors import CorpusError
 from aukit.utils.files import atomic_path
 
@@ -123,18 +122,15 @@ def is_image(name: str) -> bool:
     return image_number(name) is not None
 
 
-def list_images(root: Path, folder: str) -> dict[int, str]:
-    """Frame number → name of the image, in order of the numbers.
+def list_images(root: Path, folder: str, follow_links: bool = False) -> dict[int, str]:
+    """Frame number → name of the image, in order of the numbers; none where there is no such folder.
 
     Raises:
-        CorpusError: Two images have the same number, or the folder is missing.
+        CorpusError: Two images have the same number, or a link leads out of the root and is not to be
+            followed.
     """
     numbers: dict[int, str] = {}
-    try:
-        names = sorted(os.listdir(inside(root, folder)))
-    except OSError as error:
-        raise CorpusError(f"{root / folder}: cannot be listed ({error.strerror}); copy it again") from error
-    for name in names:
+    for name in file_names(root, folder, follow_links):
         if (number := image_number(name)) is None:
             continue
         if number in numbers:

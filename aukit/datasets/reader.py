@@ -42,7 +42,7 @@ def exclusion_counts(exclusions: Iterable[Exclusion]) -> dict[str, int]:
 class CorpusReader(ABC):
     """Frames and labels of a corpus in a folder: what a prepared store is made of.
 
-    A reader writes nothing and opens no file outside its root.
+    A reader writes nothing and opens no file outside its roots.
 
     Args:
         root: Folder of the corpus.
@@ -109,7 +109,23 @@ class CorpusReader(ABC):
         """Recipe, version and seed if the root was rendered, None for a licensed release."""
         if not (self.root / self.description_file).exists():
             return None
-        return read_description(inside(self.root, self.description_file))
+        return read_description(self.path(self.description_file))
+
+    def path(self, relative: str) -> Path:
+        """Path of a file in the root.
+
+        Raises:
+            CorpusError: It leads out of the root.
+        """
+        return inside(self.root, relative)
+
+    def video_path(self, video: str) -> Path:
+        """Path of a video file, a folder of images or an image in one.
+
+        Raises:
+            CorpusError: It leads out of the root.
+        """
+        return self.path(video)
 
     def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
         """Stream (position, RGB uint8 [H, W, 3]) of a video; None for a frame that cannot be decoded.
@@ -119,7 +135,7 @@ class CorpusReader(ABC):
         Raises:
             CorpusError: The video is not of this corpus, or cannot be opened.
         """
-        yield from decode_video(inside(self.root, video))
+        yield from decode_video(self.video_path(video))
 
     @property
     def has_sidecar(self) -> bool:
@@ -134,7 +150,7 @@ class CorpusReader(ABC):
         """
         relative = self._sidecar(video)
         assert relative is not None
-        return read_landmarks(inside(self.root, relative))
+        return read_landmarks(self.path(relative))
 
     def title(self, video: str) -> str:
         """Unique name of files about a video, without their ending."""

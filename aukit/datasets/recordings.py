@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import ClassVar, Protocol
 
-from aukit.datasets.files import put
+from aukit.datasets.files import Key, put
 
 
 class Recording(Protocol):
@@ -81,13 +81,20 @@ class SubjectRecording:
         return f"{self.subject} {self.task}"
 
 
+KINDS = frozenset({"videos", "labels", "landmarks"})
+"""What a release consists of; each may lie in a root of its own."""
+
+
 @dataclass
 class Index:
-    """What lies where in a release: paths relative to its root, ``/`` as separator.
+    """What lies where in a release: paths relative to the root of their kind, ``/`` as separator.
 
     Attributes:
+        kinds: What is entered now: what the root holds that is being searched.
         videos: Video file or folder of images of each recording and view.
+        images: Folders of images that stand in for a video where there is none (`settle`).
         labels: Label files of each recording by kind, e.g. ``occurrence`` or ``AU06``.
+        landmarks: Files or folders of landmarks, under the name by which the reader looks them up.
         styles: Number of files by kind and folder, e.g. of ``video files in videos``.
 
     Example:
@@ -98,8 +105,11 @@ class Index:
         1
     """
 
+    kinds: frozenset[str] = KINDS
     videos: dict[tuple[Recording, int], str] = field(default_factory=dict)
+    images: dict[tuple[Recording, int], str] = field(default_factory=dict)
     labels: dict[Recording, dict[str, str]] = field(default_factory=dict)
+    landmarks: dict[str, str] = field(default_factory=dict)
     styles: Counter[str] = field(default_factory=Counter)
 
     def add_video(self, recording: Recording, view: int, relative: str, style: str) -> None:
@@ -108,8 +118,15 @@ class Index:
         Raises:
             CorpusError: The recording has another one of that view.
         """
-        put(self.videos, (recording, view), relative)
-        self.styles[style] += 1
+        self._add("videos", self.videos, (recording, view), relative, style)
+
+    def add_images(self, recording: Recording, view: int, relative: str, style: str) -> None:
+        """Enter a folder of images that stands in for a video.
+
+        Raises:
+            CorpusError: The recording has another one of that view.
+        """
+        self._add("videos", self.images, (recording, view), relative, style)
 
     def add_labels(self, recording: Recording, kind: str, relative: str, style: str) -> None:
         """Enter a label file.
@@ -117,5 +134,24 @@ class Index:
         Raises:
             CorpusError: The recording has another one of that kind.
         """
-        put(self.labels.setdefault(recording, {}), kind, relative)
-        self.styles[style] += 1
+        files = self.labels.setdefault(recording, {}) if "labels" in self.kinds else {}
+        self._add("labels", files, kind, relative, style)
+
+    def add_landmarks(self, name: str, relative: str, style: str) -> None:
+        """Enter a file or folder of landmarks.
+
+        Raises:
+            CorpusError: There is another one of that name.
+        """
+        self._add("landmarks", self.landmarks, name, relative, style)
+
+    def settle(self) -> list[str]:
+        """Take folders of images as videos where there is no video; returns those that are not needed."""
+        unused = [relative for key, relative in self.images.items() if key in self.videos]
+        self.videos = self.images | self.videos
+        return unused
+
+    def _add(self, kind: str, files: dict[Key, str], key: Key, relative: str, style: str) -> None:
+        if kind in self.kinds:
+            put(files, key, relative)
+            self.styles[style] += 1

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from aukit.datasets.files import inside, require_folder, walk
+from aukit.datasets.files import Folder, inside, join, require_folder, walk
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
 from aukit.datasets.label_files import LabelFile, Labels, labels_by_frame
@@ -33,11 +33,17 @@ class Release(CorpusReader):
     constructor.
 
     Args:
-        root: Folder of the release.
+        root: Folder of the release; what describes it and landmark sidecars lie here.
         persons: Global person ids to keep; None for all.
+        images_root: Folder with the videos or images; None for the root.
+        labels_root: Folder with the label files; None for the root.
+        follow_links: Whether links to files and folders are followed wherever they lead.
 
     Attributes:
         root: The same.
+        images_root: The same, or the root.
+        labels_root: The same, or the root.
+        follow_links: The same.
         genders: Genders of the user's table by global person id (`aukit.datasets.genders`).
         index: What lies where.
         recordings: Recording and view of each video that is read, in the order of the table.
@@ -91,28 +97,68 @@ class Release(CorpusReader):
     frame_without_row: ClassVar[str] = "frame without label row"
     row_without_frame: ClassVar[str] = "label row without frame"
 
-    def __init__(self, root: str | Path, persons: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        persons: Sequence[str] | None = None,
+        images_root: str | Path | None = None,
+        labels_root: str | Path | None = None,
+        follow_links: bool = False,
+    ) -> None:
         super().__init__(root)
+        self.images_root = self.root if images_root is None else Path(images_root)
+        self.labels_root = self.root if labels_root is None else Path(labels_root)
+        self.follow_links = follow_links
         self.persons = None if persons is None else tuple(persons)
-        self.genders = gender_table(self.root, self.name, self.namespace)
+        self.genders = gender_table(self.root, self.name, self.namespace, follow_links)
         self.tolerated: list[str] = []
         self.spellings: dict[str, str] = {}
         self._excluded: list[Exclusion] = []
         self._genders_read: dict[str, str | None] = {}
         self._latest: tuple[Recording, Labels | None] | None = None
+        self._layout_notes: list[str] = []
         self.index = self._scan()
         self.recordings = self._select(self._wanted)
         if not self.recordings:
             persons = [] if self.persons is None else [f"persons {list(self.persons)}"]
             there = sorted({choice for key in self.index.videos if (choice := self._choice(*key))})
             raise CorpusError(
-                f"{self.root}: no video of {', '.join([*filter(None, [self.asked]), *persons])}"
+                f"{self.images_root}: no video of {', '.join([*filter(None, [self.asked]), *persons])}"
                 + (f"; there are videos of: {', '.join(there)}" if there else "")
             )
 
     @property
+    def roots(self) -> dict[str, Path]:
+        """Root of each kind of files: landmarks, videos, labels."""
+        return {"landmarks": self.root, "videos": self.images_root, "labels": self.labels_root}
+
+    def path(self, relative: str) -> Path:
+        """Path of a file in the root.
+
+        Raises:
+            CorpusError: It leads out of the root, and links are not followed.
+        """
+        return inside(self.root, relative, self.follow_links)
+
+    def video_path(self, video: str) -> Path:
+        """Path of a video file, a folder of images or an image in one, below `images_root`.
+
+        Raises:
+            CorpusError: It leads out of that root, and links are not followed.
+        """
+        return inside(self.images_root, video, self.follow_links)
+
+    def label_path(self, relative: str) -> Path:
+        """Path of a label file, below `labels_root`.
+
+        Raises:
+            CorpusError: It leads out of that root, and links are not followed.
+        """
+        return inside(self.labels_root, relative, self.follow_links)
+
+    @property
     def videos(self) -> list[str]:
-        """Videos or folders to read, relative to the root, in the order of the table."""
+        """Videos or folders to read, relative to `images_root`, in the order of the table."""
         return list(self.recordings)
 
     @property
@@ -204,6 +250,7 @@ class Release(CorpusReader):
         unknown = sorted(person for person, gender in self._genders_read.items() if gender is None)
         return [
             *self.settings,
+            *self._layout_notes,
             *self.tolerated,
             *self._closing_notes(),
             *([f"{len(unknown)} people without known gender: {', '.join(unknown)}"] if unknown else []),
@@ -232,9 +279,13 @@ class Release(CorpusReader):
     def _positions(self, video: str) -> npt.NDArray[np.int64] | None:
         """Positions of the frames that can be decoded, ascending; None if the video cannot be opened."""
         try:
-            return np.arange(count_frames(inside(self.root, video)))
+            return np.arange(count_frames(self.video_path(video)))
         except CorpusError:
             return None
+
+    def _reasons(self, video: str) -> tuple[str, str]:
+        """Reasons that are counted of a video: for frames without label row, for rows without frame."""
+        return self.frame_without_row, self.row_without_frame
 
     def _stamps(self) -> dict[str, str]:
         """Stamps of each video with its landmarks, each label file, the options, genders and the recipe.
@@ -243,8 +294,7 @@ class Release(CorpusReader):
         `folder_stamp`.
         """
         labels = {
-            relative: file_stamp(inside(self.root, relative), content=True)
-            for relative in self._label_files()
+            relative: file_stamp(self.label_path(relative), content=True) for relative in self._label_files()
         }
         return {
             "reader": f"aukit.{self.name}/3 {self.options}",
@@ -256,12 +306,12 @@ class Release(CorpusReader):
 
     def _stamp(self, video: str) -> str:
         """What changes with the frames of a video or with its landmarks, without decoding it."""
-        path = inside(self.root, video)
+        path = self.video_path(video)
         frames = folder_stamp(path, is_image) if path.is_dir() else file_stamp(path)
         sidecar = self._sidecar(video)
         if sidecar is None or not self.has_sidecar:
             return frames
-        return f"{frames} {file_stamp(inside(self.root, sidecar), content=True)}"
+        return f"{frames} {file_stamp(self.path(sidecar), content=True)}"
 
     def _wanted(self, recording: Recording, view: int) -> bool:
         """Whether options other than `persons` ask for a video."""
@@ -281,17 +331,44 @@ class Release(CorpusReader):
         return []
 
     def _scan(self) -> Index:
-        require_folder(self.root, self.name)
+        self._require_roots()
         index = Index()
-        for folder, folders, files in walk(self.root):
-            self._enter(index, folder, folders, files)
+        for root in dict.fromkeys(self.roots.values()):
+            index.kinds = frozenset(kind for kind, place in self.roots.items() if place == root)
+            for folder in walk(root, self.follow_links):
+                if folder.same_as is not None:
+                    self._layout_notes.append(
+                        f"{folder.path} is the same folder as {folder.same_as} and read once"
+                    )
+                self._enter(index, folder.path, folder.folders, folder.files)
+                self._refuse_others(root, folder, index.kinds)
+        if unused := index.settle():
+            self._layout_notes.append(
+                f"{len(unused)} folders of images are not read, since there are videos of the same; the "
+                f"first: {unused[0]}"
+            )
         if not index.videos:
             raise CorpusError(
-                f"{self.root}: no {self.corpus_title} release: nothing in it or below is called like "
+                f"{self.images_root}: no {self.corpus_title} release: nothing in it or below is called like "
                 f"{self.example}. Unpack the release there, or write a stand-in: "
                 f"aukit standin {self.name} --root FOLDER"
             )
         return index
+
+    def _require_roots(self) -> None:
+        require_folder(self.root, self.name)
+        require_folder(self.images_root, self.name, "images_root")
+        require_folder(self.labels_root, self.name, "labels_root")
+
+    def _refuse_others(self, root: Path, folder: Folder, kinds: frozenset[str]) -> None:
+        """Raise an error if what is no file is called like one that would be read."""
+        for name in folder.others:
+            tried = Index(kinds)
+            self._enter(tried, folder.path, [], [name])
+            if tried.styles:
+                path = root / join(folder.path, name)
+                what = "a link to nothing" if not path.exists() else "a pipe, a socket or a device"
+                raise CorpusError(f"{path}: is {what}, not a file; put the file itself there, or remove it")
 
     def _select(self, wanted: Callable[[Recording, int], bool]) -> dict[str, tuple[Recording, int]]:
         videos = sorted(self.index.videos.items(), key=lambda item: self._order(*item[0]))
@@ -321,7 +398,7 @@ class Release(CorpusReader):
         there = self.index.labels.get(recording, {})
         for kind in self.label_columns:
             if kind in there:
-                files[kind] = self._read_file(kind, inside(self.root, there[kind]))
+                files[kind] = self._read_file(kind, self.label_path(there[kind]))
                 if files[kind].variant:
                     self.spellings[there[kind]] = files[kind].variant
         if files and (missing := [kind for kind in self.label_columns if kind not in files]):
@@ -345,10 +422,8 @@ class Release(CorpusReader):
             excluded.append(Exclusion(video, None, "no label file"))
             return None
         rows = labels.positions[labels.complete]
-        for reason, positions in (
-            (self.frame_without_row, np.setdiff1d(available, rows)),
-            (self.row_without_frame, np.setdiff1d(labels.positions, available)),
-        ):
+        unlabelled, unseen = np.setdiff1d(available, rows), np.setdiff1d(labels.positions, available)
+        for reason, positions in zip(self._reasons(video), (unlabelled, unseen), strict=True):
             excluded += [Exclusion(video, int(position), reason) for position in positions]
         usable = labels.complete & np.isin(labels.positions, available)
         if not usable.any():

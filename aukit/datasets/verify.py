@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
@@ -48,7 +47,7 @@ def verify_release(release: Release, published: Published | None = None) -> Chec
                 if video in release.recordings:
                     excluded.setdefault(partition, []).extend(_count_frames(report, release, video))
         except CorpusError as error:
-            problems.append(_without_root(str(error), release.root))
+            problems.append(_without_roots(str(error), release))
     views = sorted({view for _, view in release.recordings.values()})
     shown = ",".join(map(str, views))
     notes = list(release.notes_so_far)
@@ -69,7 +68,7 @@ def verify_release(release: Release, published: Published | None = None) -> Chec
         standin = release.standin
     except CorpusError as error:
         standin = None
-        problems.append(_without_root(str(error), release.root))
+        problems.append(_without_roots(str(error), release))
     if published and not release.occurs_as_published:
         published = replace(published, rates={})
     return CheckReport(
@@ -115,6 +114,10 @@ def _count_codes(report: PartitionReport, columns: Mapping[str, npt.NDArray[np.f
             counts[int(code)] = counts.get(int(code), 0) + int(number)
 
 
-def _without_root(message: str, root: Path) -> str:
-    """The message without the root's path: the report can be shared."""
-    return message.replace(f"{root}/", "").replace(f"{root.resolve()}/", "").replace(str(root), "<root>")
+def _without_roots(message: str, release: Release) -> str:
+    """The message without the paths of the roots: the report can be shared."""
+    # The longest first: one root may lie in another.
+    for root in sorted({*release.roots.values()}, key=lambda root: len(str(root)), reverse=True):
+        message = message.replace(f"{root}/", "").replace(f"{root.resolve()}/", "")
+        message = message.replace(str(root), "<root>")
+    return message

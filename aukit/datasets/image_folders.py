@@ -1,0 +1,98 @@
+"""Recordings as folders of numbered images in place of video files."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from aukit.datasets.media import Image, image_number, list_images, read_image_if_whole
+from aukit.datasets.release import Release
+from aukit.errors import CorpusError
+
+
+def has_images(folder: Path) -> bool:
+    """Whether a folder holds a numbered image; False where there is no such folder."""
+    try:
+        with os.scandir(folder) as entries:
+            return any(image_number(entry.name) is not None for entry in entries)
+    except OSError:
+        return False
+
+
+class ImageFolderRelease(Release):
+    """A release whose videos are folders of images; a frame is found by the number in its image's name.
+
+    Example:
+        >>> from aukit.datasets.bp4d import BP4D
+        >>> corpus: ImageFolderRelease = BP4D("BP4D")  # doctest: +SKIP
+        >>> list(corpus.images("Sequences(2D+3D)/F001/T1"))[:2]  # doctest: +SKIP
+        [2440, 2441]
+    """
+
+    def is_folder(self, video: str) -> bool:
+        """Whether a video is a folder of images, not a file."""
+        return True
+
+    def first_number(self, video: str, numbers: Sequence[int]) -> int:
+        """Number of the image at position 0, given the numbers that are there, ascending."""
+        return 0
+
+    def images(self, video: str) -> dict[int, str]:
+        """Position → name of the image, ascending.
+
+        Raises:
+            CorpusError: Two images have the same number, or it is open which number the first frame has.
+        """
+        names = list_images(self.images_root, video, self.follow_links)
+        first = self.first_number(video, list(names))
+        return {number - first: name for number, name in names.items()}
+
+    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
+        """Stream (position, RGB uint8 [H, W, 3]) of the labelled images; None for a damaged one."""
+        if not self.is_folder(video):
+            yield from super().decode(video)
+            return
+        rows = self._rows(video, [])
+        images = self.images(video)
+        for position in [] if rows is None else rows["position"].tolist():
+            yield position, read_image_if_whole(self.video_path(f"{video}/{images[position]}"))
+
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
+        """Tracked landmarks by position: [last + 1, 68, 3], pixels; NaN where there is no image or face.
+
+        Raises:
+            CorpusError: There is no sidecar for this sequence, it is damaged or has not one row per image.
+        """
+        tracked = super().sidecar_landmarks(video)
+        positions = list(self.images(video))
+        if len(tracked) != len(positions):
+            raise CorpusError(
+                f"{self._sidecar(video)}: {len(tracked)} rows for {len(positions)} images in {video}; "
+                "write it again"
+            )
+        result = np.full((max(positions, default=-1) + 1, 68, 3), np.nan, np.float32)
+        result[positions] = tracked
+        return result
+
+    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+        """Place of each image among those of its folder."""
+        if not self.is_folder(video):
+            return super().tracker_rows(video, positions)
+        return np.searchsorted(list(self.images(video)), positions).astype(np.int64)
+
+    def _positions(self, video: str) -> npt.NDArray[np.int64] | None:
+        if not self.is_folder(video):
+            return super()._positions(video)
+        images = self.images(video)
+        digits = sorted({len(name.partition(".")[0]) for name in images.values()})
+        self.spellings[video] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
+        return np.array(list(images), dtype=np.int64)
+
+    def _reasons(self, video: str) -> tuple[str, str]:
+        if not self.is_folder(video):
+            return super()._reasons(video)
+        return "image without label row", "label row without image"
