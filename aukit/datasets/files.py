@@ -69,8 +69,8 @@ def inside(root: Path, relative: str, follow_links: bool = False) -> Path:
         follow_links: Whether symbolic links may lead anywhere.
 
     Raises:
-        CorpusError: The name leaves the root, by ``..``, as an absolute path or through a symbolic link; it is
-            a pipe, a socket or a device, which must never be opened; links lead in a circle.
+        CorpusError: The name leaves the root, by ``..``, as an absolute path or through a symbolic link; it
+            is a pipe, a socket or a device, which must never be opened; links lead in a circle.
     """
     path = root / relative
     pure = PurePosixPath(relative)
