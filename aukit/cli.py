@@ -30,7 +30,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `aukit`; None for those of the command line.
 
     Returns:
-        Exit status: 0, or 2 after an error that the user can act on.
+        Exit status: 0; 2 after an error that the user can act on; 1 if a check ends with findings.
     """
     try:
         parsed = parser().parse_args(arguments)
@@ -122,7 +122,7 @@ def _check(given: argparse.Namespace) -> int:
     release = reader(options.root, **_chosen(options, names))
     report = verify_release(release, entry.load("published") if entry.published else None)
     print(report.to_json() if options.json else report.text())
-    return 0 if report.ok else 2
+    return 2 if not report.ok else 1 if report.findings else 0
 
 
 def _standin(given: argparse.Namespace) -> None:
@@ -143,6 +143,7 @@ def _standin(given: argparse.Namespace) -> None:
 
 
 def _prepare(given: argparse.Namespace) -> None:
+    from aukit.datasets.check_report import shortened
     from aukit.store import prepare_release
 
     entry, command = _corpus_command(given)
@@ -161,7 +162,8 @@ def _prepare(given: argparse.Namespace) -> None:
     store = prepare_release(
         release, options.out, options.registration, options.size, options.weights, options.workers
     )
-    print("\n".join([store.summary(), *release.settings]))
+    notes = [f"note: {text}" for text in shortened(release.notes, "see: aukit corpora check")]
+    print("\n".join([store.summary(), *notes]))
 
 
 def _add_for_corpus(

@@ -50,6 +50,7 @@ PUBLISHED = Published(
     },
     listed_rates("bp4d"),
     Counts(41, 23, 18),
+    {split: f"list {split}" for split in FOLD_SPLITS["bp4d"]},
 )
 """Label rows: ME-GraphAU's lists, which hold every labelled frame. Rates: FG-Net's lists."""
 
@@ -119,6 +120,7 @@ class BP4D(ImageFolderRelease):
         "occurrence": tuple(map(occurrence_column, AUS.occurrence)),
         **{f"AU{au:02d}": (intensity_column(au),) for au in AUS.intensity},
     }
+    labels_without_video = "labels without images"
 
     def __init__(
         self,

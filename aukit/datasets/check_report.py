@@ -35,6 +35,7 @@ class Published:
         partitions: Counts by partition, in the order of the report.
         rates: Share of frames in which each AU is present, by name of the report's column.
         total: Counts of the whole corpus.
+        rates_of: Column of `rates` that a partition should have; without one its rates are only shown.
 
     Example:
         >>> from aukit.datasets.bp4d import PUBLISHED
@@ -45,13 +46,15 @@ class Published:
     partitions: dict[str, Counts]
     rates: dict[str, dict[int, float]]
     total: Counts | None = None
+    rates_of: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass
 class PartitionReport:
     """What was found of one partition; where views share label files, rows and codes count once.
 
-    The keys of the code counts are the codes; 9 also stands for an AU without file or column.
+    The keys of the code counts are the codes; 9 also stands for an AU without file or column. Of
+    `read_label_rows`, the label rows of each video that is read, `rows` have a usable frame.
     """
 
     people: int = 0
@@ -62,6 +65,7 @@ class PartitionReport:
     unlabelled_recordings: int = 0
     label_rows: int = 0
     videos_per_view: dict[int, int] = field(default_factory=dict)
+    read_label_rows: int = 0
     rows: int = 0
     labelled_frames: int = 0
     occurrence_codes: dict[str, dict[int, int]] = field(default_factory=dict)
@@ -77,9 +81,10 @@ class CheckReport:
         corpus: Name of the corpus.
         standin: Contents of ``STANDIN.json``, None for a licensed release.
         views: Views whose frames were counted.
-        partitions: One report per partition found.
+        partitions: One report per partition that is found, or published and asked for.
         variants: Tolerated spellings of folders and files, with the number of files of each.
         problems: Files that could not be read; the reader would stop at these.
+        findings: What is far from the published counts, or otherwise not as it should be.
         notes: What the reader tolerates and says so.
         published: What is published, without rates that mean something else; None where nothing is.
 
@@ -96,6 +101,7 @@ class CheckReport:
     partitions: dict[str, PartitionReport]
     variants: dict[str, int]
     problems: list[str]
+    findings: list[str]
     notes: list[str]
     published: Published | None
 
@@ -111,14 +117,21 @@ class CheckReport:
     def text(self) -> str:
         """The report for a terminal, about 40 lines."""
         origin = f"stand-in, recipe version {self.standin['version']}" if self.standin else "no stand-in"
-        lines = [f"{self.corpus}: {'read without errors' if self.ok else 'HAS PROBLEMS'} ({origin})", ""]
+        outcome = "read without errors" if self.ok else "HAS PROBLEMS"
+        if self.findings:
+            outcome += f", {len(self.findings)} findings"
+        lines = [f"{self.corpus}: {outcome} ({origin})", ""]
         lines += [*self._people_lines(), "", *self._rate_lines(), "", *self._level_lines()]
         lines += ["", "files and layout variants:"]
         lines += [f"  {count:6d}  {name}" for name, count in sorted(self.variants.items())]
         for name, report in self.partitions.items():
             lines += [f"excluded in {name}: {count}x {reason}" for reason, count in report.exclusions.items()]
-        lines += [f"note: {n}" for n in _shortened(self.notes)]
-        lines += [f"PROBLEM: {p}" for p in _shortened(self.problems)]
+        for title, texts in (
+            ("note", self.notes),
+            ("FINDING", self.findings),
+            ("PROBLEM", self.problems),
+        ):
+            lines += [f"{title}: {text}" for text in shortened(texts, "see --json")]
         return "\n".join(lines)
 
     def _people_lines(self) -> list[str]:
@@ -178,9 +191,10 @@ class CheckReport:
         return lines
 
 
-def _shortened(messages: list[str], most: int = 8) -> list[str]:
+def shortened(messages: list[str], where: str, most: int = 8) -> list[str]:
+    """The first messages, and how many more there are and where."""
     rest = len(messages) - most
-    return messages if rest <= 0 else [*messages[:most], f"… and {rest} more (see --json)"]
+    return messages if rest <= 0 else [*messages[:most], f"… and {rest} more ({where})"]
 
 
 def _per_cent(part: int, whole: int) -> str:

@@ -46,6 +46,7 @@ PUBLISHED = Published(
     },
     listed_rates("disfa"),
     Counts(27, 12, 15),
+    {split: f"list {split}" for split in FOLD_SPLITS["disfa"]},
 )
 """Label rows: ME-GraphAU's lists, which hold every labelled frame. Rates: FG-Net's lists."""
 
@@ -283,8 +284,6 @@ class DISFA(ImageFolderRelease):
 
     def _labels(self, recording: AnyRecording, files: Mapping[str, LabelFile]) -> Labels:
         """Labels by row, with occurrences; the files count frames alike."""
-        for kind in sorted(set(self.index.labels[recording]) - set(self.label_columns)):
-            self._note(f"{recording}: {kind} is none of DISFA's twelve; its file is not read")
         starts = {kind: int(file.frames[0]) for kind, file in files.items()}
         first = next(iter(starts.values()))
         if odd := [kind for kind, start in starts.items() if start != first]:

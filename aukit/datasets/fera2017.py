@@ -42,6 +42,7 @@ PUBLISHED = Published(
         "test": Counts(30, videos=1080),
     },
     {"BP4D": {au: sum(counts) / sum(LISTED_FRAMES["bp4d"]) for au, counts in LISTED["bp4d"].items()}},
+    rates_of={"train": "BP4D"},
 )
 """Videos: of all views. Rates: of Train's people, in FG-Net's lists of BP4D."""
 
@@ -132,15 +133,15 @@ class FERA2017(Release):
         **locations: Any,
     ) -> None:
         self.partitions, self.views = tuple(partitions), tuple(views)
-        self.asked = f"partitions {list(self.partitions)}, views {list(self.views)}"
-        if unknown := [p for p in self.partitions if p not in NAMESPACES]:
+        self.asked = f"partitions {list(partitions)}, views {list(views)}"
+        if unknown := [p for p in partitions if p not in NAMESPACES]:
             raise CorpusError(f"FERA 2017 has the partitions train, valid and test, not {unknown}")
         super().__init__(root, persons, **locations)
 
     @property
     def counted(self) -> dict[str, tuple[AnyRecording, int]]:
         """Recording and view of the videos of all views."""
-        return self._select(lambda recording, view: recording.partition in self.partitions)
+        return self._select(lambda recording, view: True)
 
     def is_labelled(self, partition: str) -> bool:
         """Whether the release holds intensities of a partition; the organisers keep those of Test back."""
@@ -150,7 +151,7 @@ class FERA2017(Release):
         )
 
     def _wanted(self, recording: AnyRecording, view: int) -> bool:
-        return recording.partition in self.partitions and view in self.views
+        return view in self.views
 
     def _choice(self, recording: AnyRecording, view: int) -> str:
         return f"{recording.partition} view {view}"

@@ -72,6 +72,7 @@ PUBLISHED = Published(
     },
     {f"list {name}": rates for name, rates in LISTED_RATES.items()},
     Counts(96),
+    {name: f"list {name}" for name in LISTED_RATES},
 )
 """Rates: Patch-MCD's lists, which lack invalid frames."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -22,6 +23,11 @@ from aukit.datasets.reader import CorpusReader, Exclusion
 from aukit.datasets.recordings import Index, Recording
 from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.errors import CorpusError
+
+# A copy "F001_T1 (1).csv", a backup "F001_T1.csv.bak" and a half download "…_comp.avi.part" are meant too.
+_MEANT = re.compile(
+    r".*\d.*\.(?:csv|tsv|txt|xlsx?|avi|mp4|m4v|mov|mkv|mpe?g|wmv|webm)(?:\W.*)?", re.IGNORECASE
+)
 
 
 class Release(CorpusReader):
@@ -49,6 +55,7 @@ class Release(CorpusReader):
         recordings: Recording and view of each video that is read, in the order of the table.
         tolerated: What was tolerated in all that has been read so far.
         spellings: Variant of the format of each file read so far, by name of the file.
+        unrecognised: Files that look like videos or label files but are called like neither.
 
     Raises:
         CorpusError: The root is missing or holds nothing of what is asked for.
@@ -86,6 +93,8 @@ class Release(CorpusReader):
     """Columns of the table that come from each kind of label file."""
     intensity_files: ClassVar[str] = "intensity"
     """What the files of one AU each are called in notes."""
+    partitions: tuple[str, ...] | None = None
+    """Partitions that the options ask for; None for all."""
     asked: str = ""
     """Which videos the options ask for, for messages, e.g. ``the left camera``."""
     options: str = ""
@@ -96,6 +105,7 @@ class Release(CorpusReader):
     """Whether views that are read together share label files, whose rows a check then counts once."""
     frame_without_row: ClassVar[str] = "frame without label row"
     row_without_frame: ClassVar[str] = "label row without frame"
+    labels_without_video: ClassVar[str] = "labels without a video"
 
     def __init__(
         self,
@@ -113,6 +123,7 @@ class Release(CorpusReader):
         self.genders = gender_table(self.root, self.name, self.namespace, follow_links)
         self.tolerated: list[str] = []
         self.spellings: dict[str, str] = {}
+        self.unrecognised: list[str] = []
         self._excluded: list[Exclusion] = []
         self._genders_read: dict[str, str | None] = {}
         self._latest: tuple[Recording, Labels | None] | None = None
@@ -234,9 +245,29 @@ class Release(CorpusReader):
 
     @property
     def exclusions(self) -> list[Exclusion]:
-        """Frames and videos that are not in `table`, each with its reason."""
+        """Frames, videos and labels that are not in `table`, each with its reason."""
         _ = self.table
-        return list(self._excluded)
+        return [*self._excluded, *self.orphans.values()]
+
+    @property
+    def orphans(self) -> dict[Recording, Exclusion]:
+        """Recordings that the options ask for and that have labels, but no video to read.
+
+        The exclusion names the first of the label files in the place of a video.
+        """
+        filmed = {recording for recording, _ in self.index.videos}
+        read = {recording for recording, _ in self.recordings.values()}
+        return {
+            recording: Exclusion(
+                min(files.values()),
+                None,
+                f"{self.labels_without_video} of {self.asked or 'the view that is read'}"
+                if recording in filmed
+                else self.labels_without_video,
+            )
+            for recording, files in self.index.labels.items()
+            if recording not in read and self._asks_for(recording)
+        }
 
     @property
     def notes(self) -> list[str]:
@@ -313,8 +344,14 @@ class Release(CorpusReader):
             return frames
         return f"{frames} {file_stamp(self.path(sidecar), content=True)}"
 
+    def _asks_for(self, recording: Recording) -> bool:
+        """Whether `persons` and `partitions` ask for a recording."""
+        return (self.persons is None or recording.person in self.persons) and (
+            self.partitions is None or recording.partition in self.partitions
+        )
+
     def _wanted(self, recording: Recording, view: int) -> bool:
-        """Whether options other than `persons` ask for a video."""
+        """Whether options other than `persons` and `partitions` ask for a video."""
         return True
 
     def _choice(self, recording: Recording, view: int) -> str:
@@ -342,6 +379,7 @@ class Release(CorpusReader):
                     )
                 self._enter(index, folder.path, folder.folders, folder.files)
                 self._refuse_others(root, folder, index.kinds)
+                self.unrecognised += self._strangers(folder)
         if unused := index.settle():
             self._layout_notes.append(
                 f"{len(unused)} folders of images are not read, since there are videos of the same; the "
@@ -370,12 +408,22 @@ class Release(CorpusReader):
                 what = "a link to nothing" if not path.exists() else "a pipe, a socket or a device"
                 raise CorpusError(f"{path}: is {what}, not a file; put the file itself there, or remove it")
 
+    def _strangers(self, folder: Folder) -> list[str]:
+        """Files that look like videos or label files but are called like neither."""
+        found = []
+        for name in filter(_MEANT.fullmatch, folder.files):
+            tried = Index()
+            self._enter(tried, folder.path, [], [name])
+            if not tried.styles:
+                found.append(join(folder.path, name))
+        return found
+
     def _select(self, wanted: Callable[[Recording, int], bool]) -> dict[str, tuple[Recording, int]]:
         videos = sorted(self.index.videos.items(), key=lambda item: self._order(*item[0]))
         return {
             video: (recording, view)
             for (recording, view), video in videos
-            if (self.persons is None or recording.person in self.persons) and wanted(recording, view)
+            if self._asks_for(recording) and wanted(recording, view)
         }
 
     def _recording(self, video: str) -> tuple[Recording, int]:
@@ -396,6 +444,8 @@ class Release(CorpusReader):
         """Label files of a recording by kind; missing ones are noted."""
         files: dict[str, LabelFile] = {}
         there = self.index.labels.get(recording, {})
+        for kind in sorted(set(there) - set(self.label_columns)):
+            self._note(f"{kind} is not among the labels that are read; its files are left out")
         for kind in self.label_columns:
             if kind in there:
                 files[kind] = self._read_file(kind, self.label_path(there[kind]))

@@ -10,15 +10,18 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.check_report import CheckReport, PartitionReport, Published
+from aukit.datasets.findings import findings
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.reader import Exclusion, exclusion_counts
 from aukit.datasets.recordings import Recording
 from aukit.datasets.release import Release
 from aukit.errors import CorpusError
 
+_MOST_NAMES = 3
+
 
 def verify_release(release: Release, published: Published | None = None) -> CheckReport:
-    """Read all label files of a release or stand-in, and count the frames of its videos.
+    """Read all label files of a release or stand-in, count the frames of its videos, and compare.
 
     Unlike the reader it goes on at a damaged file and lists it. Seconds to a minute for a whole release; no
     frame is decoded.
@@ -31,7 +34,11 @@ def verify_release(release: Release, published: Published | None = None) -> Chec
     recordings: dict[Recording, list[tuple[str, int]]] = {}
     for video, (recording, view) in release.counted.items():
         recordings.setdefault(recording, []).append((video, view))
-    reports = {name: PartitionReport() for name in (published.partitions if published else ())}
+    reports = {
+        name: PartitionReport()
+        for name in (published.partitions if published else ())
+        if release.partitions is None or name in release.partitions
+    }
     excluded: dict[str, list[Exclusion]] = {}
     people: dict[str, dict[str, str | None]] = {}
     for recording, videos in recordings.items():
@@ -48,6 +55,9 @@ def verify_release(release: Release, published: Published | None = None) -> Chec
                     excluded.setdefault(partition, []).extend(_count_frames(report, release, video))
         except CorpusError as error:
             problems.append(_without_roots(str(error), release))
+    for recording, exclusion in release.orphans.items():
+        reports.setdefault(recording.partition, PartitionReport())
+        excluded.setdefault(recording.partition, []).append(exclusion)
     views = sorted({view for _, view in release.recordings.values()})
     shown = ",".join(map(str, views))
     notes = list(release.notes_so_far)
@@ -59,11 +69,12 @@ def verify_release(release: Release, published: Published | None = None) -> Chec
         report.exclusions = exclusion_counts(excluded.get(name, []))
         if report.recordings and not set(views) & set(report.videos_per_view):
             notes.append(f"{name}: no video of view {shown}")
-    filmed = {recording for recording, _ in release.index.videos}
-    if orphans := [recording for recording in release.index.labels if recording not in filmed]:
-        notes.append(
-            f"{len(orphans)} labelled recordings without any video, the first: {min(map(str, orphans))}"
-        )
+    if release.orphans:
+        first = min(map(str, release.orphans))
+        notes.append(f"{len(release.orphans)} recordings have labels and no video, the first: {first}")
+    if release.unrecognised:
+        examples = ", ".join(release.unrecognised[:_MOST_NAMES])
+        notes.append(f"{len(release.unrecognised)} files not recognised by their names, e.g. {examples}")
     try:
         standin = release.standin
     except CorpusError as error:
@@ -75,9 +86,10 @@ def verify_release(release: Release, published: Published | None = None) -> Chec
         release.name,
         standin,
         tuple(views),
-        {name: report for name, report in reports.items() if report.people},
+        reports,
         dict(Counter(release.index.styles) + Counter(release.spellings.values())),
         problems,
+        findings(reports, published, compared=standin is None and release.persons is None),
         notes,
         published,
     )
@@ -95,12 +107,14 @@ def _count_labels(report: PartitionReport, release: Release, recording: Recordin
 def _count_frames(report: PartitionReport, release: Release, video: str) -> list[Exclusion]:
     """Count the usable frames of a video; returns what is left out."""
     table, excluded = release.read(video)
+    labels = release.labels(release.recordings[video][0])
+    report.read_label_rows += 0 if labels is None else len(labels.positions)
     if table is not None:
-        labels = table.frame.filter(regex=r"^AU\d\d_[cr]$")
+        codes = table.frame.filter(regex=r"^AU\d\d_[cr]$")
         report.rows += len(table)
-        report.labelled_frames += int(np.isfinite(labels.to_numpy()).any(axis=1).sum())
+        report.labelled_frames += int(np.isfinite(codes.to_numpy()).any(axis=1).sum())
         if not release.views_share_labels:
-            _count_codes(report, {str(name): values.to_numpy() for name, values in labels.items()})
+            _count_codes(report, {str(name): values.to_numpy() for name, values in codes.items()})
     return excluded
 
 

@@ -67,8 +67,9 @@ def test_counts_are_compared_and_what_is_odd_is_noted(root: Path) -> None:
     assert "6 (9)" in report.text()
     assert report.partitions["MINE"].exclusions == {
         "frame without label row": 1,
+        "labels without a video": 1,
         "the video cannot be opened": 1,
     }
-    assert report.notes[-1] == "1 labelled recordings without any video, the first: p03 talk"
+    assert report.notes[-1] == "1 recordings have labels and no video, the first: p03 talk"
     (root / "labels" / "p01.csv").unlink()
     assert verify_release(MyCorpus(root)).partitions["MINE"].unlabelled_recordings == 1
