@@ -270,7 +270,10 @@ def _add_pairs(avatars: Commands[argparse.ArgumentParser]) -> None:
     )
     command.add_argument("--driving-root", type=Path, required=True, metavar="DIR", help="its folder")
     command.add_argument(
-        "--tracker", type=Path, metavar="DIR", help="OpenFace or ARKit CSVs, VIDEO.csv or F001_T1.csv"
+        "--tracker",
+        type=Path,
+        metavar="DIR",
+        help="CSVs of OpenFace, ARKit, MediaPipe or py-feat, named VIDEO.csv or F001_T1.csv",
     )
     command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
     command.add_argument("--views", type=int, nargs="+", metavar="N", help="FERA 2017's (default: 6)")

@@ -9,8 +9,10 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
+from aukit.datasets.files import file_names
 from aukit.datasets.media import Image, image_number, list_images, read_image_if_whole
 from aukit.datasets.release import Release
+from aukit.datasets.tracker_rows import TrackerRows, image_rows
 from aukit.errors import CorpusError
 
 
@@ -78,11 +80,12 @@ class ImageFolderRelease(Release):
         result[positions] = tracked
         return result
 
-    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Place of each image among those of its folder."""
+    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> TrackerRows:
+        """What the rows of a tracker's file about a folder of images stand for."""
         if not self.is_folder(video):
             return super().tracker_rows(video, positions)
-        return np.searchsorted(list(self.images(video)), positions).astype(np.int64)
+        names = file_names(self.images_root, video, self.follow_links)
+        return image_rows(self.images(video), names, positions)
 
     def _positions(self, video: str) -> npt.NDArray[np.int64] | None:
         if not self.is_folder(video):

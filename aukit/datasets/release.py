@@ -22,6 +22,7 @@ from aukit.datasets.media import count_frames, is_image
 from aukit.datasets.reader import CorpusReader, Exclusion
 from aukit.datasets.recordings import Index, Recording
 from aukit.datasets.stamps import file_stamp, folder_stamp
+from aukit.datasets.tracker_rows import TrackerRows, video_rows
 from aukit.errors import CorpusError
 
 # A copy "F001_T1 (1).csv", a backup "F001_T1.csv.bak" and a half download "…_comp.avi.part" are meant too.
@@ -287,9 +288,16 @@ class Release(CorpusReader):
             *([f"{len(unknown)} people without known gender: {', '.join(unknown)}"] if unknown else []),
         ]
 
-    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-        """Row of each position in a tracker's file about a video, which has one row per frame."""
-        return positions
+    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> TrackerRows:
+        """What the rows of a tracker's file about a video stand for.
+
+        Args:
+            video: One of `videos`.
+            positions: Positions in it that are asked for, all of them usable.
+        """
+        decodable = self._positions(video)
+        assert decodable is not None, "a video with usable frames can be opened"
+        return video_rows(decodable, positions)
 
     def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
         """Enter the files of a folder into the index; folders removed from `folders` are not looked into."""

@@ -4,8 +4,9 @@
   each event gets a level drawn with `LEVEL_SHARES`; what is not coded rests.
 - ``simulated tracker``: the same, and then with the errors of `au_tracker_noise`; for stand-ins, whose codes
   are nearer to their faces than any tracker of real faces would be.
-- ``tracker files``: ``<recording>.csv`` of OpenFace or ARKit (`aukit.simulation.pairs.tracker_files`), where
-  a recording is named like its video, or ``F001_T1`` (`Release.title`).
+- ``tracker files``: ``<recording>.csv`` of OpenFace, ARKit, MediaPipe or py-feat
+  (`aukit.simulation.pairs.tracker_files`), where a recording is named like its video, or ``F001_T1``
+  (`Release.title`).
 """
 
 from __future__ import annotations
@@ -19,14 +20,17 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.frame_table import FrameTable
+from aukit.datasets.tracker_rows import TrackerRows
 from aukit.errors import CorpusError
 from aukit.facs import VISIBLE_AUS
 from aukit.simulation.behaviour.intensity_curves import LEVEL_SHARES
 from aukit.simulation.pairs.au_tracker_noise import AUTrackerNoise, add_au_tracker_noise
 from aukit.simulation.pairs.retargeting import both_sides, from_labels, sample_levels, smooth
 from aukit.simulation.pairs.tracker_files import AUTrack, read_tracker
+from aukit.simulation.pairs.tracker_timeline import OtherFramesError
 
 CODES, SIMULATED, FILES = "codes", "simulated tracker", "tracker files"
+NO_FILE = "no file of the tracker for this video"
 
 
 @dataclass(frozen=True)
@@ -50,7 +54,7 @@ def expressions(
     seed: int,
     recording: str,
     tracker: Path | None = None,
-    rows: npt.NDArray[np.int64] | None = None,
+    rows: TrackerRows | None = None,
 ) -> Expressions:
     """Expressions of the frames of one recording; a pure function of the arguments and the tracker's files.
 
@@ -59,20 +63,24 @@ def expressions(
         how: ``codes``, ``simulated tracker`` or ``tracker files``.
         seed: Seed of sampled levels and of the simulated tracker.
         recording: Its name (`Release.title`).
-        tracker: Folder of the tracker's files.
-        rows: Row of each frame in the tracker's file; None for its position.
+        tracker: Folder of the tracker's files, for these.
+        rows: What their rows stand for (`Release.tracker_rows`, of the table's positions), for these.
 
     Raises:
-        CorpusError: A tracker's file is damaged.
+        CorpusError: A tracker's file is damaged. One that is not about the frames of this recording is a
+            reason to leave them out.
     """
     position = table.frame["position"].to_numpy()
     if how == FILES:
         assert tracker is not None
+        assert rows is not None
         path = tracker / tracker_file(recording)
-        if not path.exists():
-            return _nothing(len(table), "no file of the tracker for this video")
-        track = read_tracker(path)
-        return _at(track, position if rows is None else rows)
+        if not path.is_file():
+            return _nothing(len(table), NO_FILE)
+        try:
+            return _at(read_tracker(path, rows), rows.places)
+        except OtherFramesError as error:
+            return _nothing(len(table), error.reason)
     coded = _any_code(table)
     reasons = np.where(coded, "", "no action unit is coded").astype(object)
     activations = np.zeros((len(table), len(VISIBLE_AUS), 2), np.float32)
@@ -99,17 +107,22 @@ def tracker_file(recording: str) -> str:
 
 
 def check_tracker(folder: Path, recordings: list[str]) -> str:
-    """Fingerprint (SHA-256, hex) of the tracker's files: names and sizes.
+    """Fingerprint (SHA-256, hex) of the tracker's files: names and contents.
 
     Raises:
-        CorpusError: There is no file for any of the recordings.
+        CorpusError: There is no file for any of the recordings, or one cannot be read.
     """
-    digest, found = hashlib.sha256(b"aukit.tracker/1"), 0
+    digest, found = hashlib.sha256(b"aukit.tracker/2"), 0
     for recording in recordings:
         path = folder / tracker_file(recording)
-        if path.exists():
+        if path.is_file():
             found += 1
-            digest.update(f"|{path.name}|{path.stat().st_size}".encode())
+            try:
+                with path.open("rb") as file:
+                    content = hashlib.file_digest(file, "sha256").hexdigest()
+            except OSError as error:
+                raise CorpusError(f"{path}: cannot be read ({error.strerror}); copy it again") from error
+            digest.update(f"|{path.name}|{content}".encode())
     if not found:
         raise CorpusError(
             f"{folder}: no file of a tracker for any of {len(recordings)} videos; expected for example "
@@ -139,17 +152,14 @@ def _any_code(table: FrameTable) -> npt.NDArray[np.bool_]:
     return np.asarray(np.isfinite(codes).any(axis=1))
 
 
-def _at(track: AUTrack, rows: npt.NDArray[np.int64]) -> Expressions:
-    """The track's rows that belong to the frames."""
+def _at(track: AUTrack, places: npt.NDArray[np.int64]) -> Expressions:
+    """What the track has for the frames at some places."""
     activations = track.activations.copy()
     for run in _runs(np.flatnonzero(track.usable)):
         seen = np.flatnonzero(track.usable)[run]
         activations[seen] = smooth(activations[seen])
-    end = len(track.reasons)
-    beyond = "the tracker's file ends before this frame"
-    reasons = tuple(track.reasons[r] if r < end else beyond for r in rows)
     repairs = {"frames interpolated": track.interpolated, "values out of range, clipped": track.clipped}
-    return Expressions(activations[np.minimum(rows, end - 1)], reasons, repairs)
+    return Expressions(activations[places], tuple(track.reasons[place] for place in places), repairs)
 
 
 def _runs(position: npt.NDArray[np.int64]) -> list[npt.NDArray[np.int64]]:

@@ -10,7 +10,7 @@ All results are activations of `aukit.facs.VISIBLE_AUS` in [0, 1], the parameter
    would leave [0, 1] at each step).
 4. `both_sides`: one value per AU → the person's left and right.
 
-Files of trackers (OpenFace, ARKit) are read by `aukit.simulation.pairs.tracker_files`.
+Files of trackers (OpenFace, ARKit, py-feat) are read by `aukit.simulation.pairs.tracker_files`.
 """
 
 from __future__ import annotations

@@ -32,7 +32,15 @@ from aukit.datasets.registry import corpus_entry
 from aukit.datasets.release import Release
 from aukit.errors import ConfigError, CorpusError
 from aukit.simulation.bases import face_model
-from aukit.simulation.pairs.driving import CODES, FILES, SIMULATED, check_tracker, expressions
+from aukit.simulation.pairs.driving import (
+    CODES,
+    FILES,
+    NO_FILE,
+    SIMULATED,
+    check_tracker,
+    expressions,
+    tracker_file,
+)
 from aukit.simulation.pairs.identities import (
     AvatarIdentity,
     assign,
@@ -211,7 +219,7 @@ def _render_video(place: _Place, job: _Job) -> None:
     frames, repairs = 0, {}
     if table is not None:
         position = table.frame["position"].to_numpy()
-        rows = corpus.tracker_rows(job.video, position)
+        rows = corpus.tracker_rows(job.video, position) if place.tracker else None
         moved = expressions(table, place.expression, config.seed, job.title, place.tracker, rows)
         kept = np.array([not reason for reason in moved.reasons])
         excluded += [(int(position[i]), moved.reasons[i]) for i in np.flatnonzero(~kept)]
@@ -266,6 +274,7 @@ def _summary(out: Path, jobs: list[_Job], everybody: list[AvatarIdentity]) -> st
     frames: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
     repairs: Counter[str] = Counter()
+    without: list[str] = []
     done = 0
     for job in jobs:
         if not job.is_done(out):
@@ -274,6 +283,8 @@ def _summary(out: Path, jobs: list[_Job], everybody: list[AvatarIdentity]) -> st
         note = json.loads(job.note(out).read_text(encoding="utf-8"))
         frames.update({identity.subject: note["frames"] for identity in job.identities if note["frames"]})
         repairs.update(note["repairs"])
+        if NO_FILE in {reason for _, reason in note["exclusions"]}:
+            without.append(tracker_file(job.title))
         reasons.update(
             reason if position is not None else f"whole video: {reason}"
             for position, reason in note["exclusions"]
@@ -284,6 +295,8 @@ def _summary(out: Path, jobs: list[_Job], everybody: list[AvatarIdentity]) -> st
         lines.append(f"renders per avatar in use: {min(frames.values())} to {max(frames.values())}")
     lines += [f"driving frames without avatars: {n}: {reason}" for reason, n in sorted(reasons.items())]
     lines += [f"in the tracker's files, {what}: {n}" for what, n in sorted((+repairs).items())]
+    if without:
+        lines.append(f"videos without a tracker's file: {len(without)}; expected for example {without[0]}")
     if done < len(jobs):
         lines.append(f"{FRAMES} follows when all shards are done; repeat or run the others")
     return "\n".join(

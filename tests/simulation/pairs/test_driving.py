@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 
 from aukit.datasets import FrameTable
+from aukit.datasets.tracker_rows import video_rows
 from aukit.errors import CorpusError
 from aukit.facs import VISIBLE_AUS, VISIBLE_INDEX
 from aukit.simulation.pairs.au_tracker_noise import WEAK, AUTrackerNoise, add_au_tracker_noise
 from aukit.simulation.pairs.driving import CODES, FILES, SIMULATED, check_tracker, expressions
-from tests.simulation.pairs.test_tracker_files import openface
+from tests.simulation.pairs.trackers import arkit, openface, video
 
 VIDEO = "FERA17_TR_F001_T1_6"
 NO_ERROR = AUTrackerNoise(gain=0, lag=(0, 0), drift=0, jitter=0, threshold=0, failure=0)
@@ -86,28 +87,44 @@ def test_simulated_failures_are_excluded_with_their_reason() -> None:
     assert not np.allclose(plain, moved.activations, atol=0.02)
 
 
-def test_a_trackers_file_drives_by_position(tmp_path: Path) -> None:
+def test_a_trackers_file_drives_the_frames_that_it_is_about(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{"AU04_r": 5.0 if i >= 10 else 0.0} for i in range(20)]
     rows[14:20] = [{"success": 0}] * 6
     openface(tmp_path / f"{VIDEO}.csv", rows)
-    labels = table([2, 12, 13, 14, 25], AU12_r=[1.0] * 5)
-    moved = expressions(labels, FILES, 0, VIDEO, tmp_path)
+    positions = [2, 12, 13, 14, 25]
+    labels = table(positions, AU12_r=[1.0] * 5)
+    frames = video_rows(np.arange(30), np.array(positions))
+    moved = expressions(labels, FILES, 0, VIDEO, tmp_path, frames)
     assert moved.reasons == (
-        "", "", "", "the tracker failed (success = 0)", "the tracker's file ends before this frame",
+        "", "", "", "the tracker failed (success = 0)", "no row in the tracker's file",
     )  # fmt: skip
     # Labels play no part, and the failed frames behind do not pull the movement down.
     np.testing.assert_allclose(moved.activations[:3, VISIBLE_INDEX[4], 0], [0, 1, 1], atol=0.02)
     assert moved.activations[:, VISIBLE_INDEX[12]].max() == 0
 
 
+def test_a_file_about_other_frames_leaves_its_recording_out_with_both_numbers(tmp_path: Path) -> None:
+    arkit(tmp_path / f"{VIDEO}.csv", [{}] * 30)
+    moved = expressions(table([0, 1], AU12_r=[1.0, 1.0]), FILES, 0, VIDEO, tmp_path, video(28))
+    assert moved.reasons == ("the tracker's file has 30 rows for 28 frames",) * 2
+
+
 def test_a_video_without_a_trackers_file_is_excluded_and_a_folder_without_any_is_an_error(
     tmp_path: Path,
 ) -> None:
-    moved = expressions(table([0, 1], AU12_r=[1.0, 1.0]), FILES, 0, VIDEO, tmp_path)
+    moved = expressions(table([0, 1], AU12_r=[1.0, 1.0]), FILES, 0, VIDEO, tmp_path, video(2))
     assert moved.reasons == ("no file of the tracker for this video",) * 2
     with pytest.raises(CorpusError, match=r"expected for example b\.csv"):
         check_tracker(tmp_path, ["b", "c"])
+
+
+def test_the_fingerprint_of_a_trackers_files_is_their_content(tmp_path: Path) -> None:
     (tmp_path / "b.csv").write_text("x")
     one = check_tracker(tmp_path, ["b", "c"])
+    (tmp_path / "other.csv").write_text("x")
+    assert check_tracker(tmp_path, ["b", "c"]) == one
+    (tmp_path / "b.csv").write_text("y")
+    assert check_tracker(tmp_path, ["b", "c"]) != one
+    (tmp_path / "b.csv").write_text("x")
     (tmp_path / "c.csv").write_text("x")
     assert check_tracker(tmp_path, ["b", "c"]) != one

@@ -22,7 +22,7 @@ from aukit.simulation import AvatarPairsConfig, FERA2017SimulationConfig, FERA20
 from aukit.simulation.pairs import recorder as pair_recorder
 from aukit.store import prepare
 from aukit.utils.jobs import Shard
-from tests.simulation.pairs.test_tracker_files import openface
+from tests.simulation.pairs.trackers import openface
 from tests.standins import opened_files
 
 CONFIG = replace(
@@ -233,6 +233,7 @@ def test_a_trackers_files_drive_and_what_they_lack_is_counted(driving: Path, tmp
     assert "2: the tracker failed" in summary
     assert "in the tracker's files, frames interpolated: 1" in summary
     assert "in the tracker's files, values out of range, clipped: 1" in summary
+    assert "videos without a tracker's file: 3; expected for example FERA17_TR_F001_T2_6.csv" in summary
     assert corpus.standin["recipe"]["expression"] == "tracker files"
 
 

@@ -15,7 +15,7 @@ from aukit.simulation import AvatarPairsConfig, BP4DSimulationConfig, BP4DStandi
 from aukit.training.run_config import build_datamodule
 from tests.datamodules.test_folds import add_sidecar
 from tests.releases import bp4d, disfa
-from tests.simulation.pairs.test_tracker_files import openface
+from tests.simulation.pairs.trackers import openface
 from tests.standins import opened_files
 
 SIZE = 48
@@ -105,6 +105,24 @@ def test_a_release_is_driven_by_its_codes_or_a_trackers_rows(tmp_path: Path) -> 
     coded = AvatarPairs(tmp_path / "coded")
     assert coded.standin["recipe"]["expression"] == "codes"
     assert set(coded.table.frame["partition"]) == {"P2"}
+
+
+def test_openface_goes_through_a_folder_by_name_and_another_unit_ends_the_command(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of 997.jpg … 1000.jpg the last one is OpenFace's first row."""
+    root = bp4d(tmp_path / "bp4d")
+    tracker = tmp_path / "openface"
+    tracker.mkdir()
+    openface(tracker / "M010_T8.csv", [{"success": 0}, *[{"AU12_r": 2}] * 3])
+    words = ["--driving-corpus", "bp4d", "--driving-root", str(root), "--tracker", str(tracker)]
+    small = ["--size", "32", "--workers", "0"]
+    assert main(["avatars", "pairs", *words, "--out", str(tmp_path / "pairs"), *small]) == 0
+    assert sorted(set(AvatarPairs(tmp_path / "pairs").table.frame["frame"])) == [997, 998, 999]
+    assert "videos without a tracker's file: 4; expected for example" in capsys.readouterr().out
+    openface(tracker / "M010_T8.csv", [{"AU12_r": 40, "AU04_r": 70}] * 4)
+    assert main(["avatars", "pairs", *words, "--out", str(tmp_path / "more"), *small]) == 2
+    assert "M010_T8.csv, line 2, column AU04_r: 70 is not in 0 to 5" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("wrong", [{"partitions": ("train",)}, {"views": (6,)}])
