@@ -14,12 +14,14 @@ import yaml
 from filelock import FileLock, Timeout
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from aukit.datamodules.base import StepDataModule
 from aukit.errors import ConfigError, StoreError
 from aukit.training import record as records
 from aukit.training.callbacks import ProgressReport, RunCheckpoints, StepSeed, TimeAndMemory
+from aukit.training.checkpoint_file import CheckpointFile
 from aukit.training.config import missing_values
 from aukit.training.fairness import score_groups
 from aukit.training.loggers import build_loggers, close_wandb, is_rank_zero, last_values, read_log
@@ -287,6 +289,10 @@ def _trainer(
 ) -> Trainer:
     arguments = trainer_arguments(config)
     arguments["callbacks"] = [*(arguments.get("callbacks") or []), *callbacks]
+    plugins = arguments.get("plugins") or []
+    plugins = plugins if isinstance(plugins, list) else [plugins]
+    if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
+        arguments["plugins"] = [*plugins, CheckpointFile()]
     arguments["logger"] = logger
     arguments["default_root_dir"] = str(run.path)
     # Our samplers share batches between processes themselves, without repeating a frame.

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import timm
 import torch
+from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from aukit.errors import ConfigError, WeightsError
@@ -70,6 +72,8 @@ class Backbone(nn.Module):
 def load_backbone(network: nn.Module, path: Path) -> None:
     """Load everything but the classifier from a file with timm's keys (of a VGG also torchvision's).
 
+    Position embeddings that were trained with another image size are resampled to the network's.
+
     Raises:
         WeightsError: The file is missing, unreadable, or lacks an entry or has one of another shape.
     """
@@ -79,6 +83,8 @@ def load_backbone(network: nn.Module, path: Path) -> None:
             if (value := state.pop(f"{old}.{part}", None)) is not None:
                 state[f"{new}.{part}"] = value
     own = network.state_dict()
+    if "pos_embed" in own and "pos_embed" in state:
+        state["pos_embed"] = _resampled(network, state["pos_embed"], own["pos_embed"])
     get_classifier = getattr(network, "get_classifier", lambda: None)
     classifier = {f"{name}." for name, module in network.named_modules() if module is get_classifier()}
     wanted = {key: value for key, value in own.items() if not key.startswith(tuple(classifier))}
@@ -93,6 +99,18 @@ def load_backbone(network: nn.Module, path: Path) -> None:
             raise WeightsError(f"{path}: {key} is {list(state[key].shape)}, needed is {list(value.shape)}")
         own[key] = state[key].reshape(value.shape)
     network.load_state_dict(own)
+
+
+def _resampled(network: nn.Module, value: Tensor, wanted: Tensor) -> Tensor:
+    """A transformer's position embedding on the grid of this image size, as timm makes it of its own weights."""
+    grid = getattr(getattr(network, "patch_embed", None), "grid_size", None)
+    if grid is None or value.ndim != 3 or value.shape[-1] != wanted.shape[-1]:
+        return value
+    prefix = int(getattr(network, "num_prefix_tokens", 0))
+    patches = value.shape[1] - prefix
+    if math.isqrt(max(patches, 1)) ** 2 != patches:
+        return value
+    return cast(Tensor, resample_abs_pos_embed(value, list(grid), num_prefix_tokens=prefix))
 
 
 def pack_backbone(checkpoint: Path, out: Path) -> int:

@@ -1,4 +1,5 @@
 import pytest
+import timm
 import torch
 from safetensors.torch import save_file
 
@@ -41,6 +42,21 @@ def test_weights_of_a_file_with_a_classifier_load(tmp_path, suffix):
     image = torch.rand(1, 3, 64, 64)
     assert not torch.equal(small()(image), source(image))
     assert torch.equal(small(weights=str(path))(image), source(image))
+
+
+def test_a_transformer_takes_weights_of_another_image_size(tmp_path):
+    tiny = {"embed_dim": 24, "depth": 1, "num_heads": 2, "num_classes": 0}
+    name, path = "vit_tiny_patch16_224", tmp_path / "vit.safetensors"
+    torch.manual_seed(0)
+    save_file(timm.create_model(name, img_size=64, **tiny).state_dict(), path)
+    there = {"file": str(path), "num_classes": 0}
+    wanted = timm.create_model(name, img_size=96, pretrained=True, pretrained_cfg_overlay=there, **tiny)
+    del tiny["num_classes"]
+    mine = Backbone(name, str(path), {"img_size": 96, **tiny}).network.state_dict()
+    assert mine["pos_embed"].shape == (1, 1 + 6 * 6, 24)
+    assert all(torch.equal(mine[key], value) for key, value in wanted.state_dict().items())
+    with pytest.raises(WeightsError, match=r"cls_token is \[1, 1, 24\], needed is \[1, 1, 48\]"):
+        Backbone(name, str(path), {"img_size": 96, **tiny, "embed_dim": 48})
 
 
 def test_what_does_not_fit_is_told(tmp_path):
