@@ -102,7 +102,7 @@ def load_backbone(network: nn.Module, path: Path) -> None:
 
 
 def _resampled(network: nn.Module, value: Tensor, wanted: Tensor) -> Tensor:
-    """A transformer's position embedding on the grid of this image size, as timm makes it of its own weights."""
+    """A transformer's position embedding on the grid of this image size, as timm resamples its own."""
     grid = getattr(getattr(network, "patch_embed", None), "grid_size", None)
     if grid is None or value.ndim != 3 or value.shape[-1] != wanted.shape[-1]:
         return value
