@@ -41,4 +41,4 @@ class BP4DDataModule(FoldDataModule):
         self.leave_out_occluded = leave_out_occluded
 
     def _corpus(self) -> BP4D:
-        return BP4D(self.root, self.leave_out_occluded)
+        return BP4D(self.root, self.leave_out_occluded, **self.locations)

@@ -74,16 +74,20 @@ class CorpusDataModule(StepDataModule):
         transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
             4096, as in the cropper of FG-Net's authors, takes about 13 times as long as 1024 (0.8 s per frame
             and CPU core).
+        images_root: folder with the videos or images of the release; None for the root.
+        labels_root: folder with its label files; None for the root.
+        follow_links: whether links in the release are followed wherever they lead.
         options: further options: see `StepDataModule`.
 
     Raises:
         ConfigError: `transform_size` is given with another registration than "ffhq"; from `prepare_data()`,
-            there is no root; from `setup()`, a test person is also used for training or validation.
+            there is no root, or one is named for parts of a corpus that lies in one folder; from `setup()`, a
+            test person is also used for training or validation.
 
     Example:
         >>> class MyDataModule(CorpusDataModule):
         ...     def _corpus(self):
-        ...         return MyRelease(self.root)
+        ...         return MyRelease(self.root, **self.locations)
         ...
         ...     def _split(self):
         ...         partition = self.store.table.frame["partition"].to_numpy(dtype=str)
@@ -101,6 +105,9 @@ class CorpusDataModule(StepDataModule):
         "num_workers",
         "prepare_workers",
         "weights_dir",
+        "images_root",
+        "labels_root",
+        "follow_links",
     )
 
     #: Environment variable that names the release where no root is given.
@@ -126,6 +133,9 @@ class CorpusDataModule(StepDataModule):
         prepare_workers: int = 2,
         weights_dir: str | None = None,
         transform_size: int | None = None,
+        images_root: str | None = None,
+        labels_root: str | None = None,
+        follow_links: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
@@ -141,11 +151,16 @@ class CorpusDataModule(StepDataModule):
         self.prepare_workers = prepare_workers
         self.weights_dir = weights_dir
         self.transform_size = transform_size
+        self.locations: dict[str, Any] = {
+            "images_root": images_root,
+            "labels_root": labels_root,
+            "follow_links": follow_links,
+        }
         self._store_path: Path | None = None
 
     @abstractmethod
     def _corpus(self) -> Release | AvatarPairs:
-        """Reader of the release at `self.root`."""
+        """Reader of the release at `self.root`, with `self.locations` as further arguments."""
 
     @abstractmethod
     def _split(self) -> tuple[Rows, Rows, Rows]:
@@ -156,9 +171,15 @@ class CorpusDataModule(StepDataModule):
         if self.root == Path():
             how = f" or set {self.root_variable}" if self.root_variable else ""
             raise ConfigError(f"the corpus has no root: give data.root=FOLDER{how}")
+        corpus = self._corpus()
+        for name, value in self.locations.items():
+            if value and Path(str(getattr(corpus, name, ""))) != Path(str(value)):
+                raise ConfigError(
+                    f"data.{name}: {corpus.name} is read from its root alone; leave the option out"
+                )
         settings = {} if self.transform_size is None else {"transform_size": self.transform_size}
         return prepare_release(
-            self._corpus(),
+            corpus,
             self.cache,
             self.registration,
             self.size,

@@ -20,6 +20,7 @@ class DISFADataModule(FoldDataModule):
         aus: action units, in the order of the label columns.
         camera: "left" or "right".
         threshold: least intensity that counts as present; 2 is the field's convention.
+        first_image: number of the first frame where frames are images, 0 or 1; None to find it.
         options: further options: see `FoldDataModule` and `CorpusDataModule`.
 
     Example:
@@ -37,11 +38,13 @@ class DISFADataModule(FoldDataModule):
         aus: Sequence[int] = (1, 2, 4, 6, 9, 12, 25, 26),
         camera: Literal["left", "right"] = "left",
         threshold: int = 2,
+        first_image: Literal[0, 1] | None = None,
         **options: Any,
     ) -> None:
         super().__init__(root=root, aus=aus, **options)
         self.camera: Literal["left", "right"] = camera
         self.threshold = threshold
+        self.first_image: Literal[0, 1] | None = first_image
 
     def _corpus(self) -> DISFA:
-        return DISFA(self.root, self.camera, self.threshold)
+        return DISFA(self.root, self.camera, self.threshold, self.first_image, **self.locations)

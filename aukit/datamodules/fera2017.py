@@ -68,7 +68,7 @@ class FERA2017DataModule(CorpusDataModule):
 
     def _corpus(self) -> FERA2017:
         partitions = ("train", "valid", "test") if self.test_partition == "test" else ("train", "valid")
-        return FERA2017(self.root, partitions, (self.view,))
+        return FERA2017(self.root, partitions, (self.view,), **self.locations)
 
     def _split(self) -> tuple[Rows, Rows, Rows]:
         frame = self.store.table.frame

@@ -32,7 +32,7 @@ class FoldDataModule(CorpusDataModule):
     Example:
         >>> class MyDataModule(FoldDataModule):  # a corpus whose partitions are P1, P2 and P3
         ...     def _corpus(self):
-        ...         return MyRelease(self.root)
+        ...         return MyRelease(self.root, **self.locations)
     """
 
     #: What predictions are judged by.

@@ -46,7 +46,7 @@ class GFTDataModule(CorpusDataModule):
         self.columns = columns
 
     def _corpus(self) -> GFT:
-        return GFT(self.root, self.columns)
+        return GFT(self.root, self.columns, **self.locations)
 
     def _split(self) -> tuple[Rows, Rows, Rows]:
         partition = self.store.table.frame["partition"].to_numpy(dtype=str)

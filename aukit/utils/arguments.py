@@ -21,8 +21,9 @@ def add_options(
 ) -> tuple[str, ...]:
     """Add an option for each argument of a constructor that has a default; its help is the docstring's.
 
-    An argument ``leave_out_occluded: bool`` becomes ``--leave-out-occluded`` (and ``--no-…``), a `Literal`
-    a choice, a sequence takes one value or more, ``X | None`` a value of ``X``.
+    Where the constructor takes ``**keywords``, the arguments of its base class follow. An argument
+    ``leave_out_occluded: bool`` becomes ``--leave-out-occluded`` (and ``--no-…``), a `Literal` a choice, a
+    sequence takes one value or more, ``X | None`` a value of ``X``.
 
     Args:
         parser: Where to.
@@ -37,25 +38,36 @@ def add_options(
     Raises:
         TypeError: An argument has a type that no option can give.
     """
-    hints = get_type_hints(cls.__init__)  # type: ignore[misc]  # read, not called
-    texts = _help_texts(cls)
     added = []
-    for parameter in inspect.signature(cls).parameters.values():
-        name = parameter.name
+    for name, (owner, parameter) in _parameters(cls).items():
         shown = parameter.default if default is _LATER else default
         if shown is parameter.empty or name in skip or (names is not None and name not in names):
             continue
+        text = _help_texts(owner).get(name, "")
         parser.add_argument(
             f"--{name.replace('_', '-')}",
             dest=name,
             default=shown,
-            help=(texts.get(name, "") + ("" if shown is None else f" (default: {_shown(shown)})")).replace(
-                "%", "%%"
-            ),
-            **_kind(cls, name, hints[name]),
+            help=(text + ("" if shown is None else f" (default: {_shown(shown)})")).replace("%", "%%"),
+            **_kind(cls, name, get_type_hints(owner.__init__)[name]),
         )
         added.append(name)
     return tuple(added)
+
+
+def _parameters(cls: type) -> dict[str, tuple[Any, inspect.Parameter]]:
+    """Arguments of a constructor, each with the class whose docstring describes it."""
+    found: dict[str, tuple[Any, inspect.Parameter]] = {}
+    for owner in cls.__mro__:
+        if "__init__" not in vars(owner):
+            continue
+        _, *parameters = inspect.signature(vars(owner)["__init__"]).parameters.values()  # without self
+        for parameter in parameters:
+            if parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                found.setdefault(parameter.name, (owner, parameter))
+        if all(parameter.kind != parameter.VAR_KEYWORD for parameter in parameters):
+            break
+    return found
 
 
 def _kind(cls: type, name: str, hint: Any) -> dict[str, Any]:
@@ -72,7 +84,7 @@ def _kind(cls: type, name: str, hint: Any) -> dict[str, Any]:
     if hint is bool:
         return {"action": argparse.BooleanOptionalAction}
     if hint in (int, float, str, Path):
-        return {"type": hint, "metavar": {int: "N", float: "X"}.get(hint, "FILE" if hint is Path else "TEXT")}
+        return {"type": hint, "metavar": {int: "N", float: "X"}.get(hint, "PATH" if hint is Path else "TEXT")}
     raise TypeError(f"{cls.__name__}: no command line option can give {name}: {hint}")
 
 
@@ -80,7 +92,11 @@ def _help_texts(cls: type) -> dict[str, str]:
     from docstring_parser import parse
 
     parsed = parse(inspect.getdoc(cls) or "")
-    return {each.arg_name: " ".join((each.description or "").split()).rstrip(".") for each in parsed.params}
+    return {
+        each.arg_name: " ".join((each.description or "").split()).rstrip(".")
+        for each in parsed.params
+        if each.args[0] == "param"  # no attributes
+    }
 
 
 def _shown(value: Any) -> str:

@@ -29,7 +29,7 @@ class ExampleDataModule(CorpusDataModule):
         self.threshold = threshold
 
     def _corpus(self) -> Example:
-        return Example(self.root, self.threshold)
+        return Example(self.root, self.threshold, **self.locations)
 
     def _split(self) -> tuple[Rows, Rows, Rows]:
         partition = self.store.table.frame["partition"].to_numpy(dtype=str)

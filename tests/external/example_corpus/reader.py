@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,7 @@ class Example(Release):
         root: Folder of the release.
         threshold: Least intensity that counts as present.
         persons: Global person ids to keep; None for all.
+        locations: Where parts of the release lie: see `Release`.
     """
 
     name, namespace, corpus_title, example = "example", "Example", "Example", "E1.mp4"
@@ -39,10 +41,16 @@ class Example(Release):
         {"codes": tuple(name(au) for name in (intensity_column, occurrence_column) for au in AUS)}
     )
 
-    def __init__(self, root: str | Path, threshold: int = 1, persons: Sequence[str] | None = None) -> None:
+    def __init__(
+        self,
+        root: str | Path,
+        threshold: int = 1,
+        persons: Sequence[str] | None = None,
+        **locations: Any,
+    ) -> None:
         self.threshold = threshold
         self.options = f"threshold={threshold}"
-        super().__init__(root, persons)
+        super().__init__(root, persons, **locations)
 
     def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
         for name in files:
