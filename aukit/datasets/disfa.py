@@ -128,7 +128,6 @@ class DISFA(ImageFolderRelease):
         f"AU{au:02d}": (intensity_column(au),) for au in AUS.intensity
     }
     intensity_files = "label"
-    row_without_frame = "label row without frame (the video ends early)"
 
     def __init__(
         self,

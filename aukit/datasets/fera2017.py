@@ -122,7 +122,6 @@ class FERA2017(Release):
     }
     driving_partitions = ("train",)  # the others are for testing
     views_share_labels = True
-    row_without_frame = "label row without frame (the video ends early)"
 
     def __init__(
         self,

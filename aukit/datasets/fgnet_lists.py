@@ -105,7 +105,7 @@ class FGNetLists(Release):
     """
 
     options = "FG-Net's lists"
-    row_without_frame = "listed, but there is no such image"
+    row_without_frame = row_beyond_end = "listed, but there is no such image"
 
     def __init__(self, root: str | Path, corpus: Literal["bp4d", "disfa"]) -> None:
         self.name, self.namespace = corpus, _NAMESPACES[corpus]

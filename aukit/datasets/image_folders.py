@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.files import file_names
-from aukit.datasets.media import Image, image_number, list_images, read_image_if_whole
+from aukit.datasets.media import image_number, list_images, read_image_if_whole
 from aukit.datasets.release import Release
 from aukit.datasets.tracker_rows import TrackerRows, image_rows
+from aukit.datasets.video import Image
 from aukit.errors import CorpusError
 
 
@@ -87,7 +88,7 @@ class ImageFolderRelease(Release):
         names = file_names(self.images_root, video, self.follow_links)
         return image_rows(self.images(video), names, positions)
 
-    def _positions(self, video: str) -> npt.NDArray[np.int64] | None:
+    def _positions(self, video: str) -> npt.NDArray[np.int64]:
         if not self.is_folder(video):
             return super()._positions(video)
         images = self.images(video)
@@ -95,7 +96,7 @@ class ImageFolderRelease(Release):
         self.spellings[video] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
         return np.array(list(images), dtype=np.int64)
 
-    def _reasons(self, video: str) -> tuple[str, str]:
+    def _reasons(self, video: str) -> tuple[str, str, str]:
         if not self.is_folder(video):
             return super()._reasons(video)
-        return "image without label row", "label row without image"
+        return "image without label row", "label row without image", "label row without image"

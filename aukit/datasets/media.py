@@ -1,114 +1,28 @@
-"""Frames in and out, RGB uint8: video files, one frame at a time, and folders of numbered images."""
+"""Images in and out, RGB uint8, and folders of numbered ones."""
 
 from __future__ import annotations
 
+import io
 import re
-from collections.abc import Iterable, Iterator
-from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
-import numpy.typing as npt
 from PIL import Image as Pillow
+from PIL import ImageOps
 
 from aukit.datasets.files import file_names
+from aukit.datasets.libav import MAX_SIDE, listening
+from aukit.datasets.video import Image
 from aukit.errors import CorpusError
 from aukit.utils.files import atomic_path
+from aukit.utils.outside import read_bytes
 
-Image = npt.NDArray[np.uint8]
-
-MAX_SIDE = 8192
-"""Largest accepted width or height in pixels: a damaged or hostile file must not ask for all memory."""
-
+_MOST_BYTES = 2**28
 _FORMATS = ("JPEG", "PNG")
+_DAMAGED_JPEG = re.compile(r"overread|error (count|dc|y=)|mjpeg_decode_d|bad vlc|huffman table decode error")
 # Five digits at most: an array by frame number must not need all memory because of one odd name.
 _NUMBERED = re.compile(r"(0*\d{1,5})\.(?:jpg|jpeg|png)", re.IGNORECASE)
-
-
-def count_frames(path: Path) -> int:
-    """Number of coded frames, from the packets alone (no decoding; about 1 ms per 100 frames).
-
-    A file that ends early counts as many frames as it still holds. Decoding may give fewer when packets are
-    damaged.
-
-    Raises:
-        CorpusError: The file is missing, cannot be opened or holds no video.
-    """
-    count = 0
-    with _open(path) as container:
-        try:
-            for packet in container.demux(container.streams.video[0]):
-                count += packet.size > 0
-        except av.error.FFmpegError:
-            pass  # the file ends early: what came before is counted
-    return count
-
-
-def decode_video(path: Path) -> Iterator[tuple[int, Image]]:
-    """Stream (position, frame [H, W, 3] RGB uint8), position counted from 0; one frame in memory at a time.
-
-    The stream ends where the file is damaged; later frames are missing, and the caller counts them.
-
-    Raises:
-        CorpusError: The file is missing, cannot be opened, holds no video or frames larger than `MAX_SIDE`.
-    """
-    with _open(path) as container:
-        stream = container.streams.video[0]
-        if max(stream.width, stream.height) > MAX_SIDE:
-            raise CorpusError(f"{path}: frames of {stream.width} x {stream.height} exceed {MAX_SIDE} pixels")
-        stream.thread_type = "AUTO"
-        frames = container.decode(stream)
-        position = 0
-        while True:
-            try:
-                frame = next(frames)
-            except (StopIteration, av.error.FFmpegError):
-                return
-            yield position, frame.to_ndarray(format="rgb24")
-            position += 1
-
-
-def encode_video(path: Path, frames: Iterable[Image], fps: int, crf: int = 20) -> None:
-    """Write RGB uint8 frames [H, W, 3] (even height and width) as mp4 or avi, by the path's suffix.
-
-    The file appears whole or not at all.
-
-    H.264 (x264) where PyAV brings it, MPEG-4 part 2 otherwise; one encoder thread and bit-exact flags, so
-    that the same frames give the same bytes with the same library version. A smaller `crf` is a better
-    picture (H.264 only).
-    """
-    h264 = "libx264" in av.codecs_available
-    options = {"fflags": "+bitexact"}
-    if path.suffix == ".mp4":
-        options["movflags"] = "+faststart"
-    with atomic_path(path) as temporary:
-        container = av.open(str(temporary), "w", options=options)
-        with container:
-            stream = container.add_stream("libx264" if h264 else "mpeg4", rate=Fraction(fps))
-            stream.pix_fmt = "yuv420p"
-            stream.codec_context.thread_count = 1
-            stream.codec_context.options = (
-                {"crf": str(crf), "preset": "superfast", "flags": "+bitexact"}
-                if h264
-                else {"qscale": "3", "flags": "+bitexact"}
-            )
-            for position, image in enumerate(frames):
-                if position == 0:
-                    stream.height, stream.width = image.shape[:2]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
-            container.mux(stream.encode())
-
-
-def _open(path: Path) -> av.container.InputContainer:
-    try:
-        container = av.open(str(path))
-    except (OSError, av.error.FFmpegError) as error:
-        raise CorpusError(f"{path}: cannot be opened as a video ({error}); copy it again") from error
-    if not container.streams.video:
-        container.close()
-        raise CorpusError(f"{path}: holds no video stream; copy it again")
-    return container
 
 
 def image_number(name: str) -> int | None:
@@ -144,16 +58,44 @@ def list_images(root: Path, folder: str, follow_links: bool = False) -> dict[int
 def read_image(path: Path) -> Image:
     """Read a JPEG or PNG file as RGB uint8 [H, W, 3].
 
+    It is turned as its EXIF data say, and 16 bits become 8 by their value.
+
     Raises:
         CorpusError: The file is missing, damaged, of another format or larger than `MAX_SIDE` pixels a side.
     """
     try:
-        with Pillow.open(path, formats=_FORMATS) as picture:
+        content = read_bytes(path, _MOST_BYTES)
+        with Pillow.open(io.BytesIO(content), formats=_FORMATS) as picture:
             if max(picture.size) > MAX_SIDE:
                 raise ValueError(f"{picture.width} x {picture.height} pixels, at most {MAX_SIDE} a side")
-            return np.array(picture.convert("RGB"))
+            image = _rgb(ImageOps.exif_transpose(picture))
+            damage = _jpeg_damage(content) if picture.format == "JPEG" else ""
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise CorpusError(f"{path}: cannot be read as an image ({error}); copy it again") from error
+    if damage:
+        raise CorpusError(f"{path}: is a damaged image ({damage}); copy it again")
+    return image
+
+
+def _rgb(picture: Pillow.Image) -> Image:
+    if picture.mode.startswith("I"):  # 16 bits of grey; Pillow would cut off all above 255
+        grey = np.array(picture, dtype=np.int64)
+        if grey.min() < 0 or grey.max() > 65535:
+            raise ValueError("more than 16 bits a pixel")
+        return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=-1)
+    return np.array(picture.convert("RGB"))
+
+
+def _jpeg_damage(content: bytes) -> str:
+    """What libav's decoder says of damaged data, over which libjpeg passes in silence; empty for nothing."""
+    decoder = av.CodecContext.create("mjpeg", "r")
+    decoder.thread_count = 1
+    with listening() as log:
+        try:
+            decoder.decode(av.Packet(content))
+        except (av.error.FFmpegError, ValueError):
+            return ""  # a kind of JPEG that libav does not know
+    return next((message.strip() for _, _, message in log if _DAMAGED_JPEG.match(message)), "")
 
 
 def read_image_if_whole(path: Path) -> Image | None:

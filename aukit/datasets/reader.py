@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE, inside, read_description, read_landmarks
 from aukit.datasets.frame_table import FrameTable
-from aukit.datasets.media import Image, decode_video
+from aukit.datasets.video import Image, decode_video
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,11 +18,13 @@ from aukit.datasets.files import Folder, inside, join, require_folder, walk
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
 from aukit.datasets.label_files import LabelFile, Labels, labels_by_frame
-from aukit.datasets.media import count_frames, is_image
+from aukit.datasets.libav import VideoError
+from aukit.datasets.media import is_image
 from aukit.datasets.reader import CorpusReader, Exclusion
 from aukit.datasets.recordings import Index, Recording
 from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.datasets.tracker_rows import TrackerRows, video_rows
+from aukit.datasets.video import video_positions
 from aukit.errors import CorpusError
 
 # A copy "F001_T1 (1).csv", a backup "F001_T1.csv.bak" and a half download "…_comp.avi.part" are meant too.
@@ -105,7 +107,8 @@ class Release(CorpusReader):
     views_share_labels: ClassVar[bool] = False
     """Whether views that are read together share label files, whose rows a check then counts once."""
     frame_without_row: ClassVar[str] = "frame without label row"
-    row_without_frame: ClassVar[str] = "label row without frame"
+    row_without_frame: ClassVar[str] = "label row without frame (the video has none there)"
+    row_beyond_end: ClassVar[str] = "label row without frame (the video ends early)"
     labels_without_video: ClassVar[str] = "labels without a video"
 
     def __init__(
@@ -315,16 +318,17 @@ class Release(CorpusReader):
         """Labels of a recording that has no label file; None to leave its videos out."""
         return None
 
-    def _positions(self, video: str) -> npt.NDArray[np.int64] | None:
-        """Positions of the frames that can be decoded, ascending; None if the video cannot be opened."""
-        try:
-            return np.arange(count_frames(self.video_path(video)))
-        except CorpusError:
-            return None
+    def _positions(self, video: str) -> npt.NDArray[np.int64]:
+        """Positions of the frames that a video holds, ascending; they are not decoded.
 
-    def _reasons(self, video: str) -> tuple[str, str]:
-        """Reasons that are counted of a video: for frames without label row, for rows without frame."""
-        return self.frame_without_row, self.row_without_frame
+        Raises:
+            VideoError: None can be used.
+        """
+        return video_positions(self.video_path(video))
+
+    def _reasons(self, video: str) -> tuple[str, str, str]:
+        """Reasons that are counted of a video: frames without label row, rows without frame, rows at its end."""
+        return self.frame_without_row, self.row_without_frame, self.row_beyond_end
 
     def _stamps(self) -> dict[str, str]:
         """Stamps of each video with its landmarks, each label file, the options, genders and the recipe.
@@ -471,9 +475,10 @@ class Release(CorpusReader):
     def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
         """Rows of a video, None if there are none; what is left out is added to the list."""
         recording, view = self._recording(video)
-        available = self._positions(video)
-        if available is None:
-            excluded.append(Exclusion(video, None, "the video cannot be opened"))
+        try:
+            available = self._positions(video)
+        except VideoError as error:
+            excluded.append(Exclusion(video, None, f"the video {error.reason}"))
             return None
         labels = self.labels(recording) or self._without_labels(recording, available)
         if labels is None:
@@ -481,7 +486,9 @@ class Release(CorpusReader):
             return None
         rows = labels.positions[labels.complete]
         unlabelled, unseen = np.setdiff1d(available, rows), np.setdiff1d(labels.positions, available)
-        for reason, positions in zip(self._reasons(video), (unlabelled, unseen), strict=True):
+        beyond = unseen > available.max(initial=-1)
+        excluded_positions = (unlabelled, unseen[~beyond], unseen[beyond])
+        for reason, positions in zip(self._reasons(video), excluded_positions, strict=True):
             excluded += [Exclusion(video, int(position), reason) for position in positions]
         usable = labels.complete & np.isin(labels.positions, available)
         if not usable.any():

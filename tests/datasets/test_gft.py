@@ -15,7 +15,7 @@ from aukit.datamodules import GFTDataModule
 from aukit.datasets import GFT, verify_release
 from aukit.datasets.gft import GROUPS, LISTED_RATES, partition_of, subjects
 from aukit.datasets.gft import PUBLISHED as GFT_PUBLISHED
-from aukit.datasets.media import encode_video
+from aukit.datasets.video import encode_video
 from aukit.errors import CorpusError
 from aukit.simulation import GFTSimulationConfig, GFTStandin, Standin
 from aukit.simulation.behaviour.intensity_curves import exact_levels
@@ -138,7 +138,7 @@ def test_columns_by_number_other_first_frames_and_intensities(release: Path, tmp
     assert corpus.table.select(subject="005B").frame["position"].tolist() == [1, 2, 3]
     assert sorted({e.reason for e in corpus.exclusions}) == [
         "frame without label row",
-        "label row without frame",
+        "label row without frame (the video ends early)",
     ]
 
 
@@ -220,7 +220,7 @@ def test_the_standin_is_read_through_its_map_and_has_quirks(standin: Standin) ->
     assert verify_release(GFT(standin.root), GFT_PUBLISHED).ok
     assert corpus.table.occurrence_aus == (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
     reasons = sorted(e.reason for e in corpus.exclusions)
-    assert reasons == ["frame without label row", "label row without frame"]
+    assert reasons == ["frame without label row", "label row without frame (the video ends early)"]
     uncoded = np.isnan(corpus.table.occurrences(corpus.table.occurrence_aus)).all(axis=1)
     assert uncoded.sum() == 3
     for video in corpus.videos:

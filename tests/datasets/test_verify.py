@@ -10,7 +10,7 @@ import pytest
 from aukit.datasets import Counts, Published, Release, SubjectRecording, verify_release
 from aukit.datasets.files import join
 from aukit.datasets.label_files import read_intensity
-from aukit.datasets.media import encode_video
+from aukit.datasets.video import encode_video
 from aukit.errors import CorpusError
 from tests.releases import picture, write_lines
 

@@ -17,7 +17,8 @@ from aukit.datasets.bp4d import AUS, OCCLUSION
 from aukit.datasets.bp4d import Recording as OfficialRecording
 from aukit.datasets.folds import FOLD_SPLITS
 from aukit.datasets.label_files import NOT_CODED
-from aukit.datasets.media import Image, write_jpeg
+from aukit.datasets.media import write_jpeg
+from aukit.datasets.video import Image
 from aukit.simulation.behaviour.annotators import occurrence
 from aukit.simulation.corpora.config import (
     Defects,

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aukit.datasets.media import Image
+from aukit.datasets.video import Image
 from aukit.facs import VISIBLE_AUS, VISIBLE_INDEX
 from aukit.simulation.behaviour.landmark_noise import LandmarkNoise, add_landmark_noise
 from aukit.simulation.behaviour.person import Motion, Person, sample_motion

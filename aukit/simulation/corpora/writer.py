@@ -24,7 +24,7 @@ from filelock import FileLock
 from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE
 from aukit.datasets.genders import FILE as GENDERS
 from aukit.datasets.label_files import NOT_CODED
-from aukit.datasets.media import Image, encode_video
+from aukit.datasets.video import Image, encode_video
 from aukit.errors import CorpusError
 from aukit.metrics import intraclass_correlation, multilabel_f1
 from aukit.simulation.corpora.config import NO_DEFECTS, Defects, Recording, SimulationConfig

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.media import encode_video
+from aukit.datasets.video import encode_video
 from aukit.errors import ConfigError
 from aukit.simulation.behaviour.person import sample_motion
 from aukit.simulation.corpora.acquisition import to_pixels

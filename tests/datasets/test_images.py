@@ -1,0 +1,85 @@
+"""Images from outside: turned, scaled to 8 bits, or named as damaged."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from aukit.datasets.media import read_image
+from aukit.errors import CorpusError
+from tests.datasets.numbered import picture
+
+
+@pytest.mark.parametrize(
+    ("orientation", "shown"),
+    [
+        (1, lambda image: image),
+        (2, lambda image: image[:, ::-1]),
+        (3, lambda image: np.rot90(image, 2)),
+        (6, lambda image: np.rot90(image, -1)),
+        (8, lambda image: np.rot90(image)),
+    ],
+)
+def test_images_are_turned_as_their_exif_data_say(tmp_path: Path, orientation: int, shown) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(picture(5)).save(tmp_path / "a.png", exif=exif)
+    assert np.array_equal(read_image(tmp_path / "a.png"), shown(picture(5)))
+
+
+def test_sixteen_bits_become_eight_by_their_value(tmp_path: Path) -> None:
+    levels = np.arange(0, 65536, 257, dtype=np.uint16).reshape(16, 16)
+    Image.fromarray(levels).save(tmp_path / "a.png")
+    expected = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    assert np.array_equal(read_image(tmp_path / "a.png"), np.repeat(expected[..., None], 3, -1))
+
+
+@pytest.mark.parametrize("mode", ["L", "1", "P", "RGBA", "LA", "CMYK"])
+def test_other_modes_become_rgb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / ("a.jpg" if mode == "CMYK" else "a.png")
+    Image.fromarray(picture(5)).convert(mode).save(path)
+    image = read_image(path)
+    assert image.shape == picture(5).shape
+    assert image.dtype == np.uint8
+
+
+def photograph() -> bytes:
+    rng = np.random.default_rng(0)
+    image = np.kron(picture(9), np.ones((6, 6, 1), np.uint8)) + rng.integers(0, 12, (288, 384, 3), np.uint8)
+    file = io.BytesIO()
+    Image.fromarray(image).save(file, "JPEG", quality=90)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda data: data[: len(data) // 2],
+        lambda data: data[:9000] + bytes(2000) + data[11000:],
+        lambda data: data[:9000] + data[9100:],
+        lambda data: b"",
+        lambda data: b"<html>quota exceeded</html>",
+    ],
+    ids=["cut", "zeros", "bytes missing", "empty", "text"],
+)
+def test_damaged_images_are_named(tmp_path: Path, damage) -> None:
+    whole = photograph()
+    (tmp_path / "whole.jpg").write_bytes(whole)
+    assert read_image(tmp_path / "whole.jpg").shape == (288, 384, 3)
+    (tmp_path / "a.jpg").write_bytes(damage(whole))
+    with pytest.raises(CorpusError, match=r"a\.jpg: .*copy it again"):
+        read_image(tmp_path / "a.jpg")
+
+
+@pytest.mark.parametrize("options", [{"progressive": True}, {"quality": 30, "subsampling": 2}, {"optimize": True}])
+def test_kinds_of_jpeg_are_read(tmp_path: Path, options) -> None:
+    Image.fromarray(picture(9)).save(tmp_path / "a.jpg", **options)
+    assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - picture(9)).mean() < 15
+
+
+def test_larger_images_than_any_camera_makes_are_refused(tmp_path: Path) -> None:
+    Image.new("L", (9000, 2)).save(tmp_path / "a.png")
+    with pytest.raises(CorpusError, match="at most 8192 a side"):
+        read_image(tmp_path / "a.png")
