@@ -36,11 +36,12 @@ from aukit.datasets.label_files import (
     labels_by_frame,
     to_labels,
 )
-from aukit.datasets.media import Image, image_number, read_image_if_whole
+from aukit.datasets.media import image_number, read_image_if_whole
 from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Index, Recording
 from aukit.datasets.release import Release
 from aukit.datasets.stamps import folder_stamp
+from aukit.datasets.video import Image
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, occurrence_column
 from aukit.utils.outside import load_npy

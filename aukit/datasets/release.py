@@ -327,7 +327,7 @@ class Release(CorpusReader):
         return video_positions(self.video_path(video))
 
     def _reasons(self, video: str) -> tuple[str, str, str]:
-        """Reasons that are counted of a video: frames without label row, rows without frame, rows at its end."""
+        """Reasons that are counted: frames without row, rows without frame, rows beyond the video's end."""
         return self.frame_without_row, self.row_without_frame, self.row_beyond_end
 
     def _stamps(self) -> dict[str, str]:

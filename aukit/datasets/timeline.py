@@ -60,7 +60,7 @@ def _on_grid(
 ) -> tuple[Places, float] | None:
     """Points of the grid, the first being 0, and its step; None if the timestamps lie on none."""
     if len(steps) == 0:
-        return np.zeros(len(ascending), dtype=np.int64), float(max([1.0, *rates]))
+        return np.zeros(len(ascending), dtype=np.int64), max([1.0, *map(float, rates)])
     usual = float(np.median(steps))
     # Rounding to ticks makes steps of 33 and 34 of 33.3: those near the usual one give it.
     near = steps[np.abs(steps - usual) <= max(1.0, MOST_JITTER * usual)]

@@ -11,7 +11,7 @@ import pytest
 
 from aukit.datasets import FERA2017, FrameTable, verify_release
 from aukit.datasets.fera2017 import PUBLISHED as FERA2017_PUBLISHED
-from aukit.datasets.media import encode_video
+from aukit.datasets.video import encode_video
 from aukit.errors import CorpusError
 from aukit.simulation import Standin
 

@@ -73,7 +73,9 @@ def test_damaged_images_are_named(tmp_path: Path, damage) -> None:
         read_image(tmp_path / "a.jpg")
 
 
-@pytest.mark.parametrize("options", [{"progressive": True}, {"quality": 30, "subsampling": 2}, {"optimize": True}])
+@pytest.mark.parametrize(
+    "options", [{"progressive": True}, {"quality": 30, "subsampling": 2}, {"optimize": True}]
+)
 def test_kinds_of_jpeg_are_read(tmp_path: Path, options) -> None:
     Image.fromarray(picture(9)).save(tmp_path / "a.jpg", **options)
     assert np.abs(read_image(tmp_path / "a.jpg").astype(int) - picture(9)).mean() < 15

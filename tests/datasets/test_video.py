@@ -1,4 +1,4 @@
-"""Frames of videos at their places: whatever is lost or damaged, a picture bears the number of its position."""
+"""Whatever is lost or damaged of a video, a picture bears the number of its position."""
 
 import shutil
 import struct
