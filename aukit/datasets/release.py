@@ -298,9 +298,7 @@ class Release(CorpusReader):
             video: One of `videos`.
             positions: Positions in it that are asked for, all of them usable.
         """
-        decodable = self._positions(video)
-        assert decodable is not None, "a video with usable frames can be opened"
-        return video_rows(decodable, positions)
+        return video_rows(self._positions(video), positions)
 
     def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
         """Enter the files of a folder into the index; folders removed from `folders` are not looked into."""
