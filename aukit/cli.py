@@ -116,11 +116,15 @@ def _check(given: argparse.Namespace) -> int:
 
     entry, command = _corpus_command(given)
     command.add_argument("--json", action="store_true", help="machine-readable")
+    command.add_argument(
+        "--deep", action="store_true", help="decode every frame; without it none is called usable"
+    )
     reader = entry.load("reader")
     names = add_options(command, reader, skip=READER_ARGUMENTS)
     options = command.parse_args(given.options)
     release = reader(options.root, **_chosen(options, names))
-    report = verify_release(release, entry.load("published") if entry.published else None)
+    published = entry.load("published") if entry.published else None
+    report = verify_release(release, published, options.deep, progress=True)
     print(report.to_json() if options.json else report.text())
     return 2 if not report.ok else 1 if report.findings else 0
 

@@ -81,6 +81,7 @@ class CheckReport:
         corpus: Name of the corpus.
         standin: Contents of ``STANDIN.json``, None for a licensed release.
         views: Views whose frames were counted.
+        decoded: Whether frames were decoded; else nothing is known of what their videos and images hold.
         partitions: One report per partition that is found, or published and asked for.
         variants: Tolerated spellings of folders and files, with the number of files of each.
         problems: Files that could not be read; the reader would stop at these.
@@ -98,6 +99,7 @@ class CheckReport:
     corpus: str
     standin: dict[str, Any] | None
     views: tuple[int, ...]
+    decoded: bool
     partitions: dict[str, PartitionReport]
     variants: dict[str, int]
     problems: list[str]
@@ -126,6 +128,8 @@ class CheckReport:
         lines += [f"  {count:6d}  {name}" for name, count in sorted(self.variants.items())]
         for name, report in self.partitions.items():
             lines += [f"excluded in {name}: {count}x {reason}" for reason, count in report.exclusions.items()]
+        if not self.decoded:
+            lines.append("no frame was decoded: --deep decodes all, and counts those that are damaged")
         for title, texts in (
             ("note", self.notes),
             ("FINDING", self.findings),
@@ -154,7 +158,8 @@ class CheckReport:
         row("recordings", [r.recordings for _, r in reports])
         row("recordings without labels", [r.unlabelled_recordings for _, r in reports])
         row("label rows (published)", [r.label_rows for _, r in reports], "label_rows")
-        row(f"usable frames, view {','.join(map(str, self.views))}", [r.rows for _, r in reports])
+        title = "usable frames" if self.decoded else "labelled frames"
+        row(f"{title}, view {','.join(map(str, self.views))}", [r.rows for _, r in reports])
         row("  with a code", [r.labelled_frames for _, r in reports])
         return lines
 

@@ -41,7 +41,7 @@ def findings(
                 found += [f"{name}: {text}" for text in _rates(report, rates)]
         if report.read_label_rows and report.rows < LEAST_USABLE * report.read_label_rows:
             rows = f"{report.rows} of {report.read_label_rows} label rows"
-            found.append(f"{name}: only {rows} have a usable frame")
+            found.append(f"{name}: only {rows} have a frame")
     if published and compared and published.total:
         whole = PartitionReport(
             **{

@@ -19,6 +19,9 @@ from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE, inside, read_desc
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.video import Image, decode_video
 
+NOT_DECODED = "the frame cannot be decoded"
+"""Reason of a frame that is damaged, or lies between damage and the next key frame of its video."""
+
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 from tqdm import tqdm
 
 from aukit.datasets.frame_table import FrameTable
+from aukit.datasets.reader import NOT_DECODED
 from aukit.errors import CorpusError
 from aukit.registration import LandmarkSource, Registration
 from aukit.store.store import IMAGES
@@ -208,7 +209,7 @@ def _batches(
         if (found := wanted.pop(position, None)) is None:
             continue
         if frame is None:
-            excluded[int(job.rows[found])] = "the frame cannot be decoded"
+            excluded[int(job.rows[found])] = NOT_DECODED
             continue
         if len(frames) == _BATCH or (frames and frame.shape != frames[0].shape):
             yield np.array(index), np.stack(frames)

@@ -12,6 +12,7 @@ from aukit.datasets.files import join
 from aukit.datasets.label_files import read_intensity
 from aukit.datasets.video import encode_video
 from aukit.errors import CorpusError
+from tests.datasets import numbered
 from tests.releases import picture, write_lines
 
 # The reader is the example that documents the base class.
@@ -73,3 +74,33 @@ def test_counts_are_compared_and_what_is_odd_is_noted(root: Path) -> None:
     assert report.notes[-1] == "1 recordings have labels and no video, the first: p03 talk"
     (root / "labels" / "p01.csv").unlink()
     assert verify_release(MyCorpus(root)).partitions["MINE"].unlabelled_recordings == 1
+
+
+def test_only_what_was_decoded_is_called_usable(root: Path) -> None:
+    path = numbered.write(root / "videos" / "p01.mp4", frames=36)
+    write_lines(root / "labels" / "p01.csv", [f"{i},{i % 6}" for i in range(36)])
+    start, size = numbered.packet_places(path)[17]
+    numbered.overwrite(path, start + 10, bytes(size - 10))
+    shallow, deep = verify_release(MyCorpus(root)), verify_release(MyCorpus(root), deep=True)
+    assert (shallow.partitions["MINE"].rows, deep.partitions["MINE"].rows) == (39, 32)
+    assert deep.partitions["MINE"].exclusions["the frame cannot be decoded"] == 7
+    assert "usable" not in shallow.text()
+    assert "no frame was decoded: --deep" in shallow.text()
+    assert "usable frames, view 0" in deep.text()
+
+
+def test_a_gap_in_a_video_shifts_no_label(root: Path) -> None:
+    times = [*range(5), *range(7, 20)]
+    numbered.write(root / "videos" / "p01.avi", frames=18, codec="mpeg4", times=times)
+    (root / "videos" / "p01.avi").rename(root / "videos" / "p01.mp4")
+    write_lines(root / "labels" / "p01.csv", [f"{i},{i % 6}" for i in range(22)])
+    corpus = MyCorpus(root, ["MINE/p01"])
+    assert corpus.table.frame["position"].tolist() == times
+    pictures = {p: numbered.number(f) for p, f in corpus.decode("videos/p01.mp4") if f is not None}
+    assert pictures == dict(zip(times, range(18), strict=True))
+    assert [(e.position, e.reason) for e in corpus.exclusions] == [
+        (5, "label row without frame (the video has none there)"),
+        (6, "label row without frame (the video has none there)"),
+        (20, "label row without frame (the video ends early)"),
+        (21, "label row without frame (the video ends early)"),
+    ]
