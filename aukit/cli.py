@@ -37,7 +37,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         run: Run = parsed.run
         return int(run(parsed) or 0)  # type: ignore[call-overload,no-any-return]
     except AukitError as error:
-        print(f"aukit: {error}", file=sys.stderr)
+        # What a file says may hold control characters: a terminal would obey them.
+        print("aukit:", "".join(c for c in str(error) if c.isprintable() or c == "\n"), file=sys.stderr)
         return 2
     except (OSError, MemoryError) as error:  # a full disk, rights: not foreseen where it happened
         print(f"aukit: {error or 'not enough memory'}", file=sys.stderr)
@@ -336,6 +337,20 @@ def _add_weights(weights: Commands[argparse.ArgumentParser]) -> None:
         "--latent-avg", type=Path, metavar="FILE", help="fgnet: the pSp checkpoint, for its mean code"
     )
     command.add_argument("--sha256", metavar="HEX", help="refuse a file with another hash")
+
+    text = "are the files there that a library needs, and undamaged? exit status 2 if not"
+    command = _add(weights, "check", _check_weights, text)
+    command.add_argument("library", choices=("face-alignment",), help="whose files")
+    command.add_argument(
+        "--dir", type=Path, metavar="DIR", help="where to look, besides torch hub's checkpoints"
+    )
+
+
+def _check_weights(given: argparse.Namespace) -> None:
+    from aukit.registration.landmark_weights import check_face_alignment
+
+    for line in check_face_alignment(given.dir):
+        print(line)
 
 
 def _import_weights(given: argparse.Namespace) -> None:

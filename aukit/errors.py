@@ -1,6 +1,13 @@
 """Errors that a user can act on: each message names the file, the place and the remedy."""
 
 
+def shown(text: object, length: int = 100) -> str:
+    """What a file says, fit for a message: on one line, without control characters, cut to a length."""
+    words = "".join(c if c.isprintable() else " " for c in str(text)[: 4 * length])
+    words = " ".join(words.split())
+    return words if len(words) <= length else f"{words[: length - 1]}…"
+
+
 class AukitError(Exception):
     """Base of every error that aukit raises on purpose."""
 

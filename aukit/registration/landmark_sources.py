@@ -1,6 +1,5 @@
 """Where landmarks come from: a file beside the corpus, or the face-alignment networks."""
 
-import re
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -9,14 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from aukit.errors import CorpusError, WeightsError
-from aukit.utils.files import file_sha256
-
-#: What face-alignment 1.5 loads for 3D landmarks. The digits are the first of each file's SHA-256.
-FACE_ALIGNMENT_FILES = (
-    "s3fd-619a316812.pth",
-    "3DFAN4-7835d9f11d.pth.tar",
-    "depth-2a464da4ea.pth.tar",
-)
+from aukit.registration.landmark_weights import FACE_ALIGNMENT_FILES, face_alignment_folders, find_files
 
 
 class LandmarkSource(Protocol):
@@ -108,8 +100,8 @@ class SidecarLandmarks:
 class FaceAlignmentLandmarks:
     """3D landmarks by the face-alignment networks (Bulat and Tzimiropoulos, ICCV 2017).
 
-    Nothing is downloaded: the three weight files (see ``FACE_ALIGNMENT_FILES``) must lie in ``weights_dir``
-    or in torch hub's ``checkpoints`` folder. Of several faces the largest counts.
+    Nothing is downloaded: the three files of `aukit.registration.landmark_weights` must lie in
+    ``weights_dir`` or in torch hub's ``checkpoints`` folder. Of several faces the largest counts.
 
     Cost: roughly 0.1 s per frame on a GPU and 1-2 s on a CPU core.
 
@@ -126,36 +118,19 @@ class FaceAlignmentLandmarks:
     name = "face-alignment"
 
     def __init__(self, weights_dir: str | Path | None = None, device: str | None = None) -> None:
-        hub = Path(torch.hub.get_dir()) / "checkpoints"
-        self._folders = [Path(weights_dir), hub] if weights_dir is not None else [hub]
+        self._folders = face_alignment_folders(weights_dir)
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
         self._network: Any = None
         self._files: dict[str, Path] = {}
 
     def check(self) -> None:
-        """Finds the weight files and compares each with the SHA-256 digits in its name.
+        """Finds the weight files and compares each with its SHA-256.
 
         Raises:
-            WeightsError: files are missing (all are named, with the folder to put them in) or damaged, or the
-                face-alignment package is.
+            WeightsError: files are missing or damaged; each is named with its size, SHA-256 and address,
+                and the folder to put it in.
         """
-        if len(self._files) == len(FACE_ALIGNMENT_FILES):
-            return
-        places = {
-            name: next((folder / name for folder in self._folders if (folder / name).is_file()), None)
-            for name in FACE_ALIGNMENT_FILES
-        }
-        missing = [name for name, path in places.items() if path is None]
-        if missing:
-            raise WeightsError(
-                f"face-alignment weights not found: {', '.join(missing)}. Put them into "
-                f"{' or '.join(str(folder) for folder in self._folders)}; they are distributed by the "
-                "authors of the face-alignment package, under the terms given there"
-            )
-        found = {name: path for name, path in places.items() if path is not None}
-        for path in found.values():
-            check_hash(path)
-        self._files = found
+        self._files = self._files or find_files(self._folders)
 
     def landmarks(
         self, video: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
@@ -200,25 +175,8 @@ class FaceAlignmentLandmarks:
                     flip_input=False,
                     compile=False,
                     face_detector="sfd",
-                    face_detector_kwargs={"path_to_detector": str(files[FACE_ALIGNMENT_FILES[0]])},
+                    face_detector_kwargs={"path_to_detector": str(files[FACE_ALIGNMENT_FILES[0].name])},
                 )
             finally:
                 api.load_file_from_url = fetch
         return self._network
-
-
-def check_hash(path: Path) -> None:
-    """Compares a file with the SHA-256 digits at the end of its name, such as ``3DFAN4-7835d9f11d.pth.tar``.
-
-    Raises:
-        WeightsError: the digits differ, or the name has none.
-    """
-    match = re.search(r"-([0-9a-f]{8,64})\.", path.name)
-    if match is None:
-        raise WeightsError(f"{path}: the file name carries no hash to check")
-    digest = file_sha256(path)
-    if not digest.startswith(match[1]):
-        raise WeightsError(
-            f"{path}: SHA-256 begins with {digest[: len(match[1])]}, not {match[1]}; the file is damaged or "
-            "another one. Delete it and put the original in its place"
-        )

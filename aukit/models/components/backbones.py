@@ -12,14 +12,26 @@ import torch
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
-from aukit.errors import ConfigError, WeightsError
+from aukit import __version__
+from aukit.errors import ConfigError, WeightsError, shown
 from aukit.models.weights import weights_path
-from aukit.models.weights.files import read_checkpoint, write_tensors
+from aukit.models.weights.files import (
+    FORMAT,
+    check_target,
+    content_hash,
+    read_checkpoint,
+    state_entries,
+    write_tensors,
+)
+from aukit.utils.files import file_sha256
 
 __all__ = ["Backbone", "load_backbone", "pack_backbone"]
 
 #: torchvision's names → timm's, of linear layers that are convolutions there.
 _TORCHVISION = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc2"}
+#: What published files have besides and no network here needs: torchvision's classifier of a VGG, and tables
+#: that newer versions of timm compute.
+_CLASSIFIER, _TABLES = ("classifier.6.",), ("attn_mask", "relative_position_index")
 
 
 class Backbone(nn.Module):
@@ -75,29 +87,37 @@ def load_backbone(network: nn.Module, path: Path) -> None:
     Position embeddings that were trained with another image size are resampled to the network's.
 
     Raises:
-        WeightsError: The file is missing, unreadable, or lacks an entry or has one of another shape.
+        WeightsError: The file is missing, unreadable, or lacks an entry, has an unknown one, or one of
+            another shape or with values that are not finite.
     """
-    state = dict(read_checkpoint(path, "put one there or leave weights empty"))
+    state = state_entries(path, "it", read_checkpoint(path, "put one there or leave weights empty"))
+    own, kind = network.state_dict(), type(network).__name__
     for old, new in _TORCHVISION.items():
         for part in ("weight", "bias"):
             if (value := state.pop(f"{old}.{part}", None)) is not None:
-                state[f"{new}.{part}"] = value
-    own = network.state_dict()
+                shape = own[f"{new}.{part}"].shape if f"{new}.{part}" in own else value.shape
+                state[f"{new}.{part}"] = value.reshape(shape) if value.numel() == shape.numel() else value
     if "pos_embed" in own and "pos_embed" in state:
         state["pos_embed"] = _resampled(network, state["pos_embed"], own["pos_embed"])
     get_classifier = getattr(network, "get_classifier", lambda: None)
     classifier = {f"{name}." for name, module in network.named_modules() if module is get_classifier()}
     wanted = {key: value for key, value in own.items() if not key.startswith(tuple(classifier))}
     missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
-    if missing:
-        kind = type(network).__name__
-        raise WeightsError(f"{path}: lacks {len(missing)} entries of this {kind}, the first is {missing[0]}")
+    unknown = [
+        key
+        for key in state
+        if key not in own and not key.startswith((*classifier, *_CLASSIFIER)) and not key.endswith(_TABLES)
+    ]
+    if missing or unknown:
+        lacks = f"lacks {len(missing)} entries, the first is {shown(missing[0])}" if missing else ""
+        more = f"has {len(unknown)} unknown entries, the first is {shown(unknown[0])}" if unknown else ""
+        raise WeightsError(
+            f"{path}: {' and '.join(filter(None, (lacks, more)))}; it is of another network than this {kind}"
+        )
     for key, value in wanted.items():
-        if key not in state:
-            continue
-        if state[key].numel() != value.numel():
-            raise WeightsError(f"{path}: {key} is {list(state[key].shape)}, needed is {list(value.shape)}")
-        own[key] = state[key].reshape(value.shape)
+        if key in state:
+            _check_values(path, key, state[key], value)
+            own[key] = state[key]
     network.load_state_dict(own)
 
 
@@ -111,6 +131,15 @@ def _resampled(network: nn.Module, value: Tensor, wanted: Tensor) -> Tensor:
     if math.isqrt(max(patches, 1)) ** 2 != patches:
         return value
     return cast(Tensor, resample_abs_pos_embed(value, list(grid), num_prefix_tokens=prefix))
+
+
+def _check_values(path: Path, key: str, value: Tensor, own: Tensor) -> None:
+    if value.shape != own.shape:
+        raise WeightsError(f"{path}: {key} is {list(value.shape)}, needed is {list(own.shape)}")
+    if value.is_floating_point() != own.is_floating_point():
+        raise WeightsError(f"{path}: {key} is {value.dtype}, needed is {own.dtype}; take the original file")
+    if not bool(value.isfinite().all()):
+        raise WeightsError(f"{path}: {key} has values that are not finite; download or make the file again")
 
 
 def pack_backbone(checkpoint: Path, out: Path) -> int:
@@ -127,15 +156,40 @@ def pack_backbone(checkpoint: Path, out: Path) -> int:
         Number of values.
 
     Raises:
-        WeightsError: The checkpoint is missing, unreadable or another module's.
+        WeightsError: The checkpoint is missing, unreadable or another module's, or has values that are not
+            finite or too large for half precision; or `out` is the checkpoint or another's file.
     """
+    check_target(out, checkpoint)
     prefix = "network.network."
-    state = read_checkpoint(checkpoint, "name the checkpoint of a pre-training").get("state_dict")
-    entries = state.items() if isinstance(state, Mapping) else ()
-    tensors = {key.removeprefix(prefix): value for key, value in entries if key.startswith(prefix)}
+    content = read_checkpoint(checkpoint, "name the checkpoint of a pre-training", ("state_dict",))
+    state = content.get("state_dict", {})
+    entries = state_entries(checkpoint, "state_dict", state)
+    below = {key.removeprefix(prefix): value for key, value in entries.items() if key.startswith(prefix)}
+    tensors = state_entries(checkpoint, prefix, below)
     if not tensors:
         raise WeightsError(
             f"{checkpoint}: no checkpoint of a pre-trained backbone: it has no entry {prefix}…"
         )
-    write_tensors(out, {k: v.half() if v.is_floating_point() else v for k, v in tensors.items()})
+    packed = {key: v.half() if v.is_floating_point() else v for key, v in tensors.items()}
+    for key, value in packed.items():
+        expected = torch.int64 if key.endswith("num_batches_tracked") else torch.float32
+        if tensors[key].dtype != expected:
+            raise WeightsError(
+                f"{checkpoint}: {key} is {tensors[key].dtype}, needed is {expected}; take the checkpoint that"
+                " the training wrote"
+            )
+        if not bool(value.isfinite().all()):
+            raise WeightsError(
+                f"{checkpoint}: {key} has values that are not finite in half precision; train again or take"
+                " an earlier checkpoint"
+            )
+    metadata = {
+        "format": FORMAT,
+        "aukit": __version__,
+        "kind": "backbone",
+        "source": checkpoint.name,
+        "source_sha256": file_sha256(checkpoint),
+        "sha256": content_hash(packed),
+    }
+    write_tensors(out, packed, metadata)
     return sum(value.numel() for value in tensors.values())

@@ -10,13 +10,15 @@
 The mean code that the encoder's output is added to is not in the released FG-Net files; it comes from the pSp
 checkpoint. A ``latent_avg`` beside ``g_ema`` is another thing, the generator's own mean, and is not read.
 
-Nothing but tensors and plain values is ever unpickled.
+A kind is imported whole or not at all. Prefixes that DataParallel or torch.compile puts before all keys of a
+state dict (``module.``, ``_orig_mod.``) are taken off. Encoder4Editing (e4e) has the very keys and shapes of
+pSp's encoder, but its codes mean something else; only the ``opts`` in a checkpoint tell the two apart.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -24,15 +26,19 @@ import torch
 from torch import Tensor, nn
 
 from aukit import __version__
-from aukit.errors import WeightsError
+from aukit.errors import WeightsError, shown
 from aukit.facs import CORPUS_AUS
 from aukit.models.fgnet.networks import FGNet
 from aukit.models.weights import weights_path
 from aukit.models.weights.files import (
+    FORMAT,
+    check_target,
     content_hash,
+    is_safetensors,
     read_checkpoint,
     read_tensors,
     require_file,
+    state_entries,
     write_tensors,
 )
 from aukit.utils.files import file_sha256
@@ -61,13 +67,20 @@ RELEASED_AUS: Mapping[str, tuple[int, ...]] = {
 }
 """Action units of the first heat maps of the released models, by corpus."""
 
-_FORMAT = "aukit-weights-1"
+_PSP_ENCODER = "GradualStyleEncoder"
+_CHANGED = "{}: the content is not what was written (hash differs); import it again"
 _LARGEST = 4 << 30  # bytes; the pSp checkpoint, the largest of them, has 1.2e9
 _CONTAINER: Mapping[WeightsKind, tuple[str, ...]] = {
     "fgnet": ("pspencoder", "g_all", "interpreter"),
     "stylegan2": ("g_ema",),
     "psp": ("state_dict", "latent_avg"),
     "inversion": ("state_dict",),
+}
+_GROUPS: Mapping[WeightsKind, tuple[str, ...]] = {
+    "fgnet": ("pspencoder", "g_all", "interpreter", "latent_avg"),
+    "stylegan2": ("g_all",),
+    "psp": ("pspencoder", "latent_avg"),
+    "inversion": ("pspencoder", "g_all", "latent_avg"),
 }
 
 
@@ -110,43 +123,23 @@ def import_weights(
 
     Cost for ``model.pth``: about 20 s and 3.1 GB.
     """
+    if kind != "fgnet" and (corpus is not None or latent_avg is not None):
+        raise WeightsError(f"{checkpoint}: corpus and latent-avg belong to fgnet; leave them out for {kind}")
     if kind == "fgnet" and (corpus not in RELEASED_AUS or latent_avg is None):
         raise WeightsError(
             f"{checkpoint}: an FG-Net checkpoint says neither what it was trained on nor its mean code;"
             " name the corpus (bp4d or disfa) and the pSp checkpoint (psp_ffhq_encode.pt), for its latent_avg"
         )
-    content, digest = _read_published(checkpoint, sha256)
-    for name in _CONTAINER[kind]:
-        if name not in content:
-            raise WeightsError(_lacks(checkpoint, name, kind, content))
-    tensors: dict[str, Tensor] = {}
-    if kind == "fgnet":
-        for group in _CONTAINER[kind]:
-            tensors |= _with_prefix(f"{group}.", content[group], checkpoint)
-        assert latent_avg is not None
+    check_target(out, checkpoint, latent_avg)
+    content, digest = _read_published(checkpoint, kind, sha256)
+    tensors = _tensors(kind, content, checkpoint)
+    if latent_avg is not None:
         tensors["latent_avg"] = _mean_code(latent_avg)
-    elif kind == "stylegan2":
-        tensors |= _with_prefix("g_all.", content["g_ema"], checkpoint)
-    elif kind == "inversion":
-        state = _with_prefix("", content["state_dict"], checkpoint)
-        parts = ("network.pspencoder.", "network.g_all.", "network.latent_avg")
-        tensors = {k.removeprefix("network."): v for k, v in state.items() if k.startswith(parts)}
-        if not tensors:
-            raise WeightsError(f"{checkpoint}: no checkpoint of InversionModule: it has no entry {parts[0]}…")
-    else:
-        state = content["state_dict"]
-        if not isinstance(state, Mapping):
-            raise WeightsError(
-                f"{checkpoint}: state_dict is no dictionary of tensors; download the file again"
-            )
-        encoder = {k.removeprefix("encoder."): v for k, v in state.items() if str(k).startswith("encoder.")}
-        tensors |= _with_prefix("pspencoder.", encoder, checkpoint)
-        tensors["latent_avg"] = _checked_mean_code(content["latent_avg"], checkpoint)
     # Inversion is trained here at any size; a network says when it is loaded whether it fits.
     own = {key: tuple(value.shape) for key, value in tensors.items()}
-    _check(tensors, own if kind == "inversion" else published_shapes(network), checkpoint)
+    _check(tensors, own if kind == "inversion" else published_shapes(network), checkpoint, _GROUPS[kind])
     metadata = {
-        "format": _FORMAT,
+        "format": FORMAT,
         "aukit": __version__,
         "kind": kind,
         "licence": LICENCES[kind],
@@ -182,8 +175,8 @@ def load_weights(network: nn.Module, *paths: str | Path) -> list[dict[str, str]]
         path = weights_path("fgnet", file)
         tensors, metadata = _read_imported(path)
         _check(tensors, published_shapes(network), path)
-        if content_hash(tensors) != metadata["sha256"]:
-            raise WeightsError(f"{path}: the content is not what was written (hash differs); import it again")
+        if content_hash(tensors) != metadata.get("sha256"):
+            raise WeightsError(_CHANGED.format(path))
         if group:
             groups = sorted({key.split(".")[0] for key in tensors})
             tensors = {key: value for key, value in tensors.items() if key.split(".")[0] == group}
@@ -194,16 +187,66 @@ def load_weights(network: nn.Module, *paths: str | Path) -> list[dict[str, str]]
     return read
 
 
-def _read_published(path: Path, sha256: str | None) -> tuple[Mapping[str, Any], str]:
-    """The top-level dictionary of a checkpoint and the file's hash."""
+def _read_published(
+    path: Path, kind: WeightsKind, sha256: str | None = None
+) -> tuple[Mapping[str, Any], str]:
+    """The top-level dictionary of a checkpoint, which has what its kind needs, and the file's hash."""
     remedy = "the links to the published checkpoints are in the README"
-    require_file(path, remedy)
-    if (size := path.stat().st_size) > _LARGEST:
-        raise WeightsError(f"{path}: {size:,} bytes are more than any of the published checkpoints has")
+    require_file(path, remedy, _LARGEST)
     digest = file_sha256(path)
     if sha256 is not None and digest != sha256.lower():
-        raise WeightsError(f"{path}: SHA-256 is {digest}, expected is {sha256.lower()}; download it again")
-    return read_checkpoint(path, remedy), digest
+        raise WeightsError(
+            f"{path}: SHA-256 is {digest}, expected is {shown(sha256.lower())}; download it again"
+        )
+    content = read_checkpoint(path, remedy, _CONTAINER[kind])
+    for name in _CONTAINER[kind]:
+        if name not in content:
+            raise WeightsError(_lacks(path, name, kind, content))
+    if kind == "psp":
+        options = content.get("opts")
+        named = options if isinstance(options, Mapping) else getattr(options, "__dict__", {})
+        encoder = named.get("encoder_type", _PSP_ENCODER)
+        if encoder != _PSP_ENCODER:
+            raise WeightsError(
+                f"{path}: its opts name the encoder {shown(encoder)}, which is not pSp's {_PSP_ENCODER},"
+                " though its entries may be called and shaped alike; take pSp's own psp_ffhq_encode.pt"
+            )
+    return content, digest
+
+
+def _tensors(kind: WeightsKind, content: Mapping[str, Any], path: Path) -> dict[str, Tensor]:
+    """The entries of a checkpoint of a kind, by the names that they have in `FGNet`."""
+    if kind == "fgnet":
+        groups = {name: state_entries(path, name, content[name]) for name in _CONTAINER[kind]}
+    elif kind == "stylegan2":
+        groups = {"g_all": state_entries(path, "g_ema", content["g_ema"])}
+    elif kind == "psp":
+        state = state_entries(path, "state_dict", content["state_dict"])
+        if others := sorted(key for key in state if not key.startswith(("encoder.", "decoder."))):
+            raise WeightsError(
+                f"{path}: its state_dict has {len(others)} entries of neither encoder nor decoder, the first"
+                f" is {shown(others[0])}; take the released psp_ffhq_encode.pt"
+            )
+        groups = {"pspencoder": _below(path, "encoder.", state)}
+    else:
+        state = _below(path, "network.", state_entries(path, "state_dict", content["state_dict"]))
+        groups = {name: _below(path, f"{name}.", state) for name in ("pspencoder", "g_all")}
+        if not groups["pspencoder"]:
+            raise WeightsError(
+                f"{path}: no checkpoint of InversionModule: it has no entry network.pspencoder.…"
+            )
+    tensors = {f"{name}.{key}": value for name, group in groups.items() for key, value in group.items()}
+    if kind == "psp":
+        tensors["latent_avg"] = _checked_mean_code(content["latent_avg"], path)
+    elif kind == "inversion" and "latent_avg" in state:
+        tensors["latent_avg"] = state["latent_avg"]
+    return tensors
+
+
+def _below(path: Path, prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The entries below a prefix, without it and without a wrapper's below it."""
+    below = {key.removeprefix(prefix): value for key, value in state.items() if key.startswith(prefix)}
+    return state_entries(path, prefix, below)
 
 
 def _lacks(path: Path, name: str, kind: str, content: Mapping[str, Any]) -> str:
@@ -212,16 +255,20 @@ def _lacks(path: Path, name: str, kind: str, content: Mapping[str, Any]) -> str:
             f"{path}: has no latent_avg, the mean code that its output must be added to; take the released"
             " psp_ffhq_encode.pt, which has it, not a state dict saved without"
         )
-    found = ", ".join(sorted(map(str, content))[:6])
+    found = shown(", ".join(sorted(map(str, content))[:6])) or "nothing"
     return f"{path}: is no {kind} checkpoint: it has no {name!r}, but {found}"
 
 
 def _mean_code(path: Path) -> Tensor:
-    imported = path.suffix == ".safetensors"
-    content: Mapping[str, Any] = (_read_imported(path) if imported else _read_published(path, None))[0]
-    if "latent_avg" not in content:
-        raise WeightsError(_lacks(path, "latent_avg", "psp", content))
-    return _checked_mean_code(content["latent_avg"], path)
+    require_file(path, "name the pSp checkpoint or what it was imported to")
+    if not is_safetensors(path):
+        return _checked_mean_code(_read_published(path, "psp")[0]["latent_avg"], path)
+    tensors, metadata = _read_imported(path)
+    if "latent_avg" not in tensors:
+        raise WeightsError(_lacks(path, "latent_avg", "psp", tensors))
+    if content_hash(tensors) != metadata.get("sha256"):
+        raise WeightsError(_CHANGED.format(path))
+    return _checked_mean_code(tensors["latent_avg"], path)
 
 
 def _checked_mean_code(value: Any, path: Path) -> Tensor:
@@ -231,23 +278,21 @@ def _checked_mean_code(value: Any, path: Path) -> Tensor:
     return value
 
 
-def _with_prefix(prefix: str, state: Any, path: Path) -> dict[str, Tensor]:
-    if not isinstance(state, Mapping):
-        raise WeightsError(f"{path}: {prefix.rstrip('.')} is no state dict; download the file again")
-    for key, value in state.items():
-        if not isinstance(value, Tensor):
-            raise WeightsError(f"{path}: {prefix}{key} is a {type(value).__name__}, not a tensor")
-    return {f"{prefix}{key}": value.detach() for key, value in state.items()}
-
-
-def _check(tensors: Mapping[str, Tensor], shapes: Mapping[str, tuple[int, ...]], path: Path) -> None:
-    """Every group that is there must be whole, of the right shapes, float32 (counters int64) and finite."""
-    groups = {key.split(".")[0] for key in tensors}
-    wanted = {key: shape for key, shape in shapes.items() if key.split(".")[0] in groups}
+def _check(
+    tensors: Mapping[str, Tensor],
+    shapes: Mapping[str, tuple[int, ...]],
+    path: Path,
+    groups: Sequence[str] = (),
+) -> None:
+    """Groups that are there or named must be whole, of the right shapes, float32 (counters int64), finite."""
+    needed = {*groups, *(key.split(".")[0] for key in tensors)}
+    if absent := sorted(needed - {key.split(".")[0] for key in {**shapes, **tensors}}):
+        raise WeightsError(f"{path}: lacks {', '.join(absent)}; take the file as it was written")
+    wanted = {key: shape for key, shape in shapes.items() if key.split(".")[0] in needed}
     missing, unknown = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
     if missing or unknown:
-        lacks = f"lacks {len(missing)} entries, the first is {missing[0]}" if missing else ""
-        more = f"has {len(unknown)} unknown entries, the first is {unknown[0]}" if unknown else ""
+        lacks = f"lacks {len(missing)} entries, the first is {shown(missing[0])}" if missing else ""
+        more = f"has {len(unknown)} unknown entries, the first is {shown(unknown[0])}" if unknown else ""
         raise WeightsError(
             f"{path}: {' and '.join(filter(None, (lacks, more)))}; it belongs to a network of another size"
             f" or kind{_size_hint(tensors)}"
@@ -275,6 +320,6 @@ def _size_hint(tensors: Mapping[str, Tensor]) -> str:
 
 def _read_imported(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     tensors, metadata = read_tensors(path, "make it with aukit weights import")
-    if metadata.get("format") != _FORMAT or metadata.get("kind") not in get_args(WeightsKind):
+    if metadata.get("format") != FORMAT or metadata.get("kind") not in get_args(WeightsKind):
         raise WeightsError(f"{path}: was not made by aukit weights import; import the published checkpoint")
     return tensors, metadata

@@ -1,4 +1,6 @@
 import json
+from argparse import Namespace
+from fractions import Fraction
 
 import pytest
 import torch
@@ -106,11 +108,11 @@ def test_a_missing_mean_code_is_said(published):
         published.take("psp", published.psp)
 
 
-@pytest.mark.parametrize("share", [0.0, 0.5, 0.999])
-def test_a_truncated_file_is_said(published, share):
+@pytest.mark.parametrize(("share", "words"), [(0.0, "is empty"), (0.5, "truncated"), (0.999, "truncated")])
+def test_a_truncated_file_is_said(published, share, words):
     data = published.stylegan2.read_bytes()
     published.stylegan2.write_bytes(data[: int(share * len(data))])
-    with pytest.raises(WeightsError, match="truncated or no PyTorch checkpoint"):
+    with pytest.raises(WeightsError, match=words):
         published.take("stylegan2", published.stylegan2)
     assert not published.out.exists()
 
@@ -203,3 +205,169 @@ def test_command(published, tmp_path, capsys):
     assert main(["weights", "import", "fgnet", str(tmp_path / "none.pth"), "--out", str(out)]) == 2
     assert "latent_avg" in capsys.readouterr().err
     assert not out.exists()
+
+
+# ------------------------------------------------------------------------------------- whole or not at all
+
+
+def wrapped(state, prefix="module."):
+    return {prefix + key: value for key, value in state.items()}
+
+
+@pytest.mark.parametrize("prefix", ["module.", "_orig_mod.", "module._orig_mod."])
+def test_prefixes_of_wrappers_are_taken_off(published, prefix):
+    published.psp_content["state_dict"] = wrapped(published.psp_content["state_dict"], prefix)
+    torch.save(published.psp_content, published.psp)
+    torch.save({key: wrapped(state, prefix) for key, state in published.groups.items()}, published.fgnet)
+    torch.save({"g_ema": wrapped(published.groups["g_all"], prefix)}, published.stylegan2)
+    whole, part = small_network(seed=2), small_network(seed=3)
+    published.take("fgnet", published.fgnet, corpus="bp4d", latent_avg=published.psp)
+    load_weights(whole, published.out)
+    assert same(published.network, whole)
+    published.take("stylegan2", published.stylegan2)
+    load_weights(part, published.out)
+    published.take("psp", published.psp)
+    load_weights(part, published.out)
+    assert same(published.network.g_all, part.g_all)
+    assert same(published.network.pspencoder, part.pspencoder)
+
+
+def test_a_wrapper_around_the_encoder_alone_is_taken_off(published):
+    encoder = published.groups["pspencoder"]
+    published.psp_content["state_dict"] = {f"encoder.module.{k}": v for k, v in encoder.items()}
+    torch.save(published.psp_content, published.psp)
+    published.take("psp", published.psp)
+    other = small_network(seed=2)
+    load_weights(other, published.out)
+    assert same(published.network.pspencoder, other.pspencoder)
+
+
+def test_a_prefix_of_some_keys_only_is_refused(published):
+    encoder = published.encoder
+    first = next(iter(encoder))
+    published.psp_content["state_dict"] = {f"module.{first}": encoder.pop(first), **encoder}
+    torch.save(published.psp_content, published.psp)
+    with pytest.raises(WeightsError, match=r"neither encoder nor decoder, the first is module\."):
+        published.take("psp", published.psp)
+
+
+@pytest.mark.parametrize(
+    ("kind", "content", "words"),
+    [
+        ("stylegan2", {"g_ema": {}}, r"lacks \d+ entries, the first is g_all"),
+        ("fgnet", {"pspencoder": {}, "g_all": {}, "interpreter": {}}, r"lacks \d+ entries"),
+        ("psp", {"state_dict": {}}, r"has no latent_avg"),
+        ("inversion", {"state_dict": {}}, "no checkpoint of InversionModule"),
+        ("inversion", {"state_dict": None}, "state_dict is no state dict but a NoneType"),
+        ("stylegan2", {}, "it has no 'g_ema', but nothing"),
+    ],
+)
+def test_a_kind_is_imported_whole_or_not_at_all(published, kind, content, words):
+    torch.save(content, published.fgnet)
+    more = {"corpus": "bp4d", "latent_avg": published.psp} if kind == "fgnet" else {}
+    with pytest.raises(WeightsError, match=words):
+        published.take(kind, published.fgnet, **more)
+    assert not published.out.exists()
+
+
+def test_a_mean_code_without_its_encoder_is_refused(published):
+    published.psp_content["state_dict"] = {
+        k: v for k, v in published.psp_content["state_dict"].items() if k.startswith("decoder.")
+    }
+    torch.save(published.psp_content, published.psp)
+    with pytest.raises(WeightsError, match=r"lacks \d+ entries, the first is pspencoder"):
+        published.take("psp", published.psp)
+
+
+@pytest.mark.parametrize("left_out", ["network.pspencoder.", "network.g_all.", "network.latent_avg"])
+def test_a_checkpoint_of_inversion_without_a_part_is_refused(published, left_out):
+    state = {f"network.{k}": v for k, v in published.network.state_dict().items()}
+    torch.save({"state_dict": state}, published.fgnet)
+    published.take("inversion", published.fgnet)
+    torch.save(
+        {"state_dict": {k: v for k, v in state.items() if not k.startswith(left_out)}}, published.fgnet
+    )
+    with pytest.raises(WeightsError, match=r"lacks|no checkpoint of InversionModule"):
+        published.take("inversion", published.fgnet)
+
+
+@pytest.mark.parametrize("container", [dict, lambda **options: Namespace(**options)])
+def test_e4e_is_told_from_psp(published, container):
+    published.psp_content["opts"] = container(encoder_type="Encoder4Editing", stylegan_size=1024)
+    torch.save(published.psp_content, published.psp)
+    with pytest.raises(WeightsError, match=r"name the encoder Encoder4Editing, which is not pSp's"):
+        published.take("psp", published.psp)
+    with pytest.raises(WeightsError, match="name the encoder Encoder4Editing"):
+        published.take("fgnet", published.fgnet, corpus="bp4d", latent_avg=published.psp)
+
+
+def test_a_trainer_s_options_are_let_through(published):
+    content = {"g_ema": published.groups["g_all"], "args": Namespace(size=256, path="lmdb"), "ada_aug_p": 0.0}
+    torch.save(content, published.stylegan2)
+    published.take("stylegan2", published.stylegan2)
+    other = small_network(seed=2)
+    load_weights(other, published.out)
+    assert same(published.network.g_all, other.g_all)
+
+
+def test_another_class_is_named_with_what_to_save(published):
+    torch.save({"g_ema": published.groups["g_all"], "step": Fraction(1, 2)}, published.stylegan2)
+    with pytest.raises(WeightsError, match=r"holds a fractions\.Fraction.*for name in \['g_ema'\]") as error:
+        published.take("stylegan2", published.stylegan2)
+    assert "\x1b" not in str(error.value)
+    assert "Re-running" not in str(error.value)
+
+
+# ------------------------------------------------------------------------------------------ the file written
+
+
+@pytest.mark.parametrize("link", ["itself", "symbolic", "hard"])
+def test_the_source_is_never_overwritten(published, link):
+    out, before = published.out, published.stylegan2.read_bytes()
+    if link == "itself":
+        out = published.stylegan2
+    elif link == "symbolic":
+        out.symlink_to(published.stylegan2)
+    else:
+        out.hardlink_to(published.stylegan2)
+    with pytest.raises(WeightsError, match="is the file to import itself"):
+        import_weights("stylegan2", published.stylegan2, out, network=published.network)
+    assert published.stylegan2.read_bytes() == before
+    with pytest.raises(WeightsError, match="is the file to import itself"):
+        import_weights(
+            "fgnet",
+            published.fgnet,
+            published.psp,
+            corpus="bp4d",
+            latent_avg=published.psp,
+            network=published.network,
+        )
+
+
+def test_only_an_earlier_import_is_replaced(published):
+    published.take("stylegan2", published.stylegan2)
+    published.take("psp", published.psp)
+    for content in (b"notes", None):
+        if content is None:
+            save_file({"x": torch.zeros(1)}, published.out)
+        else:
+            published.out.write_bytes(content)
+        before = published.out.read_bytes()
+        with pytest.raises(WeightsError, match="is there and was not written by aukit weights import"):
+            published.take("psp", published.psp)
+        assert published.out.read_bytes() == before
+    published.out.unlink()
+    published.out.mkdir()
+    with pytest.raises(WeightsError, match="is there and was not written"):
+        published.take("psp", published.psp)
+
+
+def test_a_folder_that_cannot_be_made_is_said(published):
+    (published.out.parent / "file").write_text("")
+    with pytest.raises(WeightsError, match="cannot be written"):
+        import_weights(
+            "psp",
+            published.psp,
+            published.out.parent / "file" / "out.safetensors",
+            network=published.network,
+        )
