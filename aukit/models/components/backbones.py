@@ -13,12 +13,13 @@ from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from aukit import __version__
-from aukit.errors import ConfigError, WeightsError, shown
+from aukit.errors import ConfigError, WeightsError
 from aukit.models.weights import weights_path
 from aukit.models.weights.files import (
     FORMAT,
     check_target,
     content_hash,
+    entries_fault,
     read_checkpoint,
     state_entries,
     write_tensors,
@@ -90,8 +91,8 @@ def load_backbone(network: nn.Module, path: Path) -> None:
         WeightsError: The file is missing, unreadable, or lacks an entry, has an unknown one, or one of
             another shape or with values that are not finite.
     """
-    state = state_entries(path, "it", read_checkpoint(path, "put one there or leave weights empty"))
-    own, kind = network.state_dict(), type(network).__name__
+    state = state_entries(path, "", read_checkpoint(path, "put one there or leave weights empty"))
+    own = network.state_dict()
     for old, new in _TORCHVISION.items():
         for part in ("weight", "bias"):
             if (value := state.pop(f"{old}.{part}", None)) is not None:
@@ -109,11 +110,8 @@ def load_backbone(network: nn.Module, path: Path) -> None:
         if key not in own and not key.startswith((*classifier, *_CLASSIFIER)) and not key.endswith(_TABLES)
     ]
     if missing or unknown:
-        lacks = f"lacks {len(missing)} entries, the first is {shown(missing[0])}" if missing else ""
-        more = f"has {len(unknown)} unknown entries, the first is {shown(unknown[0])}" if unknown else ""
-        raise WeightsError(
-            f"{path}: {' and '.join(filter(None, (lacks, more)))}; it is of another network than this {kind}"
-        )
+        fault = entries_fault(missing, unknown, f" of this {type(network).__name__}")
+        raise WeightsError(f"{path}: {fault}; name a file of the very network, with timm's keys")
     for key, value in wanted.items():
         if key in state:
             _check_values(path, key, state[key], value)

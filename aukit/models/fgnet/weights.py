@@ -34,6 +34,7 @@ from aukit.models.weights.files import (
     FORMAT,
     check_target,
     content_hash,
+    entries_fault,
     is_safetensors,
     read_checkpoint,
     read_tensors,
@@ -291,11 +292,9 @@ def _check(
     wanted = {key: shape for key, shape in shapes.items() if key.split(".")[0] in needed}
     missing, unknown = sorted(set(wanted) - set(tensors)), sorted(set(tensors) - set(wanted))
     if missing or unknown:
-        lacks = f"lacks {len(missing)} entries, the first is {shown(missing[0])}" if missing else ""
-        more = f"has {len(unknown)} unknown entries, the first is {shown(unknown[0])}" if unknown else ""
         raise WeightsError(
-            f"{path}: {' and '.join(filter(None, (lacks, more)))}; it belongs to a network of another size"
-            f" or kind{_size_hint(tensors)}"
+            f"{path}: {entries_fault(missing, unknown)}; it belongs to a network of another size or kind"
+            f"{_size_hint(tensors)}"
         )
     for key, value in tensors.items():
         if tuple(value.shape) != wanted[key]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ __all__ = [
     "FORMAT",
     "check_target",
     "content_hash",
+    "entries_fault",
     "is_safetensors",
     "read_checkpoint",
     "read_tensors",
@@ -82,7 +83,7 @@ def state_entries(path: Path, name: str, state: Any) -> dict[str, Tensor]:
 
     Args:
         path: Where it is from, for messages.
-        name: What it is called there, for messages.
+        name: What it is called there, for messages; empty for the file's own top.
         state: What should be a dictionary of tensors.
 
     Raises:
@@ -90,22 +91,33 @@ def state_entries(path: Path, name: str, state: Any) -> dict[str, Tensor]:
     """
     if not isinstance(state, Mapping):
         raise WeightsError(
-            f"{path}: {shown(name)} is no state dict but a {type(state).__name__}; download the file again"
+            f"{path}: {shown(name)} is no state dict but a {type(state).__name__}; download it again"
         )
     entries: dict[str, Tensor] = {}
     for key, value in state.items():
         if not isinstance(key, str) or not isinstance(value, Tensor):
-            raise WeightsError(f"{path}: {shown(f'{name}.{key}')} is a {type(value).__name__}, not a tensor")
+            full = shown(f"{name}.{key}" if name else key)
+            raise WeightsError(
+                f"{path}: {full} is a {type(value).__name__}, not a tensor; take a file whose state dict"
+                " holds tensors alone"
+            )
         entries[key] = value
     total, size = sum(value.nbytes for value in entries.values()), path.stat().st_size
     if total > _SHARED * size:
         raise WeightsError(
-            f"{path}: the tensors of {shown(name)} have {total:,} bytes, the file {size:,}: too many names"
-            " for the same values; take the original file"
+            f"{path}: its tensors have {total:,} bytes, the file {size:,}: too many names for the"
+            " same values; take the original file"
         )
     while prefix := next((w for w in _WRAPPERS if entries and all(k.startswith(w) for k in entries)), None):
         entries = {key.removeprefix(prefix): value for key, value in entries.items()}
     return entries
+
+
+def entries_fault(missing: Sequence[str], unknown: Sequence[str], owner: str = "") -> str:
+    """How many entries of a state dict are missing and unknown, with the first of each."""
+    lacks = f"lacks {len(missing)} entries{owner}, the first is {shown(missing[0])}" if missing else ""
+    more = f"has {len(unknown)} unknown entries, the first is {shown(unknown[0])}" if unknown else ""
+    return " and ".join(filter(None, (lacks, more)))
 
 
 def is_safetensors(path: Path) -> bool:

@@ -4,7 +4,7 @@ import torch
 from safetensors.torch import save_file
 
 from aukit.errors import ConfigError, WeightsError
-from aukit.models.components.backbones import Backbone
+from aukit.models.components.backbones import Backbone, pack_backbone
 
 SMALL = {"channels": [8, 8, 16, 24], "stem_width": 8}
 
@@ -67,3 +67,69 @@ def test_what_does_not_fit_is_told(tmp_path):
     save_file({"conv1.0.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "part.safetensors")
     with pytest.raises(WeightsError, match=r"part.safetensors: lacks \d+ entries of this ResNet"):
         small(weights=str(tmp_path / "part.safetensors"))
+
+
+def test_prefixes_of_wrappers_are_taken_off(tmp_path):
+    source = small()
+    torch.save({f"module.{k}": v for k, v in source.network.state_dict().items()}, tmp_path / "w.pth")
+    image = torch.rand(1, 3, 64, 64)
+    assert torch.equal(small(weights=str(tmp_path / "w.pth"))(image), source(image))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda s: {"fc.weight": torch.zeros(9, 24)}, r"lacks \d+ entries of this ResNet"),
+        (
+            lambda s: {**s, "blocks.0.weight": torch.zeros(1)},
+            r"has 1 unknown entries, the first is blocks\.0",
+        ),
+        (
+            lambda s: {**s, "conv1.0.weight": s["conv1.0.weight"].transpose(0, 1)},
+            r"conv1\.0\.weight is \[3, 6",
+        ),
+        (
+            lambda s: {**s, "bn1.bias": s["bn1.bias"].fill_(torch.inf)},
+            r"bn1\.bias has values that are not finite",
+        ),
+        (
+            lambda s: {**s, "bn1.bias": s["bn1.bias"].long()},
+            r"bn1\.bias is torch\.int64, needed is torch\.float32",
+        ),
+        (lambda s: {"state_dict": s}, r"w\.pth: state_dict is a dict, not a tensor"),
+    ],
+)
+def test_weights_of_another_network_are_refused(tmp_path, change, message):
+    torch.save(change(dict(small().network.state_dict())), tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=message):
+        small(weights=str(tmp_path / "w.pth"))
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            lambda s: {k: v.half() if k.endswith("bn1.bias") else v for k, v in s.items()},
+            r"is torch\.float16",
+        ),
+        (
+            lambda s: {k: v * 1e6 if k.endswith("bn1.weight") else v for k, v in s.items()},
+            "in half precision",
+        ),
+        (lambda s: {}, "no checkpoint of a pre-trained backbone"),
+    ],
+)
+def test_a_backbone_is_packed_whole_or_not_at_all(tmp_path, change, message):
+    state = {f"network.network.{k}": v for k, v in small().network.state_dict().items()}
+    checkpoint, out = tmp_path / "last.ckpt", tmp_path / "w.safetensors"
+    torch.save({"state_dict": change(state)}, checkpoint)
+    with pytest.raises(WeightsError, match=message):
+        pack_backbone(checkpoint, out)
+    assert not out.exists()
+    torch.save({"state_dict": state}, checkpoint)
+    with pytest.raises(WeightsError, match="is the file to import itself"):
+        pack_backbone(checkpoint, checkpoint)
+    pack_backbone(checkpoint, out)
+    pack_backbone(checkpoint, out)  # in the place of what it wrote before
+    loaded = small(weights=str(out)).network.state_dict()
+    assert all(torch.equal(v, state[f"network.network.{k}"].half().to(v.dtype)) for k, v in loaded.items())
