@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.io import loadmat
 
 from aukit.datasets.check_report import Counts, Published
-from aukit.datasets.files import SIDECAR_FOLDER, file_names, join, read_landmarks
+from aukit.datasets.files import SIDECAR_FOLDER, file_names, join, put, read_landmarks
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
 from aukit.datasets.image_folders import ImageFolderRelease, has_images
 from aukit.datasets.label_files import (
@@ -22,12 +22,12 @@ from aukit.datasets.label_files import (
     NOT_CODED,
     LabelFile,
     Labels,
-    labels_by_row,
     read_intensity,
 )
 from aukit.datasets.media import image_number
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
+from aukit.datasets.release_by_row import ReleaseByRow
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
 from aukit.utils.outside import read_bytes
@@ -60,7 +60,11 @@ _LABELS = re.compile(r"(SN\d{3})_au(\d{1,2})\.txt", re.IGNORECASE)
 _SUBJECT = re.compile(r"SN\d{3}", re.IGNORECASE)
 _LANDMARK_FOLDER = re.compile(r"(?:tmp_)?frame_lm", re.IGNORECASE)
 # Five digits at most: an array by frame number must not need all memory because of one odd name.
-_LANDMARKS = re.compile(r"SN\d{3}_(0*\d{1,5})_lm\.mat", re.IGNORECASE)
+_LANDMARKS = {
+    "SN001_0000_lm.mat": re.compile(r"SN\d{3}_(0*\d{1,5})_lm\.mat", re.IGNORECASE),
+    "l00001_lm.mat": re.compile(r"l(0*\d{1,5})_lm\.mat", re.IGNORECASE),
+}
+"""Names of landmark files, each by its usual first one."""
 
 
 @dataclass(frozen=True, order=True)
@@ -76,7 +80,7 @@ class Recording(SubjectRecording):
         return self.subject
 
 
-class DISFA(ImageFolderRelease):
+class DISFA(ReleaseByRow, ImageFolderRelease):
     """DISFA: 27 adults watch one film, filmed by two cameras; twelve AUs with intensities in every frame.
 
     *Format.* ``LeftVideoSN001_comp.avi`` and ``RightVideoSN001_comp.avi``; per person one text file per AU,
@@ -167,15 +171,17 @@ class DISFA(ImageFolderRelease):
 
         The release does not say which camera they belong to, nor are they used by `aukit prepare`.
 
+        The files are called ``SN001_0000_lm.mat``, counted from 0, or ``l00001_lm.mat``, counted from 1
+        unless there is a number 0.
+
         Raises:
-            CorpusError: There are none of this person, or a file is damaged.
+            CorpusError: There are none of this person, they have both kinds of names, or a file is damaged.
         """
         subject = self._recording(video)[0].subject
         if (folder := self.index.landmarks.get(subject)) is None:
             raise CorpusError(f"{self.root}: has no landmarks (frame_lm) of {subject}")
-        names = file_names(self.root, folder, self.follow_links)
-        files = {int(match[1]): name for name in names if (match := _LANDMARKS.fullmatch(name))}
-        points = np.full((max(files, default=-1) + 1, POINTS, 2), np.nan, np.float32)
+        files = _landmark_files(self.path(folder), file_names(self.root, folder, self.follow_links))
+        points = np.full((max(files) + 1, POINTS, 2), np.nan, np.float32)
         for position, name in files.items():
             points[position] = _read_mat(self.path(f"{folder}/{name}"))
         return points
@@ -227,8 +233,7 @@ class DISFA(ImageFolderRelease):
             for name in [f for f in folders if _LANDMARK_FOLDER.fullmatch(f)]:
                 folders.remove(name)  # not entered: it holds a file per frame
                 relative = join(folder, name)
-                name = _recording(subject, relative).subject
-                index.add_landmarks(name, relative, f"landmark files in {above}")
+                self._enter_landmarks(index, _recording(subject, relative).subject, relative, above)
         for name in files:
             relative = join(folder, name)
             if m := _VIDEO.fullmatch(name):
@@ -237,6 +242,19 @@ class DISFA(ImageFolderRelease):
             elif m := _LABELS.fullmatch(name):
                 kind = f"AU{int(m[2]):02d}"
                 index.add_labels(_recording(m[1], relative), kind, relative, f"label files in {above}")
+
+    def _enter_landmarks(self, index: Index, subject: str, relative: str, above: str) -> None:
+        """Enter a folder of landmarks; its files are counted by the kind of their names."""
+        if "landmarks" not in index.kinds:
+            return
+        index.add_landmarks(subject, relative, f"landmark folders in {above}")
+        names = file_names(self.root, relative, self.follow_links)
+        kinds = [kind for name in names for kind, each in _LANDMARKS.items() if each.fullmatch(name)]
+        for kind in kinds:
+            index.styles[f"landmark files like {kind} in {above}"] += 1
+        if len(set(kinds)) != 1:
+            what = "files of both names" if kinds else "no landmark files"
+            index.styles[f"landmark folders in {above} that hold {what}"] += 1
 
     def _enter_images(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
         """Enter folders of images: ``LeftVideoSN001_comp``, ``SN001/left`` and ``SN001``."""
@@ -272,29 +290,17 @@ class DISFA(ImageFolderRelease):
 
     def _read_file(self, kind: str, path: Path) -> LabelFile:
         file = read_intensity(path, _CODES)
-        gaps = file.frames != file.frames[0] + np.arange(len(file.frames))
-        if file.frames[0] not in (0, 1) or gaps.any():
-            row = int(np.argmax(gaps))
+        if file.frames[0] not in (0, 1):
             raise CorpusError(
-                f"{path}: row {row + 1} is frame {file.frames[row]}; frames must be counted from 0 or 1 "
-                "without gaps, since line i belongs to frame i of the video. Copy the file again"
+                f"{path}: row 1 is frame {file.frames[0]}; frames must be counted from 0 or 1, since row i "
+                "belongs to frame i of the video. Copy the file again"
             )
         return file
 
     def _labels(self, recording: AnyRecording, files: Mapping[str, LabelFile]) -> Labels:
-        """Labels by row, with occurrences; the files count frames alike."""
-        starts = {kind: int(file.frames[0]) for kind, file in files.items()}
-        first = next(iter(starts.values()))
-        if odd := [kind for kind, start in starts.items() if start != first]:
-            path = self.labels_root / self.index.labels[recording][odd[0]]
-            raise CorpusError(
-                f"{path}: counts frames from {starts[odd[0]]}, other files of {recording} from {first}; copy "
-                "them again"
-            )
-        if len({len(file.frames) for file in files.values()}) > 1:
-            self._note(f"{recording}: label files of unequal length; the end of a shorter one is not coded")
-        self._note(f"label files count frames from {first}")
-        labels = labels_by_row(files, self.label_columns)
+        """Labels by row, with occurrences."""
+        labels = super()._labels(recording, files)
+        self._note(f"label files count frames from {self.first_frame}")
         columns = dict(labels.columns)
         for au in AUS.intensity:
             levels = columns[intensity_column(au)]
@@ -311,6 +317,27 @@ def _recording(subject: str, relative: str) -> Recording:
             f"{recording.subject}; keep other corpora in folders of their own"
         )
     return recording
+
+
+def _landmark_files(folder: Path, names: Sequence[str]) -> dict[int, str]:
+    """Names of landmark files by position in the video."""
+    found = {example: _numbered(pattern, names) for example, pattern in _LANDMARKS.items()}
+    if len(kinds := [example for example, files in found.items() if files]) != 1:
+        raise CorpusError(
+            f"{folder}: holds {'files of both names' if kinds else 'no landmark files'}; expected are files "
+            f"like {' or like '.join(_LANDMARKS)}. Copy the folder again"
+        )
+    files = found[kinds[0]]
+    first = 1 if kinds[0].startswith("l") and 0 not in files else 0
+    return {number - first: name for number, name in files.items()}
+
+
+def _numbered(pattern: re.Pattern[str], names: Sequence[str]) -> dict[int, str]:
+    files: dict[int, str] = {}
+    for name in names:
+        if match := pattern.fullmatch(name):
+            put(files, int(match[1]), name)
+    return files
 
 
 def _read_mat(path: Path) -> npt.NDArray[np.float32]:

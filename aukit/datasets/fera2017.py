@@ -20,13 +20,12 @@ from aukit.datasets.label_files import (
     LabelFile,
     Labels,
     au_number,
-    labels_by_row,
     parse,
     read_intensity,
 )
 from aukit.datasets.recordings import Index
 from aukit.datasets.recordings import Recording as AnyRecording
-from aukit.datasets.release import Release
+from aukit.datasets.release_by_row import ReleaseByRow
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
 
@@ -75,7 +74,7 @@ class Recording:
         return f"{self.partition} {self.subject} {self.task}"
 
 
-class FERA2017(Release):
+class FERA2017(ReleaseByRow):
     """FERA 2017 challenge corpus: 3D-rendered views of spontaneous expressions with AU intensities.
 
     *Format.* Videos ``FERA17_TR_F001_T1_6.mp4`` (TR, VA, TE; person; task; view 1 to 9) and, shared by the
@@ -178,19 +177,10 @@ class FERA2017(Release):
         return read_occurrence(path) if kind == "occurrence" else read_intensity(path)
 
     def _labels(self, recording: AnyRecording, files: Mapping[str, LabelFile]) -> Labels:
-        """Labels by row; rows that not all files have are incomplete, and frame numbers must agree."""
-        shortest = min((file.frames for file in files.values()), key=len)
-        for kind, file in files.items():
-            differ = file.frames[: len(shortest)] != shortest
-            if differ.any():
-                row = int(np.argmax(differ))
-                raise CorpusError(
-                    f"{self.root}: the label files of {recording} disagree: row {row + 1} is frame "
-                    f"{shortest[row]} in one and {file.frames[row]} in that of "
-                    f"{'the occurrences' if kind == 'occurrence' else kind}; copy them again"
-                )
-        labels = labels_by_row(files, self.label_columns)
-        return replace(labels, complete=labels.positions < len(shortest))
+        """Labels by row; rows that not all files have are incomplete."""
+        labels = super()._labels(recording, files)
+        shortest = min(len(file.frames) for file in files.values())
+        return replace(labels, complete=labels.positions < shortest)
 
     def _without_labels(self, recording: AnyRecording, frames: npt.NDArray[np.int64]) -> Labels | None:
         if recording.partition != "test":

@@ -104,6 +104,18 @@ def _aligned(
     return Labels(positions, frames, values, np.ones(len(positions), dtype=bool))
 
 
+def differences(files: Mapping[str, LabelFile]) -> list[str]:
+    """What label files of one recording have or lack that most of them do not; words for a note."""
+    frames, counts = np.unique(np.concatenate([file.frames for file in files.values()]), return_counts=True)
+    usual = frames[2 * counts > len(files)]
+    found = []
+    for kind, file in files.items():
+        missing, beyond = np.setdiff1d(usual, file.frames), np.setdiff1d(file.frames, usual)
+        if len(missing) or len(beyond):
+            found.append(f"{kind}: {len(missing)} rows missing, {len(beyond)} beyond")
+    return found
+
+
 def to_labels(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     """Codes → labels: 9 becomes NaN."""
     return np.where(codes == NOT_CODED, np.nan, codes).astype(np.float32)
@@ -173,6 +185,8 @@ def parse(
 
 
 def _whole(path: Path, line: int, cell: str) -> int:
+    if not cell.strip():
+        raise CorpusError(f"{path}, line {line}: a cell is empty; correct the line or copy the file again")
     if not is_integer(cell):
         raise CorpusError(
             f"{path}, line {line}: {_shown(cell)} is not a whole number; correct the line or copy the file "
@@ -195,7 +209,7 @@ def _code(path: Path, line: int, cell: str, allowed: frozenset[int]) -> int:
 def _shown(cell: str) -> str:
     """A cell for a message: a damaged one may be long."""
     text = cell.strip()
-    return "nothing" if not text else repr(text if len(text) <= 20 else f"{text[:20]}…")
+    return repr(text if len(text) <= 20 else f"{text[:20]}…")
 
 
 def require_unique(path: Path, frames: npt.NDArray[np.int64]) -> None:

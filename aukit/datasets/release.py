@@ -17,7 +17,7 @@ from tqdm import tqdm
 from aukit.datasets.files import Folder, inside, join, require_folder, walk
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
-from aukit.datasets.label_files import LabelFile, Labels, labels_by_frame
+from aukit.datasets.label_files import LabelFile, Labels, differences, labels_by_frame
 from aukit.datasets.libav import VideoError
 from aukit.datasets.media import is_image
 from aukit.datasets.reader import CorpusReader, Exclusion
@@ -312,6 +312,15 @@ class Release(CorpusReader):
         """All rows of the label files that a recording has."""
         return labels_by_frame(files, self.label_columns)
 
+    def _doubt(self, labels: Labels, frames: npt.NDArray[np.int64]) -> str | None:
+        """Why it is not certain which frames the label rows belong to; None where it is.
+
+        Args:
+            labels: Of the label files.
+            frames: Positions of the frames that can be decoded, ascending.
+        """
+        return None
+
     def _without_labels(self, recording: Recording, frames: npt.NDArray[np.int64]) -> Labels | None:
         """Labels of a recording that has no label file; None to leave its videos out."""
         return None
@@ -468,6 +477,9 @@ class Release(CorpusReader):
             for kind in missing:
                 if not kind.startswith("AU"):
                     self._note(f"{recording}: no {kind} file")
+        if files and (unequal := differences(files)):
+            which = "; ".join(unequal)
+            self._note(f"{recording}: label files of unequal length or with other frames ({which})")
         return files
 
     def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
@@ -478,9 +490,12 @@ class Release(CorpusReader):
         except VideoError as error:
             excluded.append(Exclusion(video, None, f"the video {error.reason}"))
             return None
-        labels = self.labels(recording) or self._without_labels(recording, available)
+        labels = self.labels(recording)
+        doubt = None if labels is None else self._doubt(labels, available)
         if labels is None:
-            excluded.append(Exclusion(video, None, "no label file"))
+            labels = self._without_labels(recording, available)
+        if labels is None or doubt is not None:
+            excluded.append(Exclusion(video, None, doubt or "no label file"))
             return None
         rows = labels.positions[labels.complete]
         unlabelled, unseen = np.setdiff1d(available, rows), np.setdiff1d(labels.positions, available)
