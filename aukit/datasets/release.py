@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -14,26 +13,21 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from aukit.datasets.files import Folder, inside, join, require_folder, walk
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
 from aukit.datasets.label_files import LabelFile, Labels, differences, labels_by_frame
 from aukit.datasets.libav import VideoError
 from aukit.datasets.media import is_image
-from aukit.datasets.reader import CorpusReader, Exclusion
-from aukit.datasets.recordings import Index, Recording
+from aukit.datasets.reader import Exclusion
+from aukit.datasets.recordings import Recording
+from aukit.datasets.release_files import ReleaseFiles
 from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.datasets.tracker_rows import TrackerRows, video_rows
 from aukit.datasets.video import video_positions
 from aukit.errors import CorpusError
 
-# A copy "F001_T1 (1).csv", a backup "F001_T1.csv.bak" and a half download "…_comp.avi.part" are meant too.
-_MEANT = re.compile(
-    r".*\d.*\.(?:csv|tsv|txt|xlsx?|avi|mp4|m4v|mov|mkv|mpe?g|wmv|webm)(?:\W.*)?", re.IGNORECASE
-)
 
-
-class Release(CorpusReader):
+class Release(ReleaseFiles):
     """A release on disk, read video by video; a video is a file or a folder of images.
 
     A subclass says what the files are called (`_enter`), which columns of the table each kind of label file
@@ -49,16 +43,11 @@ class Release(CorpusReader):
         follow_links: Whether links to files and folders are followed wherever they lead.
 
     Attributes:
-        root: The same.
-        images_root: The same, or the root.
-        labels_root: The same, or the root.
-        follow_links: The same.
         genders: Genders of the user's table by global person id (`aukit.datasets.genders`).
         index: What lies where.
         recordings: Recording and view of each video that is read, in the order of the table.
         tolerated: What was tolerated in all that has been read so far.
         spellings: Variant of the format of each file read so far, by name of the file.
-        unrecognised: Files that look like videos or label files but are called like neither.
 
     Raises:
         CorpusError: The root is missing or holds nothing of what is asked for.
@@ -86,12 +75,6 @@ class Release(CorpusReader):
                     return read_intensity(path)
     """
 
-    namespace: str | None = None
-    """First half of global person ids; None where a release has several."""
-    corpus_title: ClassVar[str]
-    """Of messages, e.g. ``BP4D``."""
-    example: str
-    """Name of a video, for messages."""
     label_columns: Mapping[str, tuple[str, ...]]
     """Columns of the table that come from each kind of label file."""
     intensity_files: ClassVar[str] = "intensity"
@@ -119,19 +102,14 @@ class Release(CorpusReader):
         labels_root: str | Path | None = None,
         follow_links: bool = False,
     ) -> None:
-        super().__init__(root)
-        self.images_root = self.root if images_root is None else Path(images_root)
-        self.labels_root = self.root if labels_root is None else Path(labels_root)
-        self.follow_links = follow_links
+        super().__init__(root, images_root, labels_root, follow_links)
         self.persons = None if persons is None else tuple(persons)
         self.genders = gender_table(self.root, self.name, self.namespace, follow_links)
         self.tolerated: list[str] = []
         self.spellings: dict[str, str] = {}
-        self.unrecognised: list[str] = []
         self._excluded: list[Exclusion] = []
         self._genders_read: dict[str, str | None] = {}
         self._latest: tuple[Recording, Labels | None] | None = None
-        self._layout_notes: list[str] = []
         self.index = self._scan()
         self.recordings = self._select(self._wanted)
         if not self.recordings:
@@ -141,35 +119,6 @@ class Release(CorpusReader):
                 f"{self.images_root}: no video of {', '.join([*filter(None, [self.asked]), *persons])}"
                 + (f"; there are videos of: {', '.join(there)}" if there else "")
             )
-
-    @property
-    def roots(self) -> dict[str, Path]:
-        """Root of each kind of files: landmarks, videos, labels."""
-        return {"landmarks": self.root, "videos": self.images_root, "labels": self.labels_root}
-
-    def path(self, relative: str) -> Path:
-        """Path of a file in the root.
-
-        Raises:
-            CorpusError: It leads out of the root, and links are not followed.
-        """
-        return inside(self.root, relative, self.follow_links)
-
-    def video_path(self, video: str) -> Path:
-        """Path of a video file, a folder of images or an image in one, below `images_root`.
-
-        Raises:
-            CorpusError: It leads out of that root, and links are not followed.
-        """
-        return inside(self.images_root, video, self.follow_links)
-
-    def label_path(self, relative: str) -> Path:
-        """Path of a label file, below `labels_root`.
-
-        Raises:
-            CorpusError: It leads out of that root, and links are not followed.
-        """
-        return inside(self.labels_root, relative, self.follow_links)
 
     @property
     def videos(self) -> list[str]:
@@ -300,10 +249,6 @@ class Release(CorpusReader):
         """
         return video_rows(self._positions(video), positions)
 
-    def _enter(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
-        """Enter the files of a folder into the index; folders removed from `folders` are not looked into."""
-        raise NotImplementedError
-
     def _read_file(self, kind: str, path: Path) -> LabelFile:
         """Read a label file."""
         raise NotImplementedError
@@ -385,57 +330,6 @@ class Release(CorpusReader):
     def _closing_notes(self) -> list[str]:
         """Notes that sum up what has been read so far."""
         return []
-
-    def _scan(self) -> Index:
-        self._require_roots()
-        index = Index()
-        for root in dict.fromkeys(self.roots.values()):
-            index.kinds = frozenset(kind for kind, place in self.roots.items() if place == root)
-            for folder in walk(root, self.follow_links):
-                if folder.same_as is not None:
-                    self._layout_notes.append(
-                        f"{folder.path} is the same folder as {folder.same_as} and read once"
-                    )
-                self._enter(index, folder.path, folder.folders, folder.files)
-                self._refuse_others(root, folder, index.kinds)
-                self.unrecognised += self._strangers(folder)
-        if unused := index.settle():
-            self._layout_notes.append(
-                f"{len(unused)} folders of images are not read, since there are videos of the same; the "
-                f"first: {unused[0]}"
-            )
-        if not index.videos:
-            raise CorpusError(
-                f"{self.images_root}: no {self.corpus_title} release: nothing in it or below is called like "
-                f"{self.example}. Unpack the release there, or write a stand-in: "
-                f"aukit standin {self.name} --root FOLDER"
-            )
-        return index
-
-    def _require_roots(self) -> None:
-        require_folder(self.root, self.name)
-        require_folder(self.images_root, self.name, "images_root")
-        require_folder(self.labels_root, self.name, "labels_root")
-
-    def _refuse_others(self, root: Path, folder: Folder, kinds: frozenset[str]) -> None:
-        """Raise an error if what is no file is called like one that would be read."""
-        for name in folder.others:
-            tried = Index(kinds)
-            self._enter(tried, folder.path, [], [name])
-            if tried.styles:
-                path = root / join(folder.path, name)
-                what = "a link to nothing" if not path.exists() else "a pipe, a socket or a device"
-                raise CorpusError(f"{path}: is {what}, not a file; put the file itself there, or remove it")
-
-    def _strangers(self, folder: Folder) -> list[str]:
-        """Files that look like videos or label files but are called like neither."""
-        found = []
-        for name in filter(_MEANT.fullmatch, folder.files):
-            tried = Index()
-            self._enter(tried, folder.path, [], [name])
-            if not tried.styles:
-                found.append(join(folder.path, name))
-        return found
 
     def _select(self, wanted: Callable[[Recording, int], bool]) -> dict[str, tuple[Recording, int]]:
         videos = sorted(self.index.videos.items(), key=lambda item: self._order(*item[0]))
