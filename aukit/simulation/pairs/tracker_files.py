@@ -81,10 +81,10 @@ def read_tracker(path: str | Path, rows: TrackerRows) -> AUTrack:
     header = read_header(Path(path))
     layout = format_of(header)
     there = set(header.keys)
-    wanted = (*layout.needed, *layout.optional, *layout.failures, *FRAME_COLUMNS)
     columns = read_columns(
         header,
-        numbers=[key for key in wanted if key in there],
+        values=[key for key in (*layout.needed, *layout.optional) if key in there],
+        numbers=[key for key in (*layout.failures, *FRAME_COLUMNS) if key in there],
         texts=[key for key in (*NAME_COLUMNS, TIMECODE, *TIME_COLUMNS) if key in there],
     )
     moved, why, clipped = layout.activations(columns)

@@ -94,27 +94,35 @@ def read_header(path: Path) -> Header:
                 if not line.strip() or re.fullmatch(r"sep=.\s*", line):
                     continue
                 separator = max(_SEPARATORS, key=line.count)
-                (names,) = csv.reader([line], **_how(separator))
-                keys = tuple(map(_key, names))
-                return Header(path, encoding, separator, number, tuple(n.strip() for n in names), keys)
+                names = [name.strip() for name in next(csv.reader([line], **_how(separator)))]
+                while names and not names[-1]:
+                    names.pop()  # commas at the end of the line
+                return Header(path, encoding, separator, number, tuple(names), tuple(map(_key, names)))
     except (OSError, ValueError, csv.Error) as error:
         raise _unreadable(path, error) from error
     raise CorpusError(f"{path}: is empty; export it again")
 
 
-def read_columns(header: Header, numbers: Iterable[str], texts: Iterable[str] = ()) -> Columns:
+def read_columns(
+    header: Header, values: Iterable[str], numbers: Iterable[str] = (), texts: Iterable[str] = ()
+) -> Columns:
     """Read some columns of a table (OpenFace writes 700, py-feat 2,500).
+
+    A line may end before the first of the values, as it does where Live Link Face has no face. The last line
+    may be cut anywhere, and then is no row.
 
     Args:
         header: Of the table.
-        numbers: Keys of columns of numbers.
+        values: Keys of columns of numbers: what the tracker measured.
+        numbers: Keys of other columns of numbers.
         texts: Keys of columns of text.
 
     Raises:
-        CorpusError: A column is there twice, a cell is no number, a line has more cells than the header or
-            there is no row; with file, line and column.
+        CorpusError: A column is there twice, a cell is no number, a line has more or fewer cells than the
+            header or there is no row; with file, line and column.
     """
     path, keys = header.path, header.keys
+    values, numbers, texts = tuple(values), (*values, *numbers), tuple(texts)
     place = {key: keys.index(key) for key in (*numbers, *texts)}
     for key in place:
         if keys.count(key) > 1:
@@ -122,34 +130,49 @@ def read_columns(header: Header, numbers: Iterable[str], texts: Iterable[str] = 
                 f"{path}, line {header.line}: two columns are called {header.spelt([key])}; remove one"
             )
     columns = Columns(header, [], {}, {key: [] for key in texts})
-    values = {key: array("d") for key in numbers}
+    read = {key: array("d") for key in numbers}
     try:
-        with path.open(newline="", encoding=header.encoding) as file:
-            reader = csv.reader(_lines(file), **_how(header.separator))
-            for cells in reader:
-                if reader.line_num <= header.line or not any(cell.strip() for cell in cells):
-                    continue
-                if len(cells) > len(keys):
-                    raise CorpusError(
-                        f"{path}, line {reader.line_num}: {len(cells)} cells under {len(keys)} names, which "
-                        f"a {_SEPARATORS[header.separator]} separates"
-                        + (" (decimal commas?)" if header.separator == "," else "")
-                        + "; export it again"
-                    )
-                if len(columns.lines) == MAX_ROWS:
-                    raise CorpusError(f"{path}: more than {MAX_ROWS} rows; this is no recording's file")
-                columns.lines.append(reader.line_num)
-                cells += [""] * (len(keys) - len(cells))
-                for key, column in values.items():
-                    column.append(_number(cells[place[key]].strip(), columns, key))
-                for key, text in columns.texts.items():
-                    text.append(cells[place[key]].strip())
+        for line, cells in _rows(header, min(place[key] for key in values)):
+            if len(columns.lines) == MAX_ROWS:
+                raise CorpusError(f"{path}: more than {MAX_ROWS} rows; this is no recording's file")
+            columns.lines.append(line)
+            for key, column in read.items():
+                column.append(_number(cells[place[key]].strip(), columns, key))
+            for key, text in columns.texts.items():
+                text.append(cells[place[key]].strip())
     except (OSError, UnicodeError, csv.Error) as error:
         raise _unreadable(path, error) from error
     if not columns.lines:
         raise CorpusError(f"{path}: holds no frame; export it again")
-    columns.numbers.update({key: np.array(column) for key, column in values.items()})
+    columns.numbers.update({key: np.array(column) for key, column in read.items()})
     return columns
+
+
+def _rows(header: Header, first_value: int) -> Iterator[tuple[int, list[str]]]:
+    """Line and cells of each row, as many as the header has; a cut one at the end is left out."""
+    width, cut = len(header.keys), None
+    with header.path.open(newline="", encoding=header.encoding) as file:
+        reader = csv.reader(_lines(file), **_how(header.separator))
+        for cells in reader:
+            if reader.line_num <= header.line or _empty(cells):
+                continue
+            if cut is None and len(cells) > width and _empty(cells[width:]):
+                cells = cells[:width]
+            if cut is None and first_value < len(cells) < width:
+                cut = reader.line_num, len(cells)
+                continue
+            if cut is not None or len(cells) > width:
+                line, there = cut or (reader.line_num, len(cells))
+                commas = " (decimal commas?)" if there > width and header.separator == "," else ""
+                raise CorpusError(
+                    f"{header.path}, line {line}: {there} cells under {width} names, which a "
+                    f"{_SEPARATORS[header.separator]} separates{commas}; export it again"
+                )
+            yield reader.line_num, cells + [""] * (width - len(cells))
+
+
+def _empty(cells: list[str]) -> bool:
+    return not any(cell.strip() for cell in cells)
 
 
 def _how(separator: str) -> dict[str, Any]:
