@@ -2,12 +2,12 @@
 
 Every state is a sum or a count (``dist_reduce_fx="sum"``), kept in float64 or int64 whatever precision the
 model has. In a ``MetricCollection`` pass ``compute_groups=False``: torchmetrics may otherwise merge two of
-these with different thresholds because their first batch agreed. torchmetrics squeezes results of one
-element, so ``[A]`` is a scalar where A = 1.
+these with different thresholds because their first batch agreed. ``[A]`` is ``[1]`` where A = 1.
 """
 
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, Literal
 
 import torch
@@ -23,9 +23,31 @@ from aukit.metrics.icc import IccKind, entry_sums, icc_from_sums
 Average = Literal["none", "macro"]
 
 
+class _Whole:
+    """A result that torchmetrics passes on as it is; it squeezes tensors of one element."""
+
+    def __init__(self, result: Any) -> None:
+        self.result = result
+
+
 class _AdditiveMetric(Metric):
     full_state_update = False
     is_differentiable = False
+
+    def _wrap_compute(self, compute: Callable[..., Any]) -> Callable[..., Any]:
+        """As in torchmetrics, except that results of one element keep their shape."""
+
+        @wraps(compute)
+        def wrapping(*args: Any, **kwargs: Any) -> _Whole:
+            return _Whole(compute(*args, **kwargs))
+
+        wrapped = super()._wrap_compute(wrapping)
+
+        @wraps(compute)
+        def unwrapping(*args: Any, **kwargs: Any) -> Any:
+            return wrapped(*args, **kwargs).result
+
+        return unwrapping
 
 
 class IntraclassCorrelation(_AdditiveMetric):

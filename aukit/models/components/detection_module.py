@@ -46,8 +46,8 @@ class F1ByGender(nn.Module):
 
     def log(self, module: LightningModule, key: str) -> None:
         """Log ``key`` (mean over AUs), ``key_AU…``, ``key_female``, ``key_male``, ``key_gap``; then reset."""
-        f1, values = self.pooled.compute().reshape(-1).float(), self.by_gender.compute()
-        groups = torch.stack([values[gender].reshape(-1).float() for gender in GENDERS])
+        f1, values = self.pooled.compute().float(), self.by_gender.compute()
+        groups = torch.stack([values[gender].float() for gender in GENDERS])
         module.log(key, f1.nanmean(), prog_bar=True)
         module.log_dict({f"{key}_AU{au}": v for au, v in zip(self.aus, f1, strict=True)})
         module.log_dict({f"{key}_{g}": v.nanmean() for g, v in zip(GENDERS, groups, strict=True)})
