@@ -91,7 +91,11 @@ def _add_runs(commands: Commands[argparse.ArgumentParser]) -> None:
         )
         command.add_argument("overrides", nargs="*", metavar="key=value", help="e.g. model.lr=1e-4")
         if name != "fit":
-            command.add_argument("--checkpoint", type=Path, help="other than the one the run has tested")
+            model = command.add_mutually_exclusive_group()
+            model.add_argument("--checkpoint", type=Path, help="other than the one the run has tested")
+            model.add_argument(
+                "--weights", type=Path, help="released weights of the whole network; no training is needed"
+            )
 
 
 def _fit(given: argparse.Namespace) -> None:
@@ -106,7 +110,7 @@ def _evaluate(given: argparse.Namespace) -> None:
     from aukit.training import evaluate, load_config
 
     config = load_config(given.config, given.profile, given.overrides)
-    print(evaluate(config, given.runs, given.stage, given.checkpoint))
+    print(evaluate(config, given.runs, given.stage, given.checkpoint, weights=given.weights))
 
 
 # --------------------------------------------------------------------------------------- corpora

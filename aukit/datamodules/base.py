@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 import numpy.typing as npt
 import torch
-from lightning import LightningDataModule
+from lightning import LightningDataModule, Trainer
 from torch import Tensor
 from torch.utils.data import DataLoader, Sampler
 
@@ -20,6 +20,7 @@ from aukit.datamodules.samplers import (
     ShuffledBatches,
     StepSampler,
 )
+from aukit.store.store import PreparedStore
 
 Batch = dict[str, Any]
 
@@ -91,6 +92,36 @@ class StepDataModule(LightningDataModule):
         return {}
 
     @property
+    def corpus_name(self) -> str | None:
+        """Corpus whose frames train; None where there is no store."""
+        store: PreparedStore | None = getattr(self, "store", None)
+        return None if store is None else str(store.manifest["corpus"])
+
+    @property
+    def input_kind(self) -> dict[str, Any]:
+        """What a model's images are: `registration`, its `registration_settings`, `size`; after `setup()`.
+
+        Plain types; a checkpoint keeps them, and is applied to images of the same kind alone. What is not
+        known is None and not compared.
+        """
+        store: PreparedStore | None = getattr(self, "store", None)
+        if store is None:
+            return {}
+        made = store.manifest["registration"]
+        return {
+            "registration": made["name"],
+            "registration_settings": made["settings"],
+            "size": store.size,
+        }
+
+    @property
+    def trained_on(self) -> dict[str, Any]:
+        """What every checkpoint says of the data: `schema`, `corpus`, `aus` in their order, `input_kind`."""
+        aus = getattr(self, "aus", None)
+        about = {"schema": 1, "corpus": self.corpus_name, "aus": None if aus is None else list(aus)}
+        return {**about, **self.input_kind}
+
+    @property
     def rank(self) -> int:
         """This process' rank (0 without a trainer)."""
         return self.trainer.global_rank if self.trainer is not None else 0
@@ -141,20 +172,23 @@ class StepDataModule(LightningDataModule):
         return {key: _as_float_image(value) for key, value in batch.items()}
 
     def state_dict(self) -> dict[str, Any]:
-        """Epoch and batch at which a run loaded from this checkpoint continues."""
+        """What is trained on, and at which epoch and batch a run loaded from this checkpoint continues."""
         if self.trainer is None:
             return {}
-        loop = self.trainer.fit_loop
+        return {"trained_on": self.trained_on, **self._position(self.trainer)}
+
+    def _position(self, trainer: Trainer) -> dict[str, int]:
+        loop = trainer.fit_loop
         batches: Any = loop.epoch_loop.batch_progress.current
         epochs: Any = loop.epoch_progress.current
-        if batches.processed < self.trainer.num_training_batches:
+        if batches.processed < trainer.num_training_batches:
             return {"epoch": epochs.processed, "step": batches.processed}
         # `processed` counts this epoch only after its end hooks; `started` counts it in either case.
         return {"epoch": epochs.started, "step": 0}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore the position of `state_dict()`."""
-        if state_dict:
+        if "step" in state_dict:
             self._resume = (int(state_dict["epoch"]), int(state_dict["step"]))
 
     def shuffled_batches(self, rows: Rows) -> ShuffledBatches:

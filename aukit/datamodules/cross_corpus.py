@@ -130,6 +130,11 @@ class CrossCorpusDataModule(StepDataModule):
         return combined_fingerprint(self.train, self.test)
 
     @property
+    def corpus_name(self) -> str | None:
+        """The corpus that trains."""
+        return self.train.corpus_name
+
+    @property
     def notes(self) -> dict[str, Any]:
         """Action units used and left out; after `setup()`."""
         return {**(self._checked or {}), "trained_on": self.train.store.standin}

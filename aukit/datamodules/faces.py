@@ -171,6 +171,11 @@ class AvatarFacesDataModule(StepDataModule):
         """Hash of the configuration of the faces."""
         return self._fingerprint
 
+    @property
+    def input_kind(self) -> dict[str, Any]:
+        """Registration and size of the faces."""
+        return {"registration": self.registration, "size": self.size}
+
     def train_batches(self) -> tuple[FacesDataset, ShuffledBatches]:
         """Faces of the training avatars, in a new order each pass."""
         return FacesDataset(self.images, self.augment), self.shuffled_batches(self.train_rows)

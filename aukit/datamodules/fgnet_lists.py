@@ -48,6 +48,11 @@ class FGNetListsDataModule(FoldDataModule):
     def _reader(self) -> FGNetLists:
         return FGNetLists(self.root, self.corpus)  # some 400,000 rows, asked for twice
 
+    @property
+    def input_kind(self) -> dict[str, Any]:
+        """FFHQ crops, of the settings of whoever made them."""
+        return {**super().input_kind, "registration": "ffhq", "registration_settings": None}
+
     def _corpus(self) -> FGNetLists:
         return self._reader
 

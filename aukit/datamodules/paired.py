@@ -210,6 +210,11 @@ class PairedDataModule(StepDataModule):
         return combined_fingerprint(*self._corpora())
 
     @property
+    def corpus_name(self) -> str | None:
+        """The corpus with labels."""
+        return self.source.corpus_name
+
+    @property
     def notes(self) -> dict[str, Any]:
         """Counts of pairs and of what was left out, the adapted people, recipes of stand-ins."""
         return self._notes

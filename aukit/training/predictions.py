@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -27,12 +27,12 @@ class PredictionWriter(Callback):
     """Write what `test_step` (or `predict_step`) returns to a Parquet file, every frame once.
 
     A step returns a mapping with `rows` int [B] (rows of the datamodule's store) and any number of [B,A]
-    tensors over the datamodule's `aus`: `scores` becomes the columns `AUxx_score`, another name such as
-    `expectation` becomes `AUxx_expectation`; [B] tensors become columns of their own name. `AUxx_label` comes
-    from the store: the occurrence where the module has a `decision_threshold` (scores above it are present)
-    or the datamodule says `label = "occurrence"`, else the intensity; NaN where it is not coded. The file
-    remembers which of them and the threshold (`pandas.DataFrame.attrs`). Steps that return anything else are
-    ignored.
+    tensors over the module's action units, of which those of the datamodule are taken by number: `scores`
+    becomes the columns `AUxx_score`, another name such as `expectation` becomes `AUxx_expectation`; [B]
+    tensors become columns of their own name. `AUxx_label` comes from the store: the occurrence where the
+    module has a `decision_threshold` (scores above it are present) or the datamodule says
+    `label = "occurrence"`, else the intensity; NaN where it is not coded. The file remembers which of them
+    and the threshold (`pandas.DataFrame.attrs`). Steps that return anything else are ignored.
 
     Under several processes each writes its own frames and rank 0 puts them together (on a file system that
     all of them see).
@@ -40,6 +40,8 @@ class PredictionWriter(Callback):
     Args:
         path: the file.
         stage: "test" or "predict".
+        aus: action units of the module's outputs, in their order; None for its hyperparameter `aus`, or else
+            those of the datamodule.
 
     Example:
         >>> writer = PredictionWriter("predictions.parquet")
@@ -48,9 +50,15 @@ class PredictionWriter(Callback):
         >>> pd.read_parquet(writer.path)[["person", "AU12_label", "AU12_score"]]  # doctest: +SKIP
     """
 
-    def __init__(self, path: str | Path, stage: Literal["test", "predict"] = "test") -> None:
+    def __init__(
+        self,
+        path: str | Path,
+        stage: Literal["test", "predict"] = "test",
+        aus: Sequence[int] | None = None,
+    ) -> None:
         self.path = Path(path)
         self.stage = stage
+        self.aus = aus
         self.written = False
         self.frames_per_second: float | None = None
         """Frames of the whole stage over its time, loading and writing included; None before its end."""
@@ -97,7 +105,9 @@ class PredictionWriter(Callback):
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
         if self._batches:
-            table = prediction_table(self._batches, data, getattr(pl_module, "decision_threshold", None))
+            aus = self.aus or pl_module.hparams.get("aus") or data.aus
+            threshold = getattr(pl_module, "decision_threshold", None)
+            table = prediction_table(self._batches, data, threshold, aus)
             with atomic_path(self._rank_path(trainer.global_rank)) as temporary:
                 table.to_parquet(temporary, index=False)
         self._batches = []
@@ -116,7 +126,10 @@ class PredictionWriter(Callback):
 
 
 def prediction_table(
-    batches: list[dict[str, np.ndarray[Any, Any]]], data: Any, threshold: float | None = None
+    batches: list[dict[str, np.ndarray[Any, Any]]],
+    data: Any,
+    threshold: float | None = None,
+    model_aus: Sequence[int] | None = None,
 ) -> pd.DataFrame:
     """Join predictions with ids and labels.
 
@@ -124,13 +137,23 @@ def prediction_table(
         batches: per batch, name → array; `rows` [B], others [B,A] or [B].
         data: a datamodule with `store` and `aus`.
         threshold: scores above it are decided present; None for a model that decides nothing by itself.
+        model_aus: action units of the columns [A]; None for those of the datamodule.
 
     Returns:
         The table, with `attrs` that say what `AUxx_label` is (`label`) and the threshold of occurrences.
+
+    Raises:
+        StoreError: the predictions have another number of columns, or lack an action unit of the datamodule.
     """
     merged = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
     rows = merged.pop("rows").astype(np.int64)
     aus = tuple(data.aus)
+    predicted = list(model_aus or aus)
+    if unknown := [au for au in aus if au not in predicted]:
+        raise StoreError(
+            f"the model predicts AUs {predicted}, the data have {list(aus)}: no predictions of AU"
+            f" {' '.join(map(str, unknown))}; set data.aus"
+        )
     table = data.store.table
     columns: dict[str, Any] = {"row": rows}
     columns |= {name: table.frame[name].to_numpy()[rows] for name in IDS}
@@ -141,12 +164,13 @@ def prediction_table(
         suffix = "score" if name == "scores" else name
         if values.ndim == 1:
             columns[name] = values
-        elif values.shape[1] != len(aus):
+        elif values.shape[1] != len(predicted):
             raise StoreError(
-                f"predictions {name!r} have {values.shape[1]} columns for the {len(aus)} action units {aus}"
+                f"predictions {name!r} have {values.shape[1]} columns for the {len(predicted)} action units"
+                f" {predicted}"
             )
         else:
-            columns |= {f"AU{au:02d}_{suffix}": values[:, index] for index, au in enumerate(aus)}
+            columns |= {f"AU{au:02d}_{suffix}": values[:, predicted.index(au)] for au in aus}
     predictions = pd.DataFrame(columns)
     predictions.attrs = {"label": "intensity"}
     if occurrence:

@@ -37,8 +37,9 @@ class Record:
         peak_memory_bytes: largest resident memory of the process.
         peak_device_memory_bytes: largest memory allocated on the GPU; None without one.
         versions: Python and packages.
-        checkpoint: path of the tested checkpoint.
+        checkpoint: path of the tested checkpoint; None where released weights were scored (`start_files`).
         predictions: path of the Parquet file with one row per test frame; None if the module writes none.
+        start_files: files that the training started from, as configured → their content (SHA-256).
         test_frames_per_second: test frames over the time of the test, loading included; None without one.
         notes: whatever a reader of the numbers must know: the stand-in's recipe, the selection rule.
         schema: version of the run folder's layout.
@@ -59,8 +60,9 @@ class Record:
     peak_memory_bytes: int
     peak_device_memory_bytes: int | None
     versions: dict[str, str]
-    checkpoint: str
+    checkpoint: str | None
     predictions: str | None
+    start_files: dict[str, str | None] = field(default_factory=dict)
     test_frames_per_second: float | None = None
     notes: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
@@ -68,6 +70,8 @@ class Record:
     @property
     def folder(self) -> Path:
         """The run's folder."""
+        if self.checkpoint is None:
+            return Path(str(self.predictions)).parent
         return Path(self.checkpoint).parents[1]
 
     def summary(self) -> str:

@@ -5,14 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
-from aukit.models.weights import shipped_files
 from aukit.training.config import import_class, is_class
 from aukit.training.record import SCHEMA
 from aukit.training.run_config import resolve
-from aukit.utils.files import file_sha256
+from aukit.training.start_files import start_files, with_contents
 
 #: Sections and keys that say where to, how fast or under which name, not what.
 _SECTIONS = ("experiment", "profile", "logging")
@@ -33,21 +31,27 @@ _TRAINER = (
 )
 
 
-def identity(config: Mapping[str, Any], data_fingerprint: str) -> str:
+def identity(
+    config: Mapping[str, Any], data_fingerprint: str, contents: Mapping[str, str | None] | None = None
+) -> str:
     """Hash (64 hex digits) of the resolved configuration, the data and the schema version.
 
     Left out: `logging`, names, the trainer's display options, and of each class the arguments that its
     `location_arguments` lists; values of None, so that a new optional argument does not orphan older runs.
-    Of an argument `weights`, which names files to start from, the content counts, not the place. The git
-    commit does not enter it.
+    Of files that the model starts from (`start_arguments` of its classes) the content counts, not the place.
+    The git commit does not enter it.
 
     Args:
         config: what `load_config` or `resolve` returns, or a dictionary like it.
         data_fingerprint: the datamodule's fingerprint.
+        contents: as `start_files` returns, where some are known otherwise; None to read the files.
     """
     resolved = {key: value for key, value in resolve(config).items() if key not in _SECTIONS}
     resolved["run"] = {key: value for key, value in (resolved.get("run") or {}).items() if key not in _RUN}
     resolved["trainer"] = {key: value for key, value in resolved["trainer"].items() if key not in _TRAINER}
+    resolved["model"] = with_contents(
+        resolved["model"], start_files(config) if contents is None else contents
+    )
     payload = {"schema": SCHEMA, "data": data_fingerprint, "config": _strip(resolved)}
     return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
 
@@ -59,21 +63,6 @@ def _strip(value: Any) -> Any:
             dropped = tuple(getattr(import_class(value["class_path"]), "location_arguments", ()))
         kept = {key: _strip(inner) for key, inner in value.items() if inner is not None}
         if "init_args" in kept:
-            kept["init_args"] = {
-                key: _content(inner) if key == "weights" else inner
-                for key, inner in kept["init_args"].items()
-                if key not in dropped
-            }
+            kept["init_args"] = {key: inner for key, inner in kept["init_args"].items() if key not in dropped}
         return kept
     return [_strip(item) for item in value] if isinstance(value, list | tuple) else value
-
-
-def _content(weights: Any) -> Any:
-    """Hashes in place of names of weights; a name without a file stays, for whoever reads it to complain."""
-    if isinstance(weights, list):
-        return [_content(name) for name in weights]
-    file, _, group = str(weights).partition("#")
-    files = [Path(file)] if Path(file).is_file() else shipped_files(file)
-    if not files:
-        return weights
-    return "#".join([*map(file_sha256, files), group])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -9,7 +10,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-from aukit.errors import ConfigError
+from aukit.errors import ConfigError, WeightsError
 from aukit.models.components.detection_module import DetectionModule
 from aukit.models.components.lr_schedule import Schedule
 from aukit.models.components.pictures import save_picture
@@ -18,6 +19,8 @@ from aukit.models.fgnet.losses import heatmap_loss
 from aukit.models.fgnet.networks import FGNet, Head, heatmap_scores
 from aukit.models.fgnet.overlay import heatmap_overlay
 from aukit.models.fgnet.weights import load_weights
+from aukit.models.weights import weights_path
+from aukit.models.weights.files import read_tensors
 
 __all__ = ["FGNetModule"]
 
@@ -103,7 +106,13 @@ class FGNetModule(DetectionModule):
         self.network = FGNet(
             points, heatmap_size, kernel_size, dropout, recompute, head, head_widths, **sizes
         )
-        load_weights(self.network, *(Path(path) for path in weights))
+        for name, about in zip(weights, load_weights(self.network, *weights), strict=True):
+            if "#" not in name and "aus" in about and json.loads(about["aus"]) != list(aus):
+                parts = ",".join(f"{name}#{part}" for part in ("pspencoder", "g_all", "latent_avg"))
+                raise WeightsError(
+                    f"{name}: its heat maps are of AUs {about['aus']}, model.aus is {list(aus)}; give the"
+                    f" file's AUs, or start from the parts that know no action unit: model.weights=[{parts}]"
+                )
         # The loss does not depend on the RGB branch; distributed training must know that it has no gradient.
         self.network.g_all.to_rgb1.requires_grad_(False)
         self.network.g_all.to_rgbs.requires_grad_(False)
@@ -115,6 +124,25 @@ class FGNetModule(DetectionModule):
                 parameter.requires_grad_(False)
         self.train()  # Lightning leaves the modes of the parts as they are
         self._faces: list[tuple[Tensor, Tensor]] = []
+
+    @staticmethod
+    def released(file: Path) -> dict[str, Any]:
+        """What the whole network in a file of `aukit weights import fgnet` was trained on.
+
+        Returns:
+            ``aus`` of the first heat maps, in their order, ``corpus``, and the kind of images, as
+            `aukit.datamodules.StepDataModule.input_kind` names it; the released models see FFHQ crops.
+
+        Raises:
+            WeightsError: The file is no such file, or holds parts of a network.
+        """
+        about = read_tensors(weights_path("fgnet", file), "make it with aukit weights import fgnet")[1]
+        if about.get("kind") != "fgnet" or "aus" not in about:
+            raise WeightsError(
+                f"{file}: holds {about.get('kind', 'something else')}, not a whole trained network; name a"
+                " file of aukit weights import fgnet, or start a training from it (model.weights)"
+            )
+        return {"aus": json.loads(about["aus"]), "corpus": about.get("corpus"), "registration": "ffhq"}
 
     def forward(self, images: Tensor) -> Tensor:
         """Heat maps ``[B,A,s,s]`` of crops ``[B,3,S,S]`` in [−1,1]; `heatmap_scores` reads them."""
@@ -161,9 +189,23 @@ class FGNetModule(DetectionModule):
     def on_train_start(self) -> None:
         """Check that data and model mean the same; take the AU rates of the training frames."""
         super().on_train_start()
+        self._check_size()
+
+    def on_test_start(self) -> None:
+        """Check the size of the crops."""
+        self._check_size()
+
+    def on_predict_start(self) -> None:
+        """Check the size of the crops."""
+        self._check_size()
+
+    def _check_size(self) -> None:
         data, size = self.trainer.datamodule, self.network.image_size  # type: ignore[attr-defined]
         if data.store.size != size:
-            raise ConfigError(f"the data are crops of {data.store.size} px, the model's {size}")
+            raise ConfigError(
+                f"the data are crops of {data.store.size} px, the model's {size}; set data.size or"
+                " model.image_size"
+            )
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Squared error of the heat maps, mean over the AUs."""

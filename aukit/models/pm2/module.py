@@ -80,6 +80,9 @@ class PM2Module(LightningModule):
 
     decision_threshold = PROBABILITY_THRESHOLD
 
+    #: Arguments that name files to start from, see `aukit.training.start_files`.
+    start_arguments = ("weights", "start")
+
     def __init__(
         self,
         method: MethodName = "pm2",

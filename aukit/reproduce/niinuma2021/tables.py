@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from aukit.errors import ConfigError
 from aukit.reproduce.base import Reproduction
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.niinuma2021.caption import Facts, caption
@@ -79,7 +80,14 @@ class Table3(Reproduction[Table3Cells]):
         levels = corpus.store.table.intensities(tuple(aus))[rows]
         count, seed = self.cells.size["per_level"], self.options.seed
         plan = semantic_resampling(levels, aus, count, seed, rows)
-        module = SynthesizerModule.load_from_checkpoint(gan.checkpoint, map_location="cpu", weights_only=True)
+        module = SynthesizerModule.load_from_checkpoint(
+            str(gan.checkpoint), map_location="cpu", weights_only=True
+        )
+        if list(module.hparams["aus"]) != aus:
+            raise ConfigError(
+                f"{gan.checkpoint}: generates AUs {list(module.hparams['aus'])}, the table has {aus}; make"
+                " model.aus of the synthesis and aus of the table equal"
+            )
         device, batch = ("cuda", 128) if has_gpu() else ("cpu", 16)
         synthetic = synthesize(module.generator, corpus.store, plan, folder / "synthetic", aus, batch, device)
         return {

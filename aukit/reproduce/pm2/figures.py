@@ -113,7 +113,8 @@ def _features(record: Record, images: npt.NDArray[np.uint8]) -> npt.NDArray[np.f
     from aukit.datamodules.dataset import images_to_tensor
     from aukit.models.pm2 import PM2Module
 
-    module = PM2Module.load_from_checkpoint(record.checkpoint, map_location="cpu", weights_only=True).eval()
+    checkpoint = str(record.checkpoint)
+    module = PM2Module.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True).eval()
     with torch.no_grad():
         batches = [
             module.network.backbone(images_to_tensor(batch).float() / 255)

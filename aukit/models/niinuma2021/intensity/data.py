@@ -92,7 +92,7 @@ class BalancedSetBatches(StepSampler):
     """Batches of a `BalancedSet`: mixed, or of one action unit each (for one network per action unit).
 
     Args:
-        heads: ``[M]`` index of the action unit that each image was drawn for.
+        heads: ``[M]`` index of the action unit that each image was drawn for; -1: left out.
         batch_size: Images per batch and process.
         seed: Seed of the orders.
         rank: Rank of this process.
@@ -112,9 +112,9 @@ class BalancedSetBatches(StepSampler):
         by_head: bool = False,
     ) -> None:
         groups = (
-            [np.flatnonzero(heads == head) for head in np.unique(heads)]
+            [np.flatnonzero(heads == head) for head in np.unique(heads[heads >= 0])]
             if by_head
-            else [np.arange(len(heads))]
+            else [np.flatnonzero(heads >= 0)]
         )
         self._orders = [
             ShuffledBatches(rows, batch_size, seed + 7919 * number, rank, world_size)
@@ -207,7 +207,8 @@ class IntensityDataModule(CorpusFramesDataModule):
     Args:
         corpus: Datamodule of the corpus; gives store, split and action units.
         training_set: Folder of the `BalancedSet`, synthetic or real. The people of its input
-            frames and targets must be training people.
+            frames and targets must be training people. Images that were drawn for action units which the
+            corpus is not read for are left out and counted.
         normalization: "none", "au0" (subtract a neutral frame: needs labels of test people, an oracle) or
             "mean" (subtract the personal mean texture: looks at all frames of test people, transductive).
         shuffle_labels: Control: permute the label vectors over the images of each action unit.
@@ -261,13 +262,27 @@ class IntensityDataModule(CorpusFramesDataModule):
         return hashlib.sha256(f"{self.corpus.fingerprint}/{self.balanced.fingerprint}".encode()).hexdigest()
 
     @property
+    def input_kind(self) -> dict[str, Any]:
+        """The corpus's crops and what is subtracted from them."""
+        return {**super().input_kind, "normalization": self.normalization}
+
+    @property
     def notes(self) -> dict[str, Any]:
-        """For "au0": how many people there are references of, and how many of these are not neutral."""
+        """Images for other action units, which are left out; for "au0" people with a reference.
+
+        Of the latter also how many have one that is not neutral.
+        """
+        others = int((_heads(self.balanced, self.aus) < 0).sum())
+        notes = {"images_for_other_aus": others} if others else {}
         if self.normalization != "au0":
-            return {}
+            return notes
         persons = self.store.table.frame["person"].to_numpy()
         lacking = lacking_neutral(persons, self.store.table.intensities(self.aus))
-        return {"references": len(self.normalizer.references), "references_not_neutral": len(lacking)}
+        return {
+            **notes,
+            "references": len(self.normalizer.references),
+            "references_not_neutral": len(lacking),
+        }
 
     def setup(self, stage: str | None = None) -> None:
         """Open the store and the training set, which must exist; compute the reference pictures."""
@@ -288,7 +303,7 @@ class IntensityDataModule(CorpusFramesDataModule):
         heads = _heads(self.balanced, self.aus)
         labelled_by = self.balanced.plan["target"].to_numpy(np.int64, copy=True)
         if self.shuffle_labels:
-            for head in np.unique(heads):
+            for head in np.unique(heads[heads >= 0]):
                 mine = np.flatnonzero(heads == head)
                 rng = np.random.default_rng([self.seed, int(head), 3])
                 labelled_by[mine] = rng.permutation(labelled_by[mine])
@@ -322,11 +337,17 @@ class IntensityDataModule(CorpusFramesDataModule):
 
 
 def _heads(balanced: BalancedSet, aus: tuple[int, ...]) -> npt.NDArray[np.int64]:
-    numbers = balanced.plan["au"].to_numpy()
-    if unknown := sorted(set(numbers.tolist()) - set(aus)):
-        raise ConfigError(f"{balanced.path}: has images for AU {unknown}, the corpus is read for {list(aus)}")
-    index = {au: head for head, au in enumerate(aus)}
-    return np.array([index[int(number)] for number in numbers], dtype=np.int64)
+    """Index in `aus` of the action unit that each image was drawn for; -1 for that of another one."""
+    numbers = balanced.plan["au"].to_numpy(np.int64)
+    if lacking := sorted(set(aus) - set(numbers.tolist())):
+        raise ConfigError(
+            f"{balanced.path}: has no images for AU {lacking} of {list(aus)}; it has some for"
+            f" {sorted(set(numbers.tolist()))}. Make the set again, or name others in data.corpus.aus"
+        )
+    heads = np.full(len(numbers), -1, dtype=np.int64)
+    for head, au in enumerate(aus):
+        heads[numbers == au] = head
+    return heads
 
 
 def _channels_first(images: Floats) -> torch.Tensor:

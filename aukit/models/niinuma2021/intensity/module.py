@@ -100,7 +100,8 @@ class IntensityModule(LightningModule):
 
     def on_train_start(self) -> None:
         """Check that data and model mean the same action units and that nothing random is frozen."""
-        if self._from_scratch and self.hparams["frozen_convs"]:
+        resumed = self.trainer.ckpt_path is not None  # with weights from there
+        if self._from_scratch and not resumed and self.hparams["frozen_convs"]:
             raise ConfigError(
                 f"frozen_convs={self.hparams['frozen_convs']} without weights freezes random filters: "
                 "name a file of ImageNet weights (model.weights=FILE) or set model.frozen_convs=0"

@@ -1,0 +1,179 @@
+"""Apply a trained model without training: the checkpoint of a run, another one, or released weights."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+from lightning.pytorch import LightningModule
+from lightning.pytorch.utilities.model_helpers import is_overridden
+
+from aukit.datamodules.base import StepDataModule
+from aukit.errors import ConfigError, StoreError, WeightsError
+from aukit.models.weights.files import read_checkpoint
+from aukit.training import record as records
+from aukit.training.callbacks import StepSeed, TimeAndMemory
+from aukit.training.config import import_class
+from aukit.training.fairness import score_groups
+from aukit.training.predictions import PredictionWriter
+from aukit.training.record import Record
+from aukit.training.run import RUNS, build_trainer, data_notes, open_run
+from aukit.training.run_config import RunConfig, build_model, resolve
+from aukit.training.run_folder import RunFolder
+from aukit.training.start_files import without_start_files
+from aukit.training.trained_on import TrainedOn
+
+Stage = Literal["test", "predict"]
+
+
+def evaluate(
+    config: Mapping[str, Any],
+    runs_root: str | Path = RUNS,
+    stage: Stage = "test",
+    checkpoint: str | Path | None = None,
+    out: Path | None = None,
+    weights: str | Path | None = None,
+) -> Path:
+    """Apply a trained model to the test frames, or to every frame of the store, without training.
+
+    What the model was trained on is compared with the data before anything is scored: images must be of the
+    same kind, and the action units of the data among those of the model, whose scores are taken by number.
+
+    Args:
+        config: what `load_config` returns, or a dictionary of its sections.
+        runs_root: folder of all run folders.
+        stage: "test" writes `predictions-test.parquet` and scores them by group in `fairness-test.json` and
+            `.csv`; "predict" writes every frame to `predictions-predict.parquet`.
+        checkpoint: checkpoint to load; None for the one that the finished run of this configuration tested.
+        out: file of the predictions, in place of those above: a model's run folder, where the configuration
+            names another corpus than the one that it was trained on.
+        weights: a file of weights of the whole network to load instead, such as `aukit weights import fgnet`
+            writes. No training is needed; the run folder is that of configuration, data and the file's
+            content, and its record names the file.
+
+    Returns:
+        Path of the predictions.
+
+    Raises:
+        ConfigError: the model does not fit the data (see `TrainedOn.check`) or has no such step, as those of
+            the pre-trainings; or both `checkpoint` and `weights` are given.
+        WeightsError: the file is unreadable, or does not fit the configured model.
+        StoreError: the run is not finished and no file is given, or the model's step returns no predictions.
+    """
+    if checkpoint is not None and weights is not None:
+        raise ConfigError("--checkpoint and --weights both name the model; give one of them")
+    released = None if weights is None else _released(resolve(config), Path(weights))
+    wanted = config if released is None else _starting_from(released, resolve(config))
+    resolved, data, run = open_run(wanted, runs_root)
+    if released is not None:
+        run = replace(run, path=run.path.with_name(f"weights-{run.path.name}"))
+        released.check(data)
+        trained, model = released, build_model(resolved)
+    else:
+        file = Path(checkpoint or str(Record.read(run.path).checkpoint))
+        trained, model = _load(resolved, data, file)
+    if not is_overridden(f"{stage}_step", model):
+        raise ConfigError(
+            f"experiment {resolved.experiment}: {type(model).__name__} scores no frames, so there is nothing"
+            f" to {stage}; its validation and what it draws are in {run.path}"
+        )
+    path = out or run.path / f"predictions-{stage}.parquet"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    writer, clock = PredictionWriter(path, stage, trained.aus), TimeAndMemory()
+    callbacks = [StepSeed(resolved.seed), writer]
+    trainer = build_trainer(resolved, run, callbacks, logger=False, quiet=out is not None)
+    if stage == "test":
+        trainer.test(model, datamodule=data, verbose=out is None)
+    else:
+        trainer.predict(model, datamodule=data, return_predictions=False)
+    if not writer.written:
+        raise StoreError(f"{type(model).__name__}.{stage}_step returns no predictions; nothing was written")
+    if out is None and writer.frames_per_second is not None:
+        print(f"{writer.frames_per_second:.0f} frames/s, loading included")
+    metrics: dict[str, float] = {}
+    if stage == "test" and trainer.is_global_zero:
+        name = writer.path.stem.replace("predictions", "fairness")
+        scores = score_groups(writer.path, resolved.logging.group_by)
+        scores.write(writer.path.parent, name)
+        metrics = scores.scalars()
+    if released is not None and trainer.is_global_zero:
+        run.save_config(resolved)
+        if stage == "test" or not run.is_done:
+            _record(resolved, data, run, writer, clock, metrics).write(run.path)
+    return writer.path
+
+
+def _load(config: RunConfig, data: StepDataModule, file: Path) -> tuple[TrainedOn, LightningModule]:
+    """The model in a checkpoint, and what it was trained on."""
+    content = read_checkpoint(file, "name a checkpoint of aukit fit")
+    if not isinstance(content.get("state_dict"), Mapping):
+        raise WeightsError(f"{file}: is no checkpoint of a training; give files of weights as --weights")
+    trained = TrainedOn.of_checkpoint(content, file)
+    trained.check(data)
+    # The checkpoint has all weights: the files that the training started from need not be there any more.
+    model = build_model(_with_aus(without_start_files(config), trained.aus))
+    try:
+        model.load_state_dict(content["state_dict"])
+    except RuntimeError as error:
+        lines = [line.strip() for line in str(error).splitlines()[1:3]]
+        raise WeightsError(
+            f"{file}: does not fit the configured {type(model).__name__}: {' '.join(lines)[:300]} Use the"
+            " experiment, the profile and the model.* of its training"
+        ) from error
+    return trained, model
+
+
+def _released(config: RunConfig, file: Path) -> TrainedOn:
+    """What the network in a file of weights was trained on."""
+    cls = import_class(config["model"]["class_path"])
+    read = getattr(cls, "released", None)
+    if read is None:
+        raise ConfigError(f"--weights {file}: {cls.__name__} has no released weights; give --checkpoint FILE")
+    about: dict[str, Any] = read(file)
+    return TrainedOn(file, tuple(about.pop("aus")), about.pop("corpus"), about)
+
+
+def _starting_from(released: TrainedOn, config: RunConfig) -> RunConfig:
+    """The configuration of the model with these weights."""
+    model = _with_aus(config, released.aus)["model"]
+    model["init_args"]["weights"] = [str(released.file)]
+    return resolve({**config, "model": model})
+
+
+def _with_aus(config: RunConfig, aus: tuple[int, ...] | None) -> RunConfig:
+    """The configuration of the model for these action units, if it has any."""
+    model = config["model"]
+    if aus is None or list(model["init_args"].get("aus") or aus) == list(aus):
+        return config
+    model["init_args"]["aus"] = list(aus)
+    return resolve({**config, "model": model})
+
+
+def _record(
+    config: RunConfig,
+    data: StepDataModule,
+    run: RunFolder,
+    writer: PredictionWriter,
+    clock: TimeAndMemory,
+    metrics: dict[str, float],
+) -> Record:
+    """The record of released weights, which were not trained here."""
+    return Record(
+        identity=run.identity,
+        experiment=config.experiment,
+        config=dict(config),
+        metrics=metrics,
+        data_fingerprint=data.fingerprint,
+        git_commit=records.git_commit(),
+        seconds=round(clock.seconds, 3),
+        peak_memory_bytes=clock.peak_memory_bytes(),
+        peak_device_memory_bytes=clock.peak_device_memory_bytes(),
+        versions=records.versions(),
+        checkpoint=None,
+        predictions=str(writer.path),
+        start_files=dict(run.start_files),
+        test_frames_per_second=writer.frames_per_second,
+        notes={"selection": "released weights, not trained here", **data_notes(data)},
+    )

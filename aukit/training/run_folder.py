@@ -1,0 +1,125 @@
+"""The folder of a run: its name, what lies in it, who may write there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import yaml
+from filelock import FileLock, Timeout
+
+from aukit.errors import StoreError
+from aukit.training import record as records
+from aukit.training.loggers import is_rank_zero
+from aukit.training.run_config import RunConfig
+from aukit.training.run_identity import identity
+from aukit.training.start_files import start_files
+from aukit.utils.files import write_atomic
+
+_START_FILES = "start_files.json"
+
+
+@dataclass(frozen=True)
+class RunFolder:
+    """Where a run keeps what it makes: `<runs_root>/<experiment>-<12 digits of the identity>`.
+
+    Attributes:
+        path: the folder.
+        identity: the run's identity.
+        start_files: files that the run starts from → their content (SHA-256), as far as it is known.
+        missing: those that are not there now; a run that has a checkpoint does not need them.
+
+    Example:
+        >>> run = RunFolder(Path("lightning_logs/runs/fgnet-bp4d-0123456789ab"), "0123456789ab")
+        >>> run.is_done, run.predictions.name
+        (False, 'predictions.parquet')
+    """
+
+    path: Path
+    identity: str
+    start_files: Mapping[str, str | None] = field(default_factory=dict)
+    missing: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, config: RunConfig, data_fingerprint: str, runs_root: str | Path) -> RunFolder:
+        """The folder of a configuration; nothing is created.
+
+        Where a file that the run starts from is gone, the run is found that noted its content.
+
+        Raises:
+            StoreError: it is gone, and runs from different contents of it are there.
+        """
+        prefix, contents = config.experiment.replace("/", "-"), start_files(config)
+        missing = tuple(name for name, content in contents.items() if content is None)
+
+        def folder(known: Mapping[str, str | None]) -> RunFolder:
+            digest = identity(config, data_fingerprint, known)
+            return cls(Path(runs_root) / f"{prefix}-{digest[:12]}", digest, known, missing)
+
+        found = {}
+        for note in sorted(Path(runs_root).glob(f"{prefix}-*/{_START_FILES}")) if missing else ():
+            noted = json.loads(note.read_text())
+            run = folder({**contents, **{name: noted.get(name) for name in missing}})
+            if run.path == note.parent:
+                found[run.path] = run
+        if len(found) > 1:
+            raise StoreError(
+                f"{missing[0]}: no such file, and {len(found)} runs started from different contents of it:"
+                f" {', '.join(path.name for path in found)}. Put the file back, or give --checkpoint"
+            )
+        return next(iter(found.values()), None) or folder(contents)
+
+    @property
+    def is_done(self) -> bool:
+        """Whether the run is finished."""
+        return (self.path / records.NAME).is_file()
+
+    @property
+    def checkpoints(self) -> Path:
+        """Folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    @property
+    def predictions(self) -> Path:
+        """Predictions of the test frames."""
+        return self.path / "predictions.parquet"
+
+    def to_resume(self) -> Path | None:
+        """The newest checkpoint with a whole state: ours, or one that Lightning saved for SLURM's requeue."""
+        found = [*self.checkpoints.glob("last.ckpt"), *self.path.glob("hpc_ckpt_*.ckpt")]
+        return max(found, key=lambda path: path.stat().st_mtime, default=None)
+
+    def save_config(self, config: RunConfig) -> None:
+        """Save configuration and start files of the first attempt; later ones have the same identity."""
+        for name, content in (
+            ("config.yaml", yaml.safe_dump(dict(config), sort_keys=False)),
+            (_START_FILES, json.dumps(self.start_files, indent=1)),
+        ):
+            if is_rank_zero() and not (self.path / name).exists():
+                write_atomic(self.path / name, content.encode())
+
+    @contextmanager
+    def only_writer(self) -> Iterator[bool]:
+        """Hold the folder's lock on rank 0; the operating system gives it back when the process is killed.
+
+        Yields:
+            Whether the run was finished meanwhile.
+        """
+        if not is_rank_zero():
+            yield False
+            return
+        self.path.mkdir(parents=True, exist_ok=True)
+        lock = FileLock(self.path / ".lock")
+        try:
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise StoreError(
+                f"{self.path}: another process is working on this run; wait for it to end"
+            ) from error
+        try:
+            yield self.is_done
+        finally:
+            lock.release()
