@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from lightning.pytorch import LightningModule
-from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from aukit.datamodules.base import StepDataModule
 from aukit.errors import ConfigError, StoreError, WeightsError
@@ -67,6 +66,12 @@ def evaluate(
     released = None if weights is None else _released(resolve(config), Path(weights))
     wanted = config if released is None else _starting_from(released, resolve(config))
     resolved, data, run = open_run(wanted, runs_root)
+    cls, step = import_class(resolved["model"]["class_path"]), f"{stage}_step"
+    if getattr(cls, step) is getattr(LightningModule, step):
+        raise ConfigError(
+            f"experiment {resolved.experiment}: {cls.__name__} scores no frames, so there is nothing to"
+            f" {stage}; its validation and what it draws are in {run.path}"
+        )
     if released is not None:
         run = replace(run, path=run.path.with_name(f"weights-{run.path.name}"))
         released.check(data)
@@ -74,11 +79,6 @@ def evaluate(
     else:
         file = Path(checkpoint or str(Record.read(run.path).checkpoint))
         trained, model = _load(resolved, data, file)
-    if not is_overridden(f"{stage}_step", model):
-        raise ConfigError(
-            f"experiment {resolved.experiment}: {type(model).__name__} scores no frames, so there is nothing"
-            f" to {stage}; its validation and what it draws are in {run.path}"
-        )
     path = out or run.path / f"predictions-{stage}.parquet"
     path.parent.mkdir(parents=True, exist_ok=True)
     writer, clock = PredictionWriter(path, stage, trained.aus), TimeAndMemory()
@@ -145,7 +145,7 @@ def _starting_from(released: TrainedOn, config: RunConfig) -> RunConfig:
 def _with_aus(config: RunConfig, aus: tuple[int, ...] | None) -> RunConfig:
     """The configuration of the model for these action units, if it has any."""
     model = config["model"]
-    if aus is None or list(model["init_args"].get("aus") or aus) == list(aus):
+    if aus is None or list(model.get("init_args", {}).get("aus", aus)) == list(aus):
         return config
     model["init_args"]["aus"] = list(aus)
     return resolve({**config, "model": model})
