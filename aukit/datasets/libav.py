@@ -16,6 +16,8 @@ MAX_SIDE = 8192
 """Largest accepted width or height in pixels: a damaged or hostile file must not ask for all memory."""
 
 _MOST_BYTES = 2**40
+# PyAV 19 is lenient towards texts in other encodings by itself.
+_METADATA: dict[str, Any] = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
 # Demuxers of real containers alone: others take text for pictures, or open files and addresses that a
 # playlist names.
 _CONTAINERS = (
@@ -82,8 +84,8 @@ def open_video(path: Path) -> Iterator[av.container.InputContainer]:
         with listening():
             container = av.open(
                 f"file:{path}",
-                metadata_errors="replace",
                 container_options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "file"},
+                **_METADATA,
             )
     except (OSError, ValueError, av.error.FFmpegError) as error:
         detail = getattr(error, "strerror", None) or str(error)

@@ -108,6 +108,7 @@ def _avi_places(
     numbers = np.array([counted.get(int(offset), -1) for offset in offsets], dtype=np.int64)
     if (numbers < 0).any():
         raise ValueError("its chunks cannot be counted, since a header is damaged")
+    numbers = places(numbers)  # some writers put a chunk for every tick of a clock
     delay = int(stream.codec_context.reorder_depth)
     if not delay:
         return numbers

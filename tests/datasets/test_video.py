@@ -193,7 +193,7 @@ def two_streams(path: Path, cover: bool) -> Path:
         first = container.add_stream("mjpeg" if cover else "libx264", rate=25)
         second = container.add_stream("libx264", rate=25)
         if cover:
-            first.disposition = av.stream.Disposition.attached_pic
+            first.disposition = av.stream.Disposition.attached_pic.value
         for stream in (first, second):
             stream.width, stream.height = 64, 48
             stream.pix_fmt = "yuvj420p" if stream.codec_context.name == "mjpeg" else "yuv420p"
