@@ -61,8 +61,7 @@ def parser() -> argparse.ArgumentParser:
     _add_for_corpus(corpora, "check", _check, text, corpus_names(released=True))
     text = "render a stand-in in a corpus' official layout"
     _add_for_corpus(commands, "standin", _standin, text, corpus_names(standin=True))
-    text = "decode and register a corpus into a prepared store"
-    _add_for_corpus(commands, "prepare", _prepare, text, corpus_names())
+    _add_prepare(commands)
     avatars = _group(commands, "avatars", "rendered faces")
     _add_faces(avatars)
     _add_pairs(avatars)
@@ -82,10 +81,7 @@ def _add_runs(commands: Commands[argparse.ArgumentParser]) -> None:
     ):
         command = _add(commands, name, run, text)
         command.set_defaults(stage=name)
-        command.add_argument(
-            "-c", "--config", type=Path, required=True, metavar="FILE", help="experiment file"
-        )
-        command.add_argument("--profile", help=f"size: {', '.join(PROFILES)} or the experiment's own")
+        _add_experiment(command)
         command.add_argument(
             "--runs", type=Path, default="lightning_logs/runs", help="folder of all run folders"
         )
@@ -96,6 +92,13 @@ def _add_runs(commands: Commands[argparse.ArgumentParser]) -> None:
             model.add_argument(
                 "--weights", type=Path, help="released weights of the whole network; no training is needed"
             )
+
+
+def _add_experiment(command: argparse.ArgumentParser, required: bool = True) -> None:
+    command.add_argument(
+        "-c", "--config", type=Path, required=required, metavar="FILE", help="experiment file"
+    )
+    command.add_argument("--profile", help=f"size: {', '.join(PROFILES)} or the experiment's own")
 
 
 def _fit(given: argparse.Namespace) -> None:
@@ -151,14 +154,45 @@ def _standin(given: argparse.Namespace) -> None:
     standin(options.root, truth, replace(config, **chosen)).write(options.workers)
 
 
+def _add_prepare(commands: Commands[argparse.ArgumentParser]) -> None:
+    text = "decode and register the corpora of an experiment, or one corpus, into prepared stores"
+    command = _add(commands, "prepare", _prepare, text)
+    command.usage = (
+        f"{command.prog} -c FILE [--profile PROFILE] [key=value ...]\n"
+        f"       {command.prog} {{{','.join(corpus_names())}}} --root DIR ..."
+    )
+    _add_experiment(command, required=False)
+    text = "values of the experiment; or a corpus, and then --help for what belongs to it"
+    command.add_argument("words", nargs=argparse.REMAINDER, metavar="key=value | CORPUS", help=text)
+    command.set_defaults(prog=command.prog, refuse=command.error)
+
+
 def _prepare(given: argparse.Namespace) -> None:
-    from aukit.datasets.check_report import shortened
+    corpus = given.words[0] if given.words and "=" not in given.words[0] else None
+    if given.config is None and corpus in corpus_names():
+        given.corpus, given.options = corpus, given.words[1:]
+        print(_prepare_corpus(given))
+        return
+    rest = argparse.ArgumentParser(prog=given.prog)  # options may also stand behind the values
+    _add_experiment(rest, required=False)
+    rest.add_argument("overrides", nargs="*")
+    rest.parse_args(given.words, given)
+    if given.config is None:
+        given.refuse(f"name an experiment (-c FILE) or a corpus ({', '.join(corpus_names())})")
+    from aukit.training import load_config, prepare_data
+
+    print(prepare_data(load_config(given.config, given.profile, given.overrides)))
+
+
+def _prepare_corpus(given: argparse.Namespace) -> str:
+    from aukit.registration import FFHQ
     from aukit.store import prepare_release
 
     entry, command = _corpus_command(given)
     kinds = ("ffhq", "similarity", "frontal3d")
     command.add_argument("--registration", choices=kinds, default="frontal3d", help="how faces are cropped")
     command.add_argument("--size", type=int, default=224, metavar="N", help="side of the crops in pixels")
+    settings = add_options(command, FFHQ, skip=("size",), default=None)
     command.add_argument("--weights", type=Path, metavar="DIR", help="folder of face-alignment's weights")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="processes")
     command.add_argument(
@@ -168,11 +202,11 @@ def _prepare(given: argparse.Namespace) -> None:
     names = add_options(command, reader, skip=READER_ARGUMENTS)
     options = command.parse_args(given.options)
     release = reader(options.root, **_chosen(options, names))
+    chosen = {name: value for name, value in _chosen(options, settings).items() if value is not None}
     store = prepare_release(
-        release, options.out, options.registration, options.size, options.weights, options.workers
+        release, options.out, options.registration, options.size, options.weights, options.workers, **chosen
     )
-    notes = [f"note: {text}" for text in shortened(release.notes, "see: aukit corpora check")]
-    print("\n".join([store.summary(), *notes]))
+    return store.summary()
 
 
 def _add_for_corpus(

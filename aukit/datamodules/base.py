@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
@@ -120,6 +121,20 @@ class StepDataModule(LightningDataModule):
         aus = getattr(self, "aus", None)
         about = {"schema": 1, "corpus": self.corpus_name, "aus": None if aus is None else list(aus)}
         return {**about, **self.input_kind}
+
+    @property
+    def parts(self) -> Sequence[StepDataModule]:
+        """The datamodules of corpora that this one is made of; none unless a subclass says so."""
+        return ()
+
+    def prepare_data(self) -> None:
+        """Make what the parts lack on disk."""
+        for part in self.parts:
+            part.prepare_data()
+
+    def prepared(self) -> list[str]:
+        """What `prepare_data` made or found, for printing after it."""
+        return [text for part in self.parts for text in part.prepared()]
 
     @property
     def rank(self) -> int:

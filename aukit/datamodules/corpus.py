@@ -74,15 +74,16 @@ class CorpusDataModule(StepDataModule):
         transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
             4096, as in the cropper of FG-Net's authors, takes about 13 times as long as 1024 (0.8 s per frame
             and CPU core).
+        padding: of "ffhq": whether what lies outside the frame is filled in from its border instead of black.
         images_root: folder with the videos or images of the release; None for the root.
         labels_root: folder with its label files; None for the root.
         follow_links: whether links in the release are followed wherever they lead.
         options: further options: see `StepDataModule`.
 
     Raises:
-        ConfigError: `transform_size` is given with another registration than "ffhq"; from `prepare_data()`,
-            there is no root, or one is named for parts of a corpus that lies in one folder; from `setup()`, a
-            test person is also used for training or validation.
+        ConfigError: `transform_size` or `padding` is given with another registration than "ffhq"; from
+            `prepare_data()`, there is no root, or one is named for parts of a corpus that lies in one folder;
+            from `setup()`, a test person is also used for training or validation.
 
     Example:
         >>> class MyDataModule(CorpusDataModule):
@@ -133,14 +134,20 @@ class CorpusDataModule(StepDataModule):
         prepare_workers: int = 2,
         weights_dir: str | None = None,
         transform_size: int | None = None,
+        padding: bool = True,
         images_root: str | None = None,
         labels_root: str | None = None,
         follow_links: bool = False,
         **options: Any,
     ) -> None:
         super().__init__(**options)
-        if transform_size is not None and registration != "ffhq":
-            raise ConfigError(f"data.transform_size belongs to registration=ffhq, not to {registration}")
+        self._settings: dict[str, Any] = {
+            **({} if transform_size is None else {"transform_size": transform_size}),
+            **({} if padding else {"padding": False}),
+        }
+        if self._settings and registration != "ffhq":
+            name = next(iter(self._settings))
+            raise ConfigError(f"data.{name} belongs to registration=ffhq, not to {registration}")
         self.root = Path(root or os.environ.get(self.root_variable or "", ""))
         self.cache = Path(cache)
         self.registration = registration
@@ -151,6 +158,7 @@ class CorpusDataModule(StepDataModule):
         self.prepare_workers = prepare_workers
         self.weights_dir = weights_dir
         self.transform_size = transform_size
+        self.padding = padding
         self.locations: dict[str, Any] = {
             "images_root": images_root,
             "labels_root": labels_root,
@@ -177,7 +185,6 @@ class CorpusDataModule(StepDataModule):
                 raise ConfigError(
                     f"data.{name}: {corpus.name} is read from its root alone; leave the option out"
                 )
-        settings = {} if self.transform_size is None else {"transform_size": self.transform_size}
         return prepare_release(
             corpus,
             self.cache,
@@ -185,7 +192,7 @@ class CorpusDataModule(StepDataModule):
             self.size,
             self.weights_dir,
             self.prepare_workers,
-            **settings,
+            **self._settings,
         ).path
 
     @property
@@ -196,6 +203,10 @@ class CorpusDataModule(StepDataModule):
     def prepare_data(self) -> None:
         """Decode and register what the cache lacks; costs milliseconds when the store is complete."""
         self._store_path = self._prepare()
+
+    def prepared(self) -> list[str]:
+        """The store's summary."""
+        return [] if self._store_path is None else [PreparedStore.open(self._store_path).summary()]
 
     def setup(self, stage: str | None = None) -> None:
         """Open the store and split its rows by person."""

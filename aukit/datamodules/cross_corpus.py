@@ -127,7 +127,7 @@ class CrossCorpusDataModule(StepDataModule):
     @property
     def fingerprint(self) -> str:
         """Hash of both corpora's fingerprints."""
-        return combined_fingerprint(self.train, self.test)
+        return combined_fingerprint(*self.parts)
 
     @property
     def corpus_name(self) -> str | None:
@@ -139,14 +139,14 @@ class CrossCorpusDataModule(StepDataModule):
         """Action units used and left out; after `setup()`."""
         return {**(self._checked or {}), "trained_on": self.train.store.standin}
 
-    def prepare_data(self) -> None:
-        """Prepare both corpora."""
-        self.train.prepare_data()
-        self.test.prepare_data()
+    @property
+    def parts(self) -> tuple[CorpusDataModule, CorpusDataModule]:
+        """Both corpora."""
+        return self.train, self.test
 
     def setup(self, stage: str | None = None) -> None:
         """Open both stores and check that they fit each other."""
-        for data in (self.train, self.test):
+        for data in self.parts:
             data.trainer = self.trainer
             data.setup(stage)
         if self._checked is None:

@@ -147,13 +147,18 @@ class AvatarFacesDataModule(StepDataModule):
         self.holdout_fraction = holdout_fraction
         self.augment = augment
         self.prepare_workers = prepare_workers
+        self._prepared = ""
 
     def prepare_data(self) -> None:
         """Render the faces that are missing; see `write_avatar_faces` for the cost."""
         config = PretrainingFacesConfig(
             self.identities, self.frames, self.size, basis=self.basis, registration=self.registration
         )
-        write_avatar_faces(self.root, config, workers=self.prepare_workers)
+        self._prepared = write_avatar_faces(self.root, config, workers=self.prepare_workers)
+
+    def prepared(self) -> list[str]:
+        """A line about the faces."""
+        return [self._prepared] if self._prepared else []
 
     def setup(self, stage: str | None = None) -> None:
         """Open the set and hold out avatars."""

@@ -40,7 +40,9 @@ class FGNetListsDataModule(FoldDataModule):
         train_list: str = "train.csv",
         **options: Any,
     ) -> None:
-        super().__init__(root=root, registration="none", transform_size=None, aus=aus, **options)
+        super().__init__(
+            root=root, registration="none", transform_size=None, padding=True, aus=aus, **options
+        )
         self.corpus: Literal["bp4d", "disfa"] = corpus
         self.train_list = train_list
 

@@ -207,7 +207,7 @@ class PairedDataModule(StepDataModule):
     @property
     def fingerprint(self) -> str:
         """Hash of the fingerprints of source, target and renders."""
-        return combined_fingerprint(*self._corpora())
+        return combined_fingerprint(*self.parts)
 
     @property
     def corpus_name(self) -> str | None:
@@ -219,14 +219,14 @@ class PairedDataModule(StepDataModule):
         """Counts of pairs and of what was left out, the adapted people, recipes of stand-ins."""
         return self._notes
 
-    def prepare_data(self) -> None:
-        """Prepare the corpora and the renders."""
-        for data in self._corpora():
-            data.prepare_data()
+    @property
+    def parts(self) -> list[CorpusDataModule]:
+        """The corpora and the renders."""
+        return [self.source, self.target, *([self.avatars] if self.avatars is not None else [])]
 
     def setup(self, stage: str | None = None) -> None:
         """Open the stores, pair frames with renders and check that they fit each other."""
-        for data in self._corpora():
+        for data in self.parts:
             data.trainer = self.trainer
             data.setup(stage)
         if self._triplets:
@@ -245,7 +245,7 @@ class PairedDataModule(StepDataModule):
             if self.transductive
             else "target training people",
             "target_frames": len(self.target_rows),
-            "standins": {data.store.manifest["corpus"]: data.store.standin for data in self._corpora()},
+            "standins": {data.store.manifest["corpus"]: data.store.standin for data in self.parts},
         }
 
     @property
@@ -314,9 +314,6 @@ class PairedDataModule(StepDataModule):
 
     def _labelled(self, data: CorpusDataModule) -> tuple[StoreDataset, EvaluationBatches]:
         return StoreDataset(data.store, self.aus), self.evaluation_batches(data.test_rows)
-
-    def _corpora(self) -> list[CorpusDataModule]:
-        return [self.source, self.target, *([self.avatars] if self.avatars is not None else [])]
 
     def _pair(self) -> tuple[dict[str, Rows], dict[str, Any]]:
         """Rows of the real frames and of their renders, and counts of those without a counterpart."""

@@ -43,7 +43,7 @@ def file_stamp(path: Path, content: bool = False) -> str:
 def folder_stamp(folder: Path, counts: Callable[[str], bool]) -> str:
     """Hash (64 hex digits) of the names, sizes and modification times of files directly in a folder.
 
-    Cost: about 5 µs per file on a local disk, so that 150,000 images take less than a second.
+    Cost: 8 µs per file on a local disk (0.17 s for 20,000 files), so that 150,000 images take 1.3 s.
 
     Args:
         folder: The folder; where there is none, the stamp says why.

@@ -1,6 +1,7 @@
 """Registrations by name, as configurations and ``prepare`` ask for them."""
 
 from abc import ABC, abstractmethod
+from inspect import signature
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,11 @@ class FFHQ(_PlaneCrop):
 
     The face is first resampled at four times the crop's side, which is the published 1024 at 256, unless
     ``transform_size`` says otherwise: time grows with its square.
+
+    Args:
+        size: side of the crops in pixels.
+        transform_size: side at which the face is resampled first; four times ``size`` if it is not given.
+        padding: whether what lies outside the frame is filled in from its border instead of black.
 
     Example:
         >>> registration = FFHQ(size=256)
@@ -148,7 +154,10 @@ def build_registration(name: str, size: int, **settings: Any) -> Registration:
     """
     if name not in _REGISTRATIONS:
         raise ConfigError(f"registration: {name!r} is unknown; known are {', '.join(sorted(_REGISTRATIONS))}")
-    try:
-        return _REGISTRATIONS[name](size=size, **settings)  # type: ignore[call-arg]
-    except TypeError as error:
-        raise ConfigError(f"registration {name}: {error}") from None
+    known = [each for each in signature(_REGISTRATIONS[name]).parameters if each != "size"]
+    if unknown := [each for each in settings if each not in known]:
+        raise ConfigError(
+            f"registration {name} has no setting {' and no '.join(unknown)};"
+            f" it has {', '.join(known) or 'none'}"
+        )
+    return _REGISTRATIONS[name](size=size, **settings)  # type: ignore[call-arg]

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from aukit.datasets.check_report import shortened
 from aukit.datasets.frame_table import FrameTable
 from aukit.errors import StoreError
 from aukit.store.files import map_array, read_manifest, read_table, require
@@ -147,7 +148,8 @@ class PreparedStore:
         lines += [
             f"  {count:,} x {reason}" for reason, count in Counter(self.exclusions["reason"]).most_common()
         ]
-        return "\n".join([*lines, *self.manifest["notes"]])
+        notes = shortened(self.manifest["notes"], f"see {self.path / MANIFEST}")
+        return "\n".join([*lines, *(f"note: {text}" for text in notes)])
 
 
 def _read_labels(path: Path, frames: int) -> FrameTable:

@@ -9,6 +9,7 @@ from .loggers import read_log as read_log
 from .options import LoggingOptions as LoggingOptions
 from .options import RunOptions as RunOptions
 from .predictions import PredictionWriter as PredictionWriter
+from .prepare import prepare_data as prepare_data
 from .record import Record as Record
 from .run import execute as execute
 from .run_config import RunConfig as RunConfig

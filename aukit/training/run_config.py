@@ -15,7 +15,7 @@ from lightning.pytorch import LightningDataModule, LightningModule, Trainer
 from lightning.pytorch.cli import LightningArgumentParser
 
 from aukit.datamodules.base import StepDataModule
-from aukit.errors import ConfigError
+from aukit.errors import AukitError, ConfigError
 from aukit.training.options import LoggingOptions, RunOptions
 
 _CLASSES: dict[str, type[LightningModule] | type[LightningDataModule]] = {
@@ -78,14 +78,26 @@ class RunConfig(Mapping[str, Any]):
         return str(self._values.get("experiment", "run"))
 
     def instantiate(self, section: str) -> Any:
-        """Objects of `trainer` (its arguments), `model` or `data`; each call makes new ones."""
+        """Objects of `trainer` (its arguments), `model` or `data`; each call makes new ones.
+
+        Raises:
+            AukitError: a constructor refuses its arguments.
+        """
         only = Namespace()  # type: ignore[no-untyped-call]
         only[section] = deepcopy(self._parsed[section])
         with _quiet():
             parser = _parser()
             # 4.49 renamed the method and kept the old name as a deprecated one.
             instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
-            return instantiate(only)[section]
+            try:
+                return instantiate(only)[section]
+            except ValueError as error:  # the parser wraps what a constructor says, once per class around it
+                cause: BaseException | None = error
+                while cause is not None and not isinstance(cause, AukitError):
+                    cause = cause.__cause__
+                if cause is None:
+                    raise
+                raise cause from None
 
 
 def resolve(config: Mapping[str, Any]) -> RunConfig:

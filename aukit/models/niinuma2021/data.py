@@ -28,9 +28,10 @@ class CorpusFramesDataModule(StepDataModule):
         """The corpus's fingerprint."""
         return self.corpus.fingerprint
 
-    def prepare_data(self) -> None:
-        """Prepare the corpus."""
-        self.corpus.prepare_data()
+    @property
+    def parts(self) -> tuple[CorpusDataModule]:
+        """The corpus."""
+        return (self.corpus,)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the corpus's store."""
