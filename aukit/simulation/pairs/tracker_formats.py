@@ -172,6 +172,7 @@ class Format:
         failures: Columns that say that a frame is lost: what is too little, and the reason.
         first_frame: Number of the first frame in the column ``frame``; None where that is up to the user.
         by_name: Whether the tracker itself goes through folders of images, and then by name.
+        complete: Whether the tracker writes a row for each frame, be there a face or not.
         required: Other columns that every file has.
     """
 
@@ -183,6 +184,7 @@ class Format:
     failures: dict[str, tuple[float, str]]
     first_frame: int | None
     by_name: bool
+    complete: bool
     required: tuple[str, ...] = ()
 
     def activations(self, columns: Columns) -> tuple[Activations, npt.NDArray[np.object_], int]:
@@ -294,6 +296,7 @@ OPENFACE = Format(
     },
     first_frame=1,
     by_name=True,
+    complete=True,
 )
 ARKIT = Format(
     name="ARKit",
@@ -309,6 +312,7 @@ ARKIT = Format(
     },
     first_frame=None,
     by_name=False,
+    complete=False,
 )
 PYFEAT = Format(
     name="py-feat",
@@ -320,4 +324,5 @@ PYFEAT = Format(
     failures={"facescore": (MIN_FACE_SCORE, f"no face was found (FaceScore below {MIN_FACE_SCORE})")},
     first_frame=0,
     by_name=False,
+    complete=True,
 )

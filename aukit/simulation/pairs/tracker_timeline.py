@@ -138,13 +138,18 @@ def _by_number(
 ) -> list[Places]:
     """Readings of the column ``frame``: counted from 0 or 1, or the numbers of images."""
     numbers = _frame_numbers(columns, key, layout)
+    n_frames = max(map(len, orders))
     if layout.first_frame is not None:
         starts = [layout.first_frame]
     elif numbers[0] == 0:
         starts = [0]
     else:
         starts = _start_by_time(columns, numbers) or [0, 1]
-    if not layout.by_name and len(numbers) < max(map(len, orders)):
+    if layout.complete and _unbroken(numbers, starts[0]):
+        # All frames that the tracker met. If they were fewer, any may be the one that it did not meet.
+        step = int(np.diff(numbers[:2]).sum()) or 1
+        orders = [order for order in orders if len(order) + starts[0] - numbers[-1] <= step]
+    elif not layout.by_name and len(numbers) < n_frames:
         _check_agreement(columns, numbers)
     readings = [
         order[numbers - start] for start in starts for order in orders if numbers[-1] - start < len(order)
@@ -153,9 +158,15 @@ def _by_number(
         readings.append(np.searchsorted(rows.numbers, numbers).astype(np.int64))
     if not readings:
         raise OtherFramesError(
-            columns, f"the tracker's file goes to frame {numbers[-1]} of {max(map(len, orders))} frames"
+            columns,
+            f"the tracker's file has {len(numbers)} rows, to frame {numbers[-1]}, for {n_frames} frames",
         )
     return readings
+
+
+def _unbroken(numbers: Places, start: int) -> bool:
+    """Whether numbers begin with the first frame and go on in equal steps."""
+    return bool(numbers[0] == start and len(set(np.diff(numbers).tolist())) <= 1)
 
 
 def _frame_numbers(columns: Columns, key: str, layout: Format) -> Places:

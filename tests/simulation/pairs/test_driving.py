@@ -90,10 +90,12 @@ def test_simulated_failures_are_excluded_with_their_reason() -> None:
 def test_a_trackers_file_drives_the_frames_that_it_is_about(tmp_path: Path) -> None:
     rows: list[dict[str, object]] = [{"AU04_r": 5.0 if i >= 10 else 0.0} for i in range(20)]
     rows[14:20] = [{"success": 0}] * 6
+    del rows[18]
+    rows[18] = {"success": 0, "frame": 20}
     openface(tmp_path / f"{VIDEO}.csv", rows)
-    positions = [2, 12, 13, 14, 25]
+    positions = [2, 12, 13, 14, 18]
     labels = table(positions, AU12_r=[1.0] * 5)
-    frames = video_rows(np.arange(30), np.array(positions))
+    frames = video_rows(np.arange(20), np.array(positions))
     moved = expressions(labels, FILES, 0, VIDEO, tmp_path, frames)
     assert moved.reasons == (
         "", "", "", "the tracker failed (success = 0)", "no row in the tracker's file",

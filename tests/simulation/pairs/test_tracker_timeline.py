@@ -11,9 +11,10 @@ from aukit.errors import CorpusError
 from aukit.facs import VISIBLE_INDEX
 from aukit.simulation.pairs.tracker_files import read_tracker
 from aukit.simulation.pairs.tracker_timeline import OtherFramesError
-from tests.simulation.pairs.trackers import arkit, folder, openface, pyfeat, video
+from tests.simulation.pairs.trackers import Rows, arkit, folder, openface, pyfeat, video
 
 N, SMILE = 30, 17
+Writer = Callable[[Path, Rows], Path]
 
 
 def smiles(path: Path, frames: TrackerRows, smile: int = SMILE) -> set[str]:
@@ -159,12 +160,12 @@ def test_another_number_of_rows_leaves_the_recording_out_and_tells_both(
 
 def test_openface_numbers_its_rows_from_1(tmp_path: Path) -> None:
     levels: list[dict[str, object]] = [{"AU12_r": 5 * (i == SMILE), "frame": i + 1} for i in range(N)]
-    for missing in ([], [0], [4, 5], [N - 1]):
+    for missing in ([], [0], [4, 5], [4, N - 1]):
         kept = [row for i, row in enumerate(levels) if i not in missing]
         smiles(openface(tmp_path / "a.csv", kept), video(N))
     with pytest.raises(OtherFramesError, match="has 30 rows for 28 frames"):
         read_tracker(openface(tmp_path / "a.csv", levels), video(28))
-    with pytest.raises(OtherFramesError, match="goes to frame 30 of 28 frames"):
+    with pytest.raises(OtherFramesError, match="has 21 rows, to frame 30, for 28 frames"):
         read_tracker(openface(tmp_path / "a.csv", levels[9:]), video(28))
 
 
@@ -192,8 +193,11 @@ def test_where_frames_cannot_be_decoded_the_number_of_rows_tells_whether_they_we
     smiles(openface(tmp_path / "a.csv", decoded), frames)
     every: list[dict[str, object]] = [{"AU12_r": 5 * (i == SMILE)} for i in range(N)]
     smiles(openface(tmp_path / "b.csv", every), frames)
-    with pytest.raises(OtherFramesError, match="27 rows; of 30 frames 28 can be decoded"):
+    with pytest.raises(OtherFramesError, match="has 27 rows, to frame 27, for 30 frames"):
         read_tracker(openface(tmp_path / "c.csv", every[:27]), frames)
+    unsure = arkit(tmp_path / "d.csv", rows(range(27, N), frame=lambda i: i), lead=("frame",))
+    with pytest.raises(OtherFramesError, match="27 rows; of 30 frames 28 can be decoded"):
+        read_tracker(unsure, frames)
 
 
 NUMBERS = range(990, 990 + N)  # crosses 999/1000 with three digits
@@ -214,6 +218,17 @@ def test_rows_with_file_names_are_matched_by_them(tmp_path: Path) -> None:
     ):
         with pytest.raises(CorpusError, match=message):
             read_tracker(pyfeat(tmp_path / "b.csv", [*named, wrong]), folder([*NUMBERS, 2000]))
+
+
+@pytest.mark.parametrize("write", [openface, pyfeat])
+def test_where_the_tracker_met_fewer_frames_any_of_them_may_be_the_one(tmp_path: Path, write: Writer) -> None:
+    """OpenFace and py-feat write a row for each frame; one that they cannot decode shifts the others."""
+    with pytest.raises(OtherFramesError, match=r"has 29 rows, to frame \d+, for 30 frames"):
+        read_tracker(write(tmp_path / "a.csv", [{}] * 29), video(N))
+    with pytest.raises(OtherFramesError, match=r"has 29 rows, to frame \d+, for 30 frames"):
+        read_tracker(write(tmp_path / "a.csv", [{}] * 29), folder(NUMBERS))
+    every_third = [{"frame": 3 * i} for i in range(10)]
+    assert read_tracker(pyfeat(tmp_path / "b.csv", every_third), video(N)).interpolated == 18
 
 
 def test_pyfeat_counts_the_frames_of_a_video_from_0_and_has_a_row_for_each_face(tmp_path: Path) -> None:
