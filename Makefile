@@ -15,7 +15,7 @@ WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 # Institutes' proxies often sign with a certificate that only the system knows.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help env test test-all lint format reproduce-table3 plan-table3 \
+.PHONY: help env test test-all fuzz lint format reproduce-table3 plan-table3 \
         reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks lock clean
 
 help: ## List the targets
@@ -39,6 +39,9 @@ test: $(READY) ## Run the tests
 
 test-all: $(READY) ## Run all tests, also the one that wants 10 GB of memory
 	$(BIN)/python -m pytest -m "heavy or not heavy" $(ARGS)
+
+fuzz: $(READY) ## Damage 500 releases and 90 files of weights, and judge each (about ten minutes)
+	$(BIN)/python -m tests.fuzz --seed $(SEED) $(ARGS)
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .

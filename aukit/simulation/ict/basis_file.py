@@ -92,7 +92,7 @@ def read_basis(file: Path) -> ICTBasis:
                 raise ValueError(f"field {missing[0]!r} is missing")
             fields = {name: stored[name] for name in (*_REQUIRED, "gender_dir") if name in stored.files}
         return _checked(fields)
-    except (ValueError, OSError, zipfile.BadZipFile, EOFError) as error:
+    except (ValueError, OSError, zipfile.BadZipFile, EOFError, MemoryError) as error:
         raise BasisError(f"{file}: no usable ICT basis file ({error}); {remedy}") from error
 
 
