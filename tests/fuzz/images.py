@@ -7,6 +7,7 @@ import struct
 import zlib
 from typing import Any
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -94,13 +95,11 @@ def image_in_cmyk(release: Release) -> None:
 
 @corruption("bp4d")
 def image_of_16_bits(release: Release) -> None:
-    """A PNG of 16 bits per pixel: scaled to 8, or an error; not white."""
+    """A PNG of 16 bits per value, grey or in colours: scaled to 8, or an error; not white."""
     path = release.image()
     with Image.open(path) as picture:
-        grey = np.asarray(picture.convert("L")).astype(np.uint16) * 257
-    stream = io.BytesIO()
-    Image.fromarray(grey).save(stream, "PNG")
-    release.write(path, stream.getvalue())
+        values = np.asarray(picture.convert(str(release.rng.choice(["L", "RGB"])))).astype(np.uint16) * 257
+    release.write(path, cv2.imencode(".png", values[..., ::-1] if values.ndim == 3 else values)[1].tobytes())
 
 
 @corruption("bp4d")

@@ -32,6 +32,8 @@ SECONDS = 60
 MOST_MEMORY = 4 << 30
 _GARBAGE = 32  # grey levels of mean difference in an eighth of the side; the codecs reach 13
 
+_LUMA = np.array([0.299, 0.587, 0.114])
+
 FAULTS = ("silent", "traceback", "hang")
 OUTCOMES = ("right", "excluded", "error", *FAULTS)
 
@@ -130,7 +132,7 @@ def judge_release(corpus: str, root: Path, usual: frozenset[str] = frozenset()) 
 
 def check_and_prepare(corpus: str, root: Path, out: Path) -> tuple[int, str]:
     """Exit status of `aukit prepare`, and what it and `aukit corpora check` print."""
-    report = _command("corpora", "check", corpus, "--root", str(root))[1]
+    report = _command("corpora", "check", corpus, "--root", str(root), "--deep")[1]
     words = ["--registration", "similarity", "--size", str(healthy.CROP), "--workers", "0", "--out", str(out)]
     status, text = _command("prepare", corpus, "--root", str(root), *words)
     return status, report + text
@@ -155,7 +157,10 @@ def compare(corpus: str, store: PreparedStore, printed: list[str]) -> Verdict:
         recording, place = places[best]
         where = f"{table['video'][row]}, frame {table['frame'][row]}"
         shown = f"shows {recording.subject} {recording.task}, frame {recording.first + place}"
-        cells = np.abs(crops[best] - image).reshape(8, 4, 8, 4, 3).mean((1, 3, 4))
+        right = crops[best]
+        if np.ptp(image, axis=-1).max() == 0:  # a grey file shows grey
+            right = (right @ _LUMA)[..., None]
+        cells = np.abs(right - image).reshape(8, 4, 8, 4, 3).mean((1, 3, 4))
         if cells.max() > _GARBAGE:
             return Verdict("silent", f"{where}: a garbage picture is kept ({cells.max():.0f} levels off)")
         if (table["subject"][row], table["task"][row]) != (recording.subject, recording.task):
