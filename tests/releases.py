@@ -1,4 +1,4 @@
-"""Fake BP4D and DISFA releases in the official layout: a few small frames, every quirk that is known."""
+"""Fake releases in the official layout: a few small frames, every quirk that is known."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -10,6 +10,7 @@ from scipy.io import savemat
 from aukit.datasets.video import encode_video
 
 BP4D_AUS = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24)
+FERA2017_AUS = (1, 4, 6, 7, 10, 12, 14, 15, 17, 23)
 DISFA_AUS = (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26)
 
 
@@ -81,6 +82,29 @@ def bp4d(root: Path) -> Path:
     bp4d_sequence(root, "F003", "T1", 1, intensities="AUCoding/AU Intensity Codes3.0")
     bp4d_sequence(root, "M009", "T1", 98, digits=3, legacy=False)
     bp4d_sequence(root, "M010", "T8", 997, digits=3)  # 3 digits and then 4
+    return root
+
+
+def fera2017_recording(
+    root: Path, person: str, frames: int = 6, first: int = 1, rows: int | None = None, view: int = 6
+) -> None:
+    """A video and its label files; in row i AU a is present if i + a is odd, with intensity (i + a) % 6."""
+    stem, numbers = f"FERA17_TR_{person}_T1", range(first, first + (rows or frames))
+    encode_video(
+        root / "videos" / f"{stem}_{view}.mp4", [picture(20 * i, (32, 48)) for i in range(frames)], fps=5
+    )
+    lines = [[number, *((i + au) % 2 for au in FERA2017_AUS)] for i, number in enumerate(numbers)]
+    header = ["frame", *FERA2017_AUS]
+    write_lines(root / "occ" / f"{stem}.csv", (",".join(map(str, cells)) for cells in [header, *lines]))
+    for au in (1, 4, 6, 10, 12, 14, 17):
+        path = root / "int" / f"{stem}_AU{au:02d}_Int.csv"
+        write_lines(path, [f"{number},{(i + au) % 6}" for i, number in enumerate(numbers)])
+
+
+def fera2017(root: Path, first: int = 1) -> Path:
+    """Three people of Train."""
+    for person in ("F001", "F002", "M001"):
+        fera2017_recording(root, person, first=first)
     return root
 
 

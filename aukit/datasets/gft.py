@@ -28,6 +28,7 @@ from aukit.datasets.label_files import (
     LabelFile,
     Labels,
     labels_by_frame,
+    require_same_count,
     require_unique,
 )
 from aukit.datasets.recordings import Index, SubjectRecording
@@ -214,6 +215,7 @@ class GFT(Release):
         return file
 
     def _labels(self, recording: AnyRecording, files: Mapping[str, LabelFile]) -> Labels:
+        require_same_count(self._label_paths(recording, files), files)
         return labels_by_frame(files, self.label_columns, self.columns.first_frame)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -114,6 +115,21 @@ def differences(files: Mapping[str, LabelFile]) -> list[str]:
         if len(missing) or len(beyond):
             found.append(f"{kind}: {len(missing)} rows missing, {len(beyond)} beyond")
     return found
+
+
+def require_same_count(paths: Mapping[str, Path], files: Mapping[str, LabelFile]) -> None:
+    """Check that no file of a recording numbers the rows of another one differently.
+
+    Raises:
+        CorpusError: One has as many rows, all by the same number larger or smaller.
+    """
+    for kind, other in itertools.combinations(files, 2):
+        frames, others = files[kind].frames, files[other].frames
+        if len(frames) == len(others) and frames[0] != others[0] and np.ptp(frames - others) == 0:
+            raise CorpusError(
+                f"{paths[kind]}: numbers its rows from {frames[0]}, {paths[other].name} as many rows from "
+                f"{others[0]}: they disagree on the frames; copy them again"
+            )
 
 
 def to_labels(codes: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
-from aukit.datasets.label_files import LabelFile, Labels, differences, labels_by_frame
+from aukit.datasets.label_files import LabelFile, Labels, differences, labels_by_frame, require_same_count
 from aukit.datasets.libav import VideoError
 from aukit.datasets.media import is_image
 from aukit.datasets.reader import Exclusion
@@ -255,7 +255,12 @@ class Release(ReleaseFiles):
 
     def _labels(self, recording: Recording, files: Mapping[str, LabelFile]) -> Labels:
         """All rows of the label files that a recording has."""
+        require_same_count(self._label_paths(recording, files), files)
         return labels_by_frame(files, self.label_columns)
+
+    def _label_paths(self, recording: Recording, kinds: Iterable[str]) -> dict[str, Path]:
+        """Where the label files of a recording lie, for messages."""
+        return {kind: self.label_path(self.index.labels[recording][kind]) for kind in kinds}
 
     def _doubt(self, labels: Labels, frames: npt.NDArray[np.int64]) -> str | None:
         """Why it is not certain which frames the label rows belong to; None where it is.

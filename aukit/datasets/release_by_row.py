@@ -60,7 +60,7 @@ class ReleaseByRow(Release):
         Raises:
             CorpusError: Frame numbers have gaps, differ between the files, or begin elsewhere than in others.
         """
-        paths = {kind: self.label_path(self.index.labels[recording][kind]) for kind in files}
+        paths = self._label_paths(recording, files)
         firsts = {kind: int(file.frames[0]) for kind, file in files.items()}
         first = self.first_frame
         if first not in firsts.values():
