@@ -115,8 +115,11 @@ class Record:
                     content[key] = str(folder / content[key])
             return cls(**content)
         except FileNotFoundError as error:
-            raise StoreError(f"{folder}: no finished run here ({NAME} is missing); run aukit fit") from error
-        except (ValueError, KeyError, TypeError) as error:
+            raise StoreError(
+                f"{folder}: no finished run here ({NAME} is missing); let `aukit fit -c FILE`, with the same"
+                " profile and values, end first"
+            ) from error
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
             raise StoreError(
                 f"{folder / NAME}: not readable ({error}); delete it and run the command again"
             ) from error

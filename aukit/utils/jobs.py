@@ -74,7 +74,7 @@ def claim(folder: Path, marker: str, description: dict[str, Any]) -> None:
     # Looked at first: whatever another shard puts there, it puts there after the marker.
     occupied = folder.exists() and any(not p.name.startswith(".") for p in folder.iterdir())
     if path.exists():
-        if path.read_text(encoding="utf-8") != text:
+        if path.read_bytes() != text.encode():
             raise CorpusError(
                 f"{path}: was begun with other settings, data or version; repeat them, choose another folder "
                 "or remove this one"

@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import numpy as np
 import pandas as pd
@@ -55,4 +56,40 @@ def test_a_set_of_an_earlier_version_is_refused(tmp_path):
     del manifest["schema"]
     (tmp_path / "set" / "set.json").write_text(json.dumps(manifest))
     with pytest.raises(StoreError, match=r"another version \(schema 1.*delete the folder"):
+        BalancedSet.open(tmp_path / "set", store)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("set.json", b""),
+        ("set.json", b'{"schema": "\xff"}'),
+        ("set.json", b"[]"),
+        ("set.json", b'{"schema": 3}'),
+        ("set.parquet", b"PAR1"),
+        ("images.npy", b"\x93NUMPY\1\0"),
+        ("images.npy", None),
+    ],
+)
+def test_a_damaged_set_is_refused_and_its_remedy_works(tmp_path, file, content):
+    store = fake_store(tmp_path / "stores")
+    images = np.random.default_rng(0).integers(0, 255, (10, 16, 16, 3), dtype=np.uint8)
+
+    def make():
+        return BalancedSet.write(tmp_path / "set", _plan(np.arange(10)), store, [images])
+
+    make()
+    whole = (tmp_path / "set" / file).read_bytes()
+    (tmp_path / "set" / file).write_bytes(whole[:-100] if content is None else content)
+    with pytest.raises(StoreError, match=rf"damaged balanced set \({file}.*; delete the folder"):
+        BalancedSet.open(tmp_path / "set", store)
+    shutil.rmtree(tmp_path / "set")
+    assert (make().images == images).all()
+
+
+def test_another_plan_than_the_set_was_made_of_is_refused(tmp_path):
+    store = fake_store(tmp_path / "stores")
+    BalancedSet.write(tmp_path / "set", _plan(np.arange(10)), store)
+    _plan(np.arange(1, 11)).to_parquet(tmp_path / "set" / "set.parquet")
+    with pytest.raises(StoreError, match=r"set\.parquet holds another plan"):
         BalancedSet.open(tmp_path / "set", store)

@@ -9,7 +9,6 @@ of the pairs.
 
 from __future__ import annotations
 
-import json
 import zlib
 from dataclasses import asdict, dataclass
 from functools import partial
@@ -35,6 +34,7 @@ from aukit.simulation.pairs.retargeting import both_sides
 from aukit.simulation.rendering.background import sample_plain_background
 from aukit.simulation.rendering.light import Light
 from aukit.simulation.rendering.renderer import render
+from aukit.store.files import map_array, read_manifest, read_table, require
 from aukit.utils.files import atomic_path
 from aukit.utils.jobs import WHOLE, Shard, chunk_file, chunk_jobs, claim, disk_errors, remove_leftovers
 
@@ -136,16 +136,26 @@ def open_avatar_faces(out: str | Path) -> tuple[Images, npt.NDArray[np.str_], di
         StoreError: The folder is missing, incomplete or damaged.
     """
     out = Path(out)
-    try:
-        config: dict[str, Any] = json.loads((out / MARKER).read_text(encoding="utf-8"))["recipe"]
-        images = np.load(out / IMAGES, mmap_mode="r", allow_pickle=False)
-        identities = pd.read_parquet(out / FACES, columns=["identity"])["identity"].to_numpy(dtype=str)
-    except (OSError, ValueError, KeyError) as error:
+    if not (out / FACES).is_file():  # written last
         raise StoreError(
-            f"{out}: no complete set of avatar faces ({error}); run aukit avatars faces --out {out}"
+            f"{out}: no complete set of avatar faces ({FACES} is missing); repeat the command that renders"
+            " them (all shards of it): it goes on with what is missing"
+        )
+    try:
+        marker = read_manifest(out / MARKER)
+        require(marker, MARKER, {"recipe": dict})
+        config: dict[str, Any] = marker["recipe"]
+        require(config, f"the recipe in {MARKER}", {"identities": int, "frames": int, "size": int})
+        identities = read_table(out / FACES, ("identity",))["identity"].to_numpy(dtype=str)
+        shape = (config["identities"] * config["frames"], config["size"], config["size"], 3)
+        images = map_array(out / IMAGES, np.uint8, shape)
+        if len(identities) != len(images):
+            raise ValueError(f"{FACES} has {len(identities)} rows, expected {len(images)}")
+    except ValueError as error:
+        raise StoreError(
+            f"{out}: damaged set of avatar faces ({error}); delete the folder and repeat the command: it"
+            " renders them again"
         ) from error
-    if images.dtype != np.uint8 or images.ndim != 4 or len(images) != len(identities):
-        raise StoreError(f"{out}: {IMAGES} and {FACES} do not belong together; remove the folder")
     return images, identities, config
 
 

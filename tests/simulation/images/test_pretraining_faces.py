@@ -1,9 +1,11 @@
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from aukit.datamodules.faces import AvatarFacesDataModule
 from aukit.errors import ConfigError, CorpusError, StoreError
 from aukit.simulation.corpora import recorder
 from aukit.simulation.images import pretraining_faces, random_renders
@@ -65,6 +67,30 @@ def test_shards_and_repeats_make_the_same_files(folder: Path, tmp_path: Path) ->
         assert (out / name).read_bytes() == (folder / name).read_bytes()
     with pytest.raises(CorpusError, match="other settings"):
         write_avatar_faces(out, PretrainingFacesConfig(2, 2, 32), workers=0, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("FACES.json", b"{"),
+        ("FACES.json", b'{"recipe": {"size": 32}}'),
+        ("images.npy", b"\x93NUMPY\1\0"),
+        ("faces.parquet", b"PAR1PAR1"),
+    ],
+)
+def test_a_damaged_set_is_refused_and_its_remedy_works(
+    folder: Path, tmp_path: Path, file: str, content: bytes
+) -> None:
+    out = Path(shutil.copytree(folder, tmp_path / "pool"))
+    (out / file).write_bytes(content)
+    data = AvatarFacesDataModule(str(out), identities=2, frames=1, size=16, prepare_workers=0)
+    with pytest.raises(StoreError, match=rf"damaged set of avatar faces \(.*{file}.*; delete the folder"):
+        data.setup()
+    shutil.rmtree(out)
+    data.prepare_data()
+    data.setup()
+    assert data.images.shape == (2, 16, 16, 3)
+    assert data.prepared() == [f"2 faces of 2 avatars in {out}"]
 
 
 def test_nonsense_is_refused(tmp_path: Path) -> None:

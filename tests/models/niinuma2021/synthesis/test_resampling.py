@@ -125,6 +125,21 @@ def test_interrupted_synthesis_goes_on_where_it_was(tmp_path, monkeypatch):
     assert sorted(p.name for p in tmp_path.iterdir()) == ["set", "stores", "whole"]
 
 
+def test_what_an_interrupted_synthesis_left_damaged_is_made_again(tmp_path, monkeypatch):
+    monkeypatch.setattr("aukit.models.niinuma2021.synthesis.synthetic_set._BLOCK", 2)
+    store, generator, plan = make(tmp_path)
+    whole = synthesize(generator, store, plan, tmp_path / "whole", aus=AUS, progress=False)
+    for name, content in (("progress.json", b'{"origin"'), ("images.npy", b"\x93NUMPY")):
+        generator.calls, generator.fail_at = 0, 8
+        with pytest.raises(KeyboardInterrupt):
+            synthesize(generator, store, plan, tmp_path / name, aus=AUS, progress=False)
+        (tmp_path / f".{name}.partial" / name).write_bytes(content)
+        generator.calls, generator.fail_at = 0, -1
+        made = synthesize(generator, store, plan, tmp_path / name, aus=AUS, progress=False)
+        assert generator.calls == -(-len(plan) // 16)
+        assert np.array_equal(made.images, whole.images)
+
+
 def test_a_finished_set_is_reused_and_another_generator_s_is_not(tmp_path):
     store, generator, plan = make(tmp_path)
     synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
