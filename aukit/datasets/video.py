@@ -57,8 +57,9 @@ def video_positions(path: Path) -> Places:
 def decode_video(path: Path) -> Iterator[tuple[int, Image | None]]:
     """Stream (position, frame [H, W, 3] RGB uint8) for every one of `video_positions`, ascending.
 
-    None stands for a frame that cannot be used: it is damaged, or lies between damage and the next key frame.
-    Frames are turned as the file says that they are to be shown. One frame is in memory at a time.
+    None stands for a frame that cannot be used: it is damaged, lies between damage and the next key frame, or
+    has another size than the first one, so that no landmarks of the video fit it. Frames are turned as the
+    file says that they are to be shown. One frame is in memory at a time.
 
     Raises:
         VideoError: As of `video_positions`; or frames are larger than `MAX_SIDE`, or to be shown at an odd
@@ -66,12 +67,16 @@ def decode_video(path: Path) -> Iterator[tuple[int, Image | None]]:
     """
     index = index_video(path)
     left = deque(np.sort(index.positions[index.positions >= 0]).tolist())
+    shape: tuple[int, ...] = ()
     with open_video(path) as container:
         for position, frame in _frames(path, container, index):
             while left and left[0] < position:
                 yield left.popleft(), None
             if left and left[0] == position:
-                yield left.popleft(), None if frame is None else _upright(path, frame)
+                image = None if frame is None else _upright(path, frame)
+                if image is not None:
+                    shape = shape or image.shape
+                yield left.popleft(), image if image is not None and image.shape == shape else None
     for position in left:
         yield position, None
 

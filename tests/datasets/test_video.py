@@ -265,3 +265,27 @@ def test_an_unknown_codec_is_named(video: Path) -> None:
     overwrite(video, where, b"zzz9")
     with pytest.raises(VideoError, match="codec is unknown"):
         video_positions(video)
+
+
+def test_frames_of_another_size_are_left_out(tmp_path: Path) -> None:
+    path = tmp_path / "video.ts"
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.height, stream.width, stream.pix_fmt = 48, 64, "yuv420p"
+        for size in (1, 2):
+            coder = av.CodecContext.create("libx264", "w")
+            coder.height, coder.width, coder.pix_fmt = 48 * size, 64 * size, "yuv420p"
+            coder.time_base = Fraction(1, 25)
+            for place in range(4):
+                image = picture(place).repeat(size, 0).repeat(size, 1)
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                frame.pts, frame.time_base = 4 * (size - 1) + place, Fraction(1, 25)
+                for packet in coder.encode(frame):
+                    packet.stream = stream
+                    container.mux(packet)
+            for packet in coder.encode():
+                packet.stream = stream
+                container.mux(packet)
+    frames = dict(decode_video(path))
+    assert [number(frames[place]) for place in range(4)] == [0, 1, 2, 3]
+    assert [frames[place] for place in range(4, 8)] == [None] * 4
