@@ -28,7 +28,8 @@ from torch import Tensor, nn
 from aukit import __version__
 from aukit.errors import WeightsError, shown
 from aukit.facs import CORPUS_AUS
-from aukit.models.fgnet.networks import FGNet
+from aukit.models.fgnet.networks import FGNet, StyleNetwork
+from aukit.models.fgnet.sizes import sizes_of
 from aukit.models.weights import weights_path
 from aukit.models.weights.files import (
     FORMAT,
@@ -136,9 +137,8 @@ def import_weights(
     tensors = _tensors(kind, content, checkpoint)
     if latent_avg is not None:
         tensors["latent_avg"] = _mean_code(latent_avg)
-    # Inversion is trained here at any size; a network says when it is loaded whether it fits.
-    own = {key: tuple(value.shape) for key, value in tensors.items()}
-    _check(tensors, own if kind == "inversion" else published_shapes(network), checkpoint, _GROUPS[kind])
+    shapes = _shapes_by_sizes(tensors, checkpoint) if kind == "inversion" else published_shapes(network)
+    _check(tensors, shapes, checkpoint, _GROUPS[kind])
     metadata = {
         "format": FORMAT,
         "aukit": __version__,
@@ -242,6 +242,19 @@ def _tensors(kind: WeightsKind, content: Mapping[str, Any], path: Path) -> dict[
     elif kind == "inversion" and "latent_avg" in state:
         tensors["latent_avg"] = state["latent_avg"]
     return tensors
+
+
+def _shapes_by_sizes(tensors: Mapping[str, Tensor], path: Path) -> dict[str, tuple[int, ...]]:
+    """Key → shape of the network that a training here had, at whatever size, by some of its entries."""
+    try:
+        with torch.device("meta"):
+            network = StyleNetwork(**sizes_of({key: tuple(value.shape) for key, value in tensors.items()}))
+    except (LookupError, ValueError, TypeError, RuntimeError, OverflowError) as error:
+        raise WeightsError(
+            f"{path}: lacks {shown(error)}, or it has another shape than any network's; take the checkpoint"
+            " that the training wrote"
+        ) from error
+    return published_shapes(network)
 
 
 def _below(path: Path, prefix: str, state: Mapping[str, Tensor]) -> dict[str, Tensor]:

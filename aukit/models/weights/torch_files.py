@@ -97,12 +97,11 @@ def read_torch(path: Path, parts: tuple[str, ...] = ()) -> Any:
             file.seek(0)
             return _read_row(file, size) if magic == LEGACY_MAGIC else _read_archive(path, size)
     except _ForeignError as error:
-        wanted = parts or ("state_dict",)
+        wanted = ", ".join(f"{name!r}: content[{name!r}]" for name in parts or ("state_dict",))
         raise WeightsError(
             f"{path}: refused: it holds {error}, and reading such things can run code that is in the file. If"
-            " you trust it, save what is needed of it alone, in Python:"
-            f" content = torch.load({str(path)!r}, weights_only=False);"
-            f" torch.save({{name: content[name] for name in {list(wanted)}}}, 'plain.pt')"
+            " you trust it, load it where it was written and save what is needed of it alone:"
+            f" torch.save({{{wanted}}}, 'plain.pt')"
         ) from error
     except MemoryError:
         raise
