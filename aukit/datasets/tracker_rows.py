@@ -31,7 +31,8 @@ class TrackerRows:
         places: int64 [K] places of the frames that are asked for.
         orders: Each int64 [N]: place of the frame that a program met first, second …; −1 for an image that is
             no frame. Where there are two, files of both kinds are about; of images, the first is by name.
-        images: Place of each image by its file name; empty for a video file.
+        images: Place of each image of a folder by its file name, −1 for one that is no frame; empty for a
+            video file.
     """
 
     numbers: Places
@@ -69,13 +70,12 @@ def image_rows(frames: Mapping[int, str], names: Iterable[str], asked: Places) -
         >>> rows.orders, rows.places
         ((array([1, 0]), array([0, 1])), array([0]))
     """
-    images = {name: place for place, name in enumerate(frames.values())}
-    numbers = np.array([image_number(name) for name in images], np.int64)
+    places_of = {name: place for place, name in enumerate(frames.values())}
+    numbers = np.array([image_number(name) for name in places_of], np.int64)
     # By code point, as C++ and Python sort.
-    by_name = np.array(
-        [images.get(name, -1) for name in sorted(names) if name.lower().endswith(IMAGE_ENDINGS)], np.int64
-    )
-    by_number = np.arange(len(images), dtype=np.int64)
+    images = {name: places_of.get(name, -1) for name in sorted(names) if name.lower().endswith(IMAGE_ENDINGS)}
+    by_name = np.array(list(images.values()), np.int64)
+    by_number = np.arange(len(frames), dtype=np.int64)
     same = np.array_equal(by_name, by_number)
     places = np.searchsorted(list(frames), asked).astype(np.int64)
     return TrackerRows(numbers, places, (by_name,) if same else (by_name, by_number), images)

@@ -116,12 +116,11 @@ def _by_name(columns: Columns, rows: TrackerRows) -> Places | None:
     if key is None:
         return None
     names = [PureWindowsPath(text).name for text in columns.texts[key]]  # both kinds of slashes
-    places = np.array([rows.images.get(name, -1) for name in names], dtype=np.int64)
-    if (places < 0).all():
+    if not any(name in rows.images for name in names):
         return None
     met: dict[str, int] = {}
     for row, name in enumerate(names):
-        if places[row] < 0:
+        if name not in rows.images:
             raise CorpusError(
                 f"{columns.at(row, key)}: no image of the folder is called {name!r}; run the tracker again"
             )
@@ -130,7 +129,7 @@ def _by_name(columns: Columns, rows: TrackerRows) -> Places | None:
                 f"{columns.at(row, key)}: {name} again, after line {columns.lines[before]}; one face per "
                 "image is needed: keep the rows of one person"
             )
-    return places
+    return np.array([rows.images[name] for name in names], dtype=np.int64)
 
 
 def _by_number(

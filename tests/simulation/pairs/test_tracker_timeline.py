@@ -212,6 +212,8 @@ def test_rows_with_file_names_are_matched_by_them(tmp_path: Path) -> None:
     for order in (named, by_name, by_name[:3] + by_name[5:]):
         given = [{**row, "frame": i} for i, row in enumerate(order)]
         smiles(pyfeat(tmp_path / "a.csv", given), folder(NUMBERS))
+    cover = {"input": "/F001/T1/cover.png", "AU12": 1}
+    smiles(pyfeat(tmp_path / "a.csv", [*named, cover]), folder(NUMBERS, others=["cover.png", "notes.txt"]))
     for wrong, message in (
         (named[3], r"line 32, column input: 993\.jpg again, after line 5; one face per image"),
         ({"input": "1.jpg"}, r"line 32, column input: no image of the folder is called '1\.jpg'"),
