@@ -127,11 +127,15 @@ def disfa(root: Path) -> Path:
     return root
 
 
-def disfa_landmarks(root: Path, subject: str, positions: Iterable[int], folder: str = "frame_lm") -> None:
-    for position in positions:
-        path = root / "Landmark_Points" / subject / folder / f"{subject}_{position:04d}_lm.mat"
+def disfa_landmarks(
+    root: Path, subject: str, numbers: Iterable[int], folder: str = "frame_lm", name: str = ""
+) -> None:
+    """Files whose points all are their number; a name has a place for it."""
+    for number in numbers:
+        file = (name or f"{subject}_{{:04d}}_lm.mat").format(number)
+        path = root / "Landmark_Points" / subject / folder / file
         path.parent.mkdir(parents=True, exist_ok=True)
-        savemat(path, {"pts": np.full((66, 2), float(position))})
+        savemat(path, {"pts": np.full((66, 2), float(number))})
 
 
 def fgnet_lists(root: Path, size: int = 32) -> Path:

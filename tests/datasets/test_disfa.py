@@ -198,6 +198,35 @@ def test_the_release_s_landmarks_are_read_where_they_are(root: Path) -> None:
             corpus.release_landmarks(LEFT)
 
 
+def test_landmarks_of_both_names_are_read_and_counted(root: Path) -> None:
+    disfa_landmarks(root, "SN001", [0, 1, 3])
+    disfa_landmarks(root, "SN003", [1, 2, 4], name="l{:05d}_lm.mat")
+    disfa_landmarks(root, "SN006", [0, 2], name="l{:05d}_lm.mat")
+    corpus = DISFA(root)
+    read = {video[-14:-9]: corpus.release_landmarks(video) for video in corpus.videos}
+    numbers = {subject: points[:, 0, 0].tolist() for subject, points in read.items()}
+    np.testing.assert_array_equal(numbers["SN001"], [0, 1, np.nan, 3])
+    np.testing.assert_array_equal(numbers["SN003"], [1, 2, np.nan, 4])  # frame 1 is at position 0
+    np.testing.assert_array_equal(numbers["SN006"], [0, np.nan, 2])  # a number 0: counted from 0
+    variants = verify_release(corpus).variants
+    assert variants["landmark files like SN001_0000_lm.mat in Landmark_Points"] == 3
+    assert variants["landmark files like l00001_lm.mat in Landmark_Points"] == 5
+
+
+def test_landmark_folders_with_neither_or_both_names_are_errors(root: Path) -> None:
+    (root / "Landmark_Points/SN001/frame_lm").mkdir(parents=True)
+    disfa_landmarks(root, "SN003", [0])
+    disfa_landmarks(root, "SN003", [2], name="l{:05d}_lm.mat")
+    corpus = DISFA(root)
+    with pytest.raises(CorpusError, match=r"SN001/frame_lm: holds no landmark files; expected"):
+        corpus.release_landmarks(LEFT)
+    with pytest.raises(CorpusError, match=r"SN003/frame_lm: holds files of both names; expected"):
+        corpus.release_landmarks("Videos_LeftCamera/LeftVideoSN003_comp.avi")
+    variants = verify_release(corpus).variants
+    assert variants["landmark folders in Landmark_Points that hold no landmark files"] == 1
+    assert variants["landmark folders in Landmark_Points that hold files of both names"] == 1
+
+
 def test_missing_root_and_empty_folder_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(CorpusError, match=r"no such folder.*aukit standin disfa"):
         DISFA(tmp_path / "nowhere")

@@ -296,7 +296,7 @@ def test_from_the_command_line_to_batches(
     out = str(tmp_path / "stores")
     words = ["--root", root, "--out", out, "--workers", "0", "--registration", "similarity", "--size", "32"]
     assert main(["prepare", "gft", *words]) == 0
-    assert "the column map names occurrence" in capsys.readouterr().out
+    assert "note: the column map names occurrence" in capsys.readouterr().out
     arguments = {"root": root, "cache": out, "registration": "similarity", "size": 32, "prepare_workers": 0}
     data: Any = build_datamodule(
         {
