@@ -163,3 +163,58 @@ def fgnet_lists(root: Path, size: int = 32) -> Path:
             write_lines(folder / "train.csv", [header, *listed])
             write_lines(folder / "train_100.csv", ["," + header, f"2,{listed[2]}", f"0,{listed[0]}"])
     return root
+
+
+PARTS = {
+    "BP4D": ({1: "F001/T1", 2: "F003/T1", 3: "M009/T8"}, BP4D_AUS, (98, 1003)),
+    "DISFA": ({1: "SN001", 2: "SN006", 3: "SN003"}, (1, 2, 4, 6, 9, 12, 25, 26), (0, 1)),
+}
+"""Of fake lists, per corpus: a sequence of each part, action units, frame numbers."""
+
+
+def listed_labels(number: int, aus: Iterable[int]) -> str:
+    return " ".join(str((number + au) % 2) for au in aus)
+
+
+def jaanet_lists(root: Path, size: int = 32) -> Path:
+    """JAA-Net's `data` folder: two crops of each part, in all lists that name them."""
+    for corpus, (parts, aus, numbers) in PARTS.items():
+        for where in parts.values():
+            for number in numbers:
+                image = root / "imgs" / corpus / where / f"{number:0{4 if corpus == 'BP4D' else 1}d}.jpg"
+                image.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(picture(number, (size, size))).save(image)
+        for stem, chosen in {
+            **{f"part{part}": (part,) for part in parts},
+            **{f"combine_{a}_{b}": (a, b) for a, b in ((1, 2), (1, 3), (2, 3))},
+        }.items():
+            frames = [(parts[part], number) for part in chosen for number in numbers]
+            paths = root / "list" / f"{corpus}_{stem}_path.txt"
+            digits = 4 if corpus == "BP4D" else 1
+            write_lines(paths, [f"{corpus}/{where}/{number:0{digits}d}.jpg" for where, number in frames])
+            codes = [listed_labels(number, aus) for _, number in frames]
+            write_lines(root / "list" / f"{corpus}_{stem}_AUoccur.txt", codes)
+    return root
+
+
+def megraphau_lists(root: Path, size: int = 32) -> Path:
+    """ME-GraphAU's `data` folder: two images of each part; BP4D's lists do not pad numbers, its images do."""
+    for corpus, (parts, aus, numbers) in PARTS.items():
+        ending, digits = ("jpg", 4) if corpus == "BP4D" else ("png", 1)
+        for part, where in parts.items():
+            for number in numbers:
+                image = root / corpus / "img" / where / f"{number:0{digits}d}.{ending}"
+                image.parent.mkdir(parents=True, exist_ok=True)
+                Image.fromarray(picture(number, (size, size))).save(image)
+            for name, chosen in (("test", [part]), ("train", [p for p in parts if p != part])):
+                frames = [(parts[p], number) for p in chosen for number in numbers]
+                stem = root / corpus / "list" / f"{corpus}_{name}"
+                write_lines(
+                    stem.with_name(f"{stem.name}_img_path_fold{4 - part}.txt"),
+                    [f"{where}/{number}.{ending}" for where, number in frames],
+                )
+                write_lines(
+                    stem.with_name(f"{stem.name}_label_fold{4 - part}.txt"),
+                    [listed_labels(number, aus) for _, number in frames],
+                )
+    return root

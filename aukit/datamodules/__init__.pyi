@@ -11,8 +11,11 @@ from .dataset import images_to_tensor as images_to_tensor
 from .disfa import DISFADataModule as DISFADataModule
 from .faces import AvatarFacesDataModule as AvatarFacesDataModule
 from .fera2017 import FERA2017DataModule as FERA2017DataModule
-from .fgnet_lists import FGNetListsDataModule as FGNetListsDataModule
 from .folds import FoldDataModule as FoldDataModule
+from .frame_lists import FGNetListsDataModule as FGNetListsDataModule
+from .frame_lists import FrameListsDataModule as FrameListsDataModule
+from .frame_lists import JAANetListsDataModule as JAANetListsDataModule
+from .frame_lists import MEGraphAUListsDataModule as MEGraphAUListsDataModule
 from .gft import GFTDataModule as GFTDataModule
 from .paired import PairedDataModule as PairedDataModule
 from .samplers import BalancedBatches as BalancedBatches

@@ -8,8 +8,11 @@ from .check_report import Published as Published
 from .disfa import DISFA as DISFA
 from .fera2017 import FERA2017 as FERA2017
 from .fgnet_lists import FGNetLists as FGNetLists
+from .frame_lists import FrameLists as FrameLists
 from .frame_table import FrameTable as FrameTable
 from .gft import GFT as GFT
+from .path_lists import JAANetLists as JAANetLists
+from .path_lists import MEGraphAULists as MEGraphAULists
 from .reader import CorpusReader as CorpusReader
 from .reader import Exclusion as Exclusion
 from .recordings import Index as Index
