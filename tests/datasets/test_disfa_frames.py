@@ -110,7 +110,7 @@ def test_missing_and_damaged_images_are_counted(root: Path) -> None:
     assert [(n, image is None) for n, image in corpus.decode("frames/SN003/left")] == [
         (0, False), (1, False), (3, True), (4, False),
     ]  # fmt: skip
-    assert corpus.tracker_rows("frames/SN003/left", np.array([0, 3, 4])).tolist() == [0, 2, 3]
+    assert corpus.tracker_rows("frames/SN003/left", np.array([0, 3, 4])).places.tolist() == [0, 2, 3]
 
 
 @pytest.mark.parametrize(
