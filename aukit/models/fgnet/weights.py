@@ -123,7 +123,7 @@ def import_weights(
         WeightsError: The file is missing, truncated, holds something else than tensors, or its keys, shapes,
             types or hash are not those expected; the message says which and what to do.
 
-    Cost for ``model.pth``: about 20 s and 3.1 GB.
+    Cost for ``model.pth``: 20 to 60 s and 3.2 GB.
     """
     if kind != "fgnet" and (corpus is not None or latent_avg is not None):
         raise WeightsError(f"{checkpoint}: corpus and latent-avg belong to fgnet; leave them out for {kind}")

@@ -210,6 +210,13 @@ def test_an_archive_that_contradicts_itself_is_refused(tmp_path, change, words):
         read_checkpoint(path, "")
 
 
+def test_dictionaries_of_python_2_are_read(tmp_path):
+    torch.save({"a": torch.zeros(3)}, tmp_path / "w.pt")
+    program = b"\x80\x02ccollections\nOrderedDict\n](](U\x01aK\x01ee\x85R."
+    rewritten(tmp_path / "w.pt", lambda m: {k: program if k.endswith(".pkl") else v for k, v in m.items()})
+    assert read_checkpoint(tmp_path / "w.pt", "") == {"a": 1}
+
+
 @pytest.mark.parametrize("zipped", [True, False])
 def test_every_flipped_bit_or_lost_byte_is_an_error_or_changes_nothing(tmp_path, zipped):
     """Of an archive all bytes are covered by sums or structure; of the older format all but the values."""
@@ -272,13 +279,22 @@ def bytearray_of_a_terabyte(path):
     rewritten(path, lambda m: {k: program if k.endswith(".pkl") else v for k, v in m.items()})
 
 
+def keys_of_one_hash(path):
+    """Numbers that are 0 modulo 2^61 − 1, on which a dictionary takes hours."""
+    torch.save({"a": torch.zeros(3)}, path)
+    keys = b"".join(b"\x8a\x0b" + (i * (2**61 - 1)).to_bytes(11, "little") + b"N" for i in range(1, 140_000))
+    rewritten(
+        path, lambda m: {k: b"\x80\x02}(" + keys + b"u." if k.endswith(".pkl") else v for k, v in m.items()}
+    )
+
+
 def sparse_file(path):
     with path.open("wb") as file:
         file.truncate(1 << 42)
 
 
 CLAIMS = [deflated, header_of_100_gb, header_of_200_mb, legacy_claim, huge_memo]
-CLAIMS += [bytearray_of_a_terabyte, sparse_file]
+CLAIMS += [bytearray_of_a_terabyte, keys_of_one_hash, sparse_file]
 
 READ = """
 import resource, sys
