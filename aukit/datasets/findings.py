@@ -13,8 +13,8 @@ one person is 1.7 % of the largest part."""
 RATE_OFF = 0.02
 RATE_OFF_RELATIVE = 0.1
 """How far the rate of an AU may be from the published one; a finding exceeds both. The lists behind the rates
-lack up to 1 % of the coded frames, which moves a rate by 0.01 at most; a column or a threshold that is read wrongly
-moves it by more."""
+lack up to 1 % of the coded frames, which moves a rate by 0.01 at most; a column or a threshold that is read
+wrongly moves it by more."""
 
 ENOUGH_ROWS = 1_000
 """Coded rows that a rate needs: a few short recordings have rates of their own."""
