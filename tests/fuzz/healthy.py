@@ -216,11 +216,12 @@ def write_video(
     pictures: Iterable[np.ndarray],
     times: Iterable[int] | None = None,
     container_format: str | None = None,
+    codec: str | None = None,
 ) -> None:
     """Write pictures at these times, in frames (by default 0, 1, …): MPEG-4 in AVI, otherwise H.264."""
     path.parent.mkdir(parents=True, exist_ok=True)
     frames = list(pictures)
-    codec = "mpeg4" if path.suffix == ".avi" else "libx264"
+    codec = codec or ("mpeg4" if path.suffix == ".avi" else "libx264")
     with av.open(str(path), "w", format=container_format) as container:
         stream = encoder(container, codec, frames[0].shape[:2])
         for time, picture in zip(times or range(len(frames)), frames, strict=True):

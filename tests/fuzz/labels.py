@@ -18,7 +18,11 @@ def _cell(release: Release, text: str) -> None:
     row = int(release.rng.integers(len(rows)))
     cells = rows[row].split(",")
     names = header[0].split(",") if header else ["", "AU06"]
-    coded = [place for place, name in enumerate(names) if place and name.strip("AU0") in ("6", "12", "06")]
+    coded = [
+        place
+        for place, name in enumerate(names)
+        if place and name.removeprefix("AU").lstrip("0") in ("6", "12")
+    ]
     cells[int(release.rng.choice(coded))] = text
     rows[row] = ",".join(cells)
     release.write_lines(path, header, rows)
