@@ -32,7 +32,7 @@ class VideoError(CorpusError):
     """A video of which nothing can be used.
 
     Attributes:
-        reason: Why, without the path, to be counted.
+        reason: Why, without the path, to be counted; what follows the words `the video`.
     """
 
     def __init__(self, path: Path, reason: str, remedy: str, detail: str = "") -> None:
@@ -54,7 +54,7 @@ def video_stream(path: Path, container: av.container.InputContainer) -> Any:
         )
     context = streams[0].codec_context
     if context is None:
-        raise VideoError(path, "its codec is unknown", "write it anew with another, such as H.264")
+        raise VideoError(path, "has an unknown codec", "write it anew with another, such as H.264")
     check_size(path, context.width, context.height)
     return streams[0]
 
@@ -67,7 +67,9 @@ def check_size(path: Path, width: int, height: int) -> None:
     """
     if max(width, height) > MAX_SIDE:
         raise VideoError(
-            path, f"frames of {width} x {height} exceed {MAX_SIDE} pixels", "write it anew, smaller"
+            path,
+            f"has frames of {width} x {height}, more than {MAX_SIDE} pixels a side",
+            "write it anew, smaller",
         )
 
 

@@ -67,7 +67,7 @@ def _index(path: Path, container: av.container.InputContainer) -> VideoIndex:
     pts, dts, keys, discard, offsets = np.array(rows, dtype=np.int64).reshape(-1, 5).T
     shown = discard == 0
     if not shown.any():
-        raise VideoError(path, "the video holds no frame", "copy it again")
+        raise VideoError(path, "holds no frame", "copy it again")
     delay, avi = int(stream.codec_context.reorder_depth), container.format.name == "avi"
     # AVI has no timestamps of presentation: those that rise where the order changes are made up.
     made_up = avi and delay > 0 and bool((np.diff(pts[shown]) > 0).all())
@@ -89,7 +89,7 @@ def _index(path: Path, container: av.container.InputContainer) -> VideoIndex:
     except ValueError as error:
         raise VideoError(
             path,
-            f"nothing says to which label row a frame belongs: {error}",
+            f"does not say to which label row a frame belongs: {error}",
             "copy the video again, or write it anew with one frame per label row",
         ) from error
     positions = np.full(len(pts), -1, dtype=np.int64)

@@ -263,7 +263,7 @@ def test_metadata_in_another_encoding_does_not_matter(tmp_path: Path, video: Pat
 def test_an_unknown_codec_is_named(video: Path) -> None:
     where = video.read_bytes().index(b"avc1", 200)
     overwrite(video, where, b"zzz9")
-    with pytest.raises(VideoError, match="codec is unknown"):
+    with pytest.raises(VideoError, match="has an unknown codec"):
         video_positions(video)
 
 
