@@ -1,6 +1,7 @@
 """The fake corpus as a datamodule, and a network that learns its colours."""
 
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from torch import nn
 from torchmetrics import MeanSquaredError
 
 from aukit.datamodules import CorpusDataModule, held_out_people
-from tests.fakes import AUS, FakeCorpus, fake_store
+from tests.fakes import AUS, FakeCorpus, FakeRegistration, fake_store
 
 
 class FakeDataModule(CorpusDataModule):
@@ -25,29 +26,34 @@ class FakeDataModule(CorpusDataModule):
         frames: int = 10,
         holdout_fraction: float = 0.25,
         batch_size: int = 4,
+        aus: Sequence[int] = AUS,
+        registered: str = "middle",
+        side: int = 16,
         **options: Any,
     ) -> None:
         super().__init__(
             root=root,
             cache=cache,
             registration="similarity",
-            size=16,
-            aus=AUS,
+            size=side,
+            aus=aus,
             prepare_workers=0,
             batch_size=batch_size,
             **options,
         )
         self.people, self.frames, self.holdout_fraction = people, frames, holdout_fraction
+        self.registered = registered
 
     @property
     def notes(self):
         return {"people": self.people}
 
     def _corpus(self) -> FakeCorpus:
-        return FakeCorpus(self.people, self.frames)
+        return FakeCorpus(self.people, self.frames, side=max(24, self.size))
 
     def _prepare(self) -> Path:
-        return fake_store(self.cache, self._corpus()).path
+        registration = FakeRegistration(self.size, self.registered)
+        return fake_store(self.cache, self._corpus(), registration).path
 
     def _split(self):
         frame = self.store.table.frame

@@ -94,18 +94,27 @@ class FakeLandmarks:
 
 
 class FakeRegistration:
-    name = "middle"
-
-    def __init__(self, size: int = 16) -> None:
-        self.size = size
+    def __init__(self, size: int = 16, name: str = "middle") -> None:
+        self.size, self.name = size, name
         self.settings = {"margin": 0}
 
     def __call__(self, images: np.ndarray, landmarks: np.ndarray) -> Registered:
         return Registered(images[:, : self.size, : self.size], landmarks, np.ones(len(images), dtype=bool))
 
 
-def fake_store(folder: Path, corpus: FakeCorpus | None = None, **options: object) -> PreparedStore:
+def fake_store(
+    folder: Path,
+    corpus: FakeCorpus | None = None,
+    registration: FakeRegistration | None = None,
+    **options: object,
+) -> PreparedStore:
     corpus = corpus or FakeCorpus()
     return prepare(
-        corpus, FakeRegistration(), FakeLandmarks(corpus), folder, workers=0, progress=False, **options
+        corpus,
+        registration or FakeRegistration(),
+        FakeLandmarks(corpus),
+        folder,
+        workers=0,
+        progress=False,
+        **options,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -117,10 +118,10 @@ def _load(config: RunConfig, data: StepDataModule, file: Path) -> tuple[TrainedO
     try:
         model.load_state_dict(content["state_dict"])
     except RuntimeError as error:
-        lines = [line.strip() for line in str(error).splitlines()[1:3]]
+        lines = textwrap.shorten(" ".join(str(error).splitlines()[1:]), 200, placeholder=" …")
         raise WeightsError(
-            f"{file}: does not fit the configured {type(model).__name__}: {' '.join(lines)[:300]} Use the"
-            " experiment, the profile and the model.* of its training"
+            f"{file}: does not fit the configured {type(model).__name__}; use the experiment, the profile and the"
+            f" model.* of its training ({lines})"
         ) from error
     return trained, model
 

@@ -81,7 +81,7 @@ class RunConfig(Mapping[str, Any]):
         """Objects of `trainer` (its arguments), `model` or `data`; each call makes new ones.
 
         Raises:
-            AukitError: a constructor refuses its arguments.
+            AukitError: what a constructor raises; ConfigError for other errors of one.
         """
         only = Namespace()  # type: ignore[no-untyped-call]
         only[section] = deepcopy(self._parsed[section])
@@ -91,13 +91,15 @@ class RunConfig(Mapping[str, Any]):
             instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
             try:
                 return instantiate(only)[section]
-            except ValueError as error:  # the parser wraps what a constructor says, once per class around it
-                cause: BaseException | None = error
-                while cause is not None and not isinstance(cause, AukitError):
+            except ValueError as error:  # jsonargparse's own, around what a constructor raised
+                cause: BaseException = error
+                while cause.__cause__ is not None and not isinstance(cause, AukitError):
                     cause = cause.__cause__
-                if cause is None:
-                    raise
-                raise cause from None
+                if isinstance(cause, AukitError):
+                    raise cause from None
+                raise ConfigError(
+                    f"experiment {self.experiment}: {section} cannot be made: {cause}"
+                ) from error
 
 
 def resolve(config: Mapping[str, Any]) -> RunConfig:

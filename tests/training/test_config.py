@@ -2,8 +2,9 @@ import pickle
 
 import pytest
 import yaml
+from lightning.pytorch import LightningModule
 
-from aukit.errors import ConfigError
+from aukit.errors import ConfigError, WeightsError
 from aukit.training import identity, load_config, resolve
 from aukit.training.config import missing_values
 from aukit.training.run_config import build_datamodule, build_model
@@ -145,3 +146,18 @@ def test_a_short_name_stands_for_the_key_that_the_experiment_gives(home):
         load_config(path, None, ["folds=1"])
     with pytest.raises(ConfigError, match="axes must give dotted keys"):
         load_config(home("fakes/bad.yaml", {**EXPERIMENT, "axes": ["people"]}))
+
+
+def test_an_error_of_a_constructor_is_shown_as_it_is():
+    model = {"class_path": "aukit.models.baselines.MultilabelModule", "init_args": {"aus": [1]}}
+    config = {"data": {"class_path": "tests.fake_training.FakeDataModule"}}
+    with pytest.raises(WeightsError, match=r"^nowhere\.pt: no such file"):
+        build_model({**config, "model": {**model, "init_args": {"weights": "nowhere.pt"}}})
+    with pytest.raises(ConfigError, match="model cannot be made: division by zero"):
+        build_model({**config, "model": {"class_path": "tests.training.test_config.Broken"}})
+
+
+class Broken(LightningModule):
+    def __init__(self) -> None:
+        super().__init__()
+        1 / 0

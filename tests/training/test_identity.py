@@ -1,4 +1,5 @@
 import copy
+import json
 
 import pytest
 
@@ -73,6 +74,38 @@ def test_the_data_counts():
 
 def test_a_resolved_configuration_has_the_same_identity():
     assert identity(resolve(CONFIG), "fp") == identity(CONFIG, "fp")
+
+
+@pytest.mark.parametrize(
+    "model",
+    [
+        {"class_path": "aukit.models.pm2.PM2Module", "init_args": {"start": "FILE"}},
+        {"class_path": "aukit.models.niinuma2021.IntensityModule", "init_args": {"weights": "FILE"}},
+        {
+            "class_path": "aukit.models.fgnet.InversionModule",
+            "init_args": {
+                "network": {"class_path": "aukit.models.fgnet.Inverter", "init_args": {"weights": ["FILE"]}}
+            },
+        },
+        {
+            "class_path": "aukit.models.components.pca_pretraining.PCAModule",
+            "init_args": {
+                "network": {
+                    "class_path": "aukit.models.components.backbones.Backbone",
+                    "init_args": {"name": "resnet18", "weights": "FILE"},
+                }
+            },
+        },
+    ],
+)
+def test_of_every_file_that_a_model_starts_from_the_content_counts(model, tmp_path):
+    def of(name):
+        text = json.dumps(model).replace("FILE", str(tmp_path / name))
+        return identity({**CONFIG, "model": json.loads(text)}, "fp")
+
+    for name, content in (("a", b"1"), ("b", b"1"), ("c", b"2")):
+        (tmp_path / name).write_bytes(content)
+    assert of("a") == of("b") != of("c")
 
 
 def test_of_weights_the_content_counts_and_not_the_place(tmp_path):

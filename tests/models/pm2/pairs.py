@@ -1,5 +1,7 @@
 """Batches as `PairedDataModule` gives them, of the fake corpus: avatars and target have other colours."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 
@@ -24,7 +26,7 @@ class _Frames:
         image = torch.from_numpy(np.asarray(data.store.images[rows]).transpose(0, 3, 1, 2).copy())
         gender = data.store.table.frame["gender"].to_numpy()[rows]
         labels = {
-            "occurrences": torch.from_numpy(data.store.table.occurrences(AUS)[rows]),
+            "occurrences": torch.from_numpy(data.store.table.occurrences(data.aus)[rows]),
             "gender": torch.tensor([("female", "male").index(g) for g in gender]),
             "rows": torch.from_numpy(rows),
         }
@@ -50,7 +52,6 @@ class FakePairs(StepDataModule):
     """Nine people: source people 0–3 to train on, 4 and 5 to validate on; of the target 4, 5 and 6–8."""
 
     label = "occurrence"
-    aus = AUS
 
     def __init__(
         self,
@@ -61,9 +62,10 @@ class FakePairs(StepDataModule):
         target_batch_size: int = 4,
         steps_per_epoch: int = 3,
         seed: int = 0,
+        aus: Sequence[int] = AUS,
     ) -> None:
         super().__init__(batch_size=batch_size, eval_batch_size=8, seed=seed)
-        self.cache, self.streams, self.oracle = cache, streams, oracle
+        self.cache, self.streams, self.oracle, self.aus = cache, streams, oracle, tuple(aus)
         self.target_batch_size, self.steps_per_epoch = target_batch_size, steps_per_epoch
 
     @property
