@@ -120,8 +120,8 @@ def _load(config: RunConfig, data: StepDataModule, file: Path) -> tuple[TrainedO
     except RuntimeError as error:
         lines = textwrap.shorten(" ".join(str(error).splitlines()[1:]), 200, placeholder=" …")
         raise WeightsError(
-            f"{file}: does not fit the configured {type(model).__name__}; use the experiment, the profile and the"
-            f" model.* of its training ({lines})"
+            f"{file}: does not fit the configured {type(model).__name__}; use the experiment, the profile and"
+            f" the model.* of its training ({lines})"
         ) from error
     return trained, model
 

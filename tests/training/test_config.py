@@ -160,4 +160,4 @@ def test_an_error_of_a_constructor_is_shown_as_it_is():
 class Broken(LightningModule):
     def __init__(self) -> None:
         super().__init__()
-        1 / 0
+        self.share = 1 / 0

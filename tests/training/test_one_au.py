@@ -15,15 +15,14 @@ FAKE = "tests.fake_training.FakeDataModule"
 RESNET = {"channels": [4, 4, 8, 8], "stem_width": 4}
 
 
-def corpus(folder, aus=(12,), size=32):
-    given = {"cache": str(folder / "stores"), "people": 8, "aus": list(aus), "size": size, "batch_size": 8}
+def corpus(folder, aus=(12,), side=32):
+    given = {"cache": str(folder / "stores"), "people": 8, "aus": list(aus), "side": side, "batch_size": 8}
     return {"class_path": FAKE, "init_args": given}
 
 
 def balanced(folder, aus):
-    data = build_datamodule(
-        {"data": corpus(folder, aus), "model": {"class_path": "tests.fake_training.TinyModule"}}
-    )
+    model = {"class_path": "tests.fake_training.TinyModule"}
+    data = build_datamodule({"data": corpus(folder, aus), "model": model})
     data.prepare_data()
     data.setup()
     levels = data.store.table.intensities(aus)[data.train_rows]
@@ -61,13 +60,8 @@ def baseline(folder):
 
 
 def pm2(folder, method):
-    model = {
-        "method": method,
-        "aus": [12],
-        "backbone": "resnet10t",
-        "backbone_options": RESNET,
-        "head_width": 4,
-    }
+    network = {"backbone": "resnet10t", "backbone_options": RESNET, "head_width": 4}
+    model = {"method": method, "aus": [12], **network}
     data = {"cache": str(folder / "stores"), "aus": [12]}
     return (
         {"class_path": "aukit.models.pm2.PM2Module", "init_args": model},
