@@ -144,6 +144,8 @@ def _lines(path: Path) -> list[str]:
 
 def _plain(cell: str) -> str:
     """A number as numpy writes it, ``1.000e+00``, as ``1``."""
+    if cell in FrameLists.codes:  # nearly all: far quicker than to parse each
+        return cell
     try:
         return f"{float(cell):g}"
     except ValueError:
