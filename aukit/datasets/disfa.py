@@ -17,6 +17,7 @@ from aukit.datasets.check_report import Counts, Published
 from aukit.datasets.files import SIDECAR_FOLDER, file_names, join, put, read_landmarks
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
 from aukit.datasets.image_folders import ImageFolderRelease, has_images
+from aukit.datasets.images import image_number
 from aukit.datasets.label_files import (
     INTENSITY_CODES,
     NOT_CODED,
@@ -24,7 +25,6 @@ from aukit.datasets.label_files import (
     Labels,
     read_intensity,
 )
-from aukit.datasets.media import image_number
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
 from aukit.datasets.release_by_row import ReleaseByRow

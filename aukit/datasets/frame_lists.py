@@ -15,8 +15,8 @@ import numpy.typing as npt
 from aukit.datasets import bp4d, disfa
 from aukit.datasets.folds import fold_split_of, fold_splits
 from aukit.datasets.image_folders import ImageFolderRelease
+from aukit.datasets.images import image_number, read_image_if_whole
 from aukit.datasets.label_files import NOT_CODED, LabelFile, Labels, labels_by_frame, to_labels
-from aukit.datasets.media import image_number, read_image_if_whole
 from aukit.datasets.recordings import Index, Recording
 from aukit.datasets.video import Image
 from aukit.errors import CorpusError

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.files import file_names
-from aukit.datasets.media import image_number, list_images, read_image_if_whole
+from aukit.datasets.images import image_number, list_images, read_image_if_whole
 from aukit.datasets.release import Release
 from aukit.datasets.tracker_rows import TrackerRows, image_rows
 from aukit.datasets.video import Image

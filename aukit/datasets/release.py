@@ -15,9 +15,9 @@ from tqdm import tqdm
 
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
+from aukit.datasets.images import is_image
 from aukit.datasets.label_files import LabelFile, Labels, differences, labels_by_frame, require_same_count
 from aukit.datasets.libav import VideoError
-from aukit.datasets.media import is_image
 from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Recording
 from aukit.datasets.release_files import ReleaseFiles

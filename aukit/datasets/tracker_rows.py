@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.media import image_number
+from aukit.datasets.images import image_number
 
 Places = npt.NDArray[np.int64]
 

@@ -7,7 +7,7 @@ import pytest
 
 from aukit.datamodules import BP4DDataModule, DISFADataModule, FGNetListsDataModule
 from aukit.datasets.folds import FOLD_SPLITS, subset
-from aukit.datasets.media import list_images
+from aukit.datasets.images import list_images
 from aukit.errors import ConfigError
 from aukit.registration import frontal_template
 from aukit.training.predictions import prediction_table

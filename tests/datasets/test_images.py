@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from aukit.datasets.media import read_image
+from aukit.datasets.images import read_image
 from aukit.errors import CorpusError
 from tests.datasets.numbered import picture
 

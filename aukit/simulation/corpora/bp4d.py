@@ -16,8 +16,8 @@ import numpy.typing as npt
 from aukit.datasets.bp4d import AUS, OCCLUSION
 from aukit.datasets.bp4d import Recording as OfficialRecording
 from aukit.datasets.folds import FOLD_SPLITS
+from aukit.datasets.images import write_jpeg
 from aukit.datasets.label_files import NOT_CODED
-from aukit.datasets.media import write_jpeg
 from aukit.datasets.video import Image
 from aukit.simulation.behaviour.annotators import occurrence
 from aukit.simulation.corpora.config import (

@@ -9,7 +9,7 @@ import pytest
 
 from aukit.cli import main
 from aukit.datasets import BP4D, AvatarPairs, with_pair_ids
-from aukit.datasets.media import list_images
+from aukit.datasets.images import list_images
 from aukit.errors import ConfigError
 from aukit.simulation import AvatarPairsConfig, BP4DSimulationConfig, BP4DStandin, write_avatar_pairs
 from aukit.training.run_config import build_datamodule
