@@ -40,7 +40,7 @@ test: $(READY) ## Run the tests
 test-all: $(READY) ## Run all tests, also the long ones and the one that wants 10 GB of memory
 	$(BIN)/python -m pytest -m "heavy or not heavy" $(ARGS)
 
-fuzz: $(READY) ## Damage 500 releases and 90 files of weights, and judge each (about ten minutes)
+fuzz: $(READY) ## Damage 500 releases and 90 files of weights, and judge each (about five minutes)
 	$(BIN)/python -m tests.fuzz --seed $(SEED) $(ARGS)
 
 lint: $(READY) ## Check style and types
