@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.io import loadmat
 
 from aukit.datasets.check_report import Counts, Published
-from aukit.datasets.files import SIDECAR_FOLDER, file_names, join, put, read_landmarks
+from aukit.datasets.files import file_names, join, put
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
 from aukit.datasets.image_folders import ImageFolderRelease, has_images
 from aukit.datasets.images import image_number
@@ -27,6 +27,7 @@ from aukit.datasets.label_files import (
 )
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
+from aukit.datasets.release import Release
 from aukit.datasets.release_by_row import ReleaseByRow
 from aukit.errors import CorpusError
 from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
@@ -217,7 +218,7 @@ class DISFA(ReleaseByRow, ImageFolderRelease):
 
     def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
         """Tracked landmarks [T, 68, 3] by position, of a video as of its extracted frames."""
-        return read_landmarks(self.path(f"{SIDECAR_FOLDER}/{self.title(video)}.npy"))
+        return Release.sidecar_landmarks(self, video)
 
     def title(self, video: str) -> str:
         """Name of the video, which extracted frames bear too."""

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from aukit.datasets.files import file_names
 from aukit.datasets.images import image_number, list_images, read_image_if_whole
+from aukit.datasets.reader import CorpusReader
 from aukit.datasets.release import Release
 from aukit.datasets.tracker_rows import TrackerRows, image_rows
 from aukit.datasets.video import Image
@@ -70,7 +71,7 @@ class ImageFolderRelease(Release):
         Raises:
             CorpusError: There is no sidecar for this sequence, it is damaged or has not one row per image.
         """
-        tracked = super().sidecar_landmarks(video)
+        tracked = CorpusReader.sidecar_landmarks(self, video)  # a row per image, not per position
         positions = list(self.images(video))
         if len(tracked) != len(positions):
             raise CorpusError(

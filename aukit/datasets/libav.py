@@ -46,7 +46,9 @@ def video_stream(path: Path, container: av.container.InputContainer) -> Any:
     streams = [stream for stream in container.streams.video if not stream.disposition & pictures]
     if len(streams) > 1:
         preferred = [stream for stream in streams if stream.disposition & av.stream.Disposition.default]
-        streams = preferred if len(preferred) == 1 else streams
+        # One that is shown unless another is asked for, and no preview of it.
+        if len(preferred) == 1 and _area(preferred[0]) == max(map(_area, streams)):
+            streams = preferred
     if len(streams) != 1:
         found = f"{len(streams)} video streams" if streams else "no video stream"
         raise VideoError(
@@ -57,6 +59,11 @@ def video_stream(path: Path, container: av.container.InputContainer) -> Any:
         raise VideoError(path, "has an unknown codec", "write it anew with another, such as H.264")
     check_size(path, context.width, context.height)
     return streams[0]
+
+
+def _area(stream: Any) -> int:
+    context = stream.codec_context
+    return 0 if context is None else int(context.width * context.height)
 
 
 def check_size(path: Path, width: int, height: int) -> None:

@@ -115,10 +115,9 @@ class Release(ReleaseFiles):
         if not self.recordings:
             persons = [] if self.persons is None else [f"persons {list(self.persons)}"]
             there = sorted({choice for key in self.index.videos if (choice := self._choice(*key))})
-            raise CorpusError(
-                f"{self.images_root}: no video of {', '.join([*filter(None, [self.asked]), *persons])}"
-                + (f"; there are videos of: {', '.join(there)}" if there else "")
-            )
+            found = f"; there are videos of: {', '.join(there)}" if there else ""
+            asked = ", ".join([*filter(None, [self.asked]), *persons])
+            raise CorpusError(f"{self.images_root}: no video of {asked}{found}")
 
     @property
     def videos(self) -> list[str]:
@@ -239,6 +238,22 @@ class Release(ReleaseFiles):
             *self._closing_notes(),
             *([f"{len(unknown)} people without known gender: {', '.join(unknown)}"] if unknown else []),
         ]
+
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
+        """Tracked landmarks [T, 68, 3] by position, pixels of the full frame; NaN rows = no face found.
+
+        Raises:
+            CorpusError: There is no sidecar for this video, it is damaged, or it has as many rows as neither
+                the video nor its label files, so that nothing says which are missing.
+        """
+        tracked = super().sidecar_landmarks(video)
+        labels = self.labels(self._recording(video)[0])
+        known = [self._positions(video), *([] if labels is None else [labels.positions])]
+        lengths = sorted({int(positions.max(initial=-1)) + 1 for positions in known})
+        if len(tracked) not in lengths:
+            frames = f"{video} has {' or '.join(map(str, lengths))} frames"
+            raise CorpusError(f"{self._sidecar(video)}: {len(tracked)} rows, but {frames}; write it again")
+        return tracked
 
     def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> TrackerRows:
         """What the rows of a tracker's file about a video stand for.

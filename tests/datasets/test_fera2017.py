@@ -345,3 +345,11 @@ def test_a_user_s_table_says_who_is_a_woman(copied: Path, monkeypatch: pytest.Mo
     table.write_text("person,gender\nF001,male\n")
     with pytest.raises(CorpusError, match=r"table.csv, line 2: person 'F001'; write the global id"):
         FERA2017(copied)
+
+
+def test_landmarks_of_another_length_are_an_error_and_shift_nothing(copied: Path) -> None:
+    path = copied / "Landmarks" / f"{FIRST}_6.npy"
+    np.save(path, np.load(path)[1:])
+    corpus = FERA2017(copied, partitions=("train",))
+    with pytest.raises(CorpusError, match=rf"{FIRST}_6.npy: 11 rows, but .*{FIRST}_6.mp4 has 12 frames"):
+        corpus.sidecar_landmarks(f"FERA17_Train_MV/{FIRST}_6.mp4")
