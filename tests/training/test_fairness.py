@@ -159,3 +159,45 @@ def test_a_column_that_no_run_has_is_refused_before_training(tmp_path):
 def test_a_file_that_does_not_say_what_its_labels_are_is_refused(tmp_path):
     with pytest.raises(StoreError, match="occurrences or intensities"):
         score_groups(predictions(tmp_path, ["male"] * 10, other=1))
+
+
+def predictions(tmp_path, people, labels, kind="occurrence"):
+    """A table of one AU: a frame per label; people are women, or of unknown gender where the name says so."""
+    frame = pd.DataFrame(
+        {
+            "person": people,
+            "gender": [None if "unknown" in person else "female" for person in people],
+            "AU12_label": np.array(labels, np.float32),
+            "AU12_score": np.linspace(0, 1, len(people), dtype=np.float32),
+        }
+    )
+    frame.attrs = {"label": kind, "threshold": 0.4} if kind == "occurrence" else {"label": kind}
+    frame.to_parquet(tmp_path / "predictions.parquet", index=False)
+    return score_groups(tmp_path / "predictions.parquet", n_boot=50)
+
+
+@pytest.mark.parametrize("kind", ["occurrence", "intensity"])
+@pytest.mark.parametrize(
+    ("people", "labels", "f1"),
+    [
+        (["A/1"] * 4, [0, 1, 1, 1], 0.8),  # scores 0, 1/3, 2/3, 1 above 0.4
+        (["A/1"], [1], np.nan),  # one frame, of score 0: present and missed
+        (["A/1", "A/2"], [np.nan, np.nan], np.nan),
+        (["A/unknown"] * 3, [0, 1, 1], np.nan),
+    ],
+    ids=["one person", "one frame", "no coded frame", "no known group"],
+)
+def test_the_least_tables_have_values_or_none_with_their_support(tmp_path, kind, people, labels, f1):
+    scores = predictions(tmp_path, people, np.array(labels) * (3 if kind == "intensity" else 1), kind)
+    rows = scores.table.set_index(["statistic", "au", "group"])
+    female = rows.loc["f1", "AU12", "female"]
+    known = [label for person, label in zip(people, labels, strict=True) if "unknown" not in person]
+    assert female["frames"] == np.isfinite(known).sum()
+    assert female["positives"] == np.nansum(known)
+    assert np.isnan(rows["value"]["f1", "AU12", "male"])
+    assert np.isnan(rows["value"]["f1_gap", "AU12", "between"])
+    if kind == "occurrence" and np.isfinite(f1):
+        assert rows["value"]["f1", "AU12", "female"] == pytest.approx(f1)
+    assert rows["value"]["f1"].dropna().between(0, 1).all()
+    scores.write(tmp_path)
+    assert json.loads((tmp_path / "fairness.json").read_text())["people"]["male"] == 0
