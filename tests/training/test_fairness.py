@@ -161,7 +161,7 @@ def test_a_file_that_does_not_say_what_its_labels_are_is_refused(tmp_path):
         score_groups(predictions(tmp_path, ["male"] * 10, other=1))
 
 
-def predictions(tmp_path, people, labels, kind="occurrence"):
+def least_table(tmp_path, people, labels, kind="occurrence"):
     """A table of one AU: a frame per label; people are women, or of unknown gender where the name says so."""
     frame = pd.DataFrame(
         {
@@ -188,7 +188,7 @@ def predictions(tmp_path, people, labels, kind="occurrence"):
     ids=["one person", "one frame", "no coded frame", "no known group"],
 )
 def test_the_least_tables_have_values_or_none_with_their_support(tmp_path, kind, people, labels, f1):
-    scores = predictions(tmp_path, people, np.array(labels) * (3 if kind == "intensity" else 1), kind)
+    scores = least_table(tmp_path, people, np.array(labels) * (3 if kind == "intensity" else 1), kind)
     rows = scores.table.set_index(["statistic", "au", "group"])
     female = rows.loc["f1", "AU12", "female"]
     known = [label for person, label in zip(people, labels, strict=True) if "unknown" not in person]
