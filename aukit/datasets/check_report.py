@@ -168,7 +168,7 @@ class CheckReport:
         columns = self.published.rates if self.published else {}
         title = "occurrence: share of coded rows"
         lines = [f"{title:34s}" + "".join(f"{name:>20s}" for name in self.partitions)]
-        lines[0] += "".join(f"{name:>10s}" for name in columns)
+        lines[0] += "".join(f"{name:>12s}" for name in columns)
         for au in sorted({au for table in tables for au in table}):
             cells = []
             for table in tables:
@@ -180,7 +180,7 @@ class CheckReport:
                 f"{rates[int(au[2:])]:.3f}" if int(au[2:]) in rates else "-" for rates in columns.values()
             ]
             lines.append(
-                f"  {au:32s}" + "".join(f"{c:>20s}" for c in cells) + "".join(f"{r:>10s}" for r in rates)
+                f"  {au:32s}" + "".join(f"{c:>20s}" for c in cells) + "".join(f"{r:>12s}" for r in rates)
             )
         return lines
 
