@@ -37,7 +37,7 @@ env: $(READY) ## Set up the local environment (.venv) from requirements.lock
 test: $(READY) ## Run the tests
 	$(BIN)/python -m pytest $(ARGS)
 
-test-all: $(READY) ## Run all tests, also the long ones (an hour or more) and those that want 10 GB of memory
+test-all: $(READY) ## Run all tests, also the long ones (an hour or more) and those that want 12 GB of memory
 	$(BIN)/python -m pytest -m "heavy or not heavy" $(ARGS)
 
 fuzz: $(READY) ## Damage 500 releases and 90 files of weights, and judge each (about five minutes)
