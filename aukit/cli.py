@@ -124,9 +124,7 @@ def _check(given: argparse.Namespace) -> int:
 
     entry, command = _corpus_command(given)
     command.add_argument("--json", action="store_true", help="machine-readable")
-    command.add_argument(
-        "--deep", action="store_true", help="decode every frame; without it none is called usable"
-    )
+    command.add_argument("--deep", action="store_true", help="decode every frame, to know which are usable")
     reader = entry.load("reader")
     names = add_options(command, reader, skip=READER_ARGUMENTS)
     options = command.parse_args(given.options)

@@ -243,8 +243,7 @@ class Release(ReleaseFiles):
         """Tracked landmarks [T, 68, 3] by position, pixels of the full frame; NaN rows = no face found.
 
         Raises:
-            CorpusError: There is no sidecar for this video, it is damaged, or it has as many rows as neither
-                the video nor its label files, so that nothing says which are missing.
+            CorpusError: There is none for this video, it is damaged, or its rows are too many or too few.
         """
         tracked = super().sidecar_landmarks(video)
         labels = self.labels(self._recording(video)[0])
