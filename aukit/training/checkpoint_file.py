@@ -15,7 +15,7 @@ class CheckpointFile(TorchCheckpointIO):
     """Checkpoints as local files, each replaced in one step.
 
     Lightning's own writer puts the whole file together in memory first: a training of a full-size FG-Net on
-    two images took 11.3 GB with it and takes 7.7 GB.
+    two images took 11.3 GB with it and takes 8.0 GB.
 
     Example:
         >>> CheckpointFile().save_checkpoint({"state_dict": {}}, "last.ckpt")  # doctest: +SKIP
