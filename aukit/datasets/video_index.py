@@ -157,7 +157,7 @@ def _after_gaps(positions: Places, delay: int) -> npt.NDArray[np.bool_]:
     """
     result = np.zeros(len(positions), dtype=bool)
     shown = np.sort(positions[positions >= 0])
-    for last in shown[:-1][np.diff(shown) > 1]:
-        first = int(np.argmax(positions > last))
-        result[max(0, first - delay)] = True
+    before = shown[:-1][np.diff(shown) > 1]
+    first_beyond = np.searchsorted(np.maximum.accumulate(positions), before, side="right")
+    result[np.maximum(0, first_beyond - delay)] = True
     return result

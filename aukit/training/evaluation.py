@@ -13,15 +13,13 @@ from lightning.pytorch import LightningModule
 from aukit.datamodules.base import StepDataModule
 from aukit.errors import ConfigError, StoreError, WeightsError
 from aukit.models.weights.files import read_checkpoint
-from aukit.training import record as records
 from aukit.training.callbacks import StepSeed, TimeAndMemory
 from aukit.training.config import import_class
 from aukit.training.fairness import score_groups
 from aukit.training.predictions import PredictionWriter
 from aukit.training.record import Record
-from aukit.training.run import RUNS, build_trainer, data_notes, open_run
+from aukit.training.run import RUNS, build_trainer, data_notes, open_run, run_facts
 from aukit.training.run_config import RunConfig, build_model, resolve
-from aukit.training.run_folder import RunFolder
 from aukit.training.start_files import without_start_files
 from aukit.training.trained_on import TrainedOn
 
@@ -102,7 +100,15 @@ def evaluate(
     if released is not None and trainer.is_global_zero:
         run.save_config(resolved)
         if stage == "test" or not run.is_done:
-            _record(resolved, data, run, writer, clock, metrics).write(run.path)
+            record = Record(
+                **run_facts(resolved, data, run, clock),
+                metrics=metrics,
+                checkpoint=None,
+                predictions=str(writer.path),
+                test_frames_per_second=writer.frames_per_second,
+                notes={"selection": "released weights, not trained here", **data_notes(data)},
+            )
+            record.write(run.path)
     return writer.path
 
 
@@ -150,31 +156,3 @@ def _with_aus(config: RunConfig, aus: tuple[int, ...] | None) -> RunConfig:
         return config
     model["init_args"]["aus"] = list(aus)
     return resolve({**config, "model": model})
-
-
-def _record(
-    config: RunConfig,
-    data: StepDataModule,
-    run: RunFolder,
-    writer: PredictionWriter,
-    clock: TimeAndMemory,
-    metrics: dict[str, float],
-) -> Record:
-    """The record of released weights, which were not trained here."""
-    return Record(
-        identity=run.identity,
-        experiment=config.experiment,
-        config=dict(config),
-        metrics=metrics,
-        data_fingerprint=data.fingerprint,
-        git_commit=records.git_commit(),
-        seconds=round(clock.seconds, 3),
-        peak_memory_bytes=clock.peak_memory_bytes(),
-        peak_device_memory_bytes=clock.peak_device_memory_bytes(),
-        versions=records.versions(),
-        checkpoint=None,
-        predictions=str(writer.path),
-        start_files=dict(run.start_files),
-        test_frames_per_second=writer.frames_per_second,
-        notes={"selection": "released weights, not trained here", **data_notes(data)},
-    )

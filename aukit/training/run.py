@@ -125,24 +125,15 @@ def _execute(
         logger.finalize("success")
     trainer.strategy.barrier("record")
     record = Record(
-        identity=run.identity,
-        experiment=config.experiment,
-        config=dict(config),
+        **run_facts(config, data, run, clock),
         metrics={
             **last_values(read_log(run.path)),
             **{k: float(v) for k, v in trainer.callback_metrics.items()},
             **by_group,
         },
-        data_fingerprint=data.fingerprint,
-        git_commit=records.git_commit(),
-        seconds=round(clock.seconds, 3),
-        peak_memory_bytes=clock.peak_memory_bytes(),
-        peak_device_memory_bytes=clock.peak_device_memory_bytes(),
-        versions=records.versions(),
         checkpoint=str(checkpoint),
         predictions=str(run.predictions) if writer.written else None,
         test_frames_per_second=writer.frames_per_second,
-        start_files=dict(run.start_files),
         notes=_notes(data, checkpoints, rule),
     )
     if trainer.is_global_zero:
@@ -199,6 +190,24 @@ def _notes(data: StepDataModule, checkpoints: RunCheckpoints, rule: str) -> dict
     if checkpoints.best_score is not None:
         notes["best_score"], notes["best_epoch"] = checkpoints.best_score, checkpoints.best_epoch
     return {**notes, **data_notes(data)}
+
+
+def run_facts(
+    config: RunConfig, data: StepDataModule, run: RunFolder, clock: TimeAndMemory
+) -> dict[str, Any]:
+    """What a record says of every run, trained or not: configuration, data, code, time and memory."""
+    return {
+        "identity": run.identity,
+        "experiment": config.experiment,
+        "config": dict(config),
+        "data_fingerprint": data.fingerprint,
+        "git_commit": records.git_commit(),
+        "seconds": round(clock.seconds, 3),
+        "peak_memory_bytes": clock.peak_memory_bytes(),
+        "peak_device_memory_bytes": clock.peak_device_memory_bytes(),
+        "versions": records.versions(),
+        "start_files": dict(run.start_files),
+    }
 
 
 def data_notes(data: StepDataModule) -> dict[str, Any]:

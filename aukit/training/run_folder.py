@@ -18,8 +18,10 @@ from aukit.training.run_config import RunConfig
 from aukit.training.run_identity import identity
 from aukit.training.start_files import start_files
 from aukit.utils.files import write_atomic
+from aukit.utils.outside import read_json
 
 _START_FILES = "start_files.json"
+_MOST_BYTES = 2**20
 
 
 @dataclass(frozen=True)
@@ -50,7 +52,7 @@ class RunFolder:
         Where a file that the run starts from is gone, the run is found that noted its content.
 
         Raises:
-            StoreError: it is gone, and runs from different contents of it are there.
+            StoreError: it is gone, and runs from different contents of it are there, or a note is damaged.
         """
         prefix, contents = config.experiment.replace("/", "-"), start_files(config)
         missing = tuple(name for name, content in contents.items() if content is None)
@@ -61,7 +63,7 @@ class RunFolder:
 
         found = {}
         for note in sorted(Path(runs_root).glob(f"{prefix}-*/{_START_FILES}")) if missing else ():
-            noted = json.loads(note.read_text())
+            noted = _noted(note)
             run = folder({**contents, **{name: noted.get(name) for name in missing}})
             if run.path == note.parent:
                 found[run.path] = run
@@ -123,3 +125,14 @@ class RunFolder:
             yield self.is_done
         finally:
             lock.release()
+
+
+def _noted(path: Path) -> dict[str, str | None]:
+    """Start files that a run noted, with their contents."""
+    try:
+        noted = read_json(path, _MOST_BYTES)
+        if not isinstance(noted, dict):
+            raise ValueError("holds no object")
+    except (OSError, ValueError) as error:
+        raise StoreError(f"{path}: cannot be read ({error}); remove this run's folder") from error
+    return noted

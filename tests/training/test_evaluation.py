@@ -242,3 +242,12 @@ def test_two_contents_under_one_name_are_told_when_it_is_gone(started, tmp_path)
     file.unlink()
     with pytest.raises(StoreError, match=r"2 runs started from different contents"):
         execute(config, tmp_path / "runs")
+
+
+def test_a_damaged_note_of_start_files_is_named(started, tmp_path):
+    config, file = started
+    record = execute(config, tmp_path / "runs")
+    file.unlink()
+    (record.folder / "start_files.json").write_text("{")
+    with pytest.raises(StoreError, match=r"start_files\.json: cannot be read .*remove this run's folder"):
+        execute(config, tmp_path / "runs")
