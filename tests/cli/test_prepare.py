@@ -144,11 +144,11 @@ def test_missing_values_of_the_data_are_asked_for(roots, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ("", "name an experiment (-c FILE) or a corpus (fera2017, bp4d"),
-        ("data.root=x", "name an experiment (-c FILE)"),
-        ("frobnicate --root x", "unrecognized arguments: --root"),
-        ("frobnicate", "name an experiment (-c FILE) or a corpus (fera2017, bp4d"),
-        ("bp4d --root x --padding maybe", "unrecognized arguments: maybe"),
+        ("", "name an experiment (-c FILE|NAME) or a corpus (fera2017, bp4d"),
+        ("data.root=x", "name an experiment (-c FILE|NAME)"),
+        ("frobnicate --root x", "'frobnicate': write key=value"),
+        ("bp4d --root x --padding maybe", "'maybe': unexpected"),
+        ("bp4d --root x --pading", "--pading: no such option; did you mean --padding?"),
     ],
 )
 def test_words_that_are_no_command(words, message, capsys):

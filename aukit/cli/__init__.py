@@ -1,0 +1,93 @@
+"""The `aukit` command: arguments in, one call out. Each subcommand imports what it needs when it runs."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+from aukit import __version__
+from aukit.cli.avatars import add_avatars
+from aukit.cli.corpora import add_check, add_standin
+from aukit.cli.grammar import Parser, Run, add_group
+from aukit.cli.runs import add_runs
+from aukit.cli.tables import add_reproduce
+from aukit.cli.weights import add_weights
+from aukit.errors import explained
+
+DEBUG_VARIABLE = "AUKIT_DEBUG"
+"""Set to 1, errors that a user can act on are shown with their traceback too."""
+
+_CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any program whose reader is gone
+
+_EXAMPLES = """\
+examples:
+  aukit reproduce table3 --profile smoke          a published table on rendered stand-ins, in minutes
+  aukit fit -c fgnet --profile mini fold=1        train, select, test; prints F1 per action unit and gender
+  aukit config -c fgnet --help-keys model         what can be set, with types and defaults
+
+aukit COMMAND --help says more. Set AUKIT_DEBUG=1 to see where an error was raised."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command.
+
+    Args:
+        arguments: Words after `aukit`; None for those of the command line.
+
+    Returns:
+        Exit status: 0; 2 after an error that the user can act on; 1 if a check ends with findings.
+
+    Raises:
+        SystemExit: With status 2 for words that are no command, 0 after a help text.
+        Exception: Whatever nobody foresaw, so that its traceback is shown.
+    """
+    try:
+        try:
+            parsed = parser().parse_args(arguments)
+            run: Run = parsed.run
+            return int(run(parsed) or 0)  # type: ignore[call-overload,no-any-return]
+        finally:
+            sys.stdout.flush()  # whether the reader of a pipe is gone is known here, not at exit
+    except KeyboardInterrupt:
+        print("aukit: interrupted; repeat the command to go on", file=sys.stderr)
+        return 130
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _leave_closed_pipe():
+            return _CLOSED_PIPE
+        message = explained(error)
+        if message is None or os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+            raise
+        print(f"aukit: {message}", file=sys.stderr)
+        return 2
+
+
+def parser() -> Parser:
+    """The command's grammar; options of a corpus are those of its reader, added once its name is known."""
+    root = Parser(
+        prog="aukit",
+        usage="aukit [--version] COMMAND ...",
+        description="Facial action unit research, from corpus to table.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    root.add_argument("--version", action="version", version=f"aukit {__version__}")
+    commands = root.add_subparsers(required=True, metavar="COMMAND ...", title="commands")
+    add_runs(commands)
+    add_reproduce(commands)
+    add_standin(commands)
+    add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
+    add_avatars(add_group(commands, "avatars", "sheet, render, faces, pairs, import-ict: rendered faces"))
+    add_weights(add_group(commands, "weights", "import, check: published weights"))
+    return root
+
+
+def _leave_closed_pipe() -> bool:
+    """Whether nobody reads what is printed any more; if so, the rest is dropped without a word."""
+    try:
+        sys.stdout.flush()
+        return False
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return True

@@ -1,0 +1,112 @@
+"""Commands of one corpus: check a release, render a stand-in, prepare a store.
+
+What belongs to a corpus, such as the options of its reader, is known once its name is: a first parser reads
+the name, a second one what follows.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from aukit.cli.grammar import Commands, Parser, Run, add_command
+from aukit.datasets.registry import CorpusEntry, corpus_entry, corpus_names
+from aukit.utils.arguments import add_options
+
+READER_ARGUMENTS = ("root", "persons")
+"""Of every reader; all others are options of the commands that read a corpus."""
+
+
+def add_check(corpora: Commands[Parser]) -> None:
+    """Add the command that checks a release."""
+    text = "is a release read rightly? counts, codes, variants; no frame"
+    _add_for_corpus(corpora, "check", _check, text, corpus_names(released=True))
+
+
+def add_standin(commands: Commands[Parser]) -> None:
+    """Add the command that renders a stand-in."""
+    text = "render a stand-in in a corpus' official layout"
+    _add_for_corpus(commands, "standin", _standin, text, corpus_names(standin=True))
+
+
+def _check(given: argparse.Namespace) -> int:
+    from aukit.datasets import verify_release
+
+    entry, command = _corpus_command(given)
+    command.add_argument("--json", action="store_true", help="machine-readable")
+    command.add_argument("--deep", action="store_true", help="decode every frame, to know which are usable")
+    reader = entry.load("reader")
+    names = add_options(command, reader, skip=READER_ARGUMENTS)
+    options = command.parse_args(given.options)
+    release = reader(options.root, **_chosen(options, names))
+    published = entry.load("published") if entry.published else None
+    report = verify_release(release, published, options.deep, progress=True)
+    print(report.to_json() if options.json else report.text())
+    return 2 if not report.ok else 1 if report.findings else 0
+
+
+def _standin(given: argparse.Namespace) -> None:
+    entry, command = _corpus_command(given)
+    standin = entry.load("standin")
+    command.add_argument(
+        "--truth", type=Path, metavar="DIR", help="folder of the sealed truth (default: ROOT-truth)"
+    )
+    command.add_argument("--profile", choices=("smoke", "mini", "standin"), default="mini", help="size")
+    command.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
+    command.add_argument("--seed", type=int, default=0, metavar="N")
+    names = add_options(command, standin.config_type, standin.config_type.options, default=None)
+    options = command.parse_args(given.options)
+    truth = options.truth or options.root.with_name(f"{options.root.name}-truth")
+    config = standin.config_type.of_size(options.profile, options.seed)
+    chosen = {name: value for name, value in _chosen(options, names).items() if value is not None}
+    standin(options.root, truth, replace(config, **chosen)).write(options.workers)
+
+
+def prepare_corpus(given: argparse.Namespace) -> str:
+    """Prepare a store of a corpus as the words behind its name say; a summary of it."""
+    from aukit.registration import FFHQ
+    from aukit.store import prepare_release
+
+    entry, command = _corpus_command(given)
+    kinds = ("ffhq", "similarity", "frontal3d")
+    command.add_argument("--registration", choices=kinds, default="frontal3d", help="how faces are cropped")
+    command.add_argument("--size", type=int, default=224, metavar="N", help="side of the crops in pixels")
+    settings = add_options(command, FFHQ, skip=("size",), default=None)
+    command.add_argument("--weights", type=Path, metavar="DIR", help="folder of face-alignment's weights")
+    command.add_argument("--workers", type=int, default=2, metavar="N", help="processes")
+    command.add_argument(
+        "--out", type=Path, default="lightning_logs/stores", metavar="DIR", help="folder of all stores"
+    )
+    reader = entry.load("reader")
+    names = add_options(command, reader, skip=READER_ARGUMENTS)
+    options = command.parse_args(given.options)
+    release = reader(options.root, **_chosen(options, names))
+    chosen = {name: value for name, value in _chosen(options, settings).items() if value is not None}
+    store = prepare_release(
+        release, options.out, options.registration, options.size, options.weights, options.workers, **chosen
+    )
+    return store.summary()
+
+
+def _add_for_corpus(
+    commands: Commands[Parser], name: str, run: Run, text: str, corpora: Sequence[str]
+) -> None:
+    command = add_command(commands, name, run, text, corpora=corpora)
+    command.set_defaults(prog=command.prog)
+    command.usage = f"{command.prog} CORPUS --root DIR ..."
+    command.add_argument("corpus", choices=corpora, help="and then --help, for what belongs to this corpus")
+
+
+def _corpus_command(given: argparse.Namespace) -> tuple[CorpusEntry, Parser]:
+    """The entry of the named corpus, and a parser of the options behind its name."""
+    entry = corpus_entry(given.corpus)
+    command = Parser(prog=f"{given.prog} {entry.name}", description=entry.title)
+    command.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the corpus")
+    return entry, command
+
+
+def _chosen(options: argparse.Namespace, names: Sequence[str]) -> dict[str, Any]:
+    return {name: getattr(options, name) for name in names}

@@ -1,0 +1,123 @@
+"""Commands of an experiment: show its configuration, prepare its data, train, test, predict."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from aukit.cli.corpora import prepare_corpus
+from aukit.cli.grammar import PROFILES, Commands, Parser, add_command
+from aukit.datasets.registry import corpus_names
+
+RUNS = "lightning_logs/runs"
+
+_KEYS = "-c FILE|NAME [--profile PROFILE] [key=value ...]"
+
+
+def add_runs(commands: Commands[Parser]) -> None:
+    """Add the commands."""
+    for name, run, text in (
+        ("fit", _fit, "train, select, test and print scores; goes on where it was"),
+        ("test", _evaluate, "score the test frames again with a trained model"),
+        ("predict", _evaluate, "predict every frame of the corpus with a trained model"),
+    ):
+        command = add_command(commands, name, run, text, keys=True)
+        command.usage = f"{command.prog} {_KEYS} [options]"
+        command.set_defaults(stage=name)
+        _add_experiment(command)
+        command.add_argument(
+            "--runs", type=Path, default=RUNS, metavar="DIR", help="folder of all run folders"
+        )
+        if name != "fit":
+            model = command.add_mutually_exclusive_group()
+            model.add_argument(
+                "--checkpoint", type=Path, metavar="FILE", help="other than the one the run has tested"
+            )
+            model.add_argument(
+                "--weights",
+                type=Path,
+                metavar="FILE",
+                help="released weights of the whole network; no training is needed",
+            )
+    _add_config(commands)
+    _add_prepare(commands)
+
+
+def _add_experiment(command: Parser, required: bool = True) -> None:
+    command.add_argument(
+        "-c",
+        "--config",
+        required=required,
+        metavar="FILE|NAME",
+        help="experiment: a file, or a name such as fgnet",
+    )
+    command.add_argument("--profile", help=f"size: {', '.join(PROFILES)} or the experiment's own")
+    command.epilog = (
+        "key=value (or --key=value, anywhere) changes the configuration: a dotted key such as model.lr=1e-4,"
+        " or a short name of the experiment such as corpus=disfa or fold=1."
+    )
+
+
+def _load(given: argparse.Namespace) -> Any:
+    from aukit.training import load_config
+
+    return load_config(given.config, given.profile, given.overrides)
+
+
+def _fit(given: argparse.Namespace) -> None:
+    config = _load(given)
+    from aukit.training import execute, is_rank_zero
+
+    record = execute(config, given.runs)
+    if is_rank_zero():
+        print(record.summary())
+
+
+def _evaluate(given: argparse.Namespace) -> None:
+    config = _load(given)
+    from aukit.training import evaluate
+
+    print(evaluate(config, given.runs, given.stage, given.checkpoint, weights=given.weights))
+
+
+def _add_config(commands: Commands[Parser]) -> None:
+    text = "print an experiment's configuration, or explain its keys"
+    command = add_command(commands, "config", _config, text, keys=True)
+    command.usage = f"{command.prog} {_KEYS} [--help-keys [PREFIX]]"
+    _add_experiment(command)
+    command.add_argument(
+        "--help-keys",
+        nargs="?",
+        const="",
+        metavar="PREFIX",
+        help="name, type, default and meaning of each key that begins so, e.g. model or data.fold",
+    )
+
+
+def _config(given: argparse.Namespace) -> None:
+    import yaml
+
+    print(yaml.safe_dump(dict(_load(given)), sort_keys=False), end="")
+
+
+def _add_prepare(commands: Commands[Parser]) -> None:
+    text = "decode and register the frames of an experiment or a corpus"
+    command = add_command(commands, "prepare", _prepare, text, keys=True, corpora=corpus_names())
+    command.usage = (
+        f"{command.prog} {_KEYS}\n       {command.prog} {{{','.join(corpus_names())}}} --root DIR ..."
+    )
+    _add_experiment(command, required=False)
+    command.set_defaults(prog=command.prog, refuse=command.error)
+
+
+def _prepare(given: argparse.Namespace) -> None:
+    if given.corpus is not None:
+        print(prepare_corpus(given))
+        return
+    if given.config is None:
+        given.refuse(f"name an experiment (-c FILE|NAME) or a corpus ({', '.join(corpus_names())})")
+    config = _load(given)
+    from aukit.training import prepare_data
+
+    print(prepare_data(config))

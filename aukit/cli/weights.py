@@ -1,0 +1,59 @@
+"""Commands of published weights: import them, check those of libraries."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from aukit.cli.grammar import Commands, Parser, add_command
+
+
+def add_weights(weights: Commands[Parser]) -> None:
+    """Add the commands."""
+    text = "turn a published checkpoint into safetensors, checked"
+    command = add_command(weights, "import", _import_weights, text)
+    kinds = ("fgnet", "stylegan2", "psp", "inversion", "backbone")
+    command.add_argument("kind", choices=kinds, help="what the file is; the last two: pre-trained here")
+    command.add_argument(
+        "file", type=Path, metavar="FILE", help="e.g. model.pth, psp_ffhq_encode.pt, last.ckpt"
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="SAFETENSORS")
+    command.add_argument("--corpus", choices=("bp4d", "disfa"), help="fgnet: what the model was trained on")
+    command.add_argument(
+        "--latent-avg", type=Path, metavar="FILE", help="fgnet: the pSp checkpoint, for its mean code"
+    )
+    command.add_argument("--sha256", metavar="HEX", help="refuse a file with another hash")
+
+    text = "are the files there that a library needs, and undamaged? exit status 2 if not"
+    command = add_command(weights, "check", _check_weights, text)
+    command.add_argument("library", choices=("face-alignment",), help="whose files")
+    command.add_argument(
+        "--dir", type=Path, metavar="DIR", help="where to look, besides torch hub's checkpoints"
+    )
+
+
+def _check_weights(given: argparse.Namespace) -> None:
+    from aukit.registration.landmark_weights import check_face_alignment
+
+    for line in check_face_alignment(given.dir):
+        print(line)
+
+
+def _import_weights(given: argparse.Namespace) -> None:
+    if given.kind == "backbone":
+        from aukit.models.components.backbones import pack_backbone
+
+        print(f"{given.out} written: {pack_backbone(given.file, given.out):,} values")
+        return
+    from aukit.models.fgnet.weights import import_weights
+
+    metadata = import_weights(
+        given.kind,
+        given.file,
+        given.out,
+        corpus=given.corpus,
+        latent_avg=given.latent_avg,
+        sha256=given.sha256,
+    )
+    print(f"{given.out} written from {metadata['source']} (SHA-256 {metadata['source_sha256']})")
+    print(f"Licence: {metadata['licence']}")
