@@ -16,7 +16,10 @@ position   int     0-based index of the decoded frame in ``video``
 pair_id    string  id that pairs frames across corpora (avatars); missing where there are none
 AUxx_c     float32 occurrence 0 or 1, NaN = not coded
 AUxx_r     float32 intensity 0 to 5, NaN = not coded
+any other  string  attribute of the frame, e.g. ``light``; missing where it is not known
 ========== ======= =========================================================================
+
+Attributes reach every table of predictions, whose scores can be grouped by them.
 """
 
 from __future__ import annotations
@@ -47,6 +50,9 @@ ID_COLUMNS = (
 NULLABLE = ("gender", "pair_id")
 GENDERS = ("female", "male")
 _AU_COLUMN = re.compile(r"AU(\d\d)_([cr])")
+_ATTRIBUTE = re.compile(r"(?!AU_?\d)[a-z]\w{0,63}", re.IGNORECASE | re.ASCII)
+PREDICTION_COLUMNS = ("row", "label", "score")
+"""Words that tables of predictions use themselves."""
 _MAX_BYTES = 2**30
 _FORMAT = b"aukit.frame_table/2"
 
@@ -55,8 +61,9 @@ class FrameTable:
     """Validated table of frames; see the module's text for its columns.
 
     Args:
-        frame: Table with all identifying columns and any number of ``AUxx_c`` / ``AUxx_r`` columns.
-            It is copied, cast to the documented types and sorted into the documented column order.
+        frame: Table with all identifying columns, any number of ``AUxx_c`` / ``AUxx_r`` columns and any
+            attributes (see `is_attribute`). It is copied, cast to the documented types and sorted into the
+            documented column order.
 
     Raises:
         CorpusError: A column is missing, unknown or holds a value out of its range; the message names
@@ -88,6 +95,11 @@ class FrameTable:
     def videos(self) -> list[str]:
         """Videos or images that the rows come from, in order of first appearance."""
         return [str(s) for s in self.frame["video"].unique()]
+
+    @property
+    def attributes(self) -> tuple[str, ...]:
+        """Names of the columns that are neither ids nor labels."""
+        return tuple(c for c in self.frame.columns if c not in ID_COLUMNS and not _AU_COLUMN.fullmatch(c))
 
     @property
     def occurrence_aus(self) -> tuple[int, ...]:
@@ -150,7 +162,7 @@ class FrameTable:
         for name in self.frame.columns:
             digest.update(f"|{name}|".encode())
             column = self.frame[name]
-            if name in STRING_COLUMNS:
+            if name not in INTEGER_COLUMNS and not _AU_COLUMN.fullmatch(name):
                 digest.update("\x1f".join(column.fillna("\x00").to_numpy(dtype=object)).encode())
             else:
                 digest.update(np.ascontiguousarray(column.to_numpy()).tobytes())
@@ -189,6 +201,12 @@ class FrameTable:
         return [c for c in self.frame.columns if _AU_COLUMN.fullmatch(c)]
 
 
+def is_attribute(name: str) -> bool:
+    """Whether a column may be called so: a word that is no id and does not look like an action unit's."""
+    taken = (*ID_COLUMNS, *PREDICTION_COLUMNS)
+    return _ATTRIBUTE.fullmatch(name) is not None and name.lower() not in taken
+
+
 def _aus(frame: pd.DataFrame, kind: str) -> tuple[int, ...]:
     matches = (_AU_COLUMN.fullmatch(str(c)) for c in frame.columns)
     return tuple(int(m[1]) for m in matches if m and m[2] == kind)
@@ -202,9 +220,12 @@ def _validated(frame: pd.DataFrame) -> pd.DataFrame:
     missing = [c for c in ID_COLUMNS if c not in frame.columns]
     if missing:
         raise CorpusError(f"FrameTable lacks the columns {missing}")
-    unknown = [c for c in frame.columns if c not in ID_COLUMNS and not _AU_COLUMN.fullmatch(str(c))]
-    if unknown:
-        raise CorpusError(f"FrameTable has unknown columns {unknown}; labels are named AU01_c or AU01_r")
+    others = [c for c in frame.columns if c not in ID_COLUMNS and not _AU_COLUMN.fullmatch(str(c))]
+    if unknown := [c for c in others if not is_attribute(str(c))]:
+        raise CorpusError(
+            f"FrameTable has unknown columns {unknown}; labels are named AU01_c or AU01_r, attributes are"
+            " words of letters, digits and _"
+        )
     if frame.columns.has_duplicates:
         raise CorpusError(f"FrameTable has a column twice: {list(frame.columns)}")
     labels = [
@@ -214,17 +235,23 @@ def _validated(frame: pd.DataFrame) -> pd.DataFrame:
     data = {
         **{c: _strings(frame[c], c) if c in STRING_COLUMNS else _integers(frame[c], c) for c in ID_COLUMNS},
         **{c: _codes(frame[c], c, 1 if c.endswith("_c") else 5) for c in labels},
+        **{c: _attribute(frame[c]) for c in sorted(others)},
     }
     table = pd.DataFrame(data)
     _check_ids(table)
     return table
 
 
+def _attribute(column: pd.Series[Any]) -> pd.Series[Any]:
+    values = column.reset_index(drop=True).astype("string")
+    return values.mask(values == "", pd.NA)
+
+
 def _strings(column: pd.Series[Any], name: str) -> pd.Series[Any]:
     values = column.reset_index(drop=True).astype("string")
     empty = (values.fillna("") == "").to_numpy(dtype=bool)
     if name in NULLABLE:
-        return values.mask(pd.Series(empty), pd.NA)
+        return _attribute(column)
     if empty.any():
         raise _fail(name, int(np.argmax(empty)), None, "a name")
     return values

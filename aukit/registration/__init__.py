@@ -6,7 +6,12 @@ from aukit.registration.crops import FFHQ, AsIs, Similarity, build_registration
 from aukit.registration.dense import DenseFit, DenseFitter, fit_dense_mesh
 from aukit.registration.ffhq import FFHQPlan, FFHQQuad, ffhq_crop, ffhq_matrix, ffhq_plan, ffhq_quad
 from aukit.registration.frontal3d import Frontal3D
-from aukit.registration.landmark_sources import FaceAlignmentLandmarks, LandmarkSource, SidecarLandmarks
+from aukit.registration.landmark_sources import (
+    FaceAlignmentLandmarks,
+    LandmarkSource,
+    NoLandmarks,
+    SidecarLandmarks,
+)
 from aukit.registration.procrustes import frontalize, umeyama
 from aukit.registration.similarity import similarity_align
 
@@ -21,6 +26,7 @@ __all__ = [
     "FaceAlignmentLandmarks",
     "Frontal3D",
     "LandmarkSource",
+    "NoLandmarks",
     "Registered",
     "Registration",
     "SidecarLandmarks",

@@ -110,7 +110,9 @@ class Similarity(_PlaneCrop):
 
 
 class AsIs:
-    """No registration: frames are crops of this size already; frames of another size are not ok.
+    """No registration: frames are crops of this size already, which need no landmarks.
+
+    Frames of another size are not ok.
 
     Example:
         >>> crops = np.zeros((1, 64, 64, 3), np.uint8)
@@ -130,7 +132,7 @@ class AsIs:
         if images.shape[1:3] != (self.size, self.size):
             crops = np.zeros((len(images), self.size, self.size, 3), np.uint8)
             return Registered(crops, np.full_like(marks, np.nan), np.zeros(len(images), dtype=bool))
-        return Registered(images, marks, np.array(np.isfinite(marks[..., :2]).all((1, 2))))
+        return Registered(images, marks, np.ones(len(images), dtype=bool))
 
 
 _REGISTRATIONS: dict[str, type[Registration]] = {

@@ -1,4 +1,4 @@
-"""Where landmarks come from: a file beside the corpus, or the face-alignment networks."""
+"""Where landmarks come from: a file beside the corpus, the face-alignment networks, or nowhere."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -95,6 +95,27 @@ class SidecarLandmarks:
         known = (where >= 0) & (where < len(self._landmarks))
         result[known] = self._landmarks[where[known]]
         return result
+
+
+class NoLandmarks:
+    """None: of frames that are crops already, for models that look at nothing but images.
+
+    Example:
+        >>> source = NoLandmarks()
+        >>> source.landmarks("video", np.zeros((2, 8, 8, 3), np.uint8), np.arange(2)).shape
+        (2, 68, 3)
+    """
+
+    name = "none"
+
+    def check(self) -> None:
+        """Nothing is needed."""
+
+    def landmarks(
+        self, video: str, images: NDArray[np.uint8], positions: NDArray[np.integer]
+    ) -> NDArray[np.float32]:
+        """NaN for every frame, which does not say that it shows no face."""
+        return np.full((len(images), 68, 3), np.nan, np.float32)
 
 
 class FaceAlignmentLandmarks:

@@ -1,9 +1,9 @@
 """Corpus → prepared store: decode, find landmarks, register; killed at any moment, it resumes where it was.
 
-Each video becomes a *shard* (its crops as raw bytes, then a small file of landmarks and exclusions whose
-appearance marks the shard as done). When all shards are there they are moved into one array, one by one, so
-that the disk never holds the crops twice. The folder takes its final name, which contains the fingerprint, as
-the very last step: what has that name is complete.
+Each video, or some short ones, becomes a *shard* (crops as raw bytes, then a small file of landmarks and
+exclusions whose appearance marks the shard as done). When all shards are there they are moved into one array,
+one by one, so that the disk never holds the crops twice. The folder takes its final name, which contains the
+fingerprint, as the very last step: what has that name is complete.
 """
 
 from __future__ import annotations
@@ -25,8 +25,10 @@ from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.reader import CorpusReader
 from aukit.errors import StoreError
 from aukit.registration import (
+    AsIs,
     FaceAlignmentLandmarks,
     LandmarkSource,
+    NoLandmarks,
     Registration,
     SidecarLandmarks,
     build_registration,
@@ -125,9 +127,18 @@ def prepare(
     return PreparedStore.open(final)
 
 
-def landmark_source(corpus: CorpusReader, weights_dir: str | Path | None = None) -> LandmarkSource:
-    """The corpus' own landmark sidecar if it has one, else face-alignment's 3D landmarks."""
-    return SidecarLandmarks(corpus) if corpus.has_sidecar else FaceAlignmentLandmarks(weights_dir)
+def landmark_source(
+    corpus: CorpusReader, registration: str, weights_dir: str | Path | None = None
+) -> LandmarkSource:
+    """The corpus' own landmarks if it has some, else those of face-alignment.
+
+    Frames that are crops already are taken without landmarks, unless the weights are named.
+    """
+    if corpus.has_sidecar:
+        return SidecarLandmarks(corpus)
+    if registration == AsIs.name and weights_dir is None:
+        return NoLandmarks()
+    return FaceAlignmentLandmarks(weights_dir)
 
 
 def prepare_release(
@@ -146,11 +157,12 @@ def prepare_release(
         cache: folder of prepared stores.
         registration: "ffhq", "similarity", "frontal3d" or "none".
         size: side of the crops in pixels.
-        weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar.
+        weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; with the
+            registration "none" and without the folder, frames have no landmarks.
         workers: processes.
         settings: further arguments of the registration, such as `transform_size` of "ffhq".
     """
-    source = landmark_source(corpus, weights_dir)
+    source = landmark_source(corpus, registration, weights_dir)
     return prepare(corpus, build_registration(registration, size, **settings), source, cache, workers=workers)
 
 

@@ -1,4 +1,4 @@
-"""Shards of a prepared store under construction: one per video, each appearing whole or not at all."""
+"""Shards of a prepared store under construction: a video or some short ones, whole or not there at all."""
 
 from __future__ import annotations
 
@@ -10,17 +10,19 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 from tqdm import tqdm
 
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.reader import NOT_DECODED
 from aukit.errors import CorpusError
-from aukit.registration import LandmarkSource, Registration
+from aukit.registration import LandmarkSource, NoLandmarks, Registration
 from aukit.store.store import IMAGES
 from aukit.utils.files import atomic_path
 from aukit.utils.processes import worker_pool
 
 _BATCH = 32  # frames in memory at once, per worker
+_LEAST = 16  # frames of a shard that takes short videos: a corpus may have a folder for each image
 
 
 class Corpus(Protocol):
@@ -70,24 +72,43 @@ class StoreJob:
 
 
 @dataclass(frozen=True)
-class ShardJob:
-    """One video: the number of its shard, its name, rows of the table and positions in the video."""
+class VideoJob:
+    """One video: its name, rows of the table and positions in the video, ascending."""
 
-    number: int
     video: str
     rows: npt.NDArray[np.int64]
     positions: npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True)
+class ShardJob:
+    """The number of a shard and its videos."""
+
+    number: int
+    videos: tuple[VideoJob, ...]
+
+    @property
+    def frames(self) -> int:
+        """Number of frames that are asked for."""
+        return sum(len(video.rows) for video in self.videos)
+
+
 def split_jobs(table: FrameTable, rows: npt.NDArray[np.int64]) -> list[ShardJob]:
-    """One job per video, in the order in which the videos first appear; positions ascending."""
-    frame = table.frame.iloc[rows][["video", "position"]].assign(row=rows)
-    jobs = []
-    for number, (video, group) in enumerate(frame.groupby("video", sort=False)):
-        group = group.sort_values("position", kind="stable")
-        positions = group["position"].to_numpy(dtype=np.int64)
-        jobs.append(ShardJob(number, str(video), group["row"].to_numpy(dtype=np.int64), positions))
-    return jobs
+    """Whole videos in the order in which they first appear: one a shard, or short ones together."""
+    frame = table.frame.iloc[rows]
+    number, names = pd.factorize(frame["video"])
+    order = np.lexsort((frame["position"].to_numpy(dtype=np.int64), number))
+    rows, positions = np.asarray(rows)[order], frame["position"].to_numpy(dtype=np.int64)[order]
+    bounds = np.searchsorted(number[order], np.arange(len(names) + 1))
+    shards: list[list[VideoJob]] = []
+    frames = _LEAST
+    for name, begin, end in zip(names, bounds[:-1], bounds[1:], strict=True):
+        if frames + end - begin > _LEAST:
+            shards.append([])
+            frames = 0
+        frames += end - begin
+        shards[-1].append(VideoJob(str(name), rows[begin:end], positions[begin:end]))
+    return [ShardJob(index, tuple(videos)) for index, videos in enumerate(shards)]
 
 
 def make_shards(store_job: StoreJob, jobs: list[ShardJob], workers: int, progress: bool) -> None:
@@ -98,8 +119,8 @@ def make_shards(store_job: StoreJob, jobs: list[ShardJob], workers: int, progres
         leftover.unlink()
     todo = [job for job in jobs if read_notes(store_job, job) is None]
     bar = tqdm(
-        total=sum(len(job.rows) for job in jobs),
-        initial=sum(len(job.rows) for job in jobs) - sum(len(job.rows) for job in todo),
+        total=sum(job.frames for job in jobs),
+        initial=sum(job.frames for job in jobs) - sum(job.frames for job in todo),
         desc="registering",
         unit="frame",
         disable=None if progress else True,
@@ -108,13 +129,13 @@ def make_shards(store_job: StoreJob, jobs: list[ShardJob], workers: int, progres
         if workers <= 0 or len(todo) <= 1:
             for job in todo:
                 _make_shard(store_job, job)
-                bar.update(len(job.rows))
+                bar.update(job.frames)
             return
         with worker_pool(min(workers, len(todo)), _start_worker, (store_job,)) as pool:
             futures = {pool.submit(_work, job): job for job in todo}
             for future in as_completed(futures):
                 future.result()
-                bar.update(len(futures[future].rows))
+                bar.update(futures[future].frames)
 
 
 _worker_job: StoreJob | None = None
@@ -158,27 +179,17 @@ def read_notes(store_job: StoreJob, job: ShardJob) -> dict[str, npt.NDArray[Any]
 
 
 def _make_shard(store_job: StoreJob, job: ShardJob) -> None:
-    """Register one video: memory for one batch, whatever the length of the video."""
+    """Register the videos of a shard: memory for one batch, whatever their length."""
     rows: list[npt.NDArray[np.int64]] = []
     landmarks: list[npt.NDArray[np.float32]] = []
     excluded: dict[int, str] = {}
     with atomic_path(pixels_path(store_job.folder, job)) as temporary, temporary.open("wb") as pixels:
-        for index, frames in _batches(store_job, job, excluded):
-            found = np.asarray(
-                store_job.landmark_source.landmarks(job.video, frames, job.positions[index]), dtype=np.float32
-            )
-            # A missing depth is for the registration to judge.
-            seen = np.isfinite(found[..., :2]).all(axis=(1, 2))
-            excluded.update(dict.fromkeys(job.rows[index[~seen]].tolist(), "no face landmarks"))
-            index, frames, found = index[seen], frames[seen], found[seen]
-            if len(index) == 0:
-                continue
-            registered = store_job.registration(frames, found)
-            ok = np.asarray(registered.ok, dtype=bool)
-            excluded.update(dict.fromkeys(job.rows[index[~ok]].tolist(), "registration failed"))
-            pixels.write(np.ascontiguousarray(np.asarray(registered.crops)[ok], dtype=np.uint8).tobytes())
-            landmarks.append(np.asarray(registered.landmarks, dtype=np.float32)[ok])
-            rows.append(job.rows[index[ok]])
+        for video in job.videos:
+            for index, frames in _batches(store_job, video, excluded):
+                kept, crops, points = _register(store_job, video, index, frames, excluded)
+                pixels.write(crops.tobytes())
+                landmarks.append(points)
+                rows.append(video.rows[kept])
     with atomic_path(notes_path(store_job.folder, job)) as temporary:
         np.savez(
             temporary,
@@ -189,10 +200,33 @@ def _make_shard(store_job: StoreJob, job: ShardJob) -> None:
         )
 
 
+def _register(
+    store_job: StoreJob,
+    video: VideoJob,
+    index: npt.NDArray[np.int64],
+    frames: npt.NDArray[np.uint8],
+    excluded: dict[int, str],
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8], npt.NDArray[np.float32]]:
+    """Indices of the frames that have a crop, the crops and their landmarks; notes why others have none."""
+    source, register = store_job.landmark_source, store_job.registration
+    found = np.asarray(source.landmarks(video.video, frames, video.positions[index]), dtype=np.float32)
+    # A missing depth is for the registration to judge.
+    seen = np.isfinite(found[..., :2]).all(axis=(1, 2)) | (source.name == NoLandmarks.name)
+    excluded.update(dict.fromkeys(video.rows[index[~seen]].tolist(), "no face landmarks"))
+    index = index[seen]
+    if len(index) == 0:
+        return index, np.zeros((0, register.size, register.size, 3), np.uint8), found[seen]
+    registered = register(frames[seen], found[seen])
+    ok = np.asarray(registered.ok, dtype=bool)
+    excluded.update(dict.fromkeys(video.rows[index[~ok]].tolist(), "registration failed"))
+    crops = np.ascontiguousarray(np.asarray(registered.crops)[ok], dtype=np.uint8)
+    return index[ok], crops, np.asarray(registered.landmarks, dtype=np.float32)[ok]
+
+
 def _batches(
-    store_job: StoreJob, job: ShardJob, excluded: dict[int, str]
+    store_job: StoreJob, job: VideoJob, excluded: dict[int, str]
 ) -> Iterator[tuple[npt.NDArray[np.int64], npt.NDArray[np.uint8]]]:
-    """Yield (indices into the job, frames of one size) of wanted positions; note those that are missing."""
+    """Yield (indices into a video's rows, frames of one size) of wanted positions; note what is missing."""
     wanted = {int(position): index for index, position in enumerate(job.positions)}
     index: list[int] = []
     frames: list[npt.NDArray[np.uint8]] = []

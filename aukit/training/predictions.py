@@ -19,7 +19,7 @@ from aukit.errors import StoreError
 from aukit.models.components.detection_module import PROBABILITY_THRESHOLD
 from aukit.utils.files import atomic_path
 
-#: Columns that are copied from the store's table.
+#: Columns that are copied from the store's table, beside its attributes.
 IDS = ("person", "subject", "gender", "partition", "task", "view", "frame")
 
 
@@ -156,7 +156,7 @@ def prediction_table(
         )
     table = data.store.table
     columns: dict[str, Any] = {"row": rows}
-    columns |= {name: table.frame[name].to_numpy()[rows] for name in IDS}
+    columns |= {name: table.frame[name].to_numpy()[rows] for name in (*IDS, *table.attributes)}
     occurrence = threshold is not None or getattr(data, "label", "intensity") == "occurrence"
     labels = label_columns(table, aus, "occurrence" if occurrence else "intensity")
     columns |= {f"AU{au:02d}_label": labels[rows, index] for index, au in enumerate(aus)}

@@ -100,8 +100,10 @@ def _execute(
     callbacks = [StepSeed(config.seed), clock, writer, checkpoints]
     if progress is not None:
         callbacks.append(ProgressReport(progress))
-    if config.logging.group_by not in IDS:
-        raise ConfigError(f"logging.group_by={config.logging.group_by}: choose one of {', '.join(IDS)}")
+    store: Any = getattr(data, "store", None)
+    groups = (*IDS, *(() if store is None else store.table.attributes))
+    if config.logging.group_by not in groups:
+        raise ConfigError(f"logging.group_by={config.logging.group_by}: choose one of {', '.join(groups)}")
     loggers = build_loggers(run.path, run.path.name, run.identity, config.logging)
     trainer = build_trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
     trainer.fit(model, datamodule=data, ckpt_path=str(saved) if saved else None, weights_only=True)

@@ -105,8 +105,19 @@ def test_a_bad_cell_is_named_by_column_and_row(column: str, value: object, named
 def test_missing_and_unknown_columns_are_named() -> None:
     with pytest.raises(CorpusError, match="task"):
         FrameTable(rows().drop(columns="task"))
-    with pytest.raises(CorpusError, match="AU1_r"):
-        FrameTable(rows().assign(AU1_r=0))
+    for name in ("AU1_r", "AU_12", "row", "two words"):
+        with pytest.raises(CorpusError, match=name):
+            FrameTable(rows().assign(**{name: 0}))
+
+
+def test_other_words_are_attributes_that_stay_with_their_rows(tmp_path: Path) -> None:
+    table = FrameTable(rows().assign(light=["dim", "", None, *["bright"] * (len(rows()) - 3)]))
+    assert table.attributes == ("light",)
+    assert table.frame["light"].isna().tolist()[:4] == [False, True, True, False]
+    table.write_parquet(tmp_path / "t.parquet")
+    again = FrameTable.read_parquet(tmp_path / "t.parquet").take([3, 0])
+    assert again.frame["light"].tolist() == ["bright", "dim"]
+    assert FrameTable(rows()).fingerprint() != table.fingerprint()
 
 
 def test_another_parquet_file_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -190,6 +191,7 @@ class FGNetModule(DetectionModule):
         """Check that data and model mean the same; take the AU rates of the training frames."""
         super().on_train_start()
         self._check_size()
+        self._check_landmarks()
 
     def on_test_start(self) -> None:
         """Check the size of the crops."""
@@ -205,6 +207,14 @@ class FGNetModule(DetectionModule):
             raise ConfigError(
                 f"the data are crops of {data.store.size} px, the model's {size}; set data.size or"
                 " model.image_size"
+            )
+
+    def _check_landmarks(self) -> None:
+        store = self.trainer.datamodule.store  # type: ignore[attr-defined]
+        if not np.isfinite(store.landmarks[..., :2]).any():
+            raise ConfigError(
+                f"{store.path}: has crops without landmarks, around which the heat maps are drawn; give"
+                " data.landmarks=FILE or data.weights_dir=FOLDER"
             )
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
