@@ -1,5 +1,6 @@
 # Every target bootstraps the environment it needs; `make help` lists them.
 # Variables: PROFILE=smoke|mini|standin|paper  TARGET=disfa|gft  SEED=0  ARGS="further words for the command"
+#            CPU=1, when the environment is set up: a build of torch without CUDA, whose 2.7 GB are not fetched then
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
 
@@ -7,6 +8,11 @@ VENV    := .venv
 PYTHON  ?= python3
 BIN     := $(VENV)/bin
 READY   := $(VENV)/.ready
+LOCK    := requirements.lock
+CPU     ?=
+RESOLVE := $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --constraint constraints.txt \
+           --no-emit-index-url --no-annotate --no-header
+UV      := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps
 PROFILE ?=
 TARGET  ?=
 SEED    ?= 0
@@ -16,19 +22,25 @@ WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: help env test test-all fuzz lint format reproduce-table3 plan-table3 \
-        reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks lock clean
+        reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
-$(READY): requirements.lock pyproject.toml
+$(READY): $(LOCK) requirements-uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "aukit needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
-	@echo "setting up $(VENV) (once; about 3 GB of packages)"; date +%s > .venv-started
+	@echo "setting up $(VENV) (once; $(if $(CPU),without CUDA,3.1 GB of packages))"; date +%s > .venv-started
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check 'uv>=0.5'
-	@$(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/python --no-deps -r requirements.lock
-	@$(BIN)/uv pip install --quiet --python $(BIN)/python --no-deps --editable .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
+ifeq ($(CPU),)
+	@$(UV) --require-hashes -r $(LOCK)
+else # builds without CUDA are other files, in an index that uv knows; their hashes are not those of the lock
+	@awk '/^[a-z0-9]/ {left = /^(torch|torchvision|triton|nvidia-[a-z0-9-]+|cuda-[a-z-]+)==/} !left' $(LOCK) > $(VENV)/cpu.lock
+	@$(UV) --require-hashes -r $(VENV)/cpu.lock
+	@UV_TORCH_BACKEND=cpu $(UV) $$(awk '/^(torch|torchvision)==/ {print $$1}' $(LOCK))
+endif
+	@$(UV) --no-build-isolation --editable .
 	@echo "environment ready after $$(( $$(date +%s) - $$(cat .venv-started) )) s"; rm -f .venv-started
 	@touch $@
 
@@ -76,9 +88,12 @@ pictures: $(READY) ## The pictures of the README, from the runs of reproduce-tab
 benchmarks: $(READY) ## Speed, each as a ratio against a named baseline
 	@for b in benchmarks/*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
 
-lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml
-	$(BIN)/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --no-emit-index-url \
-	  --no-annotate --no-header --constraint constraints.txt --output-file requirements.lock
+wheel-check: $(READY) ## Build the wheel, install it in a clean environment, use it in an empty folder
+	.ci/wheel-check
+
+lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml, and the hashes of uv
+	$(RESOLVE) pyproject.toml --extra dev --output-file $(LOCK)
+	echo uv | $(RESOLVE) - --output-file requirements-uv.txt
 
 clean: ## Remove caches (runs and tables in lightning_logs stay)
 	rm -rf .pytest_cache .mypy_cache .ruff_cache build dist *.egg-info

@@ -34,13 +34,27 @@ def test_every_dependency_says_why():
         assert comment.startswith(f"# {name[1]}: "), requirement
 
 
-def test_lock_pins_every_dependency_and_names_no_index():
-    lock = (ROOT / "requirements.lock").read_text()
-    assert not re.search(r"https?://|--index|--find-links|--extra", lock)
-    pinned = {re.split(r"[=\[]", line)[0].lower() for line in lock.splitlines() if "==" in line}
+def entries(file: str) -> dict[str, list[str]]:
+    """Packages that a lock pins, each with the hashes of its files."""
+    text = (ROOT / file).read_text().replace("\\\n", "")
+    blocks = [line.split() for line in text.splitlines() if line.strip()]
+    return {
+        block[0].partition("==")[0]: [word for word in block if word.startswith("--hash=sha256:")]
+        for block in blocks
+    }
+
+
+def test_locks_pin_every_dependency_by_hash_and_name_no_index():
+    for file in ("requirements.lock", "requirements-uv.txt"):
+        assert not re.search(r"https?://|--index|--find-links|--extra", (ROOT / file).read_text())
+        assert all(entries(file).values()), file
     wanted = {re.split(r"[\[<>=!~ ]", d)[0].lower() for d in PROJECT["dependencies"]}
-    assert wanted <= pinned
-    assert "opencv-python" not in pinned, "the GUI build would overwrite the headless cv2"
+    assert wanted <= set(entries("requirements.lock"))
+
+
+def test_lock_has_one_opencv():
+    names = [name for name in entries("requirements.lock") if name.startswith("opencv")]
+    assert names == ["opencv-contrib-python-headless"], "each build writes the folder cv2 of the others"
 
 
 IMPORTS = {

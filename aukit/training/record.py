@@ -10,6 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from aukit import __version__
 from aukit.errors import StoreError
 from aukit.utils.files import write_atomic
 
@@ -18,7 +19,7 @@ NAME = "record.json"
 #: Raised when the meaning of a run or the layout of its folder changes; enters every run's identity.
 SCHEMA = 2
 
-_PACKAGES = ("aukit", "torch", "lightning", "torchmetrics", "timm", "numpy")
+_PACKAGES = ("torch", "lightning", "torchmetrics", "timm", "numpy")
 
 
 @dataclass(frozen=True)
@@ -139,7 +140,7 @@ def git_commit() -> str | None:
 
 def versions() -> dict[str, str]:
     """Versions of Python, the platform and the packages that decide numbers."""
-    found = {"python": platform.python_version(), "platform": platform.platform()}
+    found = {"python": platform.python_version(), "platform": platform.platform(), "aukit": __version__}
     for package in _PACKAGES:
         try:
             found[package] = version(package)

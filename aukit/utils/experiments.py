@@ -17,7 +17,7 @@ def experiments_folder() -> Path:
     Raises:
         ConfigError: it is nowhere, so the installation is damaged.
     """
-    candidates = (_PACKAGE.parent / "experiments", _PACKAGE / "experiments")
+    candidates = (_PACKAGE / "experiments", _PACKAGE.parent / "experiments")
     for folder in candidates:
         if (folder / "base.yaml").is_file():
             return folder
