@@ -73,7 +73,7 @@ def parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     root.add_argument("--version", action="version", version=f"aukit {__version__}")
-    commands = root.add_subparsers(required=True, metavar="COMMAND ...", title="commands")
+    commands = root.add_subparsers(required=True, prog="aukit", metavar="COMMAND ...", title="commands")
     add_runs(commands)
     add_reproduce(commands)
     add_standin(commands)

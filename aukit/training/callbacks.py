@@ -136,6 +136,13 @@ class RunCheckpoints(Checkpoint):
         self._batches += 1
         self._since_save += 1
 
+    def on_train_batch_end(
+        self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        """Make the folder at the first step: a run without it has not begun."""
+        if self._batches == 1:
+            self.folder.mkdir(parents=True, exist_ok=True)
+
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the final state."""
         self._save(trainer)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import torch
 from lightning.pytorch.plugins.io import TorchCheckpointIO
 
+from aukit.errors import StoreError
 from aukit.utils.files import atomic_path
 
 
@@ -30,9 +32,21 @@ class CheckpointFile(TorchCheckpointIO):
             checkpoint: state of model and trainer.
             path: the file.
             storage_options: not used.
+
+        Raises:
+            StoreError: the disk is full.
         """
         path = Path(path)
         for left in path.parent.glob(f".{path.stem}-*{path.suffix}"):
             left.unlink()  # of a process that was killed while it wrote
         with atomic_path(path) as temporary:
-            torch.save(checkpoint, temporary)
+            try:
+                torch.save(checkpoint, temporary)
+            except RuntimeError as error:  # the archive's writer has no other error for a full disk
+                if "PytorchStreamWriter" not in str(error):
+                    raise
+                free = shutil.disk_usage(path.parent).free
+                raise StoreError(
+                    f"{path}: cannot be written whole; {free / 1e6:,.0f} MB are free on its disk\n"
+                    "free space and repeat the command: the run goes on from its last checkpoint"
+                ) from error

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import logging
+import signal
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, WeightAveraging
 from lightning.pytorch.plugins.io import CheckpointIO
@@ -24,6 +27,7 @@ from aukit.training.loggers import build_loggers, close_wandb, last_values, read
 from aukit.training.options import RunOptions
 from aukit.training.predictions import IDS, PredictionWriter
 from aukit.training.record import Record
+from aukit.training.resume import check_resumable
 from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
 from aukit.training.run_folder import RunFolder
 from aukit.training.start_files import without_start_files
@@ -62,7 +66,6 @@ def execute(
     with run.only_writer() as done:
         if done:  # another process finished it meanwhile
             return Record.read(run.path)
-        run.save_config(resolved)
         try:
             return _execute(resolved, data, run, progress)
         finally:
@@ -94,6 +97,9 @@ def _execute(
     seed_everything(config.seed, verbose=False)
     saved = run.to_resume()
     model = build_model(config if saved is None else without_start_files(config))
+    if saved is not None:
+        check_resumable(saved, model)
+    run.save_config(config)
     checkpoints = RunCheckpoints(run.checkpoints, config.run)
     clock = TimeAndMemory()
     writer = PredictionWriter(run.predictions)
@@ -106,15 +112,15 @@ def _execute(
         raise ConfigError(f"logging.group_by={config.logging.group_by}: choose one of {', '.join(groups)}")
     loggers = build_loggers(run.path, run.path.name, run.identity, config.logging)
     trainer = build_trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
-    trainer.fit(model, datamodule=data, ckpt_path=str(saved) if saved else None, weights_only=True)
-    if trainer.interrupted:
-        raise KeyboardInterrupt
+    with plain_errors(trainer):
+        trainer.fit(model, datamodule=data, ckpt_path=str(saved) if saved else None, weights_only=True)
     checkpoint, rule = _choose(checkpoints, config.run)
     if is_overridden("test_step", model) and data.test_batches() is not None:
         # A checkpoint's weights are the averages; the callback would load those of the last step instead.
         every: Any = trainer
         every.callbacks = [c for c in every.callbacks if not isinstance(c, WeightAveraging)]
-        trainer.test(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
+        with plain_errors(trainer):
+            trainer.test(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
     by_group: dict[str, float] = {}
     if writer.written:
         scores = score_groups(run.predictions, config.logging.group_by)
@@ -174,7 +180,31 @@ def build_trainer(
     if quiet:
         arguments["enable_progress_bar"] = False
         arguments["enable_model_summary"] = False
-    return Trainer(**arguments)
+    try:
+        return Trainer(**arguments)
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+        raise ConfigError(f"experiment {config.experiment}: trainer cannot be made: {error}") from error
+
+
+@contextmanager
+def plain_errors(trainer: Trainer) -> Iterator[None]:
+    """Say what Lightning says of a configuration as our own error, and let the caller end at Ctrl-C.
+
+    Lightning ends the program then, and ignores further ones.
+
+    Raises:
+        ConfigError: Lightning finds a setting that does not fit the model or the data.
+        KeyboardInterrupt: Ctrl-C was pressed.
+    """
+    try:
+        yield
+    except MisconfigurationException as error:
+        raise ConfigError(f"trainer: {error}") from error
+    except SystemExit:
+        if not trainer.interrupted:
+            raise
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+        raise KeyboardInterrupt from None
 
 
 def _choose(checkpoints: RunCheckpoints, options: RunOptions) -> tuple[Path, str]:

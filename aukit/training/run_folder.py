@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -81,7 +82,7 @@ class RunFolder:
 
     @property
     def checkpoints(self) -> Path:
-        """Folder of the checkpoints."""
+        """Folder of the checkpoints; it is there from the first step of a training on."""
         return self.path / "checkpoints"
 
     @property
@@ -107,12 +108,15 @@ class RunFolder:
     def only_writer(self) -> Iterator[bool]:
         """Hold the folder's lock on rank 0; the operating system gives it back when the process is killed.
 
+        A new folder is removed again if it ends without a step of a training.
+
         Yields:
             Whether the run was finished meanwhile.
         """
         if not is_rank_zero():
             yield False
             return
+        is_new = not self.path.exists()
         self.path.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self.path / ".lock")
         try:
@@ -124,6 +128,8 @@ class RunFolder:
         try:
             yield self.is_done
         finally:
+            if is_new and not (self.is_done or self.checkpoints.exists()):
+                shutil.rmtree(self.path, ignore_errors=True)
             lock.release()
 
 

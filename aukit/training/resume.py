@@ -1,0 +1,75 @@
+"""Whether a training can go on from a checkpoint, seen before anything is loaded or written."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from lightning.pytorch import LightningModule
+
+from aukit.errors import StoreError
+
+_STATE = ("loops", "optimizer_states", "lr_schedulers", "callbacks", "state_dict")
+
+
+def check_resumable(path: Path, model: LightningModule) -> None:
+    """See that a checkpoint is whole and of this training; tensors stay on the disk, so it takes no memory.
+
+    Args:
+        path: The checkpoint that the run would go on from.
+        model: The model of the run.
+
+    Raises:
+        StoreError: It is not; the message says which file to remove and what is lost by it.
+    """
+    if (fault := _fault(path, model)) is None:
+        return
+    folder = path.parent if path.name.startswith("hpc") else path.parent.parent
+    others = [
+        other
+        for other in (*folder.glob("checkpoints/*.ckpt"), *folder.glob("hpc_ckpt_*.ckpt"))
+        if other != path
+    ]
+    whole = sorted(
+        (other for other in others if _fault(other, model) is None), key=lambda other: other.stat().st_mtime
+    )
+    if whole:
+        lost = f"training then goes on from {whole[-1].name}, {_progress(whole[-1])}"
+    else:
+        lost = "training then begins anew"
+        if kept := [other for other in others if other.name == "best.ckpt" and _content(other) is not None]:
+            lost += f"; {kept[0].name} beside it is whole, for aukit test --checkpoint {kept[0]}"
+    raise StoreError(f"{path}: {fault}\nremove this file and repeat the command: {lost}")
+
+
+def _fault(path: Path, model: LightningModule) -> str | None:
+    """Why a training of the model cannot go on from a file."""
+    content = _content(path)
+    if content is None:
+        return f"is truncated or no checkpoint ({path.stat().st_size:,} bytes)"
+    if missing := [name for name in _STATE if name not in content]:
+        return f"holds no state of a training: {missing[0]} is missing"
+    own, saved = model.state_dict(), content["state_dict"]
+    if differ := sorted(own.keys() ^ saved.keys()):
+        return f"is of another model: {differ[0]} is in one of them only"
+    if differ := [name for name, value in own.items() if value.shape != saved[name].shape]:
+        there, here = list(saved[differ[0]].shape), list(own[differ[0]].shape)
+        return f"is of another model: {differ[0]} has the shape {there}, here {here}"
+    return None
+
+
+def _content(path: Path) -> Mapping[str, Any] | None:
+    """What a checkpoint holds; None for a file that is none."""
+    try:
+        content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except (RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError):
+        return None
+    return content if isinstance(content, Mapping) else None
+
+
+def _progress(path: Path) -> str:
+    content = _content(path) or {}
+    return f"epoch {content.get('epoch')}, step {content.get('global_step')}"
