@@ -11,16 +11,18 @@ import numpy.typing as npt
 import torch
 from lightning import LightningDataModule, Trainer
 from torch import Tensor
-from torch.utils.data import DataLoader, Sampler
+from torch.utils.data import DataLoader
 
 from aukit.datamodules.samplers import (
     BalancedBatches,
     BatchSpec,
     EvaluationBatches,
+    ProcessSampler,
     Rows,
     ShuffledBatches,
     StepSampler,
 )
+from aukit.errors import ConfigError
 from aukit.store.store import PreparedStore
 
 Batch = dict[str, Any]
@@ -46,6 +48,9 @@ class StepDataModule(LightningDataModule):
     Subclasses implement `train_batches`, `val_batches`, `test_batches` (and `predict_batches` where wanted),
     each returning a dataset that builds whole batches and a sampler of `BatchSpec`, or None where there is no
     such stage. They provide `fingerprint`, `aus` and `store` after `prepare_data()` and `setup()`.
+
+    Samplers divide the batches between processes themselves, also under a plain ``Trainer(devices=2,
+    strategy="ddp")``: every frame of an evaluation is counted once, on whatever number of processes.
 
     Datasets return images as uint8 [B,3,H,W]; every uint8 4-D tensor of a batch becomes float32 in [0,1] on
     the device, so that a quarter of the bytes travel between processes and to the device.
@@ -150,20 +155,28 @@ class StepDataModule(LightningDataModule):
     def train_batches(self) -> tuple[BatchDataset, StepSampler]:
         """Training dataset and sampler for `self.rank` of `self.world_size`."""
 
-    def val_batches(self) -> tuple[BatchDataset, Sampler[BatchSpec]] | None:
+    def val_batches(self) -> tuple[BatchDataset, ProcessSampler] | None:
         """Validation dataset and sampler; None for no validation."""
         return None
 
-    def test_batches(self) -> tuple[BatchDataset, Sampler[BatchSpec]] | None:
+    def test_batches(self) -> tuple[BatchDataset, ProcessSampler] | None:
         """Test dataset and sampler; None for no test."""
         return None
 
-    def predict_batches(self) -> tuple[BatchDataset, Sampler[BatchSpec]] | None:
+    def predict_batches(self) -> tuple[BatchDataset, ProcessSampler] | None:
         """Dataset and sampler of `aukit predict`; the test ones unless a subclass says otherwise."""
         return self.test_batches()
 
     def train_dataloader(self) -> DataLoader[Any]:
-        """Loader that starts where a resumed run stopped."""
+        """Loader that starts where a resumed run stopped.
+
+        Raises:
+            ConfigError: The trainer would replace its sampler (`overfit_batches`).
+        """
+        if getattr(self.trainer, "overfit_batches", 0):
+            raise ConfigError(
+                "trainer.overfit_batches would train on rows of every split; set trainer.limit_train_batches"
+            )
         dataset, sampler = self.train_batches()
         sampler.resume(*self._resume)
         return self._loader(dataset, sampler)
@@ -222,10 +235,10 @@ class StepDataModule(LightningDataModule):
         """Sampler of evaluation batches: each of `rows` once over all processes."""
         return EvaluationBatches(rows, self.eval_batch_size, self.rank, self.world_size)
 
-    def _evaluation_loader(self, batches: tuple[BatchDataset, Sampler[BatchSpec]] | None) -> Any:
+    def _evaluation_loader(self, batches: tuple[BatchDataset, ProcessSampler] | None) -> Any:
         return [] if batches is None else self._loader(*batches)
 
-    def _loader(self, dataset: BatchDataset, sampler: Sampler[BatchSpec]) -> DataLoader[Any]:
+    def _loader(self, dataset: BatchDataset, sampler: ProcessSampler) -> DataLoader[Any]:
         return DataLoader(
             dataset,  # type: ignore[arg-type]  # a map from specifications, not from integers
             sampler=sampler,

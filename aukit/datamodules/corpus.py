@@ -54,9 +54,7 @@ class CorpusDataModule(StepDataModule):
     for training, validation and test), and declares only options of its own or with another default; all
     others pass through `**options`. Validation sees no test person unless `selects_on_test`.
 
-    Batches: `image` uint8 [B,3,S,S] (float32 in [0,1] once on the device), `landmarks` float32 [B,68,3] crop
-    pixels, `intensities` and `occurrences` float32 [B,A] in the order of `aus`, NaN where not coded, `gender`
-    int64 [B] (0 female, 1 male, -1 unknown), `rows` int64 [B] rows of the store.
+    Batches are dictionaries; `StoreDataset` says what they hold. `dataset()[0]` is one frame.
 
     Args:
         root: folder of the release, or of a stand-in with the same layout; None for the one that the

@@ -25,11 +25,20 @@ def images_to_tensor(images: npt.NDArray[np.uint8]) -> Tensor:
 
 
 class StoreDataset(Dataset[dict[str, Any]]):
-    """Batches of a prepared store.
+    """Samples and batches of a prepared store: the one place that says what a batch holds.
 
-    `dataset[spec]` has `image` uint8 [B,3,S,S], `landmarks` float32 [B,68,3] in crop pixels, `intensities`
-    (0..5) and `occurrences` (0/1) float32 [B,A] with NaN where not coded, `gender` int64 [B] (0 female, 1
-    male, -1 unknown) and `rows` int64 [B]. One call reads the whole batch from the memory map.
+    ======================  ==============  =========================================================
+    `image`                 [B,3,S,S]       RGB; float32 in [0,1] in a module's steps, uint8 before
+    `landmarks`             [B,68,3]        float32, crop pixels, x to the right, y down
+    `occurrences`           [B,A]           float32, 1 present, 0 absent, NaN not coded, as `aus` has them
+    `intensities`           [B,A]           float32, 0 to 5, NaN not coded
+    `gender`                [B]             int64, 0 female, 1 male, -1 unknown
+    `rows`                  [B]             int64, rows of the store and its table
+    ======================  ==============  =========================================================
+
+    `dataset[spec]` is a batch, read from the memory map in one call. `dataset[7]` is row 7: the same without
+    the first axis, its image float32 in [0,1], not augmented; so PyTorch's own loaders work too. Datamodules
+    that make other batches say so.
 
     Args:
         store: the prepared store.
@@ -38,6 +47,8 @@ class StoreDataset(Dataset[dict[str, Any]]):
 
     Example:
         >>> dataset = StoreDataset(store, aus=(6, 12))  # doctest: +SKIP
+        >>> dataset[0]["image"].shape  # doctest: +SKIP
+        torch.Size([3, 64, 64])
         >>> dataset[BatchSpec(np.array([4, 0]))]["intensities"].shape  # doctest: +SKIP
         torch.Size([2, 2])
     """
@@ -55,7 +66,9 @@ class StoreDataset(Dataset[dict[str, Any]]):
     def __len__(self) -> int:
         return len(self.store)
 
-    def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
+    def __getitem__(self, spec: BatchSpec | int) -> dict[str, Any]:
+        if not isinstance(spec, BatchSpec):
+            return self._sample(spec)
         images = np.asarray(self.store.images[spec.rows])
         landmarks = np.asarray(self.store.landmarks[spec.rows])
         if self.augmentation is not None:
@@ -68,6 +81,13 @@ class StoreDataset(Dataset[dict[str, Any]]):
             "gender": torch.from_numpy(self.gender[spec.rows]),
             "rows": torch.from_numpy(np.asarray(spec.rows, dtype=np.int64)),
         }
+
+    def _sample(self, row: int) -> dict[str, Any]:
+        if not -len(self) <= row < len(self):
+            raise IndexError(f"row {row} of {len(self)}")
+        plain = StoreDataset(self.store, self.aus) if self.augmentation else self
+        batch = plain[BatchSpec(np.array([row % len(self)]))]
+        return {**{key: value[0] for key, value in batch.items()}, "image": batch["image"][0].float() / 255}
 
 
 def label_columns(

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from torch.utils.data import Sampler
+from torch.utils.data import DistributedSampler
 
 from aukit.errors import ConfigError
 
@@ -50,7 +50,29 @@ class BatchSpec:
         return np.random.default_rng([self.seed, self.epoch, self.step, self.rank, purpose])
 
 
-class StepSampler(Sampler[BatchSpec], ABC):
+class ProcessSampler(DistributedSampler[BatchSpec], ABC):
+    """Base of samplers that yield the batches of one process, ready divided.
+
+    Lightning replaces or wraps every sampler of a distributed run but those of this type, which it takes to
+    divide the data themselves. That is true of ours; how they divide is their own, without repeating a frame.
+    """
+
+    def __init__(self) -> None:
+        """Leave out PyTorch's own, which divides single rows of a dataset."""
+        self.epoch = 0
+
+    @abstractmethod
+    def __iter__(self) -> Iterator[BatchSpec]: ...
+
+    @abstractmethod
+    def __len__(self) -> int: ...
+
+    def set_epoch(self, epoch: int) -> None:
+        """Called by the trainer before each epoch."""
+        self.epoch = epoch
+
+
+class StepSampler(ProcessSampler):
     """Training sampler: subclasses give `batch(epoch, step)`, a pure function.
 
     Args:
@@ -80,6 +102,7 @@ class StepSampler(Sampler[BatchSpec], ABC):
     ) -> None:
         if steps_per_epoch < 1:
             raise ConfigError(f"an epoch needs at least one batch; got {steps_per_epoch}")
+        super().__init__()
         self.steps_per_epoch = steps_per_epoch
         self.seed = seed
         self.rank = rank
@@ -90,10 +113,6 @@ class StepSampler(Sampler[BatchSpec], ABC):
     @abstractmethod
     def batch(self, epoch: int, step: int) -> BatchSpec:
         """The batch at `step` of `epoch` on this rank."""
-
-    def set_epoch(self, epoch: int) -> None:
-        """Called by the trainer before each epoch."""
-        self.epoch = epoch
 
     def resume(self, epoch: int, start: int) -> None:
         """Start the iteration of `epoch` at batch `start`."""
@@ -216,7 +235,7 @@ class BalancedBatches(StepSampler):
         return BatchSpec(rows, self.seed, epoch, step, self.rank)
 
 
-class EvaluationBatches(Sampler[BatchSpec]):
+class EvaluationBatches(ProcessSampler):
     """Every row exactly once over all processes, in equally many non-empty batches on each.
 
     PyTorch's distributed sampler repeats frames to make the shares equal, which counts them twice. Here the
@@ -238,6 +257,7 @@ class EvaluationBatches(Sampler[BatchSpec]):
     """
 
     def __init__(self, rows: Rows, batch_size: int, rank: int = 0, world_size: int = 1) -> None:
+        super().__init__()
         rows = np.asarray(rows, dtype=np.int64)
         if 0 < len(rows) < world_size:
             raise ConfigError(f"{len(rows)} evaluation rows cannot be shared by {world_size} processes")

@@ -59,6 +59,7 @@ class PredictionWriter(Callback):
         self.path = Path(path)
         self.stage = stage
         self.aus = aus
+        self.keeps_predictions = stage == "test"  # modules then leave the test's scores to us
         self.written = False
         self.frames_per_second: float | None = None
         """Frames of the whole stage over its time, loading and writing included; None before its end."""
@@ -105,7 +106,7 @@ class PredictionWriter(Callback):
             return
         data = trainer.datamodule  # type: ignore[attr-defined]
         if self._batches:
-            aus = self.aus or pl_module.hparams.get("aus") or data.aus
+            aus = self.aus or getattr(pl_module, "aus", None) or pl_module.hparams.get("aus") or data.aus
             threshold = getattr(pl_module, "decision_threshold", None)
             table = prediction_table(self._batches, data, threshold, aus)
             with atomic_path(self._rank_path(trainer.global_rank)) as temporary:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from aukit.models.components.backbones import Backbone
 from aukit.models.components.detection_module import DetectionModule
-from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule
 
 __all__ = ["MultilabelModule"]
@@ -27,13 +26,10 @@ class MultilabelModule(DetectionModule):
         backbone: timm's name of the image network.
         options: Further arguments of the timm model.
         weights: File of the backbone's weights with timm's keys, e.g. of ImageNet; None for random weights.
-        lr: Learning rate.
-        backbone_lr: That of the backbone; None for ``lr``.
-        weight_decay: AdamW's.
-        schedule: "constant", or "cosine" down to 3 % over the run.
+        backbone_lr: Learning rate of the backbone; None for ``lr``.
+        schedule: "cosine" down to 3 % over the run, or "constant".
         warmup_steps: Steps in which the learning rate rises linearly.
-        class_weights: "none", or "f1": labels of frames with the AU weigh 1/√π, those without √π, π being the
-            AU's rate in the training frames; see `aukit.models.components.detection_module.class_weights`.
+        training: Further options: see `DetectionModule`.
 
     Example:
         >>> module = MultilabelModule(aus=(6, 12), backbone="resnet10t", options={"channels": [4, 4, 8, 8]})
@@ -47,16 +43,12 @@ class MultilabelModule(DetectionModule):
         backbone: str = "resnet50",
         options: Mapping[str, Any] | None = None,
         weights: str | None = None,
-        lr: float = 1e-4,
         backbone_lr: float | None = None,
-        weight_decay: float = 5e-4,
         schedule: Schedule = "cosine",
         warmup_steps: int = 50,
-        class_weights: Literal["none", "f1"] = "none",
+        **training: Any,
     ) -> None:
-        super().__init__(aus)
-        # The weights file is needed to begin a training, not to load a checkpoint.
-        self.save_hyperparameters(ignore=["weights"])
+        super().__init__(aus, schedule=schedule, warmup_steps=warmup_steps, **training)
         self.backbone = Backbone(backbone, weights, options)
         self.head = nn.Linear(self.backbone.features, len(aus))
 
@@ -72,18 +64,4 @@ class MultilabelModule(DetectionModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW with a group for the backbone and one for the head."""
-        hp = self.hparams
-        backbone_lr = hp["lr"] if hp["backbone_lr"] is None else hp["backbone_lr"]
-        groups = [
-            {"params": list(part.parameters()), "lr": lr, "full_lr": lr}
-            for part, lr in ((self.backbone, backbone_lr), (self.head, hp["lr"]))
-        ]
-        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"])
-
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
-        """Binary cross-entropy of what is coded."""
-        self.set_learning_rates()
-        labels = batch["occurrences"]
-        loss = occurrence_loss(self(batch["image"]), labels, self.frame_weights(labels))
-        self.log_loss(loss)
-        return loss
+        return self.adamw((self.backbone, self.hparams["backbone_lr"]), (self.head, None))

@@ -18,7 +18,9 @@ _FINAL_SHARE = 0.03
 
 
 def set_learning_rates(module: LightningModule, warmup_steps: int, schedule: Schedule = "cosine") -> None:
-    """Give every group of the first optimizer its rate of this step: its ``full_lr`` times the schedule.
+    """Give every group of the optimizers its rate of this step: the first one it had times the schedule.
+
+    Without warm-up and decay nothing is touched, so that a module may have a scheduler of its own.
 
     Args:
         module: Module in training, attached to its trainer.
@@ -28,6 +30,8 @@ def set_learning_rates(module: LightningModule, warmup_steps: int, schedule: Sch
     Raises:
         ConfigError: The cosine's run has no end.
     """
+    if schedule == "constant" and not warmup_steps:
+        return
     trainer = module.trainer
     factor = min(1.0, (trainer.global_step + 1) / max(1, warmup_steps))
     if schedule == "cosine":
@@ -35,8 +39,10 @@ def set_learning_rates(module: LightningModule, warmup_steps: int, schedule: Sch
         if not math.isfinite(total):
             raise ConfigError("the cosine schedule goes over the whole run: set trainer.max_epochs")
         factor *= cosine_decay(trainer.global_step / max(1.0, total))
-    for group in trainer.optimizers[0].param_groups:
-        group["lr"] = group["full_lr"] * factor
+    for optimizer in trainer.optimizers:
+        for group in optimizer.param_groups:
+            # Checkpoints hold it: a resumed run finds a rate that the schedule has changed.
+            group["lr"] = group.setdefault("full_lr", group["lr"]) * factor
 
 
 def cosine_decay(progress: float) -> float:

@@ -1,4 +1,4 @@
-"""What training steps of several systems need: frozen networks, a check of action units, when to log."""
+"""What steps of several systems need: frozen networks, a check of action units, what to log and when."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import nn
 
 from aukit.errors import ConfigError
 
-__all__ = ["check_aus", "frozen", "is_logged"]
+__all__ = ["check_aus", "frozen", "is_logged", "scores_itself"]
 
 
 @contextmanager
@@ -53,3 +53,11 @@ def check_aus(module: LightningModule) -> Any:
 def is_logged(module: LightningModule, step: int) -> bool:
     """Whether the loggers record this step, counted from 0; elsewhere logging would only cost time."""
     return (step + 1) % int(getattr(module.trainer, "log_every_n_steps", 50)) == 0
+
+
+def scores_itself(module: LightningModule) -> bool:
+    """Whether the module logs scores of a test: not where a callback keeps its predictions to be scored."""
+    if module._trainer is None:  # a step called by hand
+        return False
+    callbacks: Any = getattr(module.trainer, "callbacks", [])
+    return not any(getattr(callback, "keeps_predictions", False) for callback in callbacks)

@@ -10,13 +10,16 @@ from aukit.models.fgnet.networks import (
     StyleGAN2Generator,
     heatmap_scores,
 )
+from aukit.models.fgnet.parts import EncoderInterface, HeadInterface
 from aukit.models.fgnet.pretraining_gan import StyleGAN2Module
 
 __all__ = [
     "HEATMAP_AUS",
+    "EncoderInterface",
     "FGNet",
     "FGNetModule",
     "GradualStyleEncoder",
+    "HeadInterface",
     "InversionModule",
     "Inverter",
     "PyramidInterpreter",

@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from aukit.errors import TrainingError
+from aukit.errors import ConfigError, TrainingError
 from aukit.models.components.pca_pretraining import HEAD_RATE, PCAModule
 from aukit.models.components.pictures import save_picture, tiled
-from aukit.models.fgnet.encoder import StyleHead
+from aukit.models.fgnet.encoder import GradualStyleEncoder, StyleHead
 from aukit.models.fgnet.networks import StyleNetwork
 from aukit.models.fgnet.weights import load_weights
 
@@ -63,8 +63,7 @@ class Inverter(StyleNetwork):
 
     def codes(self, images: Tensor) -> Tensor:
         """W+ codes ``[B,n_latent,style_dim]`` of images ``[B,3,S,S]`` in [0,1], mean code added."""
-        codes: Tensor = self.pspencoder(2 * images - 1)
-        return codes + self.latent_avg
+        return self.encode(2 * images - 1) + self.latent_avg
 
     @torch.no_grad()
     def standardise(self, images: Tensor) -> None:
@@ -75,6 +74,8 @@ class Inverter(StyleNetwork):
         Args:
             images: ``[B,3,S,S]`` in [0,1].
         """
+        if not isinstance(self.pspencoder, GradualStyleEncoder):
+            raise ConfigError("model.standardise is made for the published encoder; set it to false")
         codes = self.codes(images)
         mean, spread = codes.mean(0), codes.std(dim=0) + 1e-6
         for head, centre, scale in zip(self.pspencoder.styles, mean, spread, strict=True):

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from aukit.errors import ConfigError, WeightsError
-from aukit.models.components.detection_module import DetectionModule
+from aukit.models.components.detection_module import ClassWeights, DetectionModule
 from aukit.models.components.lr_schedule import Schedule
 from aukit.models.components.pictures import save_picture
 from aukit.models.fgnet.heatmaps import au_heatmaps
@@ -22,6 +22,7 @@ from aukit.models.fgnet.overlay import heatmap_overlay
 from aukit.models.fgnet.weights import load_weights
 from aukit.models.weights import weights_path
 from aukit.models.weights.files import read_tensors
+from aukit.store import PreparedStore
 
 __all__ = ["FGNetModule"]
 
@@ -61,8 +62,11 @@ class FGNetModule(DetectionModule):
         class_weights: "none", or "f1": maps of frames with the AU weigh 1/√π, those without √π, π being the
             AU's rate in the training frames; see `aukit.models.components.detection_module.class_weights`.
         recompute: Compute the generator's large maps again in the backward pass, for less memory.
-        head: "pyramid" as published; "pixel" (MLP) or "plain" (CNN) for the heads of the paper's ablation.
-        head_widths: Channels within the latter two; None for the published ones.
+        head: "pyramid" as published; "pixel" (MLP) or "plain" (CNN) for the heads of the paper's ablation; or
+            a network of your own, ``head.class_path=my_parts.MyHead``, a `HeadInterface`.
+        head_widths: Channels within the ablation's; None for the published ones.
+        encoder: None as published; or a network of your own, ``encoder.class_path=my_parts.MyEncoder``, an
+            `EncoderInterface`.
         overlays: Validation faces in the overlay; 0 = none.
         sizes: Sizes of encoder and generator, see `StyleNetwork`; ``image_size`` is the side of the crops.
 
@@ -92,20 +96,19 @@ class FGNetModule(DetectionModule):
         schedule: Schedule = "constant",
         warmup_steps: int = 0,
         frozen: Sequence[str] = (),
-        class_weights: Literal["none", "f1"] = "none",
+        class_weights: ClassWeights = "none",
         recompute: bool = False,
         head: Head = "pyramid",
         head_widths: Sequence[int] | None = None,
+        encoder: Mapping[str, Any] | None = None,
         overlays: int = 4,
         **sizes: Any,
     ) -> None:
-        super().__init__(aus)
-        # The weights file is needed to begin a training, not to load a checkpoint.
-        self.save_hyperparameters(ignore=["weights"])
+        super().__init__(aus, lr, weight_decay, schedule, warmup_steps, class_weights)
         if len(aus) > points:
             raise ConfigError(f"{len(aus)} action units need as many heat maps; model.points is {points}")
         self.network = FGNet(
-            points, heatmap_size, kernel_size, dropout, recompute, head, head_widths, **sizes
+            points, heatmap_size, kernel_size, dropout, recompute, head, head_widths, encoder=encoder, **sizes
         )
         for name, about in zip(weights, load_weights(self.network, *weights), strict=True):
             if "#" not in name and "aus" in about and json.loads(about["aus"]) != list(aus):
@@ -162,19 +165,15 @@ class FGNetModule(DetectionModule):
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
         """AdamW with a group per part of the network."""
-        hp = self.hparams
-        groups = []
-        for part, lr in (
-            (self.network.pspencoder, hp["encoder_lr"]),
-            (self.network.g_all, hp["generator_lr"]),
-            (self.network.interpreter, None),
-        ):
-            lr = hp["lr"] if lr is None else lr
-            if parameters := [p for p in part.parameters() if p.requires_grad]:
-                groups.append({"params": parameters, "lr": lr, "full_lr": lr})
+        hp, network = self.hparams, self.network
         # One pass over all weights; Lightning does not clip what mixed precision scales inside the optimizer.
         fused = self._trainer is not None and str(self.trainer.precision).startswith("32")
-        return torch.optim.AdamW(groups, weight_decay=hp["weight_decay"], fused=fused)
+        return self.adamw(
+            (network.pspencoder, hp["encoder_lr"]),
+            (network.g_all, hp["generator_lr"]),
+            (network.interpreter, None),
+            fused=fused,
+        )
 
     def configure_gradient_clipping(
         self,
@@ -202,34 +201,37 @@ class FGNetModule(DetectionModule):
         self._check_size()
 
     def _check_size(self) -> None:
-        data, size = self.trainer.datamodule, self.network.image_size  # type: ignore[attr-defined]
-        if data.store.size != size:
+        store = self._store()
+        if store is not None and store.size != self.network.image_size:
             raise ConfigError(
-                f"the data are crops of {data.store.size} px, the model's {size}; set data.size or"
-                " model.image_size"
+                f"the data are crops of {store.size} px, the model's {self.network.image_size}; set data.size"
+                " or model.image_size"
             )
 
     def _check_landmarks(self) -> None:
-        store = self.trainer.datamodule.store  # type: ignore[attr-defined]
-        if not np.isfinite(store.landmarks[..., :2]).any():
+        store = self._store()
+        if store is None:
+            return
+        blocks = (store.landmarks[first : first + 4096, :, :2] for first in range(0, len(store), 4096))
+        if not any(np.isfinite(block).any() for block in blocks):
             raise ConfigError(
                 f"{store.path}: has crops without landmarks, around which the heat maps are drawn; give"
                 " data.landmarks=FILE or data.weights_dir=FOLDER"
             )
 
-    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+    def _store(self) -> PreparedStore | None:
+        """The store of the trainer's datamodule; None in a training on batches of another kind."""
+        return getattr(getattr(self.trainer, "datamodule", None), "store", None)
+
+    def loss(self, batch: dict[str, Any]) -> Tensor:
         """Squared error of the heat maps, mean over the AUs."""
-        hp, network = self.hparams, self.network
-        self.set_learning_rates()
-        labels = batch["occurrences"]
+        network, labels, sigma = self.network, batch["occurrences"], self.hparams["sigma"]
         target = au_heatmaps(
-            batch["landmarks"], labels, hp["aus"], network.heatmap_size, network.image_size, hp["sigma"]
+            batch["landmarks"], labels, self.aus, network.heatmap_size, network.image_size, sigma
         )
         per_au = heatmap_loss(self(2 * batch["image"] - 1), target, self.frame_weights(labels))
         coded = ~per_au.isnan()
-        loss = per_au[coded].mean() if bool(coded.any()) else torch.nan_to_num(per_au).sum()
-        self.log_loss(loss)
-        return loss
+        return per_au[coded].mean() if bool(coded.any()) else torch.nan_to_num(per_au).sum()
 
     # ------------------------------------------------------------------ validation and test
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 import torch
@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from aukit.models.fgnet.encoder import GradualStyleEncoder
 from aukit.models.fgnet.interpreter import PyramidInterpreter
+from aukit.models.fgnet.parts import check_shape, own_part
 from aukit.models.fgnet.plain_interpreter import PlainInterpreter
 from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
 
@@ -24,8 +25,9 @@ __all__ = [
     "heatmap_scores",
 ]
 
-#: What reads the generator's maps: FG-Net's pyramid, or one of the heads of its ablation.
-Head = Literal["pyramid", "pixel", "plain"]
+#: What reads the generator's maps: FG-Net's pyramid, one of the heads of its ablation, or a user's own by
+#: ``class_path`` and ``init_args``.
+Head = Literal["pyramid", "pixel", "plain"] | Mapping[str, Any]
 
 _WIDTHS = {"pixel": (128, 32), "plain": (512, 128, 32)}  # of the ablation's heads
 
@@ -57,6 +59,8 @@ class StyleNetwork(nn.Module):
         max_channels: Upper bound of their channels.
         encoder_widths: Channels of the encoder's stem and stages.
         encoder_units: Its residual units per stage; None for the 24 of IR-SE-50.
+        encoder: ``class_path`` and ``init_args`` of another encoder, an `EncoderInterface`; the two options
+            before mean nothing to it. It keeps the published one's place and name, ``pspencoder``.
     """
 
     latent_avg: Tensor
@@ -71,18 +75,37 @@ class StyleNetwork(nn.Module):
         max_channels: int = 512,
         encoder_widths: tuple[int, int, int, int, int] = (64, 64, 128, 256, 512),
         encoder_units: tuple[int, int, int, int] | None = None,
+        encoder: Mapping[str, Any] | None = None,
     ) -> None:
         super().__init__()
         self.image_size = image_size
         self.g_all = StyleGAN2Generator(size, style_dim, n_mlp, channel_multiplier, max_channels)
-        self.pspencoder = GradualStyleEncoder(
-            n_styles=self.g_all.n_latent,
-            style_dim=style_dim,
-            image_size=image_size,
-            widths=encoder_widths,
-            units=encoder_units,
-        )
-        self.register_buffer("latent_avg", torch.zeros(self.g_all.n_latent, style_dim))
+        n_styles = self.g_all.n_latent
+        self.pspencoder: nn.Module
+        if encoder is None:
+            self.pspencoder = GradualStyleEncoder(
+                n_styles=n_styles,
+                style_dim=style_dim,
+                image_size=image_size,
+                widths=encoder_widths,
+                units=encoder_units,
+            )
+        else:
+            self.pspencoder = own_part("encoder", encoder, n_styles, style_dim, image_size)
+        self.register_buffer("latent_avg", torch.zeros(n_styles, style_dim))
+
+    def encode(self, images: Tensor, styles: int | None = None) -> Tensor:
+        """Codes ``[B,styles,style_dim]``, less the mean code, of images ``[B,3,S,S]`` in [−1,1].
+
+        Args:
+            images: The images, S = ``image_size``.
+            styles: Only this many codes, the first ones; None for all ``n_latent``.
+        """
+        encoder = self.pspencoder
+        if isinstance(encoder, GradualStyleEncoder):
+            return encoder(images, styles)  # type: ignore[no-any-return]
+        codes = check_shape("encoder", encoder, encoder(images), (len(images), *self.latent_avg.shape))
+        return codes[:, :styles]
 
 
 class FGNet(StyleNetwork):
@@ -101,8 +124,8 @@ class FGNet(StyleNetwork):
         recompute: Compute the generator's maps above ``heatmap_size`` again in the backward pass, for less
             memory.
         head: "pyramid" as published; "pixel" or "plain" for the ablation's `PlainInterpreter`, a pixel MLP or
-            a CNN.
-        head_widths: Channels within the latter two; None for the published (128, 32) and (512, 128, 32).
+            a CNN; or ``class_path`` and ``init_args`` of a `HeadInterface`.
+        head_widths: Channels within the ablation's; None for the published (128, 32) and (512, 128, 32).
         sizes: Sizes of encoder and generator, see `StyleNetwork`.
 
     Cost: 324 M parameters. Forward 183 GMAC per image (255 with every published operation); see
@@ -130,11 +153,14 @@ class FGNet(StyleNetwork):
         super().__init__(**sizes)
         channels = self.g_all.channels
         self.interpreter: nn.Module
-        if head == "pyramid":
+        if not isinstance(head, str):
+            self.interpreter = own_part("head", head, points, channels, heatmap_size)
+        elif head == "pyramid":
             self.interpreter = PyramidInterpreter(points, dropout, channels, heatmap_size, kernel_size)
         else:
             kernel, widths = 1 if head == "pixel" else kernel_size, head_widths or _WIDTHS[head]
             self.interpreter = PlainInterpreter(points, channels, heatmap_size, kernel, widths)
+        self.points = points
         self.heatmap_size = heatmap_size
         self.recompute = recompute
 
@@ -148,7 +174,8 @@ class FGNet(StyleNetwork):
             ``[B,points,heatmap_size,heatmap_size]``, unbounded; `heatmap_scores` reads them.
         """
         heatmaps: Tensor = self.interpreter(self.features(images))
-        return heatmaps
+        wanted = (len(images), self.points, self.heatmap_size, self.heatmap_size)
+        return check_shape("head", self.interpreter, heatmaps, wanted)
 
     def features(self, images: Tensor) -> list[Tensor]:
         """The generator's maps ``[B,C,s,s]``, s = 4, 8, … up to ``heatmap_size``; images as in `forward`."""
@@ -158,5 +185,5 @@ class FGNet(StyleNetwork):
         """The W+ code ``[B,n_latent,style_dim]`` that styles the synthesis."""
         # The last code styles nothing but the RGB image. Only a training computes it, for its zero gradient.
         needed = None if torch.is_grad_enabled() else self.g_all.n_latent - 1
-        codes: Tensor = self.pspencoder(images, needed)
+        codes = self.encode(images, needed)
         return self.g_all.mapping(codes + self.latent_avg[: codes.shape[1]])

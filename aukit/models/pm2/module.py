@@ -16,7 +16,7 @@ from aukit.errors import ConfigError
 from aukit.models.components.detection_module import PROBABILITY_THRESHOLD, F1ByGender
 from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule, cosine_decay, set_rate
-from aukit.models.components.training import check_aus, frozen, is_logged
+from aukit.models.components.training import check_aus, frozen, is_logged, scores_itself
 from aukit.models.pm2 import losses
 from aukit.models.pm2.gather import global_batch
 from aukit.models.pm2.methods import METHODS, MethodName
@@ -46,8 +46,8 @@ class PM2Module(LightningModule):
     Logged: ``train/…`` the terms; in validation ``val/source_f1`` on held-out source people,
     ``val/information`` and ``val/snd`` on unlabelled target frames, ``val/oracle_f1`` where the data give
     target labels (``data.oracle=true``). Each F1 also per AU (``_AU…``), by gender (``_female``, ``_male``)
-    and as ``_gap``, the mean over AUs of the difference. Test step: ``rows`` and ``scores`` for the
-    prediction writer, whose table the run scores.
+    and as ``_gap``, the mean over AUs of the difference. Test step: ``rows`` and ``scores``; where no
+    callback keeps them to be scored, ``test/f1`` in the same way.
 
     Args:
         method: "pm2", "source" (no adaptation), "dann", "mmd", "coral", "mcd", "m3sda" or "m3sda_beta".
@@ -316,7 +316,15 @@ class PM2Module(LightningModule):
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """``rows`` ``[B]`` and ``scores`` ``[B,A]`` in [0,1]; above 0.5 is present."""
-        return {"rows": batch["rows"], "scores": self(batch["image"])}
+        scores = self(batch["image"])
+        if scores_itself(self):
+            self.source_f1.update(scores, batch)
+        return {"rows": batch["rows"], "scores": scores}
+
+    def on_test_epoch_end(self) -> None:
+        """Log F1, unless the predictions are kept and scored."""
+        if scores_itself(self):
+            self.source_f1.log(self, "test/f1")
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """``rows`` and ``scores``, as in the test."""

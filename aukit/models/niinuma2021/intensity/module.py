@@ -13,7 +13,7 @@ from torch.nn import functional as F
 from aukit.errors import ConfigError
 from aukit.metrics import IntraclassCorrelation
 from aukit.models.components.lr_schedule import Schedule, rise_and_cosine, set_rate
-from aukit.models.components.training import check_aus, is_logged
+from aukit.models.components.training import check_aus, is_logged, scores_itself
 from aukit.models.niinuma2021.intensity.networks import EstimatorBank, IntensityTrunk, decode
 
 __all__ = ["NOT_FITTED", "IntensityModule"]
@@ -29,7 +29,8 @@ class IntensityModule(LightningModule):
 
     Each image trains the head (or the network) of the action unit that it was drawn for, with cross-entropy.
     Validation: ICC(3,1) per action unit on validation people, ``val/icc`` their mean, by which a checkpoint
-    is selected. Test step: ``rows``, ``scores``, ``level`` and ``expectation`` for the prediction writer.
+    is selected. Test step: ``rows``, ``scores``, ``level`` and ``expectation``; where no callback
+    keeps them to be scored, ``test/icc`` is logged likewise.
     Logged with the test: ``final_cross_entropy`` of the training and ``fitted`` (1, or 0 when it is not below
     1.7).
 
@@ -81,7 +82,7 @@ class IntensityModule(LightningModule):
                 aus, architecture=network, weights=weights, dropout=dropout, frozen_convs=frozen_convs
             )
         )
-        self.val_icc = IntraclassCorrelation(len(aus))
+        self.icc = IntraclassCorrelation(len(aus))
         # Per head: a bank's networks are fitted or not each on its own.
         self.register_buffer("cross_entropy", torch.zeros(len(aus)))
         self.register_buffer("cross_entropy_weight", torch.zeros(len(aus)))
@@ -152,32 +153,43 @@ class IntensityModule(LightningModule):
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Add the frames to the ICC."""
         level, expectation = decode(self(batch["image"]))
-        self.val_icc.update(self._score(level, expectation), batch["labels"])
+        self.icc.update(self._score(level, expectation), batch["labels"])
 
     def on_validation_epoch_end(self) -> None:
         """Log the ICC per action unit and their mean."""
-        if not self.trainer.sanity_checking:
-            icc = self.val_icc.compute()
-            self.log("val/icc", icc.nanmean().nan_to_num(0.0).float(), prog_bar=True)
-            self.log_dict(
-                {f"val/icc_AU{au}": v for au, v in zip(self.hparams["aus"], icc.float(), strict=True)}
-            )
-        self.val_icc.reset()
+        if self.trainer.sanity_checking:
+            self.icc.reset()
+        else:
+            self._log_icc("val/icc")
+
+    def _log_icc(self, key: str) -> None:
+        icc = self.icc.compute()
+        self.log(key, icc.nanmean().nan_to_num(0.0).float(), prog_bar=True)
+        self.log_dict({f"{key}_AU{au}": v for au, v in zip(self.hparams["aus"], icc.float(), strict=True)})
+        self.icc.reset()
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """``rows`` ``[B]``; ``scores``, likeliest ``level`` and ``expectation`` ``[B,A]`` in 0 … 5."""
-        level, expectation = decode(self(batch["image"]))
-        scores = self._score(level, expectation)
-        return {"rows": batch["rows"], "scores": scores, "level": level, "expectation": expectation}
+        predictions = self._predictions(batch)
+        if scores_itself(self):
+            self.icc.update(predictions["scores"], batch["labels"])
+        return predictions
 
     def predict_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """As the test step."""
-        return self.test_step(batch, batch_idx)
+        return self._predictions(batch)
 
     def on_test_epoch_end(self) -> None:
-        """Log whether the tested weights had fitted their training set."""
+        """Log whether the tested weights had fitted their training set; ICC unless predictions are scored."""
+        if scores_itself(self):
+            self._log_icc("test/icc")
         final = self.final_cross_entropy.nanmean().nan_to_num(float("inf"))
         self.log_dict({"final_cross_entropy": final, "fitted": torch.tensor(float(self.fitted))})
+
+    def _predictions(self, batch: dict[str, Any]) -> dict[str, Tensor]:
+        level, expectation = decode(self(batch["image"]))
+        scores = self._score(level, expectation)
+        return {"rows": batch["rows"], "scores": scores, "level": level, "expectation": expectation}
 
     def _score(self, level: Tensor, expectation: Tensor) -> Tensor:
         return level if self.hparams["decoding"] == "argmax" else expectation

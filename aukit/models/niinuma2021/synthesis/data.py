@@ -9,11 +9,18 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import torch
-from torch.utils.data import Dataset, Sampler
+from torch.utils.data import Dataset
 
 from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.dataset import StoreDataset, images_to_tensor
-from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
+from aukit.datamodules.samplers import (
+    BatchSpec,
+    EvaluationBatches,
+    ProcessSampler,
+    Rows,
+    ShuffledBatches,
+    StepSampler,
+)
 from aukit.errors import ConfigError
 from aukit.facs import MAX_INTENSITY
 from aukit.models.niinuma2021.data import CorpusFramesDataModule
@@ -169,10 +176,11 @@ class PairDataset(Dataset[dict[str, Any]]):
         return images
 
 
-class FixedBatches(Sampler[BatchSpec]):
+class FixedBatches(ProcessSampler):
     """The first batches of a `PairBatches`, the same ones at each validation and on each process."""
 
     def __init__(self, pairs: PairBatches, steps: int) -> None:
+        super().__init__()
         self.pairs = pairs
         self.steps = steps
 
