@@ -35,7 +35,7 @@ def test_the_table_holds_published_columns_ours_comparison_and_controls(made):
     kinds = {column["id"]: column["kind"] for column in content["columns"]}
     assert list(kinds.values()).count("published") == 8
     assert [i for i, kind in kinds.items() if kind == "ours"] == ["none", "au0", "mean"]
-    assert [i for i, kind in kinds.items() if kind == "comparison"] == ["real_frames"]
+    assert [i for i, kind in kinds.items() if kind == "comparison"] == ["frames"]
     assert [i for i, kind in kinds.items() if kind == "control"] == ["identity_generator", "shuffled_labels"]
     by_id = {column["id"]: column for column in content["columns"]}
     assert by_id["published_ours_mean_norm"]["mean"] == 0.57
@@ -93,7 +93,7 @@ def test_what_was_lost_is_made_again_and_ends_in_the_same_numbers(made, monkeypa
     copy = shutil.copytree(made, tmp_path / "copy")
     before = table(copy)
     shutil.rmtree(copy / "lightning_logs/tables")
-    lost = next(c for c in before["columns"] if c["id"] == "real_frames")["extra"]["run"]
+    lost = next(c for c in before["columns"] if c["id"] == "frames")["extra"]["run"]
     shutil.rmtree(copy / "lightning_logs/runs" / lost)
     kept = {p: p.stat().st_mtime for p in (copy / "lightning_logs/runs").glob("*/record.json")}
     monkeypatch.chdir(copy)
