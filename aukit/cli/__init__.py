@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from aukit import __version__
 from aukit.cli.avatars import add_avatars
 from aukit.cli.corpora import add_check, add_standin
+from aukit.cli.doctor import add_doctor
 from aukit.cli.grammar import Parser, Run, add_group
 from aukit.cli.runs import add_runs
 from aukit.cli.tables import add_reproduce
@@ -79,6 +80,7 @@ def parser() -> Parser:
     add_standin(commands)
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
     add_avatars(add_group(commands, "avatars", "sheet, render, faces, pairs, import-ict: rendered faces"))
+    add_doctor(commands)
     add_weights(add_group(commands, "weights", "import, check: published weights"))
     return root
 
