@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +48,8 @@ def _check(given: argparse.Namespace) -> int:
 
 
 def _standin(given: argparse.Namespace) -> None:
+    from aukit.simulation import write_standin
+
     entry, command = _corpus_command(given)
     standin = entry.load("standin")
     command.add_argument(
@@ -59,10 +60,16 @@ def _standin(given: argparse.Namespace) -> None:
     command.add_argument("--seed", type=int, default=0, metavar="N")
     names = add_options(command, standin.config_type, standin.config_type.options, default=None)
     options = command.parse_args(given.options)
-    truth = options.truth or options.root.with_name(f"{options.root.name}-truth")
-    config = standin.config_type.of_size(options.profile, options.seed)
     chosen = {name: value for name, value in _chosen(options, names).items() if value is not None}
-    standin(options.root, truth, replace(config, **chosen)).write(options.workers)
+    write_standin(
+        entry.name,
+        options.root,
+        options.profile,
+        truth_root=options.truth,
+        seed=options.seed,
+        workers=options.workers,
+        **chosen,
+    )
 
 
 def prepare_corpus(given: argparse.Namespace) -> str:

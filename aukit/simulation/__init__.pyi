@@ -17,6 +17,7 @@ from .corpora.fera2017 import FERA2017SimulationConfig as FERA2017SimulationConf
 from .corpora.fera2017 import FERA2017Standin as FERA2017Standin
 from .corpora.gft import GFTSimulationConfig as GFTSimulationConfig
 from .corpora.gft import GFTStandin as GFTStandin
+from .corpora.standins import write_standin as write_standin
 from .corpora.writer import AGREEMENT_FILE as AGREEMENT_FILE
 from .corpora.writer import Standin as Standin
 from .corpora.writer import VideoStandin as VideoStandin

@@ -114,7 +114,7 @@ def run_jobs(
                 work(job)
                 bar.update()
             return
-        with worker_pool(min(workers, len(todo))) as pool:
+        with worker_pool(min(workers, len(todo)), work=work) as pool:
             futures = [pool.submit(work, job) for job in todo]
             for future in as_completed(futures):
                 future.result()

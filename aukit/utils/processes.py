@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import multiprocessing
 import os
+import pickle
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Any
 
 import torch
@@ -15,26 +17,50 @@ import torch
 
 @contextmanager
 def worker_pool(
-    workers: int, initializer: Callable[..., None] | None = None, initargs: tuple[Any, ...] = ()
+    workers: int,
+    initializer: Callable[..., None] | None = None,
+    initargs: tuple[Any, ...] = (),
+    work: Any = None,
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of `workers` spawned processes, each with an equal share of the cores for its threads.
 
     When the block is left by an error, waiting tasks are dropped. When the parent ends, also by kill -9, the
     workers end too.
 
+    A script that calls us needs no ``if __name__ == "__main__"``: workers do not run it again, unless what
+    they are given is defined in it.
+
     Args:
         workers: Number of processes.
         initializer: Called in each of them before its first task.
         initargs: Its arguments.
+        work: What the tasks are made of, where that is not among `initargs`.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")  # fork would copy thread pools in an unknown state
-    with ProcessPoolExecutor(workers, context, _start, (threads, initializer, initargs)) as pool:
+    script_needed = b"__main__" in pickle.dumps((initializer, initargs, work))
+    with (
+        nullcontext() if script_needed else _script_hidden(),
+        ProcessPoolExecutor(workers, context, _start, (threads, initializer, initargs)) as pool,
+    ):
         try:
             yield pool
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
             raise
+
+
+@contextmanager
+def _script_hidden() -> Iterator[None]:
+    """Started processes find no script to run again."""
+    main = sys.modules["__main__"]
+    hidden = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    vars(main).pop("__file__", None)
+    main.__spec__ = None
+    try:
+        yield
+    finally:
+        vars(main).update(hidden)
 
 
 def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
