@@ -67,18 +67,23 @@ def _load(given: argparse.Namespace) -> Any:
 
 def _fit(given: argparse.Namespace) -> None:
     config = _load(given)
-    from aukit.training import execute, is_rank_zero
+    from aukit.training import execute, is_rank_zero, summary
 
     record = execute(config, given.runs)
     if is_rank_zero():
-        print(record.summary())
+        print(summary(record))
 
 
 def _evaluate(given: argparse.Namespace) -> None:
     config = _load(given)
-    from aukit.training import evaluate
+    from aukit.training import GroupScores, count_rows, evaluate, is_rank_zero, score_table
 
-    print(evaluate(config, given.runs, given.stage, given.checkpoint, weights=given.weights))
+    path = evaluate(config, given.runs, given.stage, given.checkpoint, weights=given.weights)
+    if not is_rank_zero():
+        return
+    if given.stage == "test":
+        print(score_table(GroupScores.read(path.parent, path.stem.replace("predictions", "fairness"))))
+    print(f"predictions of {count_rows(path):,} frames are in\n{path}")
 
 
 def _add_config(commands: Commands[Parser]) -> None:

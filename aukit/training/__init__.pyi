@@ -9,6 +9,7 @@ from .loggers import read_log as read_log
 from .options import LoggingOptions as LoggingOptions
 from .options import RunOptions as RunOptions
 from .predictions import PredictionWriter as PredictionWriter
+from .predictions import count_rows as count_rows
 from .prepare import prepare_data as prepare_data
 from .record import Record as Record
 from .run import execute as execute
@@ -17,3 +18,5 @@ from .run_config import build_datamodule as build_datamodule
 from .run_config import resolve as resolve
 from .run_folder import RunFolder as RunFolder
 from .run_identity import identity as identity
+from .summary import score_table as score_table
+from .summary import summary as summary

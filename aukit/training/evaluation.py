@@ -18,10 +18,12 @@ from aukit.training.config import import_class
 from aukit.training.fairness import score_groups
 from aukit.training.predictions import PredictionWriter
 from aukit.training.record import Record
-from aukit.training.run import RUNS, build_trainer, data_notes, open_run, run_facts
+from aukit.training.run import RUNS, build_trainer, data_notes, open_run, plain_errors, run_facts
 from aukit.training.run_config import RunConfig, build_model, resolve
+from aukit.training.run_folder import RunFolder
 from aukit.training.start_files import without_start_files
 from aukit.training.trained_on import TrainedOn
+from aukit.utils.files import file_sha256
 
 Stage = Literal["test", "predict"]
 
@@ -45,6 +47,7 @@ def evaluate(
         stage: "test" writes `predictions-test.parquet` and scores them by group in `fairness-test.json` and
             `.csv`; "predict" writes every frame to `predictions-predict.parquet`.
         checkpoint: checkpoint to load; None for the one that the finished run of this configuration tested.
+            Files of another one have its name and the first digits of its content (SHA-256) in theirs.
         out: file of the predictions, in place of those above: a model's run folder, where the configuration
             names another corpus than the one that it was trained on.
         weights: a file of weights of the whole network to load instead, such as `aukit weights import fgnet`
@@ -78,19 +81,17 @@ def evaluate(
     else:
         file = Path(checkpoint or str(Record.read(run.path).checkpoint))
         trained, model = _load(resolved, data, file)
-    path = out or run.path / f"predictions-{stage}.parquet"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    path = out or run.path / f"predictions-{stage}{_other_checkpoint(run, checkpoint)}.parquet"
     writer, clock = PredictionWriter(path, stage, trained.aus), TimeAndMemory()
     callbacks = [StepSeed(resolved.seed), writer]
     trainer = build_trainer(resolved, run, callbacks, logger=False, quiet=out is not None)
-    if stage == "test":
-        trainer.test(model, datamodule=data, verbose=out is None)
-    else:
-        trainer.predict(model, datamodule=data, return_predictions=False)
+    with plain_errors(trainer):
+        if stage == "test":
+            trainer.test(model, datamodule=data, verbose=False)
+        else:
+            trainer.predict(model, datamodule=data, return_predictions=False)
     if not writer.written:
         raise StoreError(f"{type(model).__name__}.{stage}_step returns no predictions; nothing was written")
-    if out is None and writer.frames_per_second is not None:
-        print(f"{writer.frames_per_second:.0f} frames/s, loading included")
     metrics: dict[str, float] = {}
     if stage == "test" and trainer.is_global_zero:
         name = writer.path.stem.replace("predictions", "fairness")
@@ -110,6 +111,16 @@ def evaluate(
             )
             record.write(run.path)
     return writer.path
+
+
+def _other_checkpoint(run: RunFolder, checkpoint: str | Path | None) -> str:
+    """What the names of files have that belong to another checkpoint than the one the run has tested."""
+    if checkpoint is None:
+        return ""
+    given, tested = Path(checkpoint), Record.read(run.path).checkpoint if run.is_done else None
+    if tested is not None and given.resolve() == Path(tested).resolve():
+        return ""
+    return f"-{given.stem}-{file_sha256(given)[:8]}"
 
 
 def _load(config: RunConfig, data: StepDataModule, file: Path) -> tuple[TrainedOn, LightningModule]:

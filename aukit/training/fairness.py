@@ -24,6 +24,7 @@ from aukit.metrics import (
     grouped_icc_sums,
 )
 from aukit.utils.files import write_atomic
+from aukit.utils.outside import read_json
 
 #: Least intensity that counts as present where intensities are predicted; the field's convention for DISFA.
 PRESENT_FROM = 2
@@ -32,6 +33,9 @@ EVERYBODY, BETWEEN = "everybody", "between"
 
 #: Statistics whose values per AU are logged as scalars too; of all others the mean over AUs.
 _PER_AU = ("f1", "f1_gap", "icc", "icc_gap")
+
+_COUNTS = {"frames": "Int64", "positives": "Int64"}
+_MOST_BYTES = 2**24
 
 Floats = npt.NDArray[np.float64]
 
@@ -82,6 +86,25 @@ class GroupScores:
         content = {"by": self.by, "groups": self.groups, "people": self.people, "rule": self.rule}
         write_atomic(folder / f"{name}.json", json.dumps({**content, "rows": rows}, indent=1).encode())
         write_atomic(folder / f"{name}.csv", self.table.to_csv(index=False).encode())
+
+    @classmethod
+    def read(cls, folder: Path, name: str = "fairness") -> GroupScores:
+        """Read what `write` wrote.
+
+        Raises:
+            StoreError: The file is missing or damaged.
+        """
+        path = folder / f"{name}.json"
+        try:
+            content = read_json(path, _MOST_BYTES)
+            table = pd.DataFrame(content["rows"]).astype(
+                {**dict.fromkeys(("value", "low", "high", "undefined"), "float64"), **_COUNTS}
+            )
+            return cls(content["by"], tuple(content["groups"]), content["people"], content["rule"], table)
+        except (OSError, ValueError, LookupError, TypeError) as error:
+            raise StoreError(
+                f"{path}: cannot be read ({error}); aukit test, with the same values, makes it again"
+            ) from error
 
     def log(self, logger: Logger, position: Mapping[str, int]) -> None:
         """Send the scalars, and to Weights & Biases the table as well.
@@ -186,4 +209,4 @@ def _rows(
                     }
                 )
     frame = pd.DataFrame(rows)
-    return frame.astype({"frames": "Int64", "positives": "Int64"})
+    return frame.astype(_COUNTS)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import torch
 from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback
@@ -124,6 +125,11 @@ class PredictionWriter(Callback):
 
     def _rank_path(self, rank: int) -> Path:
         return self.path.with_name(f"{self.path.stem}.rank{rank}.parquet")
+
+
+def count_rows(path: Path) -> int:
+    """Number of frames in a table of predictions, from the file's end alone."""
+    return int(pq.read_metadata(path).num_rows)
 
 
 def prediction_table(

@@ -75,14 +75,6 @@ class Record:
             return Path(str(self.predictions)).parent
         return Path(self.checkpoint).parents[1]
 
-    def summary(self) -> str:
-        """Folder, time and test metrics in a few lines."""
-        shown = {k: v for k, v in self.metrics.items() if k.startswith("test")} or self.metrics
-        lines = [f"{self.folder} ({self.seconds:.0f} s)", f"selection: {self.notes.get('selection')}"]
-        if self.test_frames_per_second is not None:
-            lines.append(f"tested at {self.test_frames_per_second:.0f} frames/s")
-        return "\n".join(lines + [f"  {name} = {value:.4f}" for name, value in sorted(shown.items())])
-
     def write(self, folder: Path) -> None:
         """Write `record.json` into the run's folder, in one step; paths in it are relative to the folder."""
         content = asdict(self)

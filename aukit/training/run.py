@@ -243,7 +243,12 @@ def run_facts(
 
 
 def data_notes(data: StepDataModule) -> dict[str, Any]:
-    """What a record says about the data: the stand-in's recipe, the datamodule's own notes."""
+    """What a record says about the data: corpora, the stand-in's recipe, the datamodule's own notes."""
     store = getattr(data, "store", None)
-    notes = {"standin": store.standin} if store is not None and store.standin is not None else {}
-    return {**notes, "data": data.notes} if data.notes else notes
+    facts = {
+        "corpus": data.corpus_name,
+        "tested_on": None if store is None else store.manifest.get("corpus"),
+        "standin": None if store is None else store.standin,
+        "data": data.notes,
+    }
+    return {name: fact for name, fact in facts.items() if fact}

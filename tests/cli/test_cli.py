@@ -44,13 +44,14 @@ def test_fit_test_and_predict(experiment, tmp_path, capsys):
         f"data.cache={tmp_path}/s",
     ]
     assert main(["fit", *words]) == 0
-    assert "test/error = " in capsys.readouterr().out
+    assert "ICC" in capsys.readouterr().out
     began = time.perf_counter()
     assert main(["fit", *words]) == 0  # reused
     assert time.perf_counter() - began < 10
     assert main(["test", *words]) == 0
     assert main(["predict", *words]) == 0
-    path = capsys.readouterr().out.split()[-1]
+    text, path = capsys.readouterr().out.splitlines()[-2:]
+    assert text == "predictions of 63 frames are in"
     assert len(pd.read_parquet(path)) == 63
 
 

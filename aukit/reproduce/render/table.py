@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 from aukit.reproduce.render.document import Document, csv_text
 from aukit.reproduce.render.figure import finish_rows, new_figure, png
+from aukit.utils.text import aligned, number
 
 CSV_HEADING = ["id", "kind", "row", "value", "low", "high", "frames"]
 
@@ -141,11 +142,11 @@ class Table(Document):
     def cells(self) -> list[list[str]]:
         """The table as strings: a heading, one row per action unit, then the rows of `footer`."""
         headings = ["", *(column.short for column in self.shown)]
-        body = [[row, *(_number(column.values.get(row)) for column in self.shown)] for row in self.rows]
+        body = [[row, *(number(column.values.get(row)) for column in self.shown)] for row in self.rows]
         if self.agreement is not None:
             headings.append("raters")
             for row in body:
-                row.append(_number(self.agreement.get(row[0])))
+                row.append(number(self.agreement.get(row[0])))
         if self.support is not None:
             headings.append("present")
             for row in body:
@@ -155,7 +156,7 @@ class Table(Document):
     def footer(self) -> list[list[str]]:
         """Rows of the mean and its interval; beside an all-positive baseline, of the mean minus its mean."""
         rows = [
-            ["mean", *(_number(column.mean) for column in self.shown)],
+            ["mean", *(number(column.mean) for column in self.shown)],
             ["95 % from", *(_end(column.interval, 0) for column in self.shown)],
             ["to", *(_end(column.interval, 1) for column in self.shown)],
         ]
@@ -166,27 +167,20 @@ class Table(Document):
             ]
         if self.agreement is not None:
             for row in rows:
-                row.append(_number(self.agreement.get("mean")) if row[0] == "mean" else "")
+                row.append(number(self.agreement.get("mean")) if row[0] == "mean" else "")
         return [[*row, ""] for row in rows] if self.support is not None else rows
 
     def to_text(self) -> str:
         """Fixed-width text for a terminal, with legend and caption."""
         cells = self.cells()
-        widths = [max(len(row[i]) for row in cells) for i in range(len(cells[0]))]
         kinds = [column.kind for column in self.shown]
-        breaks = {i for i in range(1, len(kinds)) if kinds[i] != kinds[i - 1]}
-
-        def line(row: list[str]) -> str:
-            parts = [row[0].ljust(widths[0])]
-            for i, cell in enumerate(row[1:], start=1):
-                parts.append(("| " if i - 1 in breaks or i > len(kinds) else "") + cell.rjust(widths[i]))
-            return "  ".join(parts).rstrip()
-
-        rule = "-" * len(line(["x" * w for w in widths]))
+        bars = {i + 1 for i in range(1, len(kinds)) if kinds[i] != kinds[i - 1]}
+        grid = aligned(cells, bars | set(range(len(kinds) + 1, len(cells[0]))))
+        rule = "-" * max(map(len, grid))
         foot = 1 + len(self.rows)
-        lines = [self.title, rule, line(cells[0]), rule, *(line(row) for row in cells[1:foot]), rule]
+        lines = [self.title, rule, grid[0], rule, *grid[1:foot], rule]
         if foot < len(cells):
-            lines += [line(row) for row in cells[foot:]] + [rule]
+            lines += [*grid[foot:], rule]
         lines += [f"{c.short:>8}  {c.label}" + (f" [{c.note}]" if c.note else "") for c in self.shown]
         if self.agreement is not None:
             lines.append(f"{'raters':>8}  agreement of two simulated annotators of the same frames")
@@ -299,11 +293,7 @@ def draw_below(tables: Sequence[Table], title: str | None = None) -> bytes:
 
 
 def _end(span: tuple[float, ...] | None, index: int) -> str:
-    return _number(span[index]) if span else ""
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None or math.isnan(value) else f"{value:.3f}"
+    return number(span[index]) if span else ""
 
 
 def _blank(value: float | None) -> float | str:

@@ -1,0 +1,85 @@
+"""What a run prints at its end: what it was, and one table of its scores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from aukit.training.fairness import BETWEEN, EVERYBODY, GroupScores
+from aukit.training.record import Record
+from aukit.utils.text import aligned, number
+
+_MOST_GROUPS = 5  # columns that fit into 100 characters
+
+
+def summary(record: Record) -> str:
+    """Headline of a finished run and its scores per action unit; its logged metrics if it has no predictions.
+
+    Args:
+        record: Of `execute`.
+    """
+    lines = [f"{name:<10} {text}" for name, text in _headline(record).items()]
+    if record.predictions is None:
+        lines += ["", *(f"{name} = {number(value, '.4f')}" for name, value in sorted(record.metrics.items()))]
+        return "\n".join(lines)
+    return "\n".join([*lines, "", score_table(GroupScores.read(record.folder))])
+
+
+def score_table(scores: GroupScores) -> str:
+    """One row per action unit and their mean: score, its interval over people, each group's score, support.
+
+    The score is ICC(3,1) where intensities were predicted, else F1.
+    """
+    cells: dict[tuple[Any, ...], dict[Any, Any]] = {
+        (cell["statistic"], cell["au"], cell["group"]): cell for cell in scores.table.to_dict("records")
+    }
+    score = "icc" if any(statistic == "icc" for statistic, *_ in cells) else "f1"
+    groups = scores.groups[:_MOST_GROUPS]
+    rows = [["", score.upper(), "95 %", *groups, "gap", "present/coded"]]
+    for au in dict.fromkeys(scores.table["au"]):  # the mean is the last
+        whole, counted = cells[score, au, EVERYBODY], cells["f1", au, EVERYBODY]
+        each = [number(cells[score, au, group]["value"]) for group in groups]
+        gap = number(cells[f"{score}_gap", au, BETWEEN]["value"])
+        rows.append([au, number(whole["value"]), _interval(whole), *each, gap, _support(counted)])
+    lines = aligned(rows, bars={3, 4 + len(groups)})
+    rule = "-" * max(map(len, lines))
+    people = ", ".join(f"{count} {name}" for name, count in scores.people.items() if count)
+    notes = [
+        f"95 %: people drawn again ({people}); gap: between the best and the worst {scores.by}",
+        scores.rule,
+    ]
+    if len(groups) < len(scores.groups):
+        notes.append(f"{len(scores.groups) - len(groups)} more values of {scores.by} are in the CSV file")
+    return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *notes])
+
+
+def _headline(record: Record) -> dict[str, str]:
+    notes, config = record.notes, record.config
+    facts = [record.experiment, f"profile {config.get('profile') or 'none'}", f"seed {config.get('seed')}"]
+    corpus = str(notes.get("corpus") or "–")
+    if (tested := notes.get("tested_on")) not in (None, notes.get("corpus")):
+        corpus += f", tested on {tested}"
+    origin = "licensed or your own"
+    if (standin := notes.get("standin")) is not None:
+        origin = f"rendered stand-in (recipe {standin.get('recipe')}, version {standin.get('version')})"
+    time = f"{record.seconds:,.0f} s"
+    if record.test_frames_per_second is not None:
+        time += f", tested at {record.test_frames_per_second:,.0f} frames/s"
+    return {
+        "experiment": ", ".join(facts),
+        "corpus": corpus,
+        "data": origin,
+        "selection": str(notes.get("selection")),
+        "time": time,
+        "run": str(record.folder),
+    }
+
+
+def _interval(cell: Mapping[str, Any]) -> str:
+    return "–" if pd.isna(cell["low"]) else f"[{number(cell['low'])}, {number(cell['high'])}]"
+
+
+def _support(cell: Mapping[str, Any]) -> str:
+    return "" if pd.isna(cell["frames"]) else f"{cell['positives']:,}/{cell['frames']:,}"
