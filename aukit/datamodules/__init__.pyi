@@ -11,6 +11,7 @@ from .dataset import images_to_tensor as images_to_tensor
 from .disfa import DISFADataModule as DISFADataModule
 from .faces import AvatarFacesDataModule as AvatarFacesDataModule
 from .fera2017 import FERA2017DataModule as FERA2017DataModule
+from .folder import FolderDataModule as FolderDataModule
 from .folds import FoldDataModule as FoldDataModule
 from .frame_lists import FGNetListsDataModule as FGNetListsDataModule
 from .frame_lists import FrameListsDataModule as FrameListsDataModule
@@ -23,6 +24,7 @@ from .samplers import BatchSpec as BatchSpec
 from .samplers import EvaluationBatches as EvaluationBatches
 from .samplers import ShuffledBatches as ShuffledBatches
 from .samplers import StepSampler as StepSampler
+from .table import TableDataModule as TableDataModule
 from .transforms import FLIP_68 as FLIP_68
 from .transforms import Augmentation as Augmentation
 from .transforms import flip_images as flip_images

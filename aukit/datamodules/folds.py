@@ -49,12 +49,15 @@ class FoldDataModule(CorpusDataModule):
         **options: Any,
     ) -> None:
         super().__init__(root=root, **options)
-        fold_splits(fold)  # raises now if there is no such fold
         self.fold = fold
         self.subset = subset
         self.selection = selection
         self.holdout_fraction = holdout_fraction
         self.selects_on_test = selection == "oracle"
+        self._require_fold()
+
+    def _require_fold(self) -> None:
+        fold_splits(self.fold)  # raises now if there is no such fold
 
     def _lists(self) -> tuple[Rows, Rows]:
         """Rows of the store that train and test, in the order of the lists."""
@@ -71,6 +74,8 @@ class FoldDataModule(CorpusDataModule):
         else:
             held = np.isin(person[train], held_out_people(person[train].tolist(), self.holdout_fraction))
             train, val = train[~held], train[held]
-        if self.subset is not None:
-            train = train[subset(len(train), self.subset)]
-        return train, val, test
+        return self._subset_of(train), val, test
+
+    def _subset_of(self, train: Rows) -> Rows:
+        """The asked for subset of training rows."""
+        return train if self.subset is None else train[subset(len(train), self.subset)]

@@ -8,6 +8,7 @@ from .check_report import Published as Published
 from .disfa import DISFA as DISFA
 from .fera2017 import FERA2017 as FERA2017
 from .fgnet_lists import FGNetLists as FGNetLists
+from .folder import Folder as Folder
 from .frame_lists import FrameLists as FrameLists
 from .frame_table import FrameTable as FrameTable
 from .gft import GFT as GFT
@@ -22,4 +23,5 @@ from .registry import corpus_entry as corpus_entry
 from .registry import corpus_names as corpus_names
 from .registry import register as register
 from .release import Release as Release
+from .table import Table as Table
 from .verify import verify_release as verify_release

@@ -10,7 +10,8 @@ from aukit.datasets.files import STANDIN_FILE, inside
 from aukit.errors import CorpusError
 
 FILE = "genders.csv"
-_WORDS = {"f": "female", "female": "female", "m": "male", "male": "male"}
+WORDS = {"f": "female", "female": "female", "m": "male", "male": "male"}
+"""What a gender may be called, in small letters."""
 
 
 def gender_table(
@@ -58,7 +59,7 @@ def _read(path: Path, namespace: str | None) -> dict[str, str]:
         person, word = (cells[column].strip() for column in columns)
         if not word:
             continue
-        if word.lower() not in _WORDS:
+        if word.lower() not in WORDS:
             raise CorpusError(f"{path}, line {number}: gender {word!r}; known are female, male, f and m")
         if "/" not in person:
             if namespace is None or not person:
@@ -66,7 +67,7 @@ def _read(path: Path, namespace: str | None) -> dict[str, str]:
                     f"{path}, line {number}: person {person!r}; write the global id, e.g. FERA2017-test/F001"
                 )
             person = f"{namespace}/{person}"
-        gender = _WORDS[word.lower()]
+        gender = WORDS[word.lower()]
         if genders.setdefault(person, gender) != gender:
             raise CorpusError(f"{path}, line {number}: {person} is both female and male; remove one line")
     return genders

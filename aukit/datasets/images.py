@@ -19,7 +19,8 @@ from aukit.utils.files import atomic_path
 from aukit.utils.outside import read_bytes
 
 _MOST_BYTES = 2**28
-_FORMATS = ("JPEG", "PNG")
+_FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
+ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _DAMAGED_JPEG = re.compile(r"overread|error (count|dc|y=)|mjpeg_decode_d|bad vlc|huffman table decode error")
 # Five digits at most: an array by frame number must not need all memory because of one odd name.
 _NUMBERED = re.compile(r"(0*\d{1,5})\.(?:jpg|jpeg|png)", re.IGNORECASE)
@@ -34,6 +35,11 @@ def image_number(name: str) -> int | None:
 def is_image(name: str) -> bool:
     """Whether a file's name is that of a numbered image."""
     return image_number(name) is not None
+
+
+def is_picture(name: str) -> bool:
+    """Whether a file is called like an image of a format that `read_image` reads."""
+    return name.lower().endswith(ENDINGS)
 
 
 def list_images(root: Path, folder: str, follow_links: bool = False) -> dict[int, str]:
@@ -56,7 +62,7 @@ def list_images(root: Path, folder: str, follow_links: bool = False) -> dict[int
 
 
 def read_image(path: Path) -> Image:
-    """Read a JPEG or PNG file as RGB uint8 [H, W, 3].
+    """Read a JPEG, PNG, BMP or WebP file as RGB uint8 [H, W, 3].
 
     It is turned as its EXIF data say, and 16 bits become 8 by their value.
 

@@ -174,5 +174,15 @@ for _entry in (
         "aukit.datamodules.AvatarPairsDataModule",
         released=False,
     ),
+    CorpusEntry(
+        "table", "a table of your own", "aukit.datasets.table.Table", "aukit.datamodules.TableDataModule"
+    ),
+    CorpusEntry(
+        "folder",
+        "a folder of images",
+        "aukit.datasets.folder.Folder",
+        "aukit.datamodules.FolderDataModule",
+        released=False,
+    ),
 ):
     register(_entry)

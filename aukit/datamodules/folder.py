@@ -1,0 +1,52 @@
+"""Images in a folder as a datamodule: to predict, nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from aukit.datamodules.corpus import CorpusDataModule
+from aukit.datamodules.dataset import StoreDataset
+from aukit.datamodules.samplers import Rows, StepSampler
+from aukit.datasets import Folder
+from aukit.errors import ConfigError
+
+
+class FolderDataModule(CorpusDataModule):
+    """All images below a folder (`aukit.datasets.Folder`), for `aukit predict` with a trained model.
+
+    Images without a face are left out and counted; the column `path` of the predictions names each image.
+
+    Args:
+        root: the folder.
+        aus: action units to predict.
+        options: further options: see `CorpusDataModule`; registration and size are those of the training.
+
+    Example:
+        >>> data = FolderDataModule("photos", aus=(6, 12), registration="similarity", size=64)
+        >>> data.aus
+        (6, 12)
+    """
+
+    root_variable = "AUKIT_FOLDER_ROOT"
+    label = "occurrence"
+
+    def __init__(self, root: str | None = None, *, aus: Sequence[int] = (), **options: Any) -> None:
+        super().__init__(root=root, aus=aus, **options)
+
+    def train_batches(self) -> tuple[StoreDataset, StepSampler]:
+        """Nothing.
+
+        Raises:
+            ConfigError: always: a folder of images has no labels.
+        """
+        raise ConfigError("a folder of images has no labels to train on; name a table (corpus=table)")
+
+    def _corpus(self) -> Folder:
+        return Folder(self.root, bool(self.locations["follow_links"]))
+
+    def _split(self) -> tuple[Rows, Rows, Rows]:
+        nobody = np.zeros(0, dtype=np.int64)
+        return nobody, nobody, nobody

@@ -1,0 +1,203 @@
+"""A corpus of your own: one table with a row per labelled frame, and images or videos below a folder.
+
+========================= ==============================================================================
+``path``                  image below the root, e.g. ``faces/p1/0001.jpg``; or instead of it
+``video``, ``frame``      video below the root and the number of the frame in it, from 0 or from 1
+``person``                id of the human being; ``BP4D/F001`` for someone whom another corpus shows too
+``AU12_c``                occurrence, 0 or 1; empty where not coded
+``AU12_r``                intensity, 0 to 5; empty where not coded
+``gender``                ``female`` or ``male``; empty where not known (optional, like all below)
+``task``, ``view``        task or session; number of the camera
+``partition``             ``train``, ``valid`` or ``test``, the same in all rows of a person
+any other word            an attribute: a column of the predictions, by which scores can be grouped
+========================= ==============================================================================
+
+CSV (commas, semicolons or tabs) or Parquet; capitals in the names of columns do not count, and ``AU4_r`` is
+``AU04_r``. Rows are counted from 1, below the header.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aukit.datasets.files import SIDECAR_FOLDER
+from aukit.datasets.listed_frames import ListedFrames
+from aukit.datasets.stamps import file_stamp
+from aukit.datasets.table_columns import Meaning, understand
+from aukit.datasets.table_file import read_columns
+from aukit.datasets.table_folds import deal
+from aukit.datasets.table_landmarks import TableLandmarks
+from aukit.datasets.table_rows import read_rows
+from aukit.errors import CorpusError
+from aukit.facs import occurrence_column
+
+TABLES = ("frames.csv", "frames.parquet")
+"""Names that a table in the root may have, so that it need not be named."""
+
+
+class Table(ListedFrames):
+    """The frames of a user's table (see the module's text for its columns).
+
+    *Splits.* By person alone: by the column `partition`, by folds that a column names, or by folds that
+    people are dealt into (`aukit.datasets.table_folds`).
+
+    Args:
+        root: Folder below which images and videos lie.
+        table: The table, CSV or Parquet; None for frames.csv or frames.parquet in the root.
+        landmarks: Landmarks of the frames, 68 points in pixels: a table with path, or video and frame, and x0
+            to x67, y0 to y67, perhaps z0 to z67; or a folder with a .npy file per image ([68, 2] or [68, 3])
+            or video ([frames, 68, 3]), called like it; None for the folder Landmarks in the root, if it is
+            there.
+        folds: How people are split: a column that names the folds, or a number of folds; here it is only
+            checked and shown, since all folds share one store.
+        first_frame: Number of a video's first frame, 0 or 1; may be left out where a row has frame 0.
+        threshold: Least intensity that counts as present, for action units with AU12_r and no AU12_c.
+        persons: Global person ids to keep; None for all.
+        follow_links: Whether links to files and folders are followed wherever they lead.
+
+    Raises:
+        CorpusError: The root or the table is missing, or a row is wrong; with its number and what to do.
+
+    Example:
+        >>> corpus = Table("faces", "frames.csv", landmarks="landmarks.csv")  # doctest: +SKIP
+        >>> corpus.table.attributes  # doctest: +SKIP
+        ('light', 'path')
+    """
+
+    name, corpus_title, example = "table", "Table", "frames.csv"
+
+    def __init__(
+        self,
+        root: str | Path,
+        table: str | Path | None = None,
+        landmarks: str | Path | None = None,
+        folds: str | int | None = None,
+        first_frame: Literal[0, 1] | None = None,
+        threshold: int = 2,
+        persons: Sequence[str] | None = None,
+        follow_links: bool = False,
+    ) -> None:
+        self.table_path = _table_path(Path(root), table)
+        self.namespace = self.table_path.stem.replace("/", "-")
+        self.folds = folds
+        self._first_frame = first_frame
+        self.threshold = threshold
+        self.options = f"threshold={threshold} first_frame={first_frame} people={self.namespace}"
+        self._landmarks_path = Path(landmarks) if landmarks else Path(root) / SIDECAR_FOLDER
+        self._landmarks_named = landmarks is not None
+        super().__init__(root, persons, follow_links=follow_links)
+
+    @property
+    def notes_so_far(self) -> list[str]:
+        """What was tolerated and derived, and the folds."""
+        return [*super().notes_so_far, *self._fold_notes]
+
+    @property
+    def notes(self) -> list[str]:
+        """What was tolerated and derived."""
+        _ = self.table
+        return super().notes_so_far
+
+    @property
+    def has_sidecar(self) -> bool:
+        """Whether there are landmarks."""
+        return self._landmarks_named or self._landmarks_path.is_dir()
+
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
+        """Landmarks [T, 68, 3] by position, pixels; NaN where there are none, or no depth.
+
+        Raises:
+            CorpusError: They are damaged.
+        """
+        rows = self._slices[video]
+        own = self.rows.iloc[rows]
+        return self._points.of_frames(
+            self._sources[video],
+            None if self._is_video[rows.start] else self._files[rows],
+            own["position"].to_numpy(),
+        )
+
+    @cached_property
+    def _points(self) -> TableLandmarks:
+        return TableLandmarks(self._landmarks_path, self.first_frame, self.follow_links)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {k: v for k, v in self.__dict__.items() if k != "_points"}  # each process maps them itself
+
+    def _read_list(self) -> pd.DataFrame:
+        meaning = understand(self.table_path, read_columns(self.table_path))
+        rows = read_rows(self.table_path, meaning, str(self.namespace), self.genders)
+        self.first_frame = self._count_from(rows)
+        self._derive(rows, meaning)
+        self.label_columns = {"table": tuple(meaning.labels)} if meaning.labels else {}
+        if not meaning.labels:
+            meaning.notes.append("no labels: neither AU12_c nor AU12_r nor of any other action unit")
+        self._layout_notes += meaning.notes
+        self._fold_notes: list[str] = []
+        if self.folds is not None:
+            self._fold_notes = deal(rows, self.folds, self.table_path).words()
+        return rows
+
+    def _count_from(self, rows: pd.DataFrame) -> int:
+        """Number of a video's first frame."""
+        frames = rows["frame"][rows["is_video"]]
+        if frames.empty:
+            return 0
+        if self._first_frame is None and frames.min() > 0:
+            raise CorpusError(
+                f"{self.table_path}: no row has frame 0 of a video, so that frames may be counted from 0 or "
+                "from 1; say which: --first-frame 0 or 1, or data.first_frame in an experiment"
+            )
+        first = self._first_frame or 0
+        if frames.min() < first:
+            video = rows["path"][frames.idxmin()]
+            raise CorpusError(
+                f"{self.table_path}: {video} has a frame {int(frames.min())}, but frames are to be counted from "
+                f"{first}; correct first_frame"
+            )
+        return first
+
+    def _derive(self, rows: pd.DataFrame, meaning: Meaning) -> None:
+        """Add the occurrence of action units that have an intensity alone."""
+        derived = []
+        for name in [name for name in meaning.labels if name.endswith("_r")]:
+            au = int(name[2:4])
+            if (occurrence := occurrence_column(au)) not in meaning.labels:
+                levels = rows[name]
+                rows[occurrence] = (levels >= self.threshold).astype(np.float32).where(levels.notna())
+                meaning.labels[occurrence] = meaning.labels[name]
+                derived.append(str(au))
+        if derived:
+            meaning.notes.append(
+                f"AU {' '.join(derived)}: present from intensity {self.threshold} on, since the table has no "
+                "occurrence of it"
+            )
+
+    def _stamps(self) -> dict[str, str]:
+        landmarks = self._points.stamps() if self.has_sidecar else {}
+        return {
+            **super()._stamps(),
+            "table": file_stamp(self.table_path, content=True),
+            **{f"landmarks {name}": stamp for name, stamp in landmarks.items()},
+        }
+
+
+def _table_path(root: Path, named: str | Path | None) -> Path:
+    if named is not None:
+        path = Path(named)
+        if path.is_file():
+            return path
+        where = "" if path.is_absolute() else f" in {Path.cwd()}"
+        raise CorpusError(f"{path}: no such table{where}; give the file's path (--table, or data.table)")
+    there = [root / name for name in TABLES if (root / name).is_file()]
+    if len(there) != 1:
+        what = f"both {' and '.join(TABLES)}" if there else f"no {' or '.join(TABLES)}"
+        raise CorpusError(f"{root}: holds {what}; name the table (--table FILE, or data.table=FILE)")
+    return there[0]

@@ -1,0 +1,142 @@
+"""Landmarks that a user brings for the frames of a table: in a table too, or in a folder of arrays."""
+
+from __future__ import annotations
+
+import re
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from aukit.datasets.files import inside, join, walk
+from aukit.datasets.stamps import file_stamp, folder_stamp
+from aukit.datasets.table_file import read_arrow
+from aukit.errors import CorpusError, shown
+from aukit.utils.outside import load_npy
+
+_POINT = re.compile(r"([xyz])_?(\d{1,2})", re.IGNORECASE | re.ASCII)
+_MAX_NPY_BYTES = 2**30
+
+
+class TableLandmarks:
+    """68 points of frames, in pixels of the frame.
+
+    A table is held in memory once it is asked for a frame: 0.55 GB for a million frames and process.
+
+    Args:
+        path: A table (``path``, or ``video`` and ``frame``; ``x0`` … ``x67``, ``y0`` … ``y67``, perhaps
+            ``z0`` …) or a folder (``faces/p1/0001.npy`` for the image ``faces/p1/0001.jpg``, ``clip.npy`` for
+            the video ``clip.mp4``).
+        first_frame: Number of a video's first frame in the table.
+        follow_links: Whether links in the folder are followed wherever they lead.
+
+    Raises:
+        CorpusError: There is no such file or folder.
+    """
+
+    def __init__(self, path: Path, first_frame: int, follow_links: bool) -> None:
+        self.path, self.first_frame, self.follow_links = path, first_frame, follow_links
+        if not path.exists():
+            raise CorpusError(f"{path}: no such file or folder of landmarks; correct landmarks")
+
+    def of_frames(
+        self, source: str, files: npt.NDArray[np.object_] | None, positions: npt.NDArray[np.int64]
+    ) -> npt.NDArray[np.float32]:
+        """Landmarks [last position + 1, 68, 3]; NaN where there are none.
+
+        Args:
+            source: The video, or the folder of the images.
+            files: Names of the images; None for a video.
+            positions: Position of each frame.
+
+        Raises:
+            CorpusError: They are damaged.
+        """
+        result = np.full((int(positions.max(initial=-1)) + 1, 68, 3), np.nan, np.float32)
+        if not self.path.is_dir():
+            names = (
+                [join(source, name) for name in files]
+                if files is not None
+                else [f"{source}\n{position + self.first_frame}" for position in positions]
+            )
+            rows = np.array([self._table[0].get(name, -1) for name in names])
+            found = rows >= 0
+            points = self._table[1][rows[found]]
+            result[positions[found], :, : points.shape[-1]] = points
+        elif files is None:
+            tracked = self._read(source)
+            if tracked is not None:
+                known = positions < len(tracked)
+                result[positions[known], :, : tracked.shape[-1]] = tracked[positions[known]]
+        else:
+            for position, name in zip(positions, files, strict=True):
+                if (points := self._read(join(source, name))) is not None:
+                    result[position, :, : points.shape[-1]] = points[0]
+        return result
+
+    def stamps(self) -> dict[str, str]:
+        """What changes with them."""
+        if not self.path.is_dir():
+            return {"table": file_stamp(self.path, content=True)}
+        folders = (folder.path for folder in walk(self.path, self.follow_links))
+        return {folder: folder_stamp(self.path / folder, _is_array) for folder in folders}
+
+    def _read(self, frame: str) -> npt.NDArray[np.float32] | None:
+        """Points [T, 68, 2 or 3] of an image (T = 1) or a video; None where there is no file."""
+        folder, _, name = frame.rpartition("/")
+        path = inside(self.path, join(folder or ".", f"{name.rpartition('.')[0]}.npy"), self.follow_links)
+        if not path.exists():
+            return None
+        try:
+            points = load_npy(path, _MAX_NPY_BYTES)
+        except (OSError, ValueError) as error:
+            raise CorpusError(f"{path}: cannot be read as landmarks ({error}); make it again") from error
+        points = points[None] if points.ndim == 2 else points
+        if points.ndim != 3 or points.shape[1] != 68 or points.shape[2] not in (2, 3):
+            raise CorpusError(f"{path}: {list(points.shape)}, expected [68, 2] or [68, 3] a frame")
+        if not np.issubdtype(points.dtype, np.number):
+            raise CorpusError(f"{path}: holds {points.dtype}, expected numbers; make it again")
+        return points.astype(np.float32)
+
+    @cached_property
+    def _table(self) -> tuple[dict[str, int], npt.NDArray[np.float32]]:
+        """Row of each frame, and points [N, 68, 2 or 3]."""
+        table = read_arrow(self.path, lambda name: _POINT.fullmatch(name) is not None)
+        columns = {name.lower(): table.column(name) for name in table.column_names}
+        points = {
+            match[1] + str(int(match[2])): values
+            for name, values in columns.items()
+            if (match := _POINT.fullmatch(name))
+        }
+        axes = "xyz" if "z0" in points else "xy"
+        if lacking := [f"{axis}{n}" for axis in axes for n in range(68) if f"{axis}{n}" not in points]:
+            raise CorpusError(
+                f"{self.path}: has no column {lacking[0]} ({len(lacking)} are missing); needed are x0 to x67 and "
+                "y0 to y67, perhaps z0 to z67"
+            )
+        if "path" not in columns and not {"video", "frame"} <= set(columns):
+            raise CorpusError(
+                f"{self.path}: says of no frame whose points these are; add path, or video and frame"
+            )
+        names = [""] * table.num_rows
+        if "path" in columns:
+            names = [text.strip() for text in columns["path"].to_pylist()]
+        if {"video", "frame"} <= set(columns):
+            pairs = zip(columns["video"].to_pylist(), columns["frame"].to_pylist(), strict=True)
+            videos = [f"{video.strip()}\n{frame.strip().removesuffix('.0')}" for video, frame in pairs]
+            names = [name or video for name, video in zip(names, videos, strict=True)]
+        rows = {name: row for row, name in enumerate(names)}
+        if len(rows) < len(names):
+            row = next(row for row, name in enumerate(names) if rows[name] != row)
+            frame = shown(names[row].replace("\n", ", frame "))
+            raise CorpusError(f"{self.path}, row {row + 1}: {frame} has two rows; remove one of them")
+        array = np.empty((len(names), 68, len(axes)), np.float32)
+        for place, axis in enumerate(axes):
+            for n in range(68):
+                array[:, n, place] = points[f"{axis}{n}"].to_numpy()
+        return rows, array
+
+
+def _is_array(name: str) -> bool:
+    return name.endswith(".npy")
