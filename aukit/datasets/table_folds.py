@@ -30,7 +30,8 @@ class Deal:
 
     def of_rows(self, persons: npt.ArrayLike) -> npt.NDArray[np.int64]:
         """Number of the fold of each row, given its person."""
-        return pd.Series(np.asarray(persons, dtype=object)).map(self.people).to_numpy(dtype=np.int64)
+        found = pd.Series(np.asarray(persons, dtype=object)).map(self.people)
+        return np.asarray(found.to_numpy(), dtype=np.int64)
 
     def words(self) -> list[str]:
         """One line a fold."""

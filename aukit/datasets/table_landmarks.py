@@ -112,8 +112,8 @@ class TableLandmarks:
         axes = "xyz" if "z0" in points else "xy"
         if lacking := [f"{axis}{n}" for axis in axes for n in range(68) if f"{axis}{n}" not in points]:
             raise CorpusError(
-                f"{self.path}: has no column {lacking[0]} ({len(lacking)} are missing); needed are x0 to x67 and "
-                "y0 to y67, perhaps z0 to z67"
+                f"{self.path}: has no column {lacking[0]} ({len(lacking)} are missing); needed are x0 to x67 "
+                "and y0 to y67, perhaps z0 to z67"
             )
         if "path" not in columns and not {"video", "frame"} <= set(columns):
             raise CorpusError(

@@ -179,10 +179,12 @@ def _without_repetitions(path: Path, rows: pd.DataFrame, meaning: Meaning) -> pd
     different = rows[again].drop_duplicates().index
     if (contradicting := where.loc[different].duplicated()).any():
         row = int(different[contradicting.to_numpy()][0])
-        other = int(where[again].index[where[again].eq(where.loc[row]).fillna(True).all(axis=1)][0])
+        same = (where["path"] == where["path"][row]) & (
+            ~rows["is_video"] | (rows["frame"] == rows["frame"][row])
+        )
         raise CorpusError(
-            f"{path}, row {row + 1}: {rows['path'][row]} is labelled otherwise in row {other + 1}; remove one "
-            "of them"
+            f"{path}, row {row + 1}: {rows['path'][row]} is labelled otherwise in row "
+            f"{int(np.argmax(same)) + 1}; remove one of them"
         )
     later = where.index[where.duplicated()]
     meaning.notes.append(f"{len(later)} rows say again what an earlier one says; they count once")
