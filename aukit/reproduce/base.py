@@ -20,17 +20,15 @@ from aukit.reproduce.options import TableOptions, free_bytes
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Table
 from aukit.reproduce.timing import Stages
+from aukit.utils.experiments import experiments_folder
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.reproduce.parallel_runs import After
     from aukit.training import Record, RunConfig
 
-EXPERIMENTS = Path(aukit.__file__).parents[1] / "experiments"
-
-
 def table_file(name: str) -> Path:
     """The YAML file of a table."""
-    return EXPERIMENTS / "tables" / f"{name}.yaml"
+    return experiments_folder() / "tables" / f"{name}.yaml"
 
 
 def read_spec(name: str, target: str | None = None) -> dict[str, Any]:
@@ -96,7 +94,7 @@ class Cells:
         """A run's configuration: the experiment in this size with these overrides."""
         from aukit.training import load_config
 
-        return load_config(EXPERIMENTS / f"{experiment}.yaml", self.options.profile, overrides)
+        return load_config(experiments_folder() / f"{experiment}.yaml", self.options.profile, overrides)
 
     def decisive_values(self) -> str:
         """What decides the table besides files and corpora, such as weights that the user names."""
@@ -109,7 +107,7 @@ class Cells:
         values = f"{aukit.__version__} {self.options.name} {self.decisive_values()}"
         digest = hashlib.sha256(values.encode())
         names = ["base", f"profiles/{self.options.profile}", *self.spec["experiments"]]
-        for file in [table_file(self.name), *(EXPERIMENTS / f"{name}.yaml" for name in names)]:
+        for file in [table_file(self.name), *(experiments_folder() / f"{name}.yaml" for name in names)]:
             digest.update(file.read_bytes())
         for corpus in self.corpora.values():
             digest.update(corpus.release().fingerprint().encode())

@@ -14,7 +14,7 @@ from aukit.datamodules.base import StepDataModule
 from aukit.errors import ConfigError, StoreError, WeightsError
 from aukit.models.weights.files import read_checkpoint
 from aukit.training.callbacks import StepSeed, TimeAndMemory
-from aukit.training.config import import_class
+from aukit.training.classes import import_class
 from aukit.training.fairness import score_groups
 from aukit.training.predictions import PredictionWriter
 from aukit.training.record import Record

@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from aukit.training.config_key_error import ConfigKeyError
+from aukit.utils.bounds import NonNegativeFloat, PositiveInt
+
 
 @dataclass(frozen=True)
 class RunOptions:
@@ -17,6 +20,9 @@ class RunOptions:
         save_every: steps between checkpoints within an epoch; None for one at each epoch's end.
         time_limit: seconds after which training stops, to be resumed by the same command; None for no limit.
 
+    Raises:
+        ConfigKeyError: the best checkpoint is to be tested, and nothing says which one that is.
+
     Example:
         >>> RunOptions(monitor="val/f1", selection="best").mode
         'max'
@@ -25,8 +31,15 @@ class RunOptions:
     monitor: str | None = None
     mode: Literal["min", "max"] = "max"
     selection: Literal["best", "last"] = "last"
-    save_every: int | None = None
-    time_limit: float | None = None
+    save_every: PositiveInt | None = None
+    time_limit: NonNegativeFloat | None = None
+
+    def __post_init__(self) -> None:
+        if self.selection == "best" and self.monitor is None:
+            raise ConfigKeyError(
+                ("run", "selection"),
+                "run.selection=best needs run.monitor, the validation metric to select by",
+            )
 
 
 @dataclass(frozen=True)
@@ -45,4 +58,4 @@ class LoggingOptions:
 
     wandb: bool = True
     project: str = "aukit"
-    group_by: str = "gender"
+    group_by: Literal["person", "subject", "gender", "partition", "task", "view", "frame"] = "gender"

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import warnings
-from argparse import ArgumentError
+import traceback
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from jsonargparse import Namespace
-from lightning.pytorch import LightningDataModule, LightningModule, Trainer
-from lightning.pytorch.cli import LightningArgumentParser
+from lightning.pytorch import LightningModule
 
 from aukit.datamodules.base import StepDataModule
 from aukit.errors import AukitError, ConfigError
 from aukit.training.options import LoggingOptions, RunOptions
+from aukit.training.values import parse, parser, quiet
 
-_CLASSES: dict[str, type[LightningModule] | type[LightningDataModule]] = {
-    "model": LightningModule,
-    "data": LightningDataModule,
-}
-_PARSED = ("trainer", *_CLASSES)
+_FILLED_IN = ("trainer", "model", "data")
+_OPTIONS = ("run", "logging")
 
 
 class RunConfig(Mapping[str, Any]):
@@ -49,11 +44,12 @@ class RunConfig(Mapping[str, Any]):
     """
 
     def __init__(self, config: Mapping[str, Any]) -> None:
-        self._parsed = _parse(config)
-        filled_in = {section: _plain(self._parsed[section]) for section in _PARSED}
-        self._values = {"seed": 0, **deepcopy(dict(config)), **filled_in}
-        self.run = RunOptions(**(config.get("run") or {}))
-        self.logging = LoggingOptions(**(config.get("logging") or {}))
+        self._parsed = parse(config)
+        checked = {section: _plain(self._parsed[section]) for section in (*_FILLED_IN, *_OPTIONS)}
+        self.run, self.logging = RunOptions(**checked["run"]), LoggingOptions(**checked["logging"])
+        for section in _OPTIONS:
+            checked[section] = {key: checked[section][key] for key in config.get(section) or {}}
+        self._values = {"seed": 0, **deepcopy(dict(config)), **checked}
 
     def __getitem__(self, key: str) -> Any:
         return deepcopy(self._values[key])
@@ -85,20 +81,19 @@ class RunConfig(Mapping[str, Any]):
         """
         only = Namespace()  # type: ignore[no-untyped-call]
         only[section] = deepcopy(self._parsed[section])
-        with _quiet():
-            parser = _parser()
+        with quiet():
             # 4.49 renamed the method and kept the old name as a deprecated one.
-            instantiate = getattr(parser, "instantiate", None) or parser.instantiate_classes
+            instantiate = getattr(parser(), "instantiate", None) or parser().instantiate_classes
             try:
                 return instantiate(only)[section]
-            except ValueError as error:  # jsonargparse's own, around what a constructor raised
+            except Exception as error:  # jsonargparse's own, around what a constructor raised
                 cause: BaseException = error
                 while cause.__cause__ is not None and not isinstance(cause, AukitError):
                     cause = cause.__cause__
                 if isinstance(cause, AukitError):
                     raise cause from None
                 raise ConfigError(
-                    f"experiment {self.experiment}: {section} cannot be made: {cause}"
+                    f"experiment {self.experiment}: {section} cannot be made: {_in_words(cause)}"
                 ) from error
 
 
@@ -140,34 +135,6 @@ def trainer_arguments(config: Mapping[str, Any]) -> dict[str, Any]:
     return dict(resolve(config).instantiate("trainer").as_dict())
 
 
-def _parser() -> LightningArgumentParser:
-    parser = LightningArgumentParser(exit_on_error=False)
-    parser.add_lightning_class_args(Trainer, "trainer")
-    for section, base in _CLASSES.items():
-        parser.add_lightning_class_args(base, section, subclass_mode=True)
-    return parser
-
-
-def _parse(config: Mapping[str, Any]) -> Namespace:
-    sections = {  # copied, since the parser puts its own types into lists of classes
-        section: deepcopy(config[section]) for section in _PARSED if config.get(section) is not None
-    }
-    try:
-        with _quiet():
-            parsed: Namespace = _parser().parse_object(sections)
-            return parsed
-    except ArgumentError as error:
-        raise ConfigError(f"experiment {config.get('experiment', '?')}: {error}") from error
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    with warnings.catch_warnings():
-        # Old names of jsonargparse, which Lightning itself still calls.
-        warnings.filterwarnings("ignore", message=".*was deprecated in v4.*")
-        yield
-
-
 def _plain(value: Any) -> Any:
     if isinstance(value, Namespace):
         value = value.as_dict()
@@ -176,3 +143,10 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple | set | frozenset):
         return [_plain(item) for item in value]
     return str(value) if isinstance(value, Path) else value
+
+
+def _in_words(error: BaseException) -> str:
+    """An error of a constructor with the line that raised it."""
+    text = f"{type(error).__name__}: {error}"
+    trace = traceback.extract_tb(error.__traceback__)
+    return f"{text} ({trace[-1].filename}, line {trace[-1].lineno})" if trace else text

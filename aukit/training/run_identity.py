@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aukit.training.config import import_class, is_class
+from aukit.training.classes import import_class, is_class
 from aukit.training.record import SCHEMA
 from aukit.training.run_config import resolve
 from aukit.training.start_files import start_files, with_contents

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aukit.models.weights import shipped_files
-from aukit.training.config import import_class, is_class
+from aukit.training.classes import import_class, is_class
 from aukit.training.run_config import RunConfig, resolve
 from aukit.utils.files import file_sha256
 

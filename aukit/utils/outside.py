@@ -103,6 +103,16 @@ def read_yaml_text(path: Path, most_bytes: int) -> str:
             aliases, or has a key twice, of which loaders keep the last without a word.
     """
     text = read_text(path, most_bytes)
+    check_yaml_text(text)
+    return text
+
+
+def check_yaml_text(text: str) -> None:
+    """Refuse a text that `read_yaml_text` would.
+
+    Raises:
+        ValueError: It is no YAML, nested too deeply, grows without bound by its aliases, or has a key twice.
+    """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)
         if root is not None and _written_out(root, {}) > _MOST_YAML_NODES:
@@ -110,8 +120,15 @@ def read_yaml_text(path: Path, most_bytes: int) -> str:
     except RecursionError as error:
         raise ValueError("is nested too deeply") from error
     except yaml.YAMLError as error:
-        raise ValueError(str(error)) from error
-    return text
+        raise ValueError(yaml_problem(error)) from error
+
+
+def yaml_problem(error: yaml.YAMLError) -> str:
+    """What a YAML parser says, in one line."""
+    if not isinstance(error, yaml.MarkedYAMLError) or error.problem_mark is None:
+        return " ".join(str(error).split())
+    words = ", ".join(text for text in (error.context, error.problem) if text)
+    return f"line {error.problem_mark.line + 1}: {words}"
 
 
 def load_npy(path: Path, most_bytes: int) -> npt.NDArray[Any]:

@@ -192,18 +192,19 @@ class FGNetCells(Cells):
             overrides += [f"subset={cell.subset}", *self.size["subset_overrides"]]
         if cell.head != PYRAMID:
             overrides.append(f"head={cell.head}")
-        return self.config(f"{method['experiment']}/{cell.corpus}", *overrides)
+        return self.corpus_config(method["experiment"], cell.corpus, *overrides)
 
     def data_config(self, corpus: str, fold: int) -> dict[str, Any]:
         """Section ``data`` of a configuration on a fold of a corpus."""
-        found: dict[str, Any] = self.config(f"fgnet/{corpus}", f"fold={fold}")["data"]
+        found: dict[str, Any] = self.corpus_config("fgnet", corpus, f"fold={fold}")["data"]
         return found
 
-    def config(self, experiment: str, *overrides: str) -> RunConfig:
-        """A run's configuration: the experiment in this size, on its corpus, with this seed."""
-        root, seed = self.corpora[Path(experiment).name].root, self.options.seed
-        where = [f"data.root={root}", f"data.cache={self.options.stores}"]
-        return super().config(experiment, *where, f"data.seed={seed}", f"seed={seed}", *overrides)
+    def corpus_config(self, experiment: str, corpus: str, *overrides: str) -> RunConfig:
+        """A run's configuration: the experiment in this size, on a corpus, with this table's seed."""
+        seed = self.options.seed
+        where = [f"corpus={corpus}", f"data.root={self.corpora[corpus].root}"]
+        where += [f"data.cache={self.options.stores}", f"data.seed={seed}", f"seed={seed}"]
+        return self.config(experiment, *where, *overrides)
 
     def decisive_values(self) -> str:
         """The weights that methods start from."""

@@ -104,7 +104,7 @@ class Table3Cells(Cells):
         where += [f"data.corpus.seed={seed}", f"seed={seed}"]
         if self.scored_partition == "valid":
             where += ["data.corpus.test_partition=valid", "data.corpus.validation=people"]
-        return super().config(f"{experiment}/{self.corpus.name}", *where, *overrides)
+        return super().config(experiment, f"corpus={self.corpus.name}", *where, *overrides)
 
     def corpus_arguments(self) -> dict[str, Any]:
         """Arguments of the corpus' datamodule."""

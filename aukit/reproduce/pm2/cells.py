@@ -106,19 +106,18 @@ class PM2Cells(Cells):
 
     def run_config(self, seed: int, *overrides: str) -> RunConfig:
         """Configuration of a training: where everything is, the action units, the seed, `overrides`."""
-        aus = f"[{','.join(map(str, self.aus))}]"
         common = [
+            f"target={self.target.name}",
             f"data.source.root={self.source.root}",
             f"data.source.fold={self.fold}",
             f"data.target.root={self.target.root}",
             f"data.avatars.root={self.pairs}",
             *(f"data.{data}.cache={self.options.stores}" for data in ("source", "target", "avatars")),
-            f"model.aus={aus}",
-            f"data.aus={aus}",
+            f"aus=[{','.join(map(str, self.aus))}]",
             f"data.seed={seed}",
             f"seed={seed}",
         ]
-        return self.config(self.spec["experiments"][0], *common, *overrides)
+        return self.config("pm2", *common, *overrides)
 
     def start_config(self, seed: int) -> RunConfig:
         """Configuration of the source-trained start of a seed."""

@@ -1,0 +1,150 @@
+"""Classes that a configuration names by their dotted path, and the arguments of their constructors."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Collection, Mapping
+from functools import cache
+from pathlib import Path
+from types import UnionType
+from typing import Annotated, Any, Literal, NamedTuple, Union, get_args, get_origin
+
+from jsonargparse import ArgumentParser
+
+from aukit.errors import ConfigError, shown
+from aukit.training.experiment import suggest
+from aukit.utils import bounds
+
+_searched: list[str] = []
+_WORDS: dict[Any, str] = {
+    int: "a whole number",
+    float: "a number",
+    bool: "true or false",
+    str: "text",
+    bytes: "text",
+    Path: "a path",
+    type(None): "null",
+    None: "null",
+    Any: "a value",
+}
+
+
+class Argument(NamedTuple):
+    """An argument of a constructor, its own or one that `**options` passes on to a base class.
+
+    Attributes:
+        type: annotation; None where there is none.
+        default: default value, or `None`.
+        required: whether there is no default.
+        text: what the docstring says of it.
+    """
+
+    type: Any
+    default: Any
+    required: bool
+    text: str
+
+    @property
+    def takes_none(self) -> bool:
+        """Whether None is one of its values."""
+        return self.default is None or _takes_none(self.type)
+
+
+def is_class(value: Any) -> bool:
+    """Whether a configuration value names a class."""
+    return isinstance(value, Mapping) and isinstance(value.get("class_path"), str)
+
+
+def search_in(*folders: Path) -> None:
+    """Let `class_path` name modules in these folders, after everything that is installed."""
+    for folder in map(str, folders):
+        if folder not in _searched:
+            _searched.append(folder)
+        if folder not in sys.path:
+            sys.path.append(folder)
+
+
+def import_class(class_path: str) -> type:
+    """Import a class by its dotted path.
+
+    Raises:
+        ConfigError: there is no such class, or its module cannot be imported.
+    """
+    module_name, _, name = class_path.rpartition(".")
+    if not module_name:
+        raise ConfigError(f"class_path {shown(class_path)!r}: write MODULE.CLASS, such as my_module.{name}")
+    try:
+        module = importlib.import_module(module_name)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
+            raise ConfigError(f"class_path {shown(class_path)!r} needs {error.name}: {error}") from error
+        raise ConfigError(
+            f"class_path {shown(class_path)!r}: no module {shown(error.name)!r}{_where(module_name)}"
+        ) from error
+    except Exception as error:  # the module is the user's, and anything may go wrong in it
+        raise ConfigError(
+            f"class_path {shown(class_path)!r} cannot be imported: {type(error).__name__}: {error}"
+        ) from error
+    found = getattr(module, name, None)
+    if found is None:
+        raise ConfigError(
+            f"class_path {shown(class_path)!r}: {module_name} has no {name}{suggest(name, dir(module))}"
+        )
+    if not isinstance(found, type):
+        raise ConfigError(f"class_path {shown(class_path)!r} is not a class; name one of {module_name}")
+    return found
+
+
+@cache
+def arguments(cls: type) -> Mapping[str, Argument]:
+    """Arguments of a class's constructor by name."""
+    parser = ArgumentParser(exit_on_error=False)
+    names = parser.add_class_arguments(cls, fail_untyped=False)
+    found: dict[str, Argument] = {}
+    for action in parser._actions:
+        if action.dest in names:
+            text = " ".join(str(action.help or "").replace("%%", "%").split())
+            kind = getattr(action, "_typehint", action.type)
+            name = action.dest.partition(".")[0]
+            found.setdefault(name, Argument(kind, action.default, action.required, text))
+    return found
+
+
+def describe(kind: Any) -> str:
+    """A type in words: a list of whole numbers, one of flip, photometric."""
+    origin, inner = get_origin(kind), get_args(kind)
+    if origin in (Union, UnionType):
+        return " or ".join(dict.fromkeys(map(describe, inner)))
+    if origin is Literal:
+        return f"one of {', '.join(map(str, inner))}"
+    if origin is Annotated:
+        return describe(inner[0])
+    kind_of = origin or kind
+    if kind_of in _WORDS:
+        return _WORDS[kind_of]
+    if not isinstance(kind_of, type):
+        return "a value"
+    if kind_of.__module__ == bounds.__name__:
+        text = str(kind_of.__doc__).rstrip(".")
+        return text[0].lower() + text[1:]
+    if issubclass(kind_of, Mapping):
+        return "a section of keys"
+    if issubclass(kind_of, Collection):
+        return f"a list of {describe(inner[0])}" if inner and inner[0] is not Any else "a list"
+    return f"a class (class_path) that is a {kind_of.__name__}"
+
+
+def _takes_none(kind: Any) -> bool:
+    if get_origin(kind) in (Union, UnionType):
+        return any(_takes_none(each) for each in get_args(kind))
+    if get_origin(kind) is Annotated:
+        return _takes_none(get_args(kind)[0])
+    return kind in (None, type(None), Any, object) or not (isinstance(kind, type) or get_origin(kind))
+
+
+def _where(module_name: str) -> str:
+    if module_name.startswith("aukit."):
+        return "; run folders of earlier versions name other paths"
+    places = ", ".join(dict.fromkeys([*_searched, str(Path.cwd())]))
+    return f" is installed, nor lies in {places}; put its file there"
