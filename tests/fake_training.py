@@ -65,6 +65,10 @@ class FakeDataModule(CorpusDataModule):
         return np.flatnonzero(train & ~val), np.flatnonzero(val), np.flatnonzero(frame["partition"] == "test")
 
 
+class OtherDataModule(FakeDataModule):
+    """Another class with the same arguments."""
+
+
 class TinyModule(LightningModule):
     """Predicts intensities from the image; dropout and noise make it depend on random numbers.
 

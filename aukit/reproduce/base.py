@@ -26,6 +26,7 @@ if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is prin
     from aukit.reproduce.parallel_runs import After
     from aukit.training import Record, RunConfig
 
+
 def table_file(name: str) -> Path:
     """The YAML file of a table."""
     return experiments_folder() / "tables" / f"{name}.yaml"

@@ -24,7 +24,7 @@ class RunInterrupted(AukitError):  # noqa: N818 - no error, but an end on purpos
 
     Example:
         >>> try:  # doctest: +SKIP
-        ...     record = execute(load_config("experiments/fgnet/bp4d.yaml", "mini", ["run.time_limit=3600"]))
+        ...     record = execute(load_config("fgnet", "mini", ["run.time_limit=3600"]))
         ... except RunInterrupted:
         ...     print("submit the job again")
     """

@@ -36,7 +36,7 @@ class RunConfig(Mapping[str, Any]):
 
     Example:
         >>> from aukit.training import load_config
-        >>> config = load_config("experiments/fgnet/bp4d.yaml", "smoke", ["fold=1"])
+        >>> config = load_config("fgnet", "smoke", ["fold=1"])
         >>> config["data"]["init_args"]["fold"], config.run.selection
         (1, 'best')
         >>> build_datamodule(config).fold

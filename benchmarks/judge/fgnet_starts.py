@@ -39,7 +39,13 @@ def main() -> None:
     bp4d.prepare(cells.data_config("bp4d", 0)["init_args"])
     configs = {
         f"{start}, seed {seed}": cells.config(
-            "fgnet/bp4d", "fold=0", f"model.weights={weights}", f"data.seed={seed}", f"seed={seed}"
+            "fgnet",
+            f"data.root={bp4d.root}",
+            f"data.cache={options.stores}",
+            "fold=0",
+            f"model.weights={weights}",
+            f"data.seed={seed}",
+            f"seed={seed}",
         )
         for start, weights in STARTS.items()
         for seed in range(arguments.seeds)

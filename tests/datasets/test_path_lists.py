@@ -16,7 +16,6 @@ from aukit.training import execute, load_config
 from tests.datamodules.test_folds import add_sidecar
 from tests.releases import BP4D_AUS, PARTS, edit, jaanet_lists, megraphau_lists
 
-EXPERIMENTS = Path(__file__).parents[2] / "experiments/baselines"
 AUS = {"bp4d": BP4D_AUS, "disfa": (1, 2, 4, 6, 9, 12, 25, 26)}
 KINDS = {
     "jaanet": (jaanet_lists, JAANetLists, JAANetListsDataModule),
@@ -212,9 +211,7 @@ def test_batches_are_the_lists_in_their_order(kind: str, root: Path, tmp_path: P
 @pytest.mark.parametrize("corpus", ["bp4d", "disfa"])
 def test_an_experiment_trains_on_them(kind: str, root: Path, corpus: str, tmp_path: Path) -> None:
     places = [f"data.root={with_landmarks(root)}", f"data.cache={tmp_path}", "data.prepare_workers=0"]
-    aus = list(AUS[corpus])
-    overrides = [*places, "fold=2", f"data.corpus={corpus}", f"data.aus={aus}", f"model.aus={aus}"]
-    experiment = EXPERIMENTS / f"{kind}_lists.yaml"
-    record = execute(load_config(experiment, "smoke", overrides), tmp_path / "runs")
+    overrides = [*places, "fold=2", f"corpus={corpus}_{kind}", f"aus={list(AUS[corpus])}"]
+    record = execute(load_config("baselines", "smoke", overrides), tmp_path / "runs")
     table = pd.read_parquet(record.predictions)
     assert table["subject"].tolist() == [PARTS[corpus.upper()][0][3].split("/")[0]] * 2

@@ -1,4 +1,4 @@
-"""Every experiment in the repository loads in every size and fits the classes' signatures."""
+"""Every experiment loads for every corpus in every size and fits the classes' signatures."""
 
 from pathlib import Path
 
@@ -6,32 +6,45 @@ import pytest
 import yaml
 
 from aukit.training import identity, load_config
+from aukit.utils.experiments import experiments_folder
 
-HOME = Path(__file__).parents[2] / "experiments"
+HOME = experiments_folder()
 PROFILES = sorted(path.stem for path in (HOME / "profiles").glob("*.yaml"))
-FILES = sorted(
-    path
-    for path in HOME.rglob("*.yaml")
-    if path.name != "base.yaml"
-    and path.relative_to(HOME).parts[0] not in ("profiles", "tables", "sweeps", "results")
+FILES = {path.stem: yaml.safe_load(path.read_text()) for path in HOME.glob("*.yaml") if path.stem != "base"}
+CASES = sorted(
+    (name, corpus) for name, content in FILES.items() for corpus in content.get("corpora", {None: 0})
 )
 
 
 def test_there_is_something_to_test():
     assert PROFILES == ["mini", "paper", "smoke", "standin"]
-    assert FILES
+    assert {("fgnet", "disfa"), ("pm2", "gft"), ("pretrain_gan", None)} <= set(CASES)
+    assert {path.name for path in HOME.iterdir() if path.is_dir()} == {"profiles", "tables"}
 
 
 @pytest.mark.parametrize("profile", [None, *PROFILES])
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(HOME).as_posix())
-def test_the_experiment_loads(path, profile):
-    config = load_config(path, profile)
+@pytest.mark.parametrize(("name", "corpus"), CASES)
+def test_the_experiment_loads(name, corpus, profile):
+    words = [f"corpus={corpus}"] if corpus else []
+    config = load_config(name, profile, words)
     assert config["model"]["class_path"].startswith("aukit.")
-    assert config["experiment"] == path.relative_to(HOME).with_suffix("").as_posix()
-    assert identity(config, "data") == identity(load_config(path, profile), "data")
+    assert config["experiment"] == (f"{name}/{corpus}" if corpus else name)
+    assert identity(config, "data") == identity(load_config(name, profile, words), "data")
 
 
-@pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(HOME).as_posix())
-def test_profile_sections_belong_to_known_sizes(path):
-    sections = yaml.safe_load(path.read_text()).get("profiles", {})
-    assert set(sections) <= set(PROFILES)
+@pytest.mark.parametrize("name", FILES)
+def test_profile_sections_belong_to_known_sizes(name):
+    assert set(FILES[name].get("profiles", {})) <= set(PROFILES)
+
+
+@pytest.mark.parametrize("name", FILES)
+def test_the_first_corpus_is_the_default(name):
+    first = next(iter(FILES[name].get("corpora", [])), None)
+    assert load_config(name).experiment == (f"{name}/{first}" if first else name)
+
+
+def test_a_file_of_the_user_is_found_before_an_experiment_of_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert load_config("fgnet").seed == 0
+    Path("fgnet").write_text((HOME / "fgnet.yaml").read_text() + "seed: 7\n")
+    assert load_config("fgnet").seed == 7

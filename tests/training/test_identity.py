@@ -10,7 +10,7 @@ CONFIG = {
     "profile": "smoke",
     "seed": 0,
     "trainer": {"max_epochs": 2},
-    "run": {"monitor": None},
+    "run": {"monitor": "val/f1"},
     "logging": {"wandb": True},
     "model": {"class_path": "tests.fake_training.TinyModule", "init_args": {"lr": 0.1}},
     "data": {"class_path": "tests.training.nested.OuterData", "init_args": {

@@ -11,7 +11,6 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -36,7 +35,6 @@ from aukit.store import BalancedSet, PreparedStore
 from aukit.training import Record
 from tests.standins import written
 
-HOME = Path(__file__).parents[2] / "experiments"
 FRAMES = 512  # pixels; the largest crops of the papers have 256
 
 pytestmark = [pytest.mark.heavy, pytest.mark.timeout(7200)]
@@ -62,7 +60,7 @@ class Experiment:
 
     def __init__(self, name, folder, *overrides):
         self.folder = folder / "runs"
-        self.words = ["-c", HOME / f"{name}.yaml", "--profile", "paper", "--runs", self.folder]
+        self.words = ["-c", name, "--profile", "paper", "--runs", self.folder]
         self.words += ["trainer.max_epochs=1", "data.steps_per_epoch=2", "trainer.accelerator=cpu"]
         self.words += ["data.num_workers=0", "trainer.log_every_n_steps=1", "logging.wandb=false"]
         self.words += overrides
@@ -170,7 +168,7 @@ def fgnet_start(tmp_path_factory):
 def test_fgnet(corpus, room, stores, fgnet_start, request):
     root = request.getfixturevalue(corpus)
     where = [f"data.root={root}", f"data.cache={stores}", f"model.weights={fgnet_start}"]
-    run = Experiment(f"fgnet/{corpus}", room, "data.batch_size=2", *where)
+    run = Experiment("fgnet", room, f"corpus={corpus}", "data.batch_size=2", *where)
     _, table = run.fit_test_and_predict()
     store = PreparedStore.open(next(stores.glob(f"{corpus}-ffhq-256-*")))
     assert store.size == 256
@@ -183,7 +181,7 @@ def test_baselines(backbone, room, stores, bp4d):
     where = [f"data.root={bp4d}", f"data.cache={stores}", f"model.weights={room / 'imagenet.pth'}"]
     if backbone != "resnet50":
         where += [f"model.backbone={backbone}", "model.options={img_size: 256}"]
-    Experiment("baselines/bp4d", room, "data.batch_size=4", *where).fit_test_and_predict()
+    Experiment("baselines", room, "data.batch_size=4", *where).fit_test_and_predict()
 
 
 @pytest.fixture(scope="module")
@@ -201,7 +199,7 @@ def test_pm2_and_its_rivals(target, room, stores, bp4d, pairs, request):
     roots = {"source": bp4d, "target": request.getfixturevalue(target), "avatars": pairs}
     where = [f"data.{name}.root={root}" for name, root in roots.items()]
     where += [f"data.{name}.cache={stores}" for name in roots]
-    common = (f"pm2/{target}", room, "data.batch_size=2", *where)
+    common = ("pm2", room, f"target={target}", "data.batch_size=2", *where)
     source = ["model.method=source", "model.streams=[real]", "data.pairs=none"]
     start = Experiment(*common, *source, f"model.weights={room / 'imagenet.pth'}").fit()
     begun = (*common, f"model.start={start.checkpoint}")
@@ -225,7 +223,7 @@ def fera2017_store(root, stores):
 
 
 def test_synthesis(room, stores, fera2017):
-    common = ["synthesis/fera2017", room, f"data.corpus.root={fera2017}", f"data.corpus.cache={stores}"]
+    common = ["synthesis", room, f"data.corpus.root={fera2017}", f"data.corpus.cache={stores}"]
     common += [
         "data.batch_size=2",
         "data.val_pairs=4",
@@ -251,7 +249,7 @@ def test_intensity(room, stores, fera2017):
     where = [f"data.corpus.root={fera2017}", f"data.corpus.cache={stores}", f"data.training_set={made.path}"]
     where += ["data.corpus.aus=[6,12]", "model.aus=[6,12]", f"model.weights={room / 'vgg16.pth'}"]
     where += ["data.batch_size=4", "data.eval_batch_size=4"]
-    Experiment("intensity/fera2017", room, *where).fit_test_and_predict()
+    Experiment("intensity", room, *where).fit_test_and_predict()
 
 
 @pytest.mark.parametrize("training", ["backbone", "gan", "inversion"])
@@ -262,7 +260,7 @@ def test_pretraining(training, room, tmp_path_factory):
         where.append("model.components=8")  # fewer than there are faces
     if training == "inversion":
         where.append("model.least_dimensions=1")  # two steps and one avatar do not fill more
-    record = Experiment(f"fgnet/pretrain_{training}", room, *where).fit()
+    record = Experiment(f"pretrain_{training}", room, *where).fit()
     assert record.predictions is None
     if training != "gan":
         aukit("weights", "import", training, record.checkpoint, "--out", room / "mine.safetensors")

@@ -1,26 +1,21 @@
 """The experiment on FG-Net's own lists, from files to predictions."""
 
-from pathlib import Path
-
 import pandas as pd
 import pytest
 
 from aukit.training import execute, load_config
 from tests.releases import BP4D_AUS, fgnet_lists
 
-EXPERIMENT = Path(__file__).parents[3] / "experiments/fgnet/fgnet_lists.yaml"
 DISFA_AUS = (1, 2, 4, 6, 9, 12, 25, 26)
 
 
 @pytest.mark.parametrize(
     ("overrides", "aus", "tested"),
     [
-        (["fold=1"], BP4D_AUS, {"F003"}),
+        (["corpus=bp4d_lists", "fold=1"], BP4D_AUS, {"F003"}),
         (
             [
-                "data.corpus=disfa",
-                f"data.aus={list(DISFA_AUS)}",
-                f"model.aus={list(DISFA_AUS)}",
+                "corpus=disfa_lists",
                 "list=train_100.csv",
                 "data.selection=oracle",
             ],
@@ -33,7 +28,7 @@ DISFA_AUS = (1, 2, 4, 6, 9, 12, 25, 26)
 def test_a_training_on_the_lists(tmp_path, overrides, aus, tested):
     root = fgnet_lists(tmp_path / "data", size=32)
     places = [f"data.root={root}", f"data.cache={tmp_path / 'stores'}", "data.prepare_workers=0"]
-    record = execute(load_config(EXPERIMENT, "smoke", [*places, *overrides]), tmp_path / "runs")
+    record = execute(load_config("fgnet", "smoke", [*places, *overrides]), tmp_path / "runs")
     assert record.config["data"]["init_args"]["root"] == str(root)
     table = pd.read_parquet(record.predictions)
     assert set(table["subject"]) == tested

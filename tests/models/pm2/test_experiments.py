@@ -8,7 +8,6 @@ from aukit.models.pm2 import METHODS
 from aukit.training import execute, load_config
 from tests.fakes import AUS
 
-EXPERIMENTS = Path(__file__).parents[3] / "experiments" / "pm2"
 ABLATIONS = {
     "without-pairing": ["model.paired_orders=0"],
     "female": ["model.streams=[real,female]"],
@@ -17,9 +16,8 @@ ABLATIONS = {
 WORDS = {name: [f"model.method={name}"] for name in METHODS} | ABLATIONS
 
 
-def config(words, tmp_path, file="disfa"):
-    words = [*words, f"model.aus=[{','.join(map(str, AUS))}]"]
-    config = load_config(EXPERIMENTS / f"{file}.yaml", "smoke", words)
+def config(words, tmp_path):
+    config = load_config("pm2", "smoke", [*words, f"aus=[{','.join(map(str, AUS))}]"])
     cache = str(tmp_path / "stores")
     data = {"class_path": "tests.models.pm2.pairs.FakePairs", "init_args": {"cache": cache}}
     return {**config, "data": data}
@@ -42,10 +40,11 @@ def test_each_runs_from_the_shared_start(tmp_path, start, words):
 
 @pytest.mark.parametrize("profile", ["mini", "standin", "paper"])
 def test_both_targets_have_the_same_settings(profile):
-    disfa, gft = (dict(load_config(EXPERIMENTS / f"{name}.yaml", profile)) for name in ("disfa", "gft"))
+    disfa, gft = (dict(load_config("pm2", profile, [f"target={name}"])) for name in ("disfa", "gft"))
     options = ("registration", "size", "transform_size", "augmentation", "sampling", "batch_size", "seed")
     for config in (disfa, gft):
-        del config["experiment"], config["model"]["init_args"]["aus"]
+        del config["experiment"]
+        del config["model"]["init_args"]["aus"], config["data"]["init_args"]["aus"]
         target = config["data"]["init_args"]["target"]["init_args"]
         config["data"]["init_args"]["target"] = {name: target[name] for name in options}
     assert disfa == gft
