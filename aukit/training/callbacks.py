@@ -119,6 +119,10 @@ class RunCheckpoints(Checkpoint):
         self.best_score = state_dict["best_score"]
         self.best_epoch = state_dict["best_epoch"]
 
+    def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Refuse hyper-parameters that no checkpoint could hold, before anything is trained."""
+        _check_plain(pl_module.hparams, "hyper_parameters")
+
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
@@ -200,8 +204,8 @@ def _check_plain(value: Any, at: str) -> None:
             _check_plain(inner, f"{at}[{index}]")
     elif not isinstance(value, str | int | float | bool | None | torch.Tensor):
         raise ConfigError(
-            f"checkpoint: {at} is a {type(value).__name__};"
-            " hyper-parameters must be dicts, lists, strings and numbers"
+            f"checkpoint: {at} is a {type(value).__name__}; hyper-parameters must be dicts, lists, strings"
+            " and numbers: leave it out, with self.save_hyperparameters(ignore=[...]) in the constructor"
         )
 
 

@@ -16,7 +16,7 @@ from lightning.pytorch.callbacks import Callback
 from torch import Tensor
 
 from aukit.datamodules.dataset import label_columns
-from aukit.errors import StoreError
+from aukit.errors import ConfigError, StoreError
 from aukit.models.components.detection_module import PROBABILITY_THRESHOLD
 from aukit.utils.files import atomic_path
 
@@ -150,6 +150,7 @@ def prediction_table(
         The table, with `attrs` that say what `AUxx_label` is (`label`) and the threshold of occurrences.
 
     Raises:
+        ConfigError: the model decides nothing by itself, and the data have occurrences alone.
         StoreError: the predictions have another number of columns, or lack an action unit of the datamodule.
     """
     merged = {key: np.concatenate([batch[key] for batch in batches]) for key in batches[0]}
@@ -165,6 +166,13 @@ def prediction_table(
     columns: dict[str, Any] = {"row": rows}
     columns |= {name: table.frame[name].to_numpy()[rows] for name in (*IDS, *table.attributes)}
     occurrence = threshold is not None or getattr(data, "label", "intensity") == "occurrence"
+    both = set(aus) & set(table.occurrence_aus), set(aus) & set(table.intensity_aus)
+    if not occurrence and both[0] and not both[1]:
+        raise ConfigError(
+            "the data have occurrences of these action units and no intensities, and the model does not say"
+            " which scores mean present: give its class decision_threshold = 0.0 (logits) or 0.5"
+            " (probabilities), and repeat the command"
+        )
     labels = label_columns(table, aus, "occurrence" if occurrence else "intensity")
     columns |= {f"AU{au:02d}_label": labels[rows, index] for index, au in enumerate(aus)}
     for name, values in merged.items():

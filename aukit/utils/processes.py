@@ -54,7 +54,8 @@ def worker_pool(
 def _script_hidden() -> Iterator[None]:
     """Started processes find no script to run again."""
     main = sys.modules["__main__"]
-    hidden = {name: vars(main)[name] for name in ("__file__", "__spec__") if name in vars(main)}
+    names = [name for name in ("__file__", "__spec__") if name in vars(main)]
+    hidden: dict[str, Any] = {name: vars(main)[name] for name in names}
     vars(main).pop("__file__", None)
     main.__spec__ = None
     try:

@@ -87,15 +87,16 @@ def own_part(name: str, part: Mapping[str, Any], *arguments: Any) -> nn.Module:
     return made
 
 
-def check_shape(name: str, part: nn.Module, found: Tensor, wanted: Sequence[int]) -> Tensor:
+def check_shape(name: str, part: nn.Module, found: Any, wanted: Sequence[int]) -> Tensor:
     """The output of a part, if it has the wanted shape.
 
     Raises:
         ConfigError: It has another; both are named.
     """
-    if found.shape != tuple(wanted):
-        raise ConfigError(
-            f"model.{name}: {type(part).__name__} gives {list(found.shape)}, needed is {list(wanted)}; see"
-            f" aukit.models.fgnet.{name.title()}Interface"
-        )
-    return found
+    if isinstance(found, Tensor) and found.shape == tuple(wanted):
+        return found
+    what = list(found.shape) if isinstance(found, Tensor) else f"a {type(found).__name__}"
+    raise ConfigError(
+        f"model.{name}: {type(part).__name__} gives {what}, needed is {list(wanted)}; see"
+        f" aukit.models.fgnet.{name.title()}Interface"
+    )

@@ -2,6 +2,7 @@
 
 import torch
 
+from aukit.datasets.frame_table import FrameTable
 from aukit.store import prepare
 from tests.fake_training import FakeDataModule
 from tests.fakes import FakeCorpus, FakeLandmarks, FakeRegistration
@@ -22,3 +23,11 @@ class Faces(FakeDataModule):
         generator = torch.Generator().manual_seed(0)
         batch["landmarks"] = 32 * torch.rand(1, 68, 3, generator=generator).repeat(len(batch["rows"]), 1, 1)
         return batch
+
+
+class OccurrencesOnly(FakeDataModule):
+    """The fake corpus as one that codes no intensities."""
+
+    def setup(self, stage=None):
+        super().setup(stage)
+        self.store.table = FrameTable(self.store.table.frame.filter(regex="^(?!AU.*_r)"))

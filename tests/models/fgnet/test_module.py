@@ -5,13 +5,13 @@ import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from PIL import Image
 
-from aukit.errors import ConfigError
+from aukit.errors import ConfigError, WeightsError
 from aukit.metrics import multilabel_f1
 from aukit.models.fgnet import FGNetModule
 from aukit.models.fgnet.losses import heatmap_loss
 from aukit.models.fgnet.overlay import heatmap_overlay
 from aukit.models.fgnet.weights import import_weights
-from aukit.training import execute, score_groups
+from aukit.training import evaluate, execute, score_groups
 from aukit.training.callbacks import StepSeed
 from aukit.training.predictions import PredictionWriter
 from tests.fakes import AUS
@@ -219,3 +219,56 @@ def test_an_overlay_is_red_where_present_and_blue_where_absent():
     assert present[0] > face[0] > present[2]
     assert absent[2] > face[2] > absent[0]
     assert (neither == face).all()
+
+
+def own(name, **options):
+    return {"class_path": f"tests.own_modules.{name}", "init_args": options}
+
+
+def test_head_and_encoder_of_ones_own_train_and_are_tested_again(tmp_path):
+    arguments = {
+        **SMALL,
+        "aus": list(AUS),
+        "sigma": 2.5,
+        "head": own("Head", level=2),
+        "encoder": own("Encoder"),
+    }
+    data = {"class_path": "tests.models.fgnet.faces.Faces", "init_args": {"cache": str(tmp_path / "stores")}}
+    config = configuration({"class_path": "aukit.models.fgnet.FGNetModule", "init_args": arguments}, data)
+    record = execute(config, tmp_path / "runs")
+    assert {"test/f1", "test/f1_female"} <= set(record.metrics)
+    again = pd.read_parquet(evaluate(config, tmp_path / "again", checkpoint=record.checkpoint))
+    pd.testing.assert_frame_equal(again, pd.read_parquet(record.predictions))
+    module = FGNetModule.load_from_checkpoint(record.checkpoint, weights_only=True)
+    assert type(module.network.interpreter).__name__ == "Head"
+    assert module.network.interpreter.level == 2
+
+
+def test_parts_that_do_not_fit_are_refused_with_both_shapes():
+    images = torch.zeros(2, 3, 32, 32)
+    with pytest.raises(
+        ConfigError, match=r"model.encoder: Encoder gives \[2, 9, 16\], needed is \[2, 8, 16\]"
+    ):
+        model(encoder=own("Encoder", more=1))(images)
+    wrong = {"class_path": "torch.nn.Identity"}  # gives the maps back
+    with pytest.raises(ConfigError, match=r"model\.head: Identity gives a list, needed is"):
+        model(head=wrong)(images)
+    for part, words in (
+        ({"class_path": "tests.own_modules.Nose"}, "no attribute 'Nose'"),
+        ({"class_path": "tests.own_modules.Head", "init_args": {"depth": 3}}, "unexpected keyword argument"),
+        ({"class_path": "tests.own_modules.AUS"}, "cannot be made"),
+        ({"level": 1}, "takes class_path and init_args"),
+    ):
+        with pytest.raises(ConfigError, match=f"model.head.*{words}"):
+            model(head=part)
+
+
+def test_published_parts_are_loaded_beside_ones_own(tmp_path):
+    network = small_network(points=12)
+    mean = {"state_dict": {f"encoder.{k}": v for k, v in network.pspencoder.state_dict().items()}}
+    torch.save({**mean, "latent_avg": network.latent_avg}, tmp_path / "psp.pt")
+    import_weights("psp", tmp_path / "psp.pt", tmp_path / "psp.safetensors", network=network)
+    module = model(head=own("Head"), weights=[str(tmp_path / "psp.safetensors")])
+    assert torch.equal(module.network.latent_avg, network.latent_avg)
+    with pytest.raises(WeightsError, match="belongs to a network of another size or kind"):
+        model(encoder=own("Encoder"), weights=[str(tmp_path / "psp.safetensors")])
