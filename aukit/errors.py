@@ -44,7 +44,7 @@ _REMEDIES = {
     errno.EACCES: "see to its rights, or name another place",
     errno.EPERM: "see to its rights, or name another place",
     errno.ENOTDIR: "a file stands where a folder should be; move it, or name another folder",
-    errno.EEXIST: "something else stands there already; move it, or name another place",
+    errno.EEXIST: "a file stands where a folder should be; move it, or name another folder",
     errno.EISDIR: "a folder stands where a file should be; name a file",
     errno.ENOENT: "see whether the name is right",
     errno.EMFILE: "raise the limit of open files (ulimit -n), or use fewer workers",

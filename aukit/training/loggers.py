@@ -12,6 +12,7 @@ import pandas as pd
 from lightning.pytorch.loggers import CSVLogger, Logger, WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from aukit.errors import StoreError
 from aukit.training.options import LoggingOptions
 
 
@@ -77,16 +78,32 @@ def read_log(folder: str | Path) -> pd.DataFrame:
     Returns:
         One row per logged step with the columns `epoch`, `step` and one per metric (NaN where not logged);
         steps that a resumed run did again appear once, as they were done last.
+
+    Raises:
+        StoreError: a log is damaged.
     """
     files = sorted(
         Path(folder).glob("csv/version_*/metrics.csv"), key=lambda p: int(p.parent.name.split("_")[1])
     )
-    attempts = [pd.read_csv(file) for file in files if file.stat().st_size > 1]
+    attempts = [_read_attempt(file) for file in files if file.stat().st_size > 1]
     if not attempts:
         return pd.DataFrame(columns=["epoch", "step"])
     log = pd.concat(attempts, ignore_index=True)
     log = log.groupby(["epoch", "step"], sort=True, dropna=False).last()
     return log[sorted(log.columns)].copy().reset_index()  # a copy lies in one piece: pandas warns of many
+
+
+def _read_attempt(file: Path) -> pd.DataFrame:
+    try:
+        log = pd.read_csv(file)
+        if missing := {"epoch", "step"} - set(log.columns):
+            raise ValueError(f"has no column {missing.pop()}")
+        return log
+    except ValueError as error:  # of pandas' parser, or no text
+        raise StoreError(
+            f"{file}: is no log of a run ({error})\nremove its folder {file.parent.name} and repeat the"
+            " command: only what it logged is lost"
+        ) from error
 
 
 def last_values(log: pd.DataFrame) -> dict[str, float]:

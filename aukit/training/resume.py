@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import pickle
 from collections.abc import Mapping
 from pathlib import Path
@@ -65,6 +66,10 @@ def _content(path: Path) -> Mapping[str, Any] | None:
     """What a checkpoint holds; None for a file that is none."""
     try:
         content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
+    except OSError as error:
+        if error.errno != errno.EINVAL:  # a mapping behind the end of the file
+            raise
+        return None
     except (RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError):
         return None
     return content if isinstance(content, Mapping) else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import signal
+import traceback
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -186,6 +187,12 @@ def build_trainer(
         raise ConfigError(f"experiment {config.experiment}: trainer cannot be made: {error}") from error
 
 
+def _is_lightnings(error: Exception) -> bool:
+    """Whether Lightning's own code raised it, not a model's or ours."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return str(frame.f_globals.get("__name__")).startswith("lightning.pytorch.")
+
+
 @contextmanager
 def plain_errors(trainer: Trainer) -> Iterator[None]:
     """Say what Lightning says of a configuration as our own error, and let the caller end at Ctrl-C.
@@ -198,7 +205,9 @@ def plain_errors(trainer: Trainer) -> Iterator[None]:
     """
     try:
         yield
-    except MisconfigurationException as error:
+    except (MisconfigurationException, ValueError) as error:
+        if not isinstance(error, MisconfigurationException) and not _is_lightnings(error):
+            raise
         raise ConfigError(f"trainer: {error}") from error
     except SystemExit:
         if not trainer.interrupted:

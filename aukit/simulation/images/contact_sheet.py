@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from tqdm import tqdm
 
+from aukit.errors import ConfigError
 from aukit.facs import VISIBLE_AUS, VISIBLE_INDEX
 from aukit.simulation.appearance.appearance import Avatar
 from aukit.simulation.behaviour.person import Person
@@ -55,7 +56,12 @@ def contact_sheet(
         bases: Names of the face bases.
         size: Side of a tile in pixels.
         seed: Of all faces.
+
+    Raises:
+        ConfigError: The file is not called as a picture is.
     """
+    if Path(path).suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise ConfigError(f"{path}: name a picture, .png or .jpg")
     rows = []
     for basis in tqdm(bases, desc="contact sheet", unit="basis"):
         rows += [_people(basis, row, size, seed) for row in range(PEOPLE_ROWS)]
