@@ -60,9 +60,13 @@ def _add_experiment(command: Parser, required: bool = True) -> None:
 
 
 def _load(given: argparse.Namespace) -> Any:
-    from aukit.training import load_config
+    from aukit.training import read_experiment
 
-    return load_config(given.config, given.profile, given.overrides)
+    experiment = read_experiment(given.config, given.profile, given.overrides)
+    # Only now: a wrong file, profile or corpus is answered before torch is imported.
+    from aukit.training import check_experiment
+
+    return check_experiment(experiment)
 
 
 def _fit(given: argparse.Namespace) -> None:

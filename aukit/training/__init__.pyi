@@ -1,7 +1,10 @@
 # What the package exports, each from where it is defined; read by type checkers and by its lazy loader.
 from .callbacks import RunInterrupted as RunInterrupted
+from .config import check_experiment as check_experiment
 from .config import load_config as load_config
 from .evaluation import evaluate as evaluate
+from .experiment import Experiment as Experiment
+from .experiment import read_experiment as read_experiment
 from .fairness import GroupScores as GroupScores
 from .fairness import score_groups as score_groups
 from .loggers import is_rank_zero as is_rank_zero

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
 from types import UnionType
@@ -112,12 +112,14 @@ def arguments(cls: type) -> Mapping[str, Argument]:
 
 
 def describe(kind: Any) -> str:
-    """A type in words: a list of whole numbers, one of flip, photometric."""
+    """A type in words: `a whole number`, `one of flip, photometric or null`."""
     origin, inner = get_origin(kind), get_args(kind)
     if origin in (Union, UnionType):
-        return " or ".join(dict.fromkeys(map(describe, inner)))
+        choices = [each for kind in inner if get_origin(kind) is Literal for each in get_args(kind)]
+        others = [kind for kind in inner if get_origin(kind) is not Literal]
+        return " or ".join(dict.fromkeys([*_one_of(choices), *map(describe, others)]))
     if origin is Literal:
-        return f"one of {', '.join(map(str, inner))}"
+        return "".join(_one_of(inner))
     if origin is Annotated:
         return describe(inner[0])
     kind_of = origin or kind
@@ -131,8 +133,13 @@ def describe(kind: Any) -> str:
     if issubclass(kind_of, Mapping):
         return "a section of keys"
     if issubclass(kind_of, Collection):
-        return f"a list of {describe(inner[0])}" if inner and inner[0] is not Any else "a list"
-    return f"a class (class_path) that is a {kind_of.__name__}"
+        return f"a list, each {describe(inner[0])}" if inner and inner[0] is not Any else "a list"
+    return f"a class_path derived from {kind_of.__name__}"
+
+
+def _one_of(choices: Iterable[Any]) -> list[str]:
+    words = ", ".join(dict.fromkeys(map(str, choices)))
+    return [f"one of {words}"] if words else []
 
 
 def _takes_none(kind: Any) -> bool:

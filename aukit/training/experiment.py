@@ -57,6 +57,8 @@ class Experiment:
         layers: names of the layers in their order: files, sections, overrides.
         origins: dotted key in parts, without `init_args` → the layer that gave it last.
         emptied: overrides that take a key out which no layer has given.
+        corpora: names of the corpora to choose from.
+        axes: short names of keys.
 
     Example:
         >>> experiment = read_experiment("fgnet", "smoke", ["corpus=disfa", "fold=1"])
@@ -71,6 +73,8 @@ class Experiment:
     layers: tuple[str, ...] = ()
     origins: Mapping[Key, str] = field(default_factory=dict)
     emptied: tuple[tuple[str, Layer], ...] = ()
+    corpora: tuple[str, ...] = ()
+    axes: Mapping[str, str] = field(default_factory=dict)
 
     def origin(self, path: Key) -> str:
         """The layer that holds a key: file, section or override."""
@@ -140,6 +144,8 @@ def read_experiment(
         layers=tuple(origin for origin, _ in layers),
         origins={key: origin for origin, layer in [*layers, *emptied] for key in keys(layer)},
         emptied=tuple(emptied),
+        corpora=tuple(corpora),
+        axes=axes,
     )
 
 

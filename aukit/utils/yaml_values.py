@@ -33,10 +33,28 @@ def parse_yaml(text: str) -> Any:
         raise ValueError(yaml_problem(error)) from error
 
 
+def dump_yaml(value: Any) -> str:
+    """The text of plain values that `parse_yaml` reads as the same ones."""
+    return str(yaml.dump(value, Dumper=_Dumper, sort_keys=False, width=100))
+
+
 class _Loader(yaml.SafeLoader):
     """SafeLoader with YAML 1.2's core schema."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  # yaml's own
+
+
+class _Dumper(yaml.SafeDumper):
+    """SafeDumper that puts texts in quotes which either version of YAML would read as something else."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        """Write a value out wherever it stands."""
+        return True
+
+    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.Node:
+        """Lists of plain values in one line."""
+        inline = not any(isinstance(item, dict | list) for item in sequence)
+        return super().represent_sequence(tag, sequence, flow_style=inline)
 
 
 for _tag, _pattern, _first in (
@@ -50,4 +68,5 @@ for _tag, _pattern, _first in (
     ),
     ("merge", "<<", ["<"]),
 ):
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
+    for _kind in (_Loader, _Dumper):
+        _kind.add_implicit_resolver(f"tag:yaml.org,2002:{_tag}", re.compile(f"^(?:{_pattern})$"), _first)
