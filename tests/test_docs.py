@@ -109,7 +109,7 @@ def test_commands_of_a_page_are_understood(page, monkeypatch, capsys):
                 with monkeypatch.context() as patch:
                     patch.setattr(Parser, "parse_args", parse_and_stop)
                     given.run(given)
-            elif in_full and hasattr(given, "overrides") and f"> {given.config}" not in text:
+            elif in_full and hasattr(given, "overrides") and f"{Path(given.config).stem}.yaml <<" not in text:
                 load_config(given.config, given.profile, given.overrides)
         except SystemExit:
             refusal = capsys.readouterr().err
