@@ -10,6 +10,7 @@ import numpy as np
 from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
 from aukit.datasets import AvatarPairs
+from aukit.utils.bounds import Fraction
 
 
 class AvatarPairsDataModule(CorpusDataModule):
@@ -39,7 +40,7 @@ class AvatarPairsDataModule(CorpusDataModule):
         *,
         aus: Sequence[int] = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24),
         gender: Literal["both", "female", "male"] = "both",
-        holdout_fraction: float = 0.15,
+        holdout_fraction: Fraction = 0.15,
         **options: Any,
     ) -> None:
         super().__init__(root=root, aus=aus, **options)

@@ -24,6 +24,7 @@ from aukit.datamodules.samplers import (
 )
 from aukit.errors import ConfigError
 from aukit.store.store import PreparedStore
+from aukit.utils.bounds import NonNegativeInt, PositiveInt
 
 Batch = dict[str, Any]
 
@@ -73,11 +74,11 @@ class StepDataModule(LightningDataModule):
 
     def __init__(
         self,
-        batch_size: int = 16,
-        eval_batch_size: int | None = None,
-        steps_per_epoch: int | None = None,
-        num_workers: int = 0,
-        seed: int = 0,
+        batch_size: PositiveInt = 16,
+        eval_batch_size: PositiveInt | None = None,
+        steps_per_epoch: PositiveInt | None = None,
+        num_workers: NonNegativeInt = 0,
+        seed: NonNegativeInt = 0,
     ) -> None:
         super().__init__()
         self.batch_size = batch_size

@@ -19,6 +19,7 @@ from aukit.datasets import AvatarPairs
 from aukit.datasets.release import Release
 from aukit.errors import ConfigError
 from aukit.store import PreparedStore, prepare_release
+from aukit.utils.bounds import NonNegativeInt, PositiveInt
 
 
 def held_out_people(persons: Sequence[str], fraction: float) -> list[str]:
@@ -125,13 +126,13 @@ class CorpusDataModule(StepDataModule):
         root: str | None = None,
         cache: str = "lightning_logs/stores",
         registration: Literal["ffhq", "similarity", "frontal3d", "none"] = "ffhq",
-        size: int = 256,
+        size: PositiveInt = 256,
         aus: Sequence[int] = (),
         augmentation: Literal["none", "flip", "photometric"] = "none",
         sampling: Literal["shuffled", "balanced"] = "shuffled",
-        prepare_workers: int = 2,
+        prepare_workers: NonNegativeInt = 2,
         weights_dir: str | None = None,
-        transform_size: int | None = None,
+        transform_size: PositiveInt | None = None,
         padding: bool = True,
         images_root: str | None = None,
         labels_root: str | None = None,

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from aukit.datamodules.folds import FoldDataModule
 from aukit.datasets import DISFA
+from aukit.utils.bounds import PositiveInt
 
 
 class DISFADataModule(FoldDataModule):
@@ -37,7 +38,7 @@ class DISFADataModule(FoldDataModule):
         *,
         aus: Sequence[int] = (1, 2, 4, 6, 9, 12, 25, 26),
         camera: Literal["left", "right"] = "left",
-        threshold: int = 2,
+        threshold: PositiveInt = 2,
         first_image: Literal[0, 1] | None = None,
         **options: Any,
     ) -> None:

@@ -18,6 +18,7 @@ from aukit.datamodules.corpus import held_out_people
 from aukit.datamodules.dataset import images_to_tensor
 from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches
 from aukit.simulation import PretrainingFacesConfig, open_avatar_faces, write_avatar_faces
+from aukit.utils.bounds import Fraction, NonNegativeInt, PositiveInt
 
 _SHIFT = 2  # pixels of a crop of 64
 _COLOUR, _OFFSET = 0.15, 0.08
@@ -127,14 +128,14 @@ class AvatarFacesDataModule(StepDataModule):
     def __init__(
         self,
         root: str = "lightning_logs/faces",
-        identities: int = 600,
-        frames: int = 16,
-        size: int = 64,
+        identities: PositiveInt = 600,
+        frames: PositiveInt = 16,
+        size: PositiveInt = 64,
         basis: Literal["procedural", "ict"] = "procedural",
         registration: Literal["ffhq", "similarity"] = "ffhq",
-        holdout_fraction: float = 0.1,
+        holdout_fraction: Fraction = 0.1,
         augment: bool = True,
-        prepare_workers: int = 2,
+        prepare_workers: NonNegativeInt = 2,
         **options: Any,
     ) -> None:
         super().__init__(**options)

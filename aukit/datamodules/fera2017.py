@@ -11,6 +11,7 @@ from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
 from aukit.datasets import FERA2017
 from aukit.errors import ConfigError
+from aukit.utils.bounds import Fraction, PositiveInt
 
 
 class FERA2017DataModule(CorpusDataModule):
@@ -47,12 +48,12 @@ class FERA2017DataModule(CorpusDataModule):
         root: str | None = None,
         *,
         registration: Literal["ffhq", "similarity", "frontal3d", "none"] = "frontal3d",
-        size: int = 224,
+        size: PositiveInt = 224,
         aus: Sequence[int] = (1, 4, 6, 10, 12, 14, 17),
         view: int = 6,
         test_partition: Literal["test", "valid"] = "test",
         validation: Literal["people", "valid"] = "people",
-        holdout_fraction: float = 0.15,
+        holdout_fraction: Fraction = 0.15,
         **options: Any,
     ) -> None:
         if test_partition == "valid" and validation == "valid":

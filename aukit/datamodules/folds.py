@@ -9,6 +9,7 @@ import numpy as np
 from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
 from aukit.datasets.folds import fold_splits, subset
+from aukit.utils.bounds import Fraction, PositiveInt
 
 
 class FoldDataModule(CorpusDataModule):
@@ -43,9 +44,9 @@ class FoldDataModule(CorpusDataModule):
         root: str | None = None,
         *,
         fold: int = 0,
-        subset: int | None = None,
+        subset: PositiveInt | None = None,
         selection: Literal["people", "oracle"] = "people",
-        holdout_fraction: float = 0.15,
+        holdout_fraction: Fraction = 0.15,
         **options: Any,
     ) -> None:
         super().__init__(root=root, **options)

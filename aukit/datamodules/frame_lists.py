@@ -14,6 +14,7 @@ from aukit.datamodules.folds import FoldDataModule
 from aukit.datamodules.samplers import Rows
 from aukit.datasets import FGNetLists, FrameLists, JAANetLists, MEGraphAULists
 from aukit.errors import ConfigError
+from aukit.utils.bounds import PositiveInt
 
 
 class FrameListsDataModule(FoldDataModule):
@@ -166,7 +167,7 @@ class JAANetListsDataModule(FrameListsDataModule):
         corpus: Literal["bp4d", "disfa"],
         *,
         aus: Sequence[int],
-        size: int = 200,
+        size: PositiveInt = 200,
         **options: Any,
     ) -> None:
         super().__init__(root, corpus, aus=aus, size=size, **options)

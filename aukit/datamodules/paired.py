@@ -22,6 +22,7 @@ from aukit.datasets.avatar_pairs import with_pair_ids
 from aukit.datasets.frame_table import GENDERS
 from aukit.errors import ConfigError
 from aukit.store.store import PreparedStore
+from aukit.utils.bounds import PositiveInt
 
 REAL = "real"
 STREAMS: dict[str, tuple[str, ...]] = {"both": GENDERS, "female": ("female",), "male": ("male",), "none": ()}
@@ -181,7 +182,7 @@ class PairedDataModule(StepDataModule):
         aus: Sequence[int] | None = None,
         augmentation: Literal["none", "flip", "photometric"] = "none",
         sampling: Literal["shuffled", "balanced"] = "shuffled",
-        target_batch_size: int | None = None,
+        target_batch_size: PositiveInt | None = None,
         **options: Any,
     ) -> None:
         if avatars is None and pairs != "none":

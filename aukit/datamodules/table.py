@@ -14,6 +14,7 @@ from aukit.datamodules.samplers import EvaluationBatches, Rows, StepSampler
 from aukit.datasets import Table
 from aukit.datasets.table_folds import deal
 from aukit.errors import ConfigError
+from aukit.utils.bounds import PositiveInt
 
 _PARTITIONS = ("train", "valid", "test")
 
@@ -63,7 +64,7 @@ class TableDataModule(FoldDataModule):
         folds: int | str | None = None,
         fold: int = 0,
         first_frame: Literal[0, 1] | None = None,
-        threshold: int = 2,
+        threshold: PositiveInt = 2,
         **options: Any,
     ) -> None:
         super().__init__(root=root, aus=aus, fold=fold, **options)

@@ -51,7 +51,9 @@ class _Dumper(yaml.SafeDumper):
         """Write a value out wherever it stands."""
         return True
 
-    def represent_sequence(self, tag: str, sequence: Any, flow_style: bool | None = None) -> yaml.Node:
+    def represent_sequence(
+        self, tag: str, sequence: Any, flow_style: bool | None = None
+    ) -> yaml.SequenceNode:
         """Lists of plain values in one line."""
         inline = not any(isinstance(item, dict | list) for item in sequence)
         return super().represent_sequence(tag, sequence, flow_style=inline)

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from aukit.models.components.backbones import Backbone
 from aukit.models.components.detection_module import DetectionModule
 from aukit.models.components.lr_schedule import Schedule
+from aukit.utils.bounds import NonNegativeInt, PositiveFloat
 
 __all__ = ["MultilabelModule"]
 
@@ -43,9 +44,9 @@ class MultilabelModule(DetectionModule):
         backbone: str = "resnet50",
         options: Mapping[str, Any] | None = None,
         weights: str | None = None,
-        backbone_lr: float | None = None,
+        backbone_lr: PositiveFloat | None = None,
         schedule: Schedule = "cosine",
-        warmup_steps: int = 50,
+        warmup_steps: NonNegativeInt = 50,
         **training: Any,
     ) -> None:
         super().__init__(aus, schedule=schedule, warmup_steps=warmup_steps, **training)

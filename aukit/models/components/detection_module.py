@@ -16,6 +16,7 @@ from aukit.metrics import GroupedMultilabelF1, MultilabelF1
 from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule, set_learning_rates
 from aukit.models.components.training import check_aus, is_logged, scores_itself
+from aukit.utils.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
 __all__ = [
     "PROBABILITY_THRESHOLD",
@@ -112,10 +113,10 @@ class DetectionModule(LightningModule):
     def __init__(
         self,
         aus: Sequence[int],
-        lr: float = 1e-4,
-        weight_decay: float = 5e-4,
+        lr: PositiveFloat = 1e-4,
+        weight_decay: NonNegativeFloat = 5e-4,
         schedule: Schedule = "constant",
-        warmup_steps: int = 0,
+        warmup_steps: NonNegativeInt = 0,
         class_weights: ClassWeights = "none",
     ) -> None:
         super().__init__()

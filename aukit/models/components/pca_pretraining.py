@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from aukit.errors import ConfigError
 from aukit.models.components.lr_schedule import set_learning_rates
+from aukit.utils.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 
 __all__ = ["HEAD_RATE", "PCAModule", "PCATargets"]
 
@@ -104,9 +105,9 @@ class PCAModule(LightningModule):
     def __init__(
         self,
         network: nn.Module,
-        components: int = 64,
-        lr: float = 2e-3,
-        warmup_steps: int = 50,
+        components: PositiveInt = 64,
+        lr: PositiveFloat = 2e-3,
+        warmup_steps: NonNegativeInt = 50,
     ) -> None:
         super().__init__()
         self.save_hyperparameters(ignore=["network"])

@@ -20,6 +20,7 @@ from aukit.models.components.pictures import save_picture, tiled
 from aukit.models.fgnet.encoder import GradualStyleEncoder, StyleHead
 from aukit.models.fgnet.networks import StyleNetwork
 from aukit.models.fgnet.weights import load_weights
+from aukit.utils.bounds import NonNegativeFloat, NonNegativeInt, PositiveInt
 
 __all__ = ["InversionModule", "Inverter", "effective_dimensions", "gradient_distance", "mouth"]
 
@@ -125,12 +126,12 @@ class InversionModule(PCAModule):
     def __init__(
         self,
         network: Inverter,
-        components: int = 64,
-        encoder_lr: float = 3e-3,
-        generator_lr: float = 1e-2,
+        components: PositiveInt = 64,
+        encoder_lr: NonNegativeFloat = 3e-3,
+        generator_lr: NonNegativeFloat = 1e-2,
         standardise: bool = True,
-        warmup_steps: int = 50,
-        least_dimensions: float = 4.0,
+        warmup_steps: NonNegativeInt = 50,
+        least_dimensions: NonNegativeFloat = 4.0,
     ) -> None:
         super().__init__(network, components, encoder_lr, warmup_steps=warmup_steps)
         self.save_hyperparameters(ignore=["network"])

@@ -23,6 +23,7 @@ from aukit.models.fgnet.weights import load_weights
 from aukit.models.weights import weights_path
 from aukit.models.weights.files import read_tensors
 from aukit.store import PreparedStore
+from aukit.utils.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 __all__ = ["FGNetModule"]
 
@@ -82,26 +83,26 @@ class FGNetModule(DetectionModule):
     def __init__(
         self,
         aus: Sequence[int] = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24),
-        points: int = 32,
-        heatmap_size: int = 128,
-        kernel_size: int = 5,
-        dropout: float = 0.1,
-        sigma: float = 20.0,
+        points: PositiveInt = 32,
+        heatmap_size: PositiveInt = 128,
+        kernel_size: PositiveInt = 5,
+        dropout: Fraction = 0.1,
+        sigma: PositiveFloat = 20.0,
         weights: Sequence[str] = (),
-        lr: float = 5e-5,
-        encoder_lr: float | None = None,
-        generator_lr: float | None = None,
-        weight_decay: float = 5e-4,
-        clip: float | None = 0.1,
+        lr: PositiveFloat = 5e-5,
+        encoder_lr: NonNegativeFloat | None = None,
+        generator_lr: NonNegativeFloat | None = None,
+        weight_decay: NonNegativeFloat = 5e-4,
+        clip: PositiveFloat | None = 0.1,
         schedule: Schedule = "constant",
-        warmup_steps: int = 0,
+        warmup_steps: NonNegativeInt = 0,
         frozen: Sequence[str] = (),
         class_weights: ClassWeights = "none",
         recompute: bool = False,
         head: Head = "pyramid",
-        head_widths: Sequence[int] | None = None,
+        head_widths: Sequence[PositiveInt] | None = None,
         encoder: Mapping[str, Any] | None = None,
-        overlays: int = 4,
+        overlays: NonNegativeInt = 4,
         **sizes: Any,
     ) -> None:
         super().__init__(aus, lr, weight_decay, schedule, warmup_steps, class_weights)

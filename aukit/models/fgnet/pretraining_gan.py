@@ -17,6 +17,7 @@ from aukit.models.components.pictures import save_picture, tiled
 from aukit.models.fgnet.augment_gan import augment
 from aukit.models.fgnet.discriminator import StyleGAN2Discriminator
 from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
+from aukit.utils.bounds import PositiveFloat, PositiveInt, UnitInterval
 
 __all__ = ["StyleGAN2Module", "path_lengths", "r1_penalty"]
 
@@ -67,16 +68,16 @@ class StyleGAN2Module(LightningModule):
 
     def __init__(
         self,
-        size: int = 1024,
-        style_dim: int = 512,
-        n_mlp: int = 8,
-        channel_multiplier: float = 2.0,
-        max_channels: int = 512,
-        r1_every: int = 16,
-        path_every: int = 8,
-        average_images: float = 10_000,
-        augment_target: float = 0.0,
-        augment_images: int = 500_000,
+        size: PositiveInt = 1024,
+        style_dim: PositiveInt = 512,
+        n_mlp: PositiveInt = 8,
+        channel_multiplier: PositiveFloat = 2.0,
+        max_channels: PositiveInt = 512,
+        r1_every: PositiveInt = 16,
+        path_every: PositiveInt = 8,
+        average_images: PositiveFloat = 10_000,
+        augment_target: UnitInterval = 0.0,
+        augment_images: PositiveInt = 500_000,
     ) -> None:
         super().__init__()
         self.save_hyperparameters()

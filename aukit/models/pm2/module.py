@@ -23,6 +23,7 @@ from aukit.models.pm2.methods import METHODS, MethodName
 from aukit.models.pm2.networks import DetectionNetwork, two_layers
 from aukit.models.pm2.selection import TargetCriteria
 from aukit.models.pm2.start import load_start
+from aukit.utils.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 __all__ = ["PM2Module"]
 
@@ -91,18 +92,18 @@ class PM2Module(LightningModule):
         backbone: str = "resnet50",
         weights: str | None = None,
         backbone_options: Mapping[str, Any] | None = None,
-        head_width: int = 256,
+        head_width: PositiveInt = 256,
         start: str | None = None,
-        order: int = 2,
+        order: PositiveInt = 2,
         central: bool = False,
-        paired_orders: int = 1,
+        paired_orders: NonNegativeInt = 1,
         female_male: bool = False,
         shuffle_pairs: bool = False,
         discrepancy: bool | None = None,
-        generator_steps: int = 4,
-        balance_weight: float = 0.01,
-        lr: float = 1e-4,
-        weight_decay: float = 5e-4,
+        generator_steps: PositiveInt = 4,
+        balance_weight: NonNegativeFloat = 0.01,
+        lr: PositiveFloat = 1e-4,
+        weight_decay: NonNegativeFloat = 5e-4,
         schedule: Schedule = "constant",
     ) -> None:
         super().__init__()

@@ -29,6 +29,7 @@ from aukit.models.niinuma2021.intensity.normalize import (
 )
 from aukit.store.balanced_set import BalancedSet
 from aukit.store.store import PreparedStore
+from aukit.utils.bounds import NonNegativeFloat
 
 __all__ = ["IntensityDataModule", "Normalizer"]
 
@@ -243,7 +244,7 @@ class IntensityDataModule(CorpusFramesDataModule):
         shuffle_labels: bool = False,
         by_head: bool = False,
         flip: bool = False,
-        jitter: float = 0.0,
+        jitter: NonNegativeFloat = 0.0,
         val_frames: int | None = None,
         **options: Any,
     ) -> None:

@@ -15,6 +15,7 @@ from aukit.metrics import IntraclassCorrelation
 from aukit.models.components.lr_schedule import Schedule, rise_and_cosine, set_rate
 from aukit.models.components.training import check_aus, is_logged, scores_itself
 from aukit.models.niinuma2021.intensity.networks import EstimatorBank, IntensityTrunk, decode
+from aukit.utils.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 __all__ = ["NOT_FITTED", "IntensityModule"]
 
@@ -60,13 +61,13 @@ class IntensityModule(LightningModule):
         aus: Sequence[int] = (1, 4, 6, 10, 12, 14, 17),
         network: Literal["vgg16", "vgg16_bn", "trunk"] = "vgg16",
         weights: str | None = None,
-        frozen_convs: int = 0,
-        trunk_widths: tuple[int, int, int, int] = (16, 32, 64, 96),
-        dropout: float = 0.5,
-        lr: float = 5e-5,
+        frozen_convs: NonNegativeInt = 0,
+        trunk_widths: tuple[PositiveInt, PositiveInt, PositiveInt, PositiveInt] = (16, 32, 64, 96),
+        dropout: Fraction = 0.5,
+        lr: PositiveFloat = 5e-5,
         schedule: Schedule = "constant",
-        weight_decay: float = 0.0,
-        other_heads: float = 0.0,
+        weight_decay: NonNegativeFloat = 0.0,
+        other_heads: NonNegativeFloat = 0.0,
         decoding: Literal["argmax", "expectation"] = "argmax",
     ) -> None:
         super().__init__()

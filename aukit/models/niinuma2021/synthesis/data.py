@@ -26,6 +26,7 @@ from aukit.facs import MAX_INTENSITY
 from aukit.models.niinuma2021.data import CorpusFramesDataModule
 from aukit.models.niinuma2021.synthesis.schedule import steps_of
 from aukit.store.store import PreparedStore
+from aukit.utils.bounds import NonNegativeFloat, PositiveInt, UnitInterval
 
 __all__ = ["PairBatches", "PairDataset", "PairSampling", "SynthesisDataModule"]
 
@@ -227,13 +228,13 @@ class SynthesisDataModule(CorpusFramesDataModule):
     def __init__(
         self,
         corpus: CorpusDataModule,
-        same_person_share: float = 0.0,
-        warmup_share: float = 0.0,
-        target_weight: float = 0.0,
-        target_noise: float = 0.1,
-        val_pairs: int = 256,
+        same_person_share: UnitInterval = 0.0,
+        warmup_share: UnitInterval = 0.0,
+        target_weight: NonNegativeFloat = 0.0,
+        target_noise: NonNegativeFloat = 0.1,
+        val_pairs: PositiveInt = 256,
         same_recording: bool = False,
-        candidates: int = 1,
+        candidates: PositiveInt = 1,
         **options: Any,
     ) -> None:
         super().__init__(corpus=corpus, **options)
