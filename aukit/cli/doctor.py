@@ -253,9 +253,8 @@ def _variables() -> Iterator[Check]:
     """Variables that are set, each with what it names; roots that are not set, on one line."""
     from aukit.datasets.genders import gender_variable
 
-    released = corpus_names(released=True)
-    roots = [corpus_entry(name).root_variable for name in released]
-    corpora = {*roots, *map(gender_variable, released)}
+    roots = {name: corpus_entry(name).root_variable for name in corpus_names()}
+    corpora = {*roots.values(), *map(gender_variable, roots)}
     for name, value in sorted(os.environ.items()):
         if not name.startswith("AUKIT_") or name == "AUKIT_DEBUG":
             continue
@@ -268,7 +267,7 @@ def _variables() -> Iterator[Check]:
             yield Check(name, f"{value} does not exist", f"correct it, or unset {name}")
         else:
             yield Check(name, value)
-    unset = [name for name in roots if name not in os.environ]
+    unset = [roots[name] for name in corpus_names(released=True) if roots[name] not in os.environ]
     if unset:
         yield Check("corpora", f"not set: {', '.join(unset)}; stand-ins need none")
 
