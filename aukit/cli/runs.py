@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from aukit.cli.corpora import prepare_corpus
 from aukit.cli.grammar import PROFILES, Commands, Parser, add_command
 from aukit.datasets.registry import corpus_names
+
+if TYPE_CHECKING:
+    from aukit.training import RunConfig
+    from aukit.training.experiment import Experiment
 
 RUNS = "lightning_logs/runs"
 
@@ -59,11 +63,15 @@ def _add_experiment(command: Parser, required: bool = True) -> None:
     )
 
 
-def _load(given: argparse.Namespace) -> Any:
+def _read(given: argparse.Namespace) -> Experiment:
+    """The experiment's layers: a wrong file, profile or corpus is answered before torch is imported."""
     from aukit.training import read_experiment
 
-    experiment = read_experiment(given.config, given.profile, given.overrides)
-    # Only now: a wrong file, profile or corpus is answered before torch is imported.
+    return read_experiment(given.config, given.profile, given.overrides)
+
+
+def _load(given: argparse.Namespace) -> RunConfig:
+    experiment = _read(given)
     from aukit.training import check_experiment
 
     return check_experiment(experiment)
@@ -105,9 +113,13 @@ def _add_config(commands: Commands[Parser]) -> None:
 
 
 def _config(given: argparse.Namespace) -> None:
-    import yaml
+    experiment = _read(given)
+    from aukit.training import check_experiment, config_yaml, explain_keys
 
-    print(yaml.safe_dump(dict(_load(given)), sort_keys=False), end="")
+    if given.help_keys is None:
+        print(config_yaml(check_experiment(experiment)), end="")
+    else:
+        print(explain_keys(experiment, given.help_keys))
 
 
 def _add_prepare(commands: Commands[Parser]) -> None:

@@ -2,6 +2,8 @@
 from .callbacks import RunInterrupted as RunInterrupted
 from .config import check_experiment as check_experiment
 from .config import load_config as load_config
+from .config_help import config_yaml as config_yaml
+from .config_help import explain_keys as explain_keys
 from .evaluation import evaluate as evaluate
 from .experiment import Experiment as Experiment
 from .experiment import read_experiment as read_experiment
