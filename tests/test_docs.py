@@ -22,7 +22,11 @@ def pages() -> list[Path]:
     names = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "lightning_logs/README.md")
     return [
         *(ROOT / name for name in names),
-        *(path for folder in ("aukit", "docs") for path in sorted((ROOT / folder).rglob("*.md"))),
+        *(
+            path
+            for folder in ("aukit", "benchmarks", "docs")
+            for path in sorted((ROOT / folder).rglob("*.md"))
+        ),
     ]
 
 
