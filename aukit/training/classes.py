@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import sys
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
@@ -72,19 +73,21 @@ def import_class(class_path: str) -> type:
         ConfigError: there is no such class, or its module cannot be imported.
     """
     module_name, _, name = class_path.rpartition(".")
-    if not module_name:
-        raise ConfigError(f"class_path {shown(class_path)!r}: write MODULE.CLASS, such as my_module.{name}")
+    if not re.fullmatch(r"\w+(\.\w+)+", class_path):
+        raise ConfigError(f"class_path {shown(class_path)!r}: write MODULE.CLASS, such as my_module.MyModule")
     try:
         module = importlib.import_module(module_name)
     except ModuleNotFoundError as error:
         if error.name is None or not f"{module_name}.".startswith(f"{error.name}."):
-            raise ConfigError(f"class_path {shown(class_path)!r} needs {error.name}: {error}") from error
+            raise ConfigError(
+                f"class_path {shown(class_path)!r} needs {error.name}: install it, or mend the import"
+            ) from error
         raise ConfigError(
             f"class_path {shown(class_path)!r}: no module {shown(error.name)!r}{_where(module_name)}"
         ) from error
     except Exception as error:  # the module is the user's, and anything may go wrong in it
         raise ConfigError(
-            f"class_path {shown(class_path)!r} cannot be imported: {type(error).__name__}: {error}"
+            f"class_path {shown(class_path)!r} cannot be imported, mend it: {type(error).__name__}: {error}"
         ) from error
     found = getattr(module, name, None)
     if found is None:

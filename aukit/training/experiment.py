@@ -111,13 +111,15 @@ def read_experiment(
     sections = _layers(content.pop("profiles", {}), path, "profiles")
     words = read_overrides(overrides, axes)
     corpus, words = _choose_corpus(words, corpora, path)
-    own = dict(corpora.get(corpus or "", {}))
-    of_corpus = _layers(own.pop("profiles", {}), path, f"corpora.{corpus}.profiles")
+    of_corpora = {
+        name: _layers(layer.pop("profiles", {}), path, f"corpora.{name}.profiles")
+        for name, layer in corpora.items()
+    }
     layers = [
         (str(home / "base.yaml"), _read(home / "base.yaml")),
         (str(path), content),
-        *([(f"{path} (corpora.{corpus})", own)] if corpus else []),
-        *_profile_layers(profile, home, path, sections, of_corpus, corpus),
+        *([(f"{path} (corpora.{corpus})", corpora[corpus])] if corpus else []),
+        *_profile_layers(profile, home, path, sections, of_corpora.get(corpus or "", {}), corpus),
     ]
     given = [(each.origin, each.layer()) for each in words]
     for origin, layer in [*layers, *given]:
@@ -162,7 +164,7 @@ def _read(path: Path) -> Layer:
     try:
         content = parse_yaml(read_text(path, _MAX_BYTES))
     except (OSError, ValueError) as error:
-        raise ConfigError(f"{path}: not readable as YAML: {error}") from error
+        raise ConfigError(f"{path}: not readable as YAML: {error}; mend the file there") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: the file must hold sections of keys, such as model and data")
     return content

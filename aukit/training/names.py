@@ -14,6 +14,7 @@ from aukit.training.config_key_error import ConfigKeyError
 from aukit.training.experiment import Experiment, suggest
 from aukit.training.layers import Key, Layer, merge
 from aukit.training.options import LoggingOptions, RunOptions
+from aukit.training.values import CLASSES, check_base
 
 _OF_CLASS = ("class_path", "init_args", "dict_kwargs")
 
@@ -34,6 +35,8 @@ def check_names(config: Layer, experiment: Experiment) -> None:
         for key in config.get(section, {}):
             if key not in known:
                 raise ConfigKeyError((section, key), f"unknown key '{section}.{key}'{suggest(key, known)}")
+    for section in CLASSES:
+        check_base(config[section], section)
     for section in ("model", "data", "trainer"):
         _check_classes(config.get(section), (section,), experiment)
 
@@ -75,5 +78,6 @@ def _unknown_arguments(
     remedy = " ".join(f"{name}.{each}=" for each in unknown)
     return ConfigKeyError(
         (*at, "class_path"),
-        f"{name} is {cls}, which has no argument {keys} (given in {holder}); take it out: {remedy}",
+        f"{name} is {cls}, which has no argument {keys} (given in {holder}); take out what it lacks:"
+        f" {remedy}",
     )

@@ -38,7 +38,7 @@ class RunOptions:
         if self.selection == "best" and self.monitor is None:
             raise ConfigKeyError(
                 ("run", "selection"),
-                "run.selection=best needs run.monitor, the validation metric to select by",
+                "run.selection=best: give run.monitor, the validation metric to select by",
             )
 
 

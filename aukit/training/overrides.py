@@ -54,7 +54,7 @@ def read_overrides(words: Iterable[str], axes: Mapping[str, str]) -> list[Overri
         if "[" in key:
             raise ConfigError(f"{origin}: a list is given as a whole; write {key.partition('[')[0]}=[...]")
         if not _KEY.fullmatch(key):
-            raise ConfigError(f"{origin}: {shown(key)!r} is no dotted key such as data.batch_size")
+            raise ConfigError(f"{origin}: write a dotted key such as data.batch_size, not {shown(key)!r}")
         try:
             value = parse_yaml(text)
         except ValueError as error:

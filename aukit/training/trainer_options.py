@@ -64,7 +64,7 @@ def check_trainer(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
     """
     for key, remedy in _OF_THE_RUN.items():
         if given.get(key) is not None and values[key] != (key in _ON):
-            raise _mistake(key, given[key], f"cannot be set: {remedy}")
+            raise _mistake(key, given[key], f"cannot be set, leave it out: {remedy}")
     for key, least in _LEAST.items():
         value = values.get(key)
         if value is not None and value < least and not (key in _NO_LIMIT and value == -1):

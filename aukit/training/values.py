@@ -62,9 +62,9 @@ def parse(config: Mapping[str, Any]) -> Namespace:
         )
     # Copied, since the parser puts its own types into lists of classes.
     sections = {name: deepcopy(config[name]) for name in (*OPTIONS, *CLASSES) if config.get(name) is not None}
-    for section, base in CLASSES.items():
+    for section in CLASSES:
         if section in sections:
-            _check_base(sections[section], section, base)
+            check_base(sections[section], section)
     try:
         with quiet():
             parsed: Namespace = parser().parse_object(sections)
@@ -92,10 +92,20 @@ def quiet() -> Iterator[None]:
         yield
 
 
-def _check_base(value: Any, section: str, base: type) -> None:
+def check_base(value: Any, section: str) -> None:
+    """Refuse a section `model` or `data` whose class is none of that kind.
+
+    Raises:
+        ConfigKeyError: it names no class, or another one.
+    """
+    base = CLASSES[section]
     if not is_class(value):
         raise ConfigKeyError((section,), f"{section} names no class; give {section}.class_path=MODULE.CLASS")
-    if not issubclass(import_class(value["class_path"]), base):
+    try:
+        cls = import_class(value["class_path"])
+    except ConfigError as error:
+        raise ConfigKeyError((section, "class_path"), f"{section}: {error}") from error
+    if not issubclass(cls, base):
         raise ConfigKeyError(
             (section, "class_path"),
             f"{section}.class_path={value['class_path']} is no {base.__name__}; name one",
@@ -125,7 +135,7 @@ def _find(value: Any, cls: type | None, at: Key) -> None:
         if missing := re.search(r"arguments are required: ([\w.]+)", str(error)):
             key = missing[1]
             raise ConfigKeyError(
-                (*at, key), f"{'.'.join((*at, key))} is missing: {cls.__name__} needs it"
+                (*at, key), f"{'.'.join((*at, key))} is missing: give it, {cls.__name__} needs it"
             ) from error
         if found := re.search(r'Parser key "([\w.]+)"', str(error)):
             raise _wrong(cls, found[1].partition(".")[0], value, at) from error

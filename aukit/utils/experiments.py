@@ -39,8 +39,11 @@ def find_experiment(name: str | Path) -> Path:
         'fgnet.yaml'
     """
     path = Path(name)
-    if path.is_file():
-        return path
+    try:
+        if path.is_file():
+            return path
+    except OSError as error:  # a name that no file can have
+        raise ConfigError(f"{shown(name)}: {error.strerror}; give a file, or a name such as fgnet") from error
     folder = experiments_folder()
     known = {file.stem: file for file in sorted(folder.glob("*.yaml")) if file.stem not in _NOT_METHODS}
     stem = path.name.removesuffix(".yaml").removesuffix(".yml")

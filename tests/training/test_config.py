@@ -63,7 +63,7 @@ def test_another_class_keeps_the_arguments_that_it_has_and_refuses_the_others(ho
     assert config["class_path"] == "tests.fake_training.OtherDataModule"
     assert config["init_args"]["people"] == 4
     with pytest.raises(ConfigError, match=r"'data.class_path=.*data is FakeDataModule, which has no argument"
-        r" data.inner \(given in .*tiny.yaml\); take it out: data.inner="):  # fmt: skip
+        r" data.inner \(given in .*tiny.yaml\); take out what it lacks: data.inner="):  # fmt: skip
         load_config(home.experiment, overrides=["data.class_path=tests.fake_training.FakeDataModule"])
     words = ["data.class_path=tests.fake_training.FakeDataModule", "data.inner="]
     assert load_config(home.experiment, overrides=words)["data"]["init_args"]["people"] == 6
