@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import select
 import sys
 from collections.abc import Sequence
 
@@ -88,8 +89,12 @@ def parser() -> Parser:
 def _leave_closed_pipe() -> bool:
     """Whether nobody reads what is printed any more; if so, the rest is dropped without a word."""
     try:
-        sys.stdout.flush()
+        output = sys.stdout.fileno()
+    except (OSError, ValueError):  # a test's, or closed
         return False
-    except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return True
+    pipe = select.poll()
+    pipe.register(output, 0)  # of the end of its reader it tells unasked
+    if not any(event & (select.POLLERR | select.POLLHUP) for _, event in pipe.poll(0)):
+        return False
+    os.dup2(os.open(os.devnull, os.O_WRONLY), output)
+    return True

@@ -245,7 +245,7 @@ def test_a_reader_that_has_enough_ends_it_quietly():
             ],
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env={**os.environ, "PYTHONUNBUFFERED": ""},
+            env={**os.environ, "PYTHONUNBUFFERED": ""},  # what is printed waits for the end
         )
         command.stdout.close()
         assert command.stderr.read() == b""
