@@ -63,7 +63,9 @@ def _headline(record: Record) -> dict[str, str]:
         corpus += f", tested on {tested}"
     origin = "licensed or your own"
     if (standin := notes.get("standin")) is not None:
-        origin = f"rendered stand-in (recipe {standin.get('recipe')}, version {standin.get('version')})"
+        recipe = standin.get("recipe")
+        name = recipe.get("name") if isinstance(recipe, Mapping) else recipe
+        origin = f"rendered stand-in (recipe {name}, version {standin.get('version')})"
     time = f"{record.seconds:,.0f} s"
     if record.test_frames_per_second is not None:
         time += f", tested at {record.test_frames_per_second:,.0f} frames/s"
