@@ -78,7 +78,10 @@ def test_another_class_keeps_the_arguments_that_it_has_and_refuses_the_others(ho
         ),
         ("data.inner.poeple=1", r"'data.inner.poeple'.*did you mean 'people'"),
         ("data.inner.batchsize=1", r"'data.inner.batchsize'.*did you mean 'batch_size'"),  # its base class's
-        ("data.inner.num_workers=few", r"data.inner.num_workers must be a whole number; got 'few'"),
+        (
+            "data.inner.num_workers=few",
+            r"data.inner.num_workers must be a whole number of at least 0; got 'few'",
+        ),
         ("data.inner.size=32", r"'data.inner.size'.*FakeDataModule has no such argument"),  # it gives its own
         ("trainer.max_epoch=1", r"'trainer.max_epoch'.*did you mean 'max_epochs'"),
         ("run.monitr=x", r"'run.monitr'.*did you mean 'monitor'"),
