@@ -39,10 +39,18 @@ def shared_aus(
     return tuple(aus) if aus else both
 
 
-def check_corpora(source: CorpusDataModule, target: CorpusDataModule, aus: Sequence[int]) -> dict[str, Any]:
+def check_corpora(
+    source: CorpusDataModule, target: CorpusDataModule, aus: Sequence[int], scored: bool = True
+) -> dict[str, Any]:
     """Check that a network trained on the one can be scored on the other; after their `setup()`.
 
     An action unit without a coded test frame is kept: its score is NaN with support 0, and it is counted.
+
+    Args:
+        source: datamodule of the corpus that is trained on.
+        target: datamodule of the other one.
+        aus: action units of the network.
+        scored: whether the target's people are scored, for which it needs labels.
 
     Returns:
         What belongs in the record: `aus`, those that only one corpus has, and those without a score.
@@ -58,22 +66,23 @@ def check_corpora(source: CorpusDataModule, target: CorpusDataModule, aus: Seque
     if both := sorted(used & set(_persons(target, target.test_rows))):
         raise ConfigError(f"the target's test people are also the source's: {both[:5]}")
     known = target.store.table.occurrence_aus
-    if absent := [au for au in aus if au not in known]:
+    if scored and (absent := [au for au in aus if au not in known]):
         raise ConfigError(
             f"{target.store.path}: has no occurrences of AU {' '.join(map(str, absent))}; asked for are"
-            f" {list(aus)}, it has {list(known)}. Name others in data.aus"
+            f" {list(aus)}, it has {list(known)}. Name others in data.aus, or score nothing of it"
+            " (of paired data: data.test_on=source)"
         )
     trained = _coded(source.dataset().occurrences[source.train_rows], source.aus, aus)
     if idle := [au for au, n in trained.items() if n == 0]:
         raise ConfigError(
             f"{source.store.path}: no training frame codes AU {' '.join(map(str, idle))} of {list(aus)}"
         )
-    scored = _coded(target.store.table.occurrences(aus)[target.test_rows], aus, aus)
+    coded = _coded(target.dataset().occurrences[target.test_rows], target.aus, aus)
     return {
         "aus": list(aus),
         "aus_of_the_source_only": [au for au in source.aus if au not in target.aus],
         "aus_of_the_target_only": [au for au in target.aus if au not in source.aus],
-        "aus_without_coded_test_frames": [au for au, n in scored.items() if n == 0],
+        "aus_without_coded_test_frames": [au for au, n in coded.items() if n == 0],
     }
 
 

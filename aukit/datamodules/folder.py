@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -21,6 +21,8 @@ class FolderDataModule(CorpusDataModule):
 
     Args:
         root: the folder.
+        landmarks: table or folder of landmarks, see `aukit.datasets.Table`; None for the folder Landmarks in
+            the root if it is there, else face-alignment finds them. Images of registration "none" need none.
         aus: action units to predict.
         options: further options: see `CorpusDataModule`; registration and size are those of the training.
 
@@ -32,9 +34,18 @@ class FolderDataModule(CorpusDataModule):
 
     root_variable = "AUKIT_FOLDER_ROOT"
     label = "occurrence"
+    location_arguments: ClassVar[tuple[str, ...]] = (*CorpusDataModule.location_arguments, "landmarks")
 
-    def __init__(self, root: str | None = None, *, aus: Sequence[int] = (), **options: Any) -> None:
+    def __init__(
+        self,
+        root: str | None = None,
+        landmarks: str | None = None,
+        *,
+        aus: Sequence[int] = (),
+        **options: Any,
+    ) -> None:
         super().__init__(root=root, aus=aus, **options)
+        self.landmarks = landmarks
 
     def train_batches(self) -> tuple[StoreDataset, StepSampler]:
         """Nothing.
@@ -45,7 +56,7 @@ class FolderDataModule(CorpusDataModule):
         raise ConfigError("a folder of images has no labels to train on; name a table (corpus=table)")
 
     def _corpus(self) -> Folder:
-        return Folder(self.root, bool(self.locations["follow_links"]))
+        return Folder(self.root, self.landmarks, bool(self.locations["follow_links"]))
 
     def _split(self) -> tuple[Rows, Rows, Rows]:
         nobody = np.zeros(0, dtype=np.int64)

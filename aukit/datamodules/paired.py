@@ -233,7 +233,8 @@ class PairedDataModule(StepDataModule):
         if self._triplets:
             return
         source, target = self.source, self.target
-        checked = check_corpora(source, target, self.aus)
+        scored = self.oracle or self.test_on == "target"
+        checked = check_corpora(source, target, self.aus, scored)
         if not len(source.val_rows):
             raise ConfigError("no source person is held out for validation; set data.source.holdout_fraction")
         self._triplets, counts = self._pair()

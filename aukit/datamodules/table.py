@@ -144,6 +144,9 @@ class TableDataModule(FoldDataModule):
             return
 
     def _split(self) -> tuple[Rows, Rows, Rows]:
+        if str(self.folds) == "1":
+            nobody, everybody = np.zeros(0, np.int64), np.arange(len(self.store), dtype=np.int64)
+            return nobody, nobody, everybody
         if self.folds is None:
             partition = self.store.table.frame["partition"].to_numpy(dtype=str)
             if "valid" in partition and self.selection == "people":

@@ -24,6 +24,8 @@ class Folder(ListedFrames):
 
     Args:
         root: The folder.
+        landmarks: Table or folder of landmarks, see `aukit.datasets.Table`; None for the folder Landmarks in
+            the root, if it is there.
         follow_links: Whether links to files and folders are followed wherever they lead.
 
     Raises:
@@ -38,8 +40,10 @@ class Folder(ListedFrames):
     name, corpus_title, example, namespace = "folder", "Folder", "0001.jpg", "Folder"
     label_columns = MappingProxyType({})
 
-    def __init__(self, root: str | Path, follow_links: bool = False) -> None:
-        super().__init__(root, follow_links=follow_links)
+    def __init__(
+        self, root: str | Path, landmarks: str | Path | None = None, follow_links: bool = False
+    ) -> None:
+        super().__init__(root, landmarks, follow_links=follow_links)
 
     @property
     def notes_so_far(self) -> list[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,11 +13,12 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.datasets.files import file_names, join
+from aukit.datasets.files import SIDECAR_FOLDER, file_names, join
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.images import is_picture, read_image_if_whole
 from aukit.datasets.label_files import Labels
 from aukit.datasets.libav import VideoError
+from aukit.datasets.listed_landmarks import ListedLandmarks
 from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Index
 from aukit.datasets.release import Release
@@ -62,6 +63,8 @@ class ListedFrames(Release):
 
     Args:
         root: Folder below which images and videos lie.
+        landmarks: Table or folder of landmarks (`ListedLandmarks`); None for the folder Landmarks in the root,
+            if it is there.
         persons: Global person ids to keep; None for all.
         follow_links: Whether links to files and folders are followed wherever they lead.
 
@@ -83,6 +86,43 @@ class ListedFrames(Release):
     """Number that the list gives to the first frame of a video."""
     row_without_frame = "listed, but the video has no such frame"
     row_beyond_end = "listed, but the video ends before this frame"
+
+    def __init__(
+        self,
+        root: str | Path,
+        landmarks: str | Path | None = None,
+        persons: Sequence[str] | None = None,
+        follow_links: bool = False,
+    ) -> None:
+        self._landmarks_path = Path(landmarks) if landmarks else Path(root) / SIDECAR_FOLDER
+        self._landmarks_named = landmarks is not None
+        super().__init__(root, persons, follow_links=follow_links)
+
+    @property
+    def has_sidecar(self) -> bool:
+        """Whether there are landmarks."""
+        return self._landmarks_named or self._landmarks_path.is_dir()
+
+    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
+        """Landmarks [T, 68, 3] by position, pixels; NaN where there are none, or no depth.
+
+        Raises:
+            CorpusError: They are damaged.
+        """
+        rows = self._slices[video]
+        own = self.rows.iloc[rows]
+        return self._points.of_frames(
+            self._sources[video],
+            None if self._is_video[rows.start] else self._files[rows],
+            own["position"].to_numpy(),
+        )
+
+    @cached_property
+    def _points(self) -> ListedLandmarks:
+        return ListedLandmarks(self._landmarks_path, self.first_frame, self.follow_links)
+
+    def __getstate__(self) -> dict[str, object]:
+        return {k: v for k, v in self.__dict__.items() if k != "_points"}  # each process maps them itself
 
     @abstractmethod
     def _read_list(self) -> pd.DataFrame:
@@ -222,10 +262,12 @@ class ListedFrames(Release):
         sources = {
             source: self._is_video[self._slices[video].start] for video, source in self._sources.items()
         }
+        landmarks = self._points.stamps() if self.has_sidecar else {}
         return {
             "reader": f"aukit.{self.name}/1 {self.options}",
             "genders": str(sorted(self.genders.items())),
             "recipe": str(self.standin),
+            **{f"landmarks {name}": stamp for name, stamp in landmarks.items()},
             **{
                 source: file_stamp(super(ListedFrames, self).video_path(source))
                 if is_video

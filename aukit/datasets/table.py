@@ -19,21 +19,17 @@ CSV (commas, semicolons or tabs) or Parquet; capitals in the names of columns do
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from aukit.datasets.files import SIDECAR_FOLDER
 from aukit.datasets.listed_frames import ListedFrames
 from aukit.datasets.stamps import file_stamp
 from aukit.datasets.table_columns import Meaning, understand
 from aukit.datasets.table_file import read_columns
 from aukit.datasets.table_folds import deal
-from aukit.datasets.table_landmarks import TableLandmarks
 from aukit.datasets.table_rows import read_rows
 from aukit.errors import CorpusError
 from aukit.facs import occurrence_column
@@ -92,9 +88,7 @@ class Table(ListedFrames):
         self._first_frame = first_frame
         self.threshold = threshold
         self.options = f"threshold={threshold} first_frame={first_frame} people={self.namespace}"
-        self._landmarks_path = Path(landmarks) if landmarks else Path(root) / SIDECAR_FOLDER
-        self._landmarks_named = landmarks is not None
-        super().__init__(root, persons, follow_links=follow_links)
+        super().__init__(root, landmarks, persons, follow_links)
 
     @property
     def notes_so_far(self) -> list[str]:
@@ -106,32 +100,6 @@ class Table(ListedFrames):
         """What was tolerated and derived."""
         _ = self.table
         return super().notes_so_far
-
-    @property
-    def has_sidecar(self) -> bool:
-        """Whether there are landmarks."""
-        return self._landmarks_named or self._landmarks_path.is_dir()
-
-    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
-        """Landmarks [T, 68, 3] by position, pixels; NaN where there are none, or no depth.
-
-        Raises:
-            CorpusError: They are damaged.
-        """
-        rows = self._slices[video]
-        own = self.rows.iloc[rows]
-        return self._points.of_frames(
-            self._sources[video],
-            None if self._is_video[rows.start] else self._files[rows],
-            own["position"].to_numpy(),
-        )
-
-    @cached_property
-    def _points(self) -> TableLandmarks:
-        return TableLandmarks(self._landmarks_path, self.first_frame, self.follow_links)
-
-    def __getstate__(self) -> dict[str, object]:
-        return {k: v for k, v in self.__dict__.items() if k != "_points"}  # each process maps them itself
 
     def _read_list(self) -> pd.DataFrame:
         meaning = understand(self.table_path, read_columns(self.table_path))
@@ -183,12 +151,7 @@ class Table(ListedFrames):
             )
 
     def _stamps(self) -> dict[str, str]:
-        landmarks = self._points.stamps() if self.has_sidecar else {}
-        return {
-            **super()._stamps(),
-            "table": file_stamp(self.table_path, content=True),
-            **{f"landmarks {name}": stamp for name, stamp in landmarks.items()},
-        }
+        return {**super()._stamps(), "table": file_stamp(self.table_path, content=True)}
 
 
 def _table_path(root: Path, named: str | Path | None) -> Path:

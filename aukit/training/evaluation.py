@@ -79,6 +79,11 @@ def evaluate(
         released.check(data)
         trained, model = released, build_model(resolved)
     else:
+        if checkpoint is None and not run.is_done:
+            raise StoreError(
+                f"{run.path}: no finished run of this configuration; end its `aukit fit` first, or name a"
+                " trained model: --checkpoint FILE"
+            )
         file = Path(checkpoint or str(Record.read(run.path).checkpoint))
         trained, model = _load(resolved, data, file)
     path = out or run.path / f"predictions-{stage}{_other_checkpoint(run, checkpoint)}.parquet"

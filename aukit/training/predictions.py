@@ -27,6 +27,8 @@ IDS = ("person", "subject", "gender", "partition", "task", "view", "frame")
 class PredictionWriter(Callback):
     """Write what `test_step` (or `predict_step`) returns to a Parquet file, every frame once.
 
+    Of the stage "predict" also a CSV file of the same name, for whoever reads no Parquet.
+
     A step returns a mapping with `rows` int [B] (rows of the datamodule's store) and any number of [B,A]
     tensors over the module's action units, of which those of the datamodule are taken by number: `scores`
     becomes the columns `AUxx_score`, another name such as `expectation` becomes `AUxx_expectation`; [B]
@@ -118,7 +120,7 @@ class PredictionWriter(Callback):
             files = [self._rank_path(rank) for rank in range(trainer.world_size)]
             found = [file for file in files if file.is_file()]
             if found:
-                frames = _combine(found, self.path)
+                frames = _combine(found, self.path, csv=stage == "predict")
                 self.frames_per_second = round(frames / max(time.monotonic() - self._began, 1e-9), 1)
         trainer.strategy.barrier("predictions")
         self.written = self.path.is_file()
@@ -194,7 +196,7 @@ def prediction_table(
     return predictions
 
 
-def _combine(files: list[Path], path: Path) -> int:
+def _combine(files: list[Path], path: Path, csv: bool) -> int:
     """Put the processes' tables together; the number of frames."""
     table = pd.concat([pd.read_parquet(file) for file in files], ignore_index=True).sort_values("row")
     if table["row"].duplicated().any():
@@ -203,6 +205,9 @@ def _combine(files: list[Path], path: Path) -> int:
         )
     with atomic_path(path) as temporary:
         table.reset_index(drop=True).to_parquet(temporary, index=False)
+    if csv:
+        with atomic_path(path.with_suffix(".csv")) as temporary:
+            table.to_csv(temporary, index=False, float_format="%.6g")
     for file in files:
         file.unlink()
     return len(table)

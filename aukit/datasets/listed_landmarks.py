@@ -1,4 +1,4 @@
-"""Landmarks that a user brings for the frames of a table: in a table too, or in a folder of arrays."""
+"""Landmarks that a user brings for listed frames: in a table, or in a folder of arrays."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _POINT = re.compile(r"([xyz])_?(\d{1,2})", re.IGNORECASE | re.ASCII)
 _MAX_NPY_BYTES = 2**30
 
 
-class TableLandmarks:
+class ListedLandmarks:
     """68 points of frames, in pixels of the frame.
 
     A table is held in memory once it is asked for a frame: 0.55 GB for a million frames and process.
