@@ -63,8 +63,8 @@ class ListedFrames(Release):
 
     Args:
         root: Folder below which images and videos lie.
-        landmarks: Table or folder of landmarks (`ListedLandmarks`); None for the folder Landmarks in the root,
-            if it is there.
+        landmarks: Table or folder of landmarks (`ListedLandmarks`); None for the folder Landmarks in the
+            root, if it is there.
         persons: Global person ids to keep; None for all.
         follow_links: Whether links to files and folders are followed wherever they lead.
 
