@@ -7,9 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
-import timm
 import torch
-from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from aukit import __version__
@@ -61,6 +59,8 @@ class Backbone(nn.Module):
         self, name: str, weights: str | None = None, options: Mapping[str, Any] | None = None
     ) -> None:
         super().__init__()
+        import timm  # a second, which a finished run need not wait for
+
         try:
             self.network: nn.Module = timm.create_model(name, num_classes=0, **dict(options or {}))
         except (RuntimeError, TypeError, AssertionError) as error:
@@ -128,6 +128,8 @@ def _resampled(network: nn.Module, value: Tensor, wanted: Tensor) -> Tensor:
     patches = value.shape[1] - prefix
     if math.isqrt(max(patches, 1)) ** 2 != patches:
         return value
+    from timm.layers import resample_abs_pos_embed
+
     return cast(Tensor, resample_abs_pos_embed(value, list(grid), num_prefix_tokens=prefix))
 
 

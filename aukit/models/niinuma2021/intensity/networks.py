@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, cast
 
-import timm
 import torch
 from torch import Tensor, nn
 
@@ -48,6 +47,8 @@ class IntensityEstimator(nn.Module):
         frozen_convs: int = 0,
     ) -> None:
         super().__init__()
+        import timm  # a second, which a finished run need not wait for
+
         self.network: nn.Module = timm.create_model(architecture, num_classes=CLASSES, drop_rate=dropout)
         if weights is not None:
             load_backbone(self.network, Path(weights))

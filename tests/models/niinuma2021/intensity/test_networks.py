@@ -31,7 +31,7 @@ def small_vgg(monkeypatch):
         stages = [8, 8, "M", 8, 8, "M", 8, 8, 8, "M", 8, 8, 8, "M", 8, 8, 8, "M"]
         return VGG(stages, mlp_ratio=0.002, **options)
 
-    monkeypatch.setattr("aukit.models.niinuma2021.intensity.networks.timm.create_model", narrow)
+    monkeypatch.setattr("timm.create_model", narrow)
 
 
 def test_a_bank_has_one_network_per_unit(monkeypatch):
