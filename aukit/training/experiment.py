@@ -208,7 +208,7 @@ def _layers(value: Any, path: Path, section: str, more: tuple[str, ...] = ()) ->
         if not re.fullmatch(r"[\w-]+", name):
             raise ConfigError(f"{where}: a name has letters, digits, - and _ only; rename it")
         _check_layer({} if layer is None else layer, where, more)
-    return {name: layer or {} for name, layer in value.items()}
+    return {name: dict(layer or {}) for name, layer in value.items()}  # an alias is no second name of one
 
 
 def _choose_corpus(

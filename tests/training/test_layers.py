@@ -19,7 +19,11 @@ corpora:
   second:
     aus: [4, 6]
     data: {class_path: tests.fake_training.OtherDataModule, people: 5}
-    profiles: {smoke: {data: {batch_size: 3}}}
+    profiles: &small {smoke: {data: {batch_size: 3}}}
+  third: &third
+    data: {class_path: tests.fake_training.FakeDataModule}
+    profiles: *small
+  fourth: *third
 profiles:
   smoke: {data: {batch_size: 2, frames: 4}}
 """
@@ -52,6 +56,7 @@ def test_a_corpus_comes_over_the_experiment_and_below_the_size(mine, word):
     assert (arguments(config)["people"], arguments(config)["frames"]) == (5, 4)
     assert arguments(config)["batch_size"] == 3  # of the corpus' own profile
     assert arguments(load_config(mine, "smoke"))["batch_size"] == 2
+    assert arguments(load_config(mine, "smoke", ["corpus=fourth"]))["batch_size"] == 3
     assert arguments(load_config(mine, "smoke", [word, "people=7"]))["people"] == 7
 
 
@@ -96,7 +101,7 @@ def test_the_printed_configuration_is_an_experiment_of_the_same_run(tmp_path):
 
 def test_every_key_is_explained_with_type_default_value_and_meaning(mine):
     text = explain_keys(read_experiment(mine, "smoke"))
-    assert "corpus = first\n    One of first, second." in text
+    assert "corpus = first\n    One of first, second, third, fourth." in text
     assert "people\n    Short for data.people." in text
     assert "model.lr = 0.1\n    A number (default: 0.01). Learning rate." in text
     assert "data.batch_size = 2\n" in text
