@@ -80,6 +80,8 @@ def explained(error: BaseException) -> str | None:
     text = str(error)
     if type(error).__name__ == "OutOfMemoryError":  # torch's; this room imports nothing
         return f"{shown(text.partition('. ')[0], _LONGEST)}\nuse smaller batches (data.batch_size) or images"
+    if type(error).__name__ == "BrokenProcessPool":
+        return "a worker process was killed\nmost often memory ran out: use fewer of them (--jobs, --workers)"
     if text.startswith("DataLoader worker (pid"):
         return f"{shown(text, _LONGEST)}\nmost often memory ran out: use fewer workers (data.num_workers)"
     return None

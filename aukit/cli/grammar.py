@@ -70,6 +70,8 @@ class Parser(argparse.ArgumentParser):
         rest = list(words)
         while rest:
             word = rest.pop(0)
+            if word == "--":
+                continue
             name, sign, _ = word.partition("=")
             option = self._option_string_actions.get(name)
             if option is not None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import pickle
+import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -66,6 +67,7 @@ def _script_hidden() -> Iterator[None]:
 
 def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
     torch.set_num_threads(threads)  # our own loops over frames follow it too
+    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # the parent says that it was interrupted
     parent = multiprocessing.parent_process()
     assert parent is not None
 

@@ -1,0 +1,66 @@
+"""What a run prints at its end."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aukit.training import GroupScores, Record, score_groups, score_table, summary
+
+
+@pytest.fixture
+def predictions(tmp_path):
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"person": np.repeat([f"P{i}" for i in range(6)], 20)})
+    frame["gender"] = np.where(frame["person"] < "P3", "female", "male")
+    for au in (1, 12):
+        frame[f"AU{au:02d}_label"] = rng.integers(0, 2, len(frame)).astype(float)
+        frame[f"AU{au:02d}_score"] = rng.random(len(frame))
+    frame["AU04_label"], frame["AU04_score"] = 0.0, 0.0
+    frame.attrs = {"label": "occurrence", "threshold": 0.5}
+    frame.to_parquet(tmp_path / "predictions.parquet")
+    return tmp_path / "predictions.parquet"
+
+
+def test_a_row_per_au_with_interval_gender_and_support(predictions):
+    scores = score_groups(predictions)
+    lines = score_table(scores).splitlines()
+    assert lines[0].split() == ["F1", "95", "%", "|", "female", "male", "gap", "|", "present/coded"]
+    row = next(line for line in lines if line.startswith("AU12"))
+    f1 = scores.scalars()["test/f1_AU12"]
+    positives = int(pd.read_parquet(predictions)["AU12_label"].sum())
+    assert f"{f1:.3f}" in row
+    assert row.endswith(f"{positives}/120")
+    assert next(line for line in lines if line.startswith("AU4")).split()[1:3] == ["–", "–"]
+    assert lines[-3].startswith("mean")
+    assert "3 female, 3 male" in lines[-2]
+    assert max(map(len, lines)) < 100
+
+
+def test_scores_are_read_as_they_were_written(predictions):
+    scores = score_groups(predictions)
+    scores.write(predictions.parent)
+    again = GroupScores.read(predictions.parent)
+    assert score_table(again) == score_table(scores)
+    pd.testing.assert_frame_equal(again.table, scores.table)
+
+
+def test_the_headline_and_logged_metrics_of_a_run_without_predictions(tmp_path):
+    facts = {"metrics": {"val/loss": 0.25}, "checkpoint": str(tmp_path / "run/checkpoints/last.ckpt")}
+    blank = dict.fromkeys(("data_fingerprint", "git_commit", "peak_memory_bytes", "peak_device_memory_bytes"))
+    notes = {"selection": "last checkpoint", "corpus": "bp4d", "tested_on": "disfa"}
+    record = Record(
+        identity="x",
+        experiment="pretrain_gan",
+        config={"seed": 4, "profile": "mini"},
+        seconds=61.0,
+        versions={},
+        predictions=None,
+        notes=notes,
+        **facts,
+        **blank,
+    )
+    printed = summary(record)
+    assert "experiment pretrain_gan, profile mini, seed 4" in printed
+    assert "corpus     bp4d, tested on disfa" in printed
+    assert "data       licensed or your own" in printed
+    assert printed.endswith("val/loss = 0.2500")
