@@ -95,7 +95,7 @@ def the_run() -> Path:
         ("test -c tiny.yaml --checkpoint nowhere.ckpt", "nowhere.ckpt: no such file"),
         ("test -c tiny.yaml --checkpoint stores", "stores: no regular file"),
         ("test -c tiny.yaml --checkpoint tiny.yaml", "tiny.yaml: is text"),
-        ("test -c tiny.yaml seed=5", "no finished run here"),
+        ("test -c tiny.yaml seed=5", "no finished run of this configuration"),
         ("predict -c tiny.yaml --weights nowhere.pth", "no released weights"),
         ("corpora check bp4d --root tiny.yaml", "tiny.yaml"),
         ("prepare bp4d --root nowhere", "nowhere"),

@@ -211,7 +211,7 @@ def test_evaluate_repeats_the_test_and_predicts_every_frame(finished):
     pd.testing.assert_frame_equal(again, pd.read_parquet(record.predictions))
     everything = pd.read_parquet(evaluate(tiny(folder, manual), folder / "runs", "predict"))
     assert everything["row"].tolist() == list(range(60))
-    with pytest.raises(StoreError, match="no finished run here"):
+    with pytest.raises(StoreError, match="no finished run of this configuration"):
         evaluate({**tiny(folder, manual), "seed": 9}, folder / "runs")
 
 
@@ -224,7 +224,7 @@ def test_a_model_that_scores_no_frames_is_told(finished, tmp_path, stage):
 
 
 def test_selection_without_a_metric_and_a_metric_that_is_not_logged(tmp_path):
-    with pytest.raises(ConfigError, match=r"needs run\.monitor"):
+    with pytest.raises(ConfigError, match=r"give run\.monitor"):
         execute(tiny(tmp_path, monitor=None), tmp_path / "runs")
     with pytest.raises(ConfigError, match=r"'val/f1' is not logged.*val/error"):
         execute(tiny(tmp_path, monitor="val/f1"), tmp_path / "runs")
