@@ -1,5 +1,6 @@
 """What README, docs and cards name is there: files, make targets, commands; the README's example runs."""
 
+import argparse
 import re
 import shlex
 from collections.abc import Iterator
@@ -113,16 +114,17 @@ def test_commands_of_a_page_are_understood(page, monkeypatch, capsys):
                 with monkeypatch.context() as patch:
                     patch.setattr(Parser, "parse_args", parse_and_stop)
                     given.run(given)
-            elif in_full and hasattr(given, "overrides") and not writes(text, Path(given.config).stem):
+            elif names_an_experiment(given, text):
                 load_config(given.config, given.profile, given.overrides)
         except SystemExit:
             refusal = capsys.readouterr().err
             assert not refusal or (not in_full and "are required" in refusal), f"aukit {command}\n{refusal}"
 
 
-def writes(text: str, name: str) -> bool:
-    """Whether a page makes the experiment of that name itself."""
-    return f"{name}.yaml <<" in text or f"\n# {name}.yaml\n" in text
+def names_an_experiment(given: argparse.Namespace, text: str) -> bool:
+    """Whether a command is about one that is here: not NAME or FILE, and none that the page itself writes."""
+    name = getattr(given, "config", None)
+    return bool(name) and not name.isupper() and f"{Path(name).stem}.yaml <<" not in text
 
 
 def parse_and_stop(command: Parser, rest: list[str]) -> None:
