@@ -124,7 +124,10 @@ def test_commands_of_a_page_are_understood(page, monkeypatch, capsys):
 def names_an_experiment(given: argparse.Namespace, text: str) -> bool:
     """Whether a command is about one that is here: not NAME or FILE, and none that the page itself writes."""
     name = getattr(given, "config", None)
-    return bool(name) and not name.isupper() and f"{Path(name).stem}.yaml <<" not in text
+    if not name or name.isupper():
+        return False
+    file = f"{Path(name).stem}.yaml"
+    return f"{file} <<" not in text and f"\n# {file}\n" not in text
 
 
 def parse_and_stop(command: Parser, rest: list[str]) -> None:
