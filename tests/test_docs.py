@@ -122,12 +122,15 @@ def test_commands_of_a_page_are_understood(page, monkeypatch, capsys):
 
 
 def names_an_experiment(given: argparse.Namespace, text: str) -> bool:
-    """Whether a command is about one that is here: not NAME or FILE, and none that the page itself writes."""
+    """Whether a command is about one that is here: not NAME or FILE, and nothing that the page itself writes."""
     name = getattr(given, "config", None)
     if not name or name.isupper():
         return False
-    file = f"{Path(name).stem}.yaml"
-    return f"{file} <<" not in text and f"\n# {file}\n" not in text
+    written = re.findall(r"^# (\w+)\.(?:py|yaml)$|(\w+)\.yaml <<", text, flags=re.MULTILINE)
+    own = {"".join(names) for names in written}
+    return Path(name).stem not in own and not any(
+        f"={own_name}." in " ".join(given.overrides) for own_name in own
+    )
 
 
 def parse_and_stop(command: Parser, rest: list[str]) -> None:
