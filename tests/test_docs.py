@@ -122,7 +122,7 @@ def test_commands_of_a_page_are_understood(page, monkeypatch, capsys):
 
 
 def names_an_experiment(given: argparse.Namespace, text: str) -> bool:
-    """Whether a command is about one that is here: not NAME or FILE, and nothing that the page itself writes."""
+    """Whether a command is about one that is here: not NAME or FILE, and nothing that the page writes."""
     name = getattr(given, "config", None)
     if not name or name.isupper():
         return False
