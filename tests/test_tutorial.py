@@ -58,4 +58,5 @@ def test_scores_are_grouped_by_a_column_of_the_user_s(printed):
 
 def test_other_commands_of_the_page(printed):
     assert "20 frames" in printed["predict -c mine.yaml"]
-    assert len([text for command, text in printed.items() if command.startswith("fit")]) >= 3
+    (fgnet,) = (text for command, text in printed.items() if "my_head.LevelHead" in command)
+    assert TABLE.search(fgnet)
