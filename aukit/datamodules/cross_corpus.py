@@ -29,13 +29,12 @@ def shared_aus(
     Raises:
         ConfigError: there are none, or one of `aus` is not shared; both lists are named.
     """
-    both = tuple(au for au in source.aus if au in target.aus)
+    own, theirs = source.aus or target.aus, target.aus or source.aus  # a table's need not be named
+    both = tuple(au for au in own if au in theirs)
     missing = [au for au in aus or () if au not in both]
     if not both or missing:
         what = f"do not share AU {' '.join(map(str, missing))}" if missing else "share no action unit"
-        raise ConfigError(
-            f"source and target {what}: the source has {list(source.aus)}, the target {list(target.aus)}"
-        )
+        raise ConfigError(f"source and target {what}: the source has {list(own)}, the target {list(theirs)}")
     return tuple(aus) if aus else both
 
 
@@ -72,12 +71,12 @@ def check_corpora(
             f" {list(aus)}, it has {list(known)}. Name others in data.aus, or score nothing of it"
             " (of paired data: data.test_on=source)"
         )
-    trained = _coded(source.dataset().occurrences[source.train_rows], source.aus, aus)
+    trained = _coded(StoreDataset(source.store, aus).occurrences[source.train_rows], aus)
     if idle := [au for au, n in trained.items() if n == 0]:
         raise ConfigError(
             f"{source.store.path}: no training frame codes AU {' '.join(map(str, idle))} of {list(aus)}"
         )
-    coded = _coded(target.dataset().occurrences[target.test_rows], target.aus, aus)
+    coded = _coded(StoreDataset(target.store, aus).occurrences[target.test_rows], aus)
     return {
         "aus": list(aus),
         "aus_of_the_source_only": [au for au in source.aus if au not in target.aus],
@@ -188,7 +187,6 @@ def _persons(data: CorpusDataModule, rows: Rows) -> list[str]:
     return [str(person) for person in data.store.table.frame["person"].to_numpy()[rows]]
 
 
-def _coded(labels: np.ndarray[Any, Any], columns: Sequence[int], aus: Sequence[int]) -> dict[int, int]:
+def _coded(labels: np.ndarray[Any, Any], aus: Sequence[int]) -> dict[int, int]:
     """Coded frames of each action unit."""
-    counts = np.isfinite(labels).sum(axis=0)
-    return {au: int(counts[tuple(columns).index(au)]) for au in aus}
+    return dict(zip(aus, np.isfinite(labels).sum(axis=0).tolist(), strict=True))

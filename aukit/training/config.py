@@ -82,6 +82,8 @@ def _link_aus(config: Layer) -> None:
     aus = config.pop("aus", None)
     if aus is None:
         return
+    if aus == MISSING:
+        raise ConfigKeyError(("aus",), "aus must still be given, e.g. aus=[6,12]: the action units to learn")
     if not isinstance(aus, list) or not aus or not all(type(au) is int for au in aus):
         raise ConfigKeyError(
             ("aus",), f"aus must be a list of action units such as [1, 2, 4], not {yaml_word(aus)}"
