@@ -7,14 +7,14 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.dataset import StoreDataset
+from aukit.datamodules.folds import FoldDataModule
 from aukit.datamodules.samplers import Rows, StepSampler
 from aukit.datasets import Folder
 from aukit.errors import ConfigError
 
 
-class FolderDataModule(CorpusDataModule):
+class FolderDataModule(FoldDataModule):
     """All images below a folder (`aukit.datasets.Folder`), for `aukit predict` with a trained model.
 
     Images without a face are left out and counted; the column `path` of the predictions names each image.
@@ -24,7 +24,8 @@ class FolderDataModule(CorpusDataModule):
         landmarks: table or folder of landmarks, see `aukit.datasets.Table`; None for the folder Landmarks in
             the root if it is there, else face-alignment finds them. Images of registration "none" need none.
         aus: action units to predict.
-        options: further options: see `CorpusDataModule`; registration and size are those of the training.
+        options: further options: see `FoldDataModule` and `CorpusDataModule`. Registration and size are those
+            of the training; who was trained on has no effect.
 
     Example:
         >>> data = FolderDataModule("photos", aus=(6, 12), registration="similarity", size=64)
@@ -33,8 +34,7 @@ class FolderDataModule(CorpusDataModule):
     """
 
     root_variable = "AUKIT_FOLDER_ROOT"
-    label = "occurrence"
-    location_arguments: ClassVar[tuple[str, ...]] = (*CorpusDataModule.location_arguments, "landmarks")
+    location_arguments: ClassVar[tuple[str, ...]] = (*FoldDataModule.location_arguments, "landmarks")
 
     def __init__(
         self,

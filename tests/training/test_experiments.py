@@ -26,7 +26,9 @@ def test_there_is_something_to_test():
 @pytest.mark.parametrize(("name", "corpus"), CASES)
 def test_the_experiment_loads(name, corpus, profile):
     words = [f"corpus={corpus}"] if corpus else []
-    if FILES[name].get("corpora", {}).get(corpus, {}).get("aus") == "???":  # of a table: nobody else knows them
+    if (
+        FILES[name].get("corpora", {}).get(corpus, {}).get("aus") == "???"
+    ):  # of a table: nobody else knows them
         words.append("aus=[6,12]")
     config = load_config(name, profile, words)
     assert config["model"]["class_path"].startswith("aukit.")
