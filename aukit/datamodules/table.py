@@ -30,7 +30,7 @@ class TableDataModule(FoldDataModule):
         table: the table, CSV or Parquet; None for frames.csv or frames.parquet in the root.
         landmarks: table or folder of landmarks, see `aukit.datasets.Table`; None for the folder Landmarks in
             the root if it is there, else face-alignment finds them. Frames of registration "none" need none.
-        aus: action units, in the order of the label columns.
+        aus: action units, in the order of the label columns; empty for all that the table has, ascending.
         folds: a number of folds into which people are dealt, or the column that names each row's fold; 1
             tests everybody, for models that were trained elsewhere. None for the column `partition`.
         fold: which of the folds is tested, from 0 on.
@@ -78,6 +78,7 @@ class TableDataModule(FoldDataModule):
         """Open the store, split its rows by person, and see that the table has the action units."""
         super().setup(stage)
         known = {*self.store.table.occurrence_aus, *self.store.table.intensity_aus}
+        self.aus = self.aus or tuple(sorted(known))
         if known and (lacking := [au for au in self.aus if au not in known]):
             raise ConfigError(
                 f"the table has no column for AU {' '.join(map(str, lacking))}; it has AU"

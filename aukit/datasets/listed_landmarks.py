@@ -117,7 +117,7 @@ class ListedLandmarks:
             )
         if "path" not in columns and not {"video", "frame"} <= set(columns):
             raise CorpusError(
-                f"{self.path}: says of no frame whose points these are; add path, or video and frame"
+                f"{self.path}: does not say which frames the points belong to; add path, or video and frame"
             )
         names = [""] * table.num_rows
         if "path" in columns:
@@ -130,7 +130,9 @@ class ListedLandmarks:
         if len(rows) < len(names):
             row = next(row for row, name in enumerate(names) if rows[name] != row)
             frame = shown(names[row].replace("\n", ", frame "))
-            raise CorpusError(f"{self.path}, row {row + 1}: {frame} has two rows; remove one of them")
+            raise CorpusError(
+                f"{self.path}, row {row + 1}: {frame} has row {rows[names[row]] + 1} too; remove one"
+            )
         array = np.empty((len(names), 68, len(axes)), np.float32)
         for place, axis in enumerate(axes):
             for n in range(68):

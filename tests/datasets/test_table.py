@@ -1,0 +1,320 @@
+"""A user's table and folder of images as corpora: what is taken, what is counted, what is refused and how."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from aukit.datasets import Folder, Table, verify_release
+from aukit.datasets.table_folds import deal
+from aukit.datasets.video import encode_video
+from aukit.errors import ConfigError, CorpusError
+from tests.tables import PEOPLE, write_table
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    write_table(tmp_path)
+    return tmp_path
+
+
+def test_rows_become_frames_with_labels_and_attributes(root: Path) -> None:
+    table = Table(root).table
+    assert len(table) == 24
+    assert table.persons == [f"frames/{person}" for person in PEOPLE]
+    assert table.attributes == ("light", "path")
+    anna = table.select(person="frames/anna").frame
+    assert anna["path"].tolist() == [f"faces/anna/{i}.png" for i in range(4)]
+    assert anna["AU06_c"].tolist() == [0, 1, 0, 1]
+    assert anna["AU12_r"].tolist() == [0, 1, 2, 3]
+    assert anna["AU12_c"].tolist() == [0, 0, 1, 1]  # the field's convention: from level 2 on
+    assert set(anna["gender"]) == {"male"}
+
+
+def test_frames_are_those_of_their_rows(root: Path) -> None:
+    corpus = Table(root)
+    for video in corpus.videos:
+        rows = corpus.table.select(video=video).frame.set_index("position")
+        for position, image in corpus.decode(video):
+            assert image is not None
+            number = PEOPLE.index(rows["subject"][position])
+            assert image[0, 0, 0] == 30 + 10 * number + rows["AU12_r"][position]
+
+
+def as_parquet(root: Path) -> Path:
+    frame = pd.read_csv(root / "frames.csv").astype({"light": "category", "AU6_c": bool, "AU12_r": float})
+    frame.to_parquet(root / "frames.pq")
+    return root / "frames.pq"
+
+
+def as_semicolons(root: Path) -> Path:
+    (root / "excel.csv").write_bytes(
+        b"\xef\xbb\xbf" + (root / "frames.csv").read_bytes().replace(b",", b";").replace(b"\n", b"\r\n")
+    )
+    return root / "excel.csv"
+
+
+def as_capitals(root: Path) -> Path:
+    text = (root / "frames.csv").read_text().replace("path,person", "Path,PERSON").replace("AU6_c", "au 06_C")
+    (root / "other.tsv").write_text(text.replace(",", "\t"))
+    return root / "other.tsv"
+
+
+def in_another_order(root: Path) -> Path:
+    frame = pd.read_csv(root / "frames.csv").sample(frac=1, random_state=0)
+    frame.iloc[:, ::-1].to_csv(root / "shuffled.csv")  # with the column of row numbers that pandas writes
+    return root / "shuffled.csv"
+
+
+@pytest.mark.parametrize("write", [as_parquet, as_semicolons, as_capitals, in_another_order])
+def test_spellings_of_one_table_are_one_corpus(root: Path, write: Callable[[Path], Path]) -> None:
+    expected = Table(root).table.frame
+    found = Table(root, write(root)).table.frame
+    same = [c for c in expected.columns if c not in ("person", "light")]
+    pd.testing.assert_frame_equal(found[same], expected[same])
+
+
+def cell(column: str, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    def change(frame: pd.DataFrame) -> pd.DataFrame:
+        frame = frame.astype({column: object})
+        frame.loc[2, column] = value
+        return frame
+
+    return change
+
+
+def rename(old: str, new: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    return lambda frame: frame.rename(columns={old: new})
+
+
+def again(**changed: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    return lambda frame: pd.concat([frame, frame.iloc[[2]].assign(**changed)])
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (cell("AU6_c", 2), "row 3, column AU6_c: '2'; expected 0 or 1"),
+        (cell("AU12_r", 6), "row 3, column AU12_r: '6'"),
+        (cell("AU12_r", 1.37), "'1.37'; expected a whole number 0 to 5"),
+        (cell("AU12_r", "50%"), "'50%'"),
+        (cell("AU12_r", "٣"), "row 3"),
+        (cell("AU12_r", 9), "'9'; .* nothing where not coded"),
+        (cell("person", None), "row 3, column person: an empty cell; expected an id"),
+        (cell("person", "a/b/c"), "row 3, column person"),
+        (cell("gender", "divers"), "row 3, column gender: 'divers'"),
+        (cell("gender", "female"), "row 3.*frames/anna is both female and male"),
+        (cell("path", "../secret.png"), "row 3, column path.*without"),
+        (cell("path", "/etc/passwd.png"), "row 3, column path"),
+        (cell("path", "faces\\anna\\0.png"), "row 3, column path"),
+        (cell("path", "clip.mp4"), "row 3, column path.*into the column video"),
+        (cell("path", "notes.txt"), "row 3, column path.*expected an image"),
+        (cell("path", None), "row 3: has neither a path nor a video"),
+        (cell("light", "a\nb"), "row 3, column light.*control characters"),
+        (rename("AU6_c", "AU6"), "column 'AU6': is called AU06_c if .*AU06_r if"),
+        (rename("AU6_c", "AU6_occ"), "AU06_c"),
+        (rename("AU6_c", "6"), "AU06_c"),
+        (rename("AU6_c", "AU12_R"), "both are AU12_r"),
+        (rename("AU6_c", "AU77_c"), "no action unit 77"),
+        (rename("person", "subject"), "column 'subject': is a word with another meaning"),
+        (rename("person", "participant"), "no column person"),
+        (rename("path", "file"), "neither a column path .* nor video and frame"),
+        (again(light="other"), "row 25: faces/anna/2.png is labelled otherwise in row 3"),
+        (lambda frame: frame.iloc[:0], "no row"),
+        (lambda frame: frame.assign(view="left"), "row 1, column view: 'left'"),
+        (
+            lambda frame: frame.assign(partition=["train", *["test"] * 23]),
+            "row 2, column partition: person anna is 'test' here and 'train' in row 1",
+        ),
+    ],
+)
+def test_what_is_wrong_is_named_by_row_and_column(
+    root: Path, change: Callable[[pd.DataFrame], pd.DataFrame], message: str
+) -> None:
+    change(pd.read_csv(root / "frames.csv")).to_csv(root / "frames.csv", index=False)
+    with pytest.raises(CorpusError, match=message) as error:
+        _ = Table(root).table
+    assert str(error.value).startswith(str(root / "frames.csv"))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "names no column"),
+        (b"path,person\n", "no row"),
+        (b"path,path,person\na.png,a.png,1\n", "'path' twice"),
+        (b"path,person\na.png,1\nb.png\n", "line 3"),
+        (b'path,person\n"a.png,1\n', "cannot be read as a table"),
+        (b"path,person\n\xe9.png,1\n", "UTF8"),
+        ("path,person\na.png,1\n".encode("utf-16"), "UTF-16"),
+        (b"path,person\na\0.png,1\n", "row 1, column path"),
+        (bytes(range(256)) * 8, "cannot be read as a table"),
+    ],
+)
+def test_damaged_csv_files_are_named(tmp_path: Path, content: bytes, message: str) -> None:
+    (tmp_path / "frames.csv").write_bytes(content)
+    with pytest.raises(CorpusError, match=message):
+        Table(tmp_path)
+
+
+def test_damaged_and_odd_parquet_files_are_named(root: Path) -> None:
+    frame = pd.read_csv(root / "frames.csv")
+    odd = pa.Table.from_pandas(frame).append_column("boxes", pa.array([[1, 2]] * len(frame)))
+    pq.write_table(odd, root / "odd.parquet")
+    with pytest.raises(CorpusError, match=r"column 'boxes' holds list.* leave it out"):
+        Table(root, root / "odd.parquet")
+    (root / "cut.parquet").write_bytes((root / "odd.parquet").read_bytes()[:-30])
+    with pytest.raises(CorpusError, match="cannot be read as a table"):
+        Table(root, root / "cut.parquet")
+    (root / "frames.xlsx").write_bytes(b"PK")
+    with pytest.raises(CorpusError, match=r"frames\.xlsx: is called neither"):
+        Table(root, root / "frames.xlsx")
+    with pytest.raises(CorpusError, match="no such table"):
+        Table(root, root / "nothing.csv")
+
+
+def test_missing_images_and_repeated_rows_are_counted(root: Path) -> None:
+    again()(pd.read_csv(root / "frames.csv")).to_csv(root / "frames.csv", index=False)
+    (root / "faces/anna/1.png").unlink()
+    (root / "faces/bea/0.png").write_bytes(b"no image")
+    corpus = Table(root)
+    assert len(corpus.table) == 23
+    assert [(e.video, e.reason) for e in corpus.exclusions] == [
+        ("faces/anna/1.png", "listed, but there is no such image")
+    ]
+    assert any(note.startswith("1 rows say again") for note in corpus.notes)
+    assert [image is None for _, image in corpus.decode("faces/bea")] == [True, False, False, False]
+    report = verify_release(corpus, deep=True)
+    assert report.ok
+    assert report.partitions["all"].rows == 22
+    for folder in root.glob("faces/*"):
+        folder.rename(folder.with_name(f"{folder.name}-away"))
+    with pytest.raises(CorpusError, match=r"not a single usable frame.*first: faces/anna/0\.png"):
+        _ = Table(root).table
+
+
+def test_a_link_that_leads_out_of_the_root_is_refused(root: Path, tmp_path_factory) -> None:
+    outside = tmp_path_factory.mktemp("outside") / "0.png"
+    Image.new("RGB", (8, 8)).save(outside)
+    (root / "faces/anna/0.png").unlink()
+    (root / "faces/anna/0.png").symlink_to(outside)
+    with pytest.raises(CorpusError, match="leads out of the corpus root"):
+        _ = Table(root).table
+    assert len(Table(root, follow_links=True).table) == 24
+
+
+def test_one_folder_of_many_people_is_as_good_as_a_folder_each(root: Path) -> None:
+    frame = pd.read_csv(root / "frames.csv")
+    flat = frame["path"].str.replace("/", "_").str.replace("faces_", "")
+    for old, new in zip(frame["path"], flat, strict=True):
+        (root / old).rename(root / new)
+    frame.assign(path=flat).to_csv(root / "frames.csv", index=False)
+    corpus = Table(root)
+    assert len(corpus.videos) == len({corpus.title(video) for video in corpus.videos}) == 6
+    assert corpus.table.frame.groupby("video")["person"].nunique().eq(1).all()
+    assert len(list(corpus.decode(corpus.videos[0]))) == 4
+
+
+def videos(root: Path, first: int, frames: int = 5, rows: int = 5) -> Path:
+    encode_video(root / "clip.mp4", [np.full((32, 48, 3), 20 * i, np.uint8) for i in range(frames)], fps=5)
+    numbers = range(first, first + rows)
+    table = pd.DataFrame({"video": "clip.mp4", "frame": numbers, "person": "BP4D/F001", "AU12_r": 1})
+    table.to_csv(root / "frames.csv", index=False)
+    return root
+
+
+def test_frames_of_a_video_are_counted_from_0_or_from_1_as_is_said(tmp_path: Path) -> None:
+    assert Table(videos(tmp_path, 0)).table.frame["position"].tolist() == [0, 1, 2, 3, 4]
+    with pytest.raises(CorpusError, match="from 0 or from 1; say which: --first-frame"):
+        Table(videos(tmp_path, 1))
+    frame = Table(tmp_path, first_frame=1).table.frame
+    assert frame["position"].tolist() == [0, 1, 2, 3, 4]
+    assert frame["frame"].tolist() == [1, 2, 3, 4, 5]
+    assert set(frame["person"]) == {"BP4D/F001"}  # a person that another corpus shows too
+    counted = Table(tmp_path, first_frame=0)
+    assert len(counted.table) == 4
+    assert [e.reason for e in counted.exclusions] == ["listed, but the video ends before this frame"]
+    with pytest.raises(CorpusError, match=r"clip\.mp4 has a frame 0, but frames are to be counted from 1"):
+        Table(videos(tmp_path, 0), first_frame=1)
+
+
+def test_landmarks_come_from_a_table_or_a_folder(root: Path) -> None:
+    expected = Table(root, landmarks=root / "landmarks.csv").sidecar_landmarks("faces/anna")
+    assert expected.shape == (4, 68, 3)
+    assert np.isfinite(expected[..., :2]).all()
+    assert np.isnan(expected[..., 2]).all()  # no depth is given
+    for i in range(3):  # and none of the last image
+        path = root / f"Landmarks/faces/anna/{i}.npy"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(path, expected[i, :, :2])
+    found = Table(root).sidecar_landmarks("faces/anna")
+    np.testing.assert_array_equal(found[:3], expected[:3])
+    assert np.isnan(found[3]).all()
+    assert Table(root, landmarks=root / "landmarks.csv").fingerprint() != Table(root).fingerprint()
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("x17", "nose", "no column x17"),
+        ("path", "image", "does not say which frames"),
+        ("faces/anna/1.png", "faces/anna/0.png", r"row 1: faces/anna/0\.png has row 2 too"),
+        (",1", ",one", "line 2"),
+    ],
+)
+def test_damaged_landmarks_are_named(root: Path, old: str, new: str, message: str) -> None:
+    path = root / "landmarks.csv"
+    path.write_text(path.read_text().replace(old, new))
+    with pytest.raises(CorpusError, match=message):
+        Table(root, landmarks=path).sidecar_landmarks("faces/anna")
+
+
+def people(count: int) -> pd.DataFrame:
+    genders = ["female" if i % 2 else "male" for i in range(count)]
+    return pd.DataFrame({"person": [f"t/p{i}" for i in range(count)], "gender": genders})
+
+
+def test_people_are_dealt_into_folds_whatever_their_order() -> None:
+    frame = people(20)
+    dealt = deal(frame, 5, "t.csv")
+    assert dealt == deal(frame, "5", "t.csv")
+    assert dealt.people == deal(frame.sample(frac=1, random_state=1), 5, "t.csv").people
+    assert np.bincount(list(dealt.people.values())).tolist() == [4] * 5
+    assert dealt.words()[0] == "fold=0 tests 4 people, 2 female, 2 male"
+
+
+def test_a_column_names_the_folds_and_divides_nobody() -> None:
+    frame = people(4).assign(site=["10", "9", "10", "9"])
+    dealt = deal(frame, "site", "t.csv")
+    assert dealt.names == ("9", "10")  # by size
+    assert dealt.of_rows(["t/p0", "t/p1"]).tolist() == [1, 0]
+    for change, message in (
+        (pd.concat([frame, frame.iloc[[0]].assign(site="9")]), r"has t/p0 in 10, 9; a person is in one fold"),
+        (frame.assign(site=["10", None, "10", "9"]), "leaves it open for t/p1"),
+        (frame.drop(columns="site"), "no such column"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            deal(change, "site", "t.csv")
+    with pytest.raises(ConfigError, match="4 people; give 2 to 4 folds"):
+        deal(frame, 5, "t.csv")
+
+
+def test_a_folder_of_images_is_a_corpus_without_labels(root: Path) -> None:
+    Image.new("RGB", (20, 10)).save(root / "portrait.webp")
+    (root / "old.gif").write_bytes(b"GIF89a")
+    folder = Folder(root, landmarks=root / "landmarks.csv")
+    paths = folder.table.frame["path"].tolist()
+    assert len(paths) == 25
+    assert {"portrait.webp", "faces/anna/0.png"} <= set(paths)
+    assert folder.table.occurrence_aus == folder.table.intensity_aus == ()
+    assert "1 images of other formats" in folder.notes[0]
+    with pytest.raises(CorpusError, match="no such folder"):
+        Folder(root / "nothing")
+    (root / "empty").mkdir()
+    with pytest.raises(CorpusError, match="holds no image"):
+        Folder(root / "empty")
