@@ -11,12 +11,9 @@ from aukit.errors import ConfigError
 from aukit.training.classes import arguments, import_class, search_in
 from aukit.training.config_key_error import ConfigKeyError
 from aukit.training.experiment import Experiment, read_experiment
-from aukit.training.layers import Layer, yaml_word
+from aukit.training.layers import MISSING, Layer, yaml_word
 from aukit.training.names import check_names
 from aukit.training.run_config import RunConfig, resolve
-
-#: A value that the command line (or a table) must still give.
-MISSING = "???"
 
 
 def load_config(path: str | Path, profile: str | None = None, overrides: Iterable[str] = ()) -> RunConfig:

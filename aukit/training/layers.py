@@ -17,6 +17,10 @@ from aukit.errors import ConfigError, shown
 Layer = dict[str, Any]
 Key = tuple[str, ...]
 
+#: A value that the command line (or a table) must still give.
+MISSING = "???"
+#: What stands for it in a merge: OmegaConf would let the value of an earlier layer stay.
+_KEPT = "\ue000"
 _OF_CLASS = ("class_path", "init_args", "dict_kwargs")
 
 
@@ -76,15 +80,23 @@ def merge(layers: list[tuple[str, Layer]]) -> Layer:
     merged: Any = OmegaConf.create({})
     for origin, layer in layers:
         try:
-            merged = OmegaConf.merge(merged, layer)
+            merged = OmegaConf.merge(merged, _replaced(layer, MISSING, _KEPT))
         except (OmegaConfBaseException, TypeError, ValueError) as error:
             names = ", ".join(".".join(key) for key in _leaves(layer))
             raise ConfigError(
                 f"{origin}: {shown(names)}: does not fit what earlier layers have there; give a section where"
                 " they have a section, and a list where they have a list"
             ) from error
-    plain: Layer = OmegaConf.to_container(merged)  # type: ignore[assignment]
+    plain: Layer = _replaced(OmegaConf.to_container(merged), _KEPT, MISSING)
     return plain
+
+
+def _replaced(value: Any, old: str, new: str) -> Any:
+    if isinstance(value, dict):
+        return {key: _replaced(inner, old, new) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_replaced(item, old, new) for item in value]
+    return new if value == old else value
 
 
 def keys(layer: Any, at: Key = ()) -> Iterator[Key]:

@@ -23,7 +23,7 @@ from aukit.errors import ConfigError
 from aukit.facs import ACTION_UNITS
 from aukit.training.classes import arguments, describe, import_class, is_class
 from aukit.training.config_key_error import ConfigKeyError
-from aukit.training.layers import Key, yaml_word
+from aukit.training.layers import MISSING, Key, yaml_word
 from aukit.training.options import LoggingOptions, RunOptions
 from aukit.training.trainer_options import BATCHES_OR_SHARES, check_trainer
 from aukit.utils.yaml_values import parse_yaml
@@ -143,7 +143,7 @@ def _find(value: Any, cls: type | None, at: Key) -> None:
 
 def _wrong(cls: type, key: str, given: Mapping[str, Any], at: Key) -> ConfigKeyError:
     name, value = ".".join((*at, key)), given.get(key)
-    if value == "???":
+    if value == MISSING:
         return ConfigKeyError((*at, key), f"{name} must still be given: {describe(arguments(cls)[key].type)}")
     return ConfigKeyError(
         (*at, key), f"{name} must be {describe(arguments(cls)[key].type)}; got {yaml_word(value)}"

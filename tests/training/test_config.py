@@ -123,6 +123,10 @@ def test_files_that_are_not_there_or_not_yaml(home, tmp_path):
 def test_values_still_to_be_given_are_named(home):
     config = load_config(home.experiment, overrides=["data.inner.root=???"])
     assert missing_values(config) == ["data.inner.root"]
+    home("profiles/asks.yaml", {"model": {"lr": 0.3}, "run": {"monitor": "???"}})
+    path = home("fakes/given.yaml", {**EXPERIMENT, "run": {"monitor": "val/f1"}})
+    assert missing_values(load_config(path)) == []
+    assert missing_values(load_config(path, "asks")) == ["run.monitor"]  # also over a value of a layer below
 
 
 def test_a_configuration_is_parsed_once(home, monkeypatch):
