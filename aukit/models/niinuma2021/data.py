@@ -37,4 +37,4 @@ class CorpusFramesDataModule(StepDataModule):
         """Open the corpus's store."""
         self.corpus.trainer = self.trainer
         self.corpus.setup(stage)
-        self.store = self.corpus.store
+        self.store, self.aus = self.corpus.store, self.corpus.aus
