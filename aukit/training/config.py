@@ -8,10 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from aukit.errors import ConfigError
-from aukit.training.classes import arguments, import_class, search_in
+from aukit.training.classes import arguments, import_class, is_class, search_in
 from aukit.training.config_key_error import ConfigKeyError
 from aukit.training.experiment import Experiment, read_experiment
-from aukit.training.layers import MISSING, Layer, yaml_word
+from aukit.training.layers import MISSING, Key, Layer, yaml_word
 from aukit.training.names import check_names
 from aukit.training.run_config import RunConfig, resolve
 
@@ -75,7 +75,7 @@ def missing_values(config: Mapping[str, Any]) -> list[str]:
 
 
 def _link_aus(config: Layer) -> None:
-    """Give the action units that the experiment says once to `model` and `data`."""
+    """Give the action units that the experiment says once to model and data, or to the data inside of it."""
     aus = config.pop("aus", None)
     if aus is None:
         return
@@ -85,16 +85,24 @@ def _link_aus(config: Layer) -> None:
         raise ConfigKeyError(
             ("aus",), f"aus must be a list of action units such as [1, 2, 4], not {yaml_word(aus)}"
         )
-    classes = {name: import_class(config[name]["class_path"]) for name in ("model", "data")}
-    takers = [name for name, cls in classes.items() if "aus" in arguments(cls)]
+    takers = [*_takers(config["model"], ("model",)), *_takers(config["data"], ("data",))]
     if not takers:
         raise ConfigKeyError(
             ("aus",), "aus: the classes of model and data take no action units; leave it out"
         )
-    for name in takers:
-        given = config[name].setdefault("init_args", {})
+    for place, taker in takers:
+        given = taker.setdefault("init_args", {})
         if given.get("aus", aus) != aus:
+            name = ".".join(place)
             raise ConfigKeyError(
-                (name, "aus"), f"{name}.aus={given['aus']} is not aus={aus}: say it once, as aus=[...]"
+                (*place, "aus"), f"{name}.aus={given['aus']} is not aus={aus}: say it once, as aus=[...]"
             )
         given["aus"] = list(aus)
+
+
+def _takers(value: Layer, at: Key) -> list[tuple[Key, Layer]]:
+    """The class itself if it has an argument `aus`, else those among its arguments that have one."""
+    if "aus" in arguments(import_class(value["class_path"])):
+        return [(at, value)]
+    inner = {name: each for name, each in value.get("init_args", {}).items() if is_class(each)}
+    return [found for name, each in inner.items() for found in _takers(each, (*at, name))]

@@ -99,6 +99,15 @@ def test_mistakes_name_the_place_and_the_nearest_key(home, word, message):
         load_config(home.experiment, overrides=[word])
 
 
+def test_action_units_are_said_once_and_reach_a_corpus_inside_of_the_data():
+    words = ["corpus=table", "aus=[6,12]", "data.corpus.root=."]
+    config = load_config("synthesis", "smoke", words)
+    assert config["model"]["init_args"]["aus"] == [6, 12]
+    assert config["data"]["init_args"]["corpus"]["init_args"]["aus"] == [6, 12]
+    with pytest.raises(ConfigError, match=r"data\.corpus\.aus=\[12\] is not aus=\[6, 12\]"):
+        load_config("synthesis", "smoke", [*words, "data.corpus.aus=[12]"])
+
+
 def test_a_mistake_in_a_file_names_the_file_and_section(home):
     broken = {**EXPERIMENT, "profiles": {"smoke": {"model": {"widht": 1}}}}
     path = home("fakes/broken.yaml", broken)

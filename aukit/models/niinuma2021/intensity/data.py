@@ -13,7 +13,7 @@ from torch.utils.data import Dataset
 
 from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
-from aukit.errors import ConfigError
+from aukit.errors import ConfigError, StoreError
 from aukit.models.niinuma2021.data import CorpusFramesDataModule
 from aukit.models.niinuma2021.intensity.augment import relight, shake
 from aukit.models.niinuma2021.intensity.normalize import (
@@ -27,9 +27,10 @@ from aukit.models.niinuma2021.intensity.normalize import (
     person_means,
     person_neutrals,
 )
+from aukit.models.niinuma2021.synthesis.resampling import real_resampling
 from aukit.store.balanced_set import BalancedSet
 from aukit.store.store import PreparedStore
-from aukit.utils.bounds import NonNegativeFloat
+from aukit.utils.bounds import NonNegativeFloat, PositiveInt
 
 __all__ = ["IntensityDataModule", "Normalizer"]
 
@@ -209,7 +210,9 @@ class IntensityDataModule(CorpusFramesDataModule):
         corpus: Datamodule of the corpus; gives store, split and action units.
         training_set: Folder of the `BalancedSet`, synthetic or real. The people of its input
             frames and targets must be training people. Images that were drawn for action units which the
-            corpus is not read for are left out and counted.
+            corpus is not read for are left out and counted. None: the corpus's own training frames, frequent
+            levels down-sampled and rare ones up-sampled (`real_resampling`).
+        per_level: Frames per level and action unit where `training_set` is None.
         normalization: "none", "au0" (subtract a neutral frame: needs labels of test people, an oracle) or
             "mean" (subtract the personal mean texture: looks at all frames of test people, transductive).
         shuffle_labels: Control: permute the label vectors over the images of each action unit.
@@ -239,7 +242,9 @@ class IntensityDataModule(CorpusFramesDataModule):
     def __init__(
         self,
         corpus: CorpusDataModule,
-        training_set: str,
+        training_set: str | None = None,
+        per_level: PositiveInt = 5000,
+        *,
         normalization: Normalization = "none",
         shuffle_labels: bool = False,
         by_head: bool = False,
@@ -250,6 +255,7 @@ class IntensityDataModule(CorpusFramesDataModule):
     ) -> None:
         super().__init__(corpus=corpus, **options)
         self.training_set = training_set
+        self.per_level = per_level
         self.normalization: Normalization = normalization
         self.shuffle_labels = shuffle_labels
         self.by_head = by_head
@@ -290,7 +296,7 @@ class IntensityDataModule(CorpusFramesDataModule):
         super().setup(stage)
         if hasattr(self, "balanced"):
             return
-        self.balanced = BalancedSet.open(self.training_set, self.store)
+        self.balanced = self._open_set()
         persons = self.store.table.frame["person"].to_numpy()
         used = self.balanced.plan[["input_frame", "target"]].to_numpy().ravel()
         if strangers := set(persons[used]) & set(persons[self.corpus.test_rows]):
@@ -298,6 +304,29 @@ class IntensityDataModule(CorpusFramesDataModule):
                 f"{self.training_set}: was made of test people, such as {sorted(strangers)[:5]}"
             )
         self.normalizer = Normalizer.build(self.normalization, self.store, self.aus)
+
+    def _open_set(self) -> BalancedSet:
+        """The set that was named, or one of the training frames, made where it is missing."""
+        if self.training_set is not None:
+            return BalancedSet.open(self.training_set, self.store)
+        rows = self.corpus.train_rows
+        with warnings.catch_warnings():
+            # A corpus of one's own seldom has every level; those that it has are in the notes.
+            warnings.filterwarnings("ignore", message=".*the balanced set lacks this class")
+            plan = real_resampling(
+                self.store.table.intensities(self.aus)[rows], self.aus, self.per_level, self.seed, rows
+            )
+        if not len(plan):
+            raise ConfigError(
+                f"{type(self.corpus).__name__}: no training frame has an intensity of AU {list(self.aus)};"
+                " name action units that are coded, or a set (data.training_set)"
+            )
+        name = hashlib.sha256(plan.to_csv().encode()).hexdigest()[:12]
+        folder = self.corpus.cache / f"balanced-{self.store.fingerprint[:12]}-{name}"
+        try:
+            return BalancedSet.open(folder, self.store)
+        except StoreError:  # not there yet, or damaged
+            return BalancedSet.write(folder, plan, self.store)
 
     def train_batches(self) -> tuple[BalancedDataset, BalancedSetBatches]:
         """The balanced set in a new order each pass."""

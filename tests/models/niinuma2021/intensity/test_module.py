@@ -106,6 +106,22 @@ def test_predictions_cover_the_test_people_once(tmp_path, corpus):
     assert expectation.max() <= 5
 
 
+def test_without_a_set_the_training_frames_are_balanced(tmp_path, corpus):
+    data = IntensityDataModule(corpus, per_level=10)
+    data.setup()
+    plan = data.balanced.plan
+    assert set(plan["input_frame"]) <= set(corpus.train_rows.tolist())
+    assert (plan["input_frame"] == plan["target"]).all()
+    assert (plan.groupby(["au", "level"]).size() == 10).all()
+    again = IntensityDataModule(corpus, per_level=10)
+    again.setup()
+    assert again.balanced.path == data.balanced.path
+    assert again.fingerprint == data.fingerprint
+    other = IntensityDataModule(corpus, per_level=11)
+    other.setup()
+    assert other.fingerprint != data.fingerprint
+
+
 def test_prediction_covers_every_real_frame(tmp_path, corpus):
     balanced(corpus, tmp_path / "set")
     data = IntensityDataModule(corpus, str(tmp_path / "set"), normalization="mean")
