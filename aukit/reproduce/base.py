@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -21,6 +20,7 @@ from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Table
 from aukit.reproduce.timing import Stages
 from aukit.utils.experiments import experiments_folder
+from aukit.utils.outside import read_json
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.reproduce.parallel_runs import After
@@ -117,6 +117,16 @@ class Cells:
 
 CellsT = TypeVar("CellsT", bound=Cells)
 
+_MOST_BYTES = 2**26  # of a table's JSON
+
+
+def _signature_of(path: Path) -> str | None:
+    """What decided a table that was made before; None where there is none, or it is damaged."""
+    try:
+        return str(read_json(path, _MOST_BYTES)["provenance"]["signature"])
+    except (FileNotFoundError, ValueError, LookupError, TypeError):
+        return None
+
 
 class Reproduction(ABC, Generic[CellsT]):
     """A published table as a chain of stages; every stage finds what is done and makes what is missing.
@@ -147,8 +157,7 @@ class Reproduction(ABC, Generic[CellsT]):
     def run(self) -> str:
         """Make what is missing and return the table as text; at once when it is complete."""
         folder, signature = self.cells.folder, self.cells.signature()
-        stored = folder / "table.json"
-        if stored.exists() and json.loads(stored.read_text())["provenance"]["signature"] == signature:
+        if signature is not None and _signature_of(folder / "table.json") == signature:
             return (folder / "table.txt").read_text()
         stages = Stages(folder / "stages.json")
         table = self.make(stages)

@@ -8,6 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from aukit.utils.files import write_atomic
+from aukit.utils.outside import read_json
+
+_MOST_BYTES = 2**20
 
 
 class Stages:
@@ -19,7 +22,7 @@ class Stages:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.seconds: dict[str, float] = json.loads(path.read_text()) if path.exists() else {}
+        self.seconds = _noted(path)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -40,6 +43,15 @@ class Stages:
         stages = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in self.seconds.items())
         together = f"together {sum(self.seconds.values()) / 60:.1f} min"
         return f"{stages}; {together}; largest process {peak_memory_gb():.1f} GB"
+
+
+def _noted(path: Path) -> dict[str, float]:
+    """Seconds of earlier attempts; none where the file is not there or damaged, since only they are lost."""
+    try:
+        noted = read_json(path, _MOST_BYTES)
+        return {str(name): float(seconds) for name, seconds in noted.items()}
+    except (FileNotFoundError, ValueError, TypeError, AttributeError):
+        return {}
 
 
 def peak_memory_gb() -> float:

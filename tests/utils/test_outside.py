@@ -135,6 +135,8 @@ def test_what_nobody_foresaw_ends_without_traceback(monkeypatch, capsys):
     def full(*_):
         raise OSError(28, "No space left on device", "store")
 
-    monkeypatch.setattr("aukit.cli._check", full)
+    monkeypatch.setattr("aukit.cli.corpora._check", full)
     assert main(["corpora", "check", "disfa", "--root", "x"]) == 2
-    assert capsys.readouterr().err == "aukit: [Errno 28] No space left on device: 'store'\n"
+    said = capsys.readouterr().err
+    assert said.startswith("aukit: store: No space left on device\nfree space on that disk")
+    assert said.count("\n") == 2

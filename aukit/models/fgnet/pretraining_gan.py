@@ -17,7 +17,7 @@ from aukit.models.components.pictures import save_picture, tiled
 from aukit.models.fgnet.augment_gan import augment
 from aukit.models.fgnet.discriminator import StyleGAN2Discriminator
 from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
-from aukit.utils.bounds import PositiveFloat, PositiveInt, UnitInterval
+from aukit.utils.bounds import PositiveFloat, PositiveInt
 
 __all__ = ["StyleGAN2Module", "path_lengths", "r1_penalty"]
 
@@ -76,7 +76,7 @@ class StyleGAN2Module(LightningModule):
         r1_every: PositiveInt = 16,
         path_every: PositiveInt = 8,
         average_images: PositiveFloat = 10_000,
-        augment_target: UnitInterval = 0.0,
+        augment_target: float = 0.0,
         augment_images: PositiveInt = 500_000,
     ) -> None:
         super().__init__()
