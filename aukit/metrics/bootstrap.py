@@ -37,6 +37,7 @@ class SubjectSums:
     sums: npt.NDArray[Any]
 
 
+Sums = npt.NDArray[np.float64]
 Statistics = SubjectSums | npt.NDArray[Any]
 
 
@@ -103,18 +104,10 @@ def bootstrap_by_subject(
     Raises:
         ValueError: No people, or statistics that are not of the same people.
     """
-    trainings, people = _trainings(statistics)
-    if baseline is not None:
-        others, other_people = _trainings(baseline)
-        if len(others[0]) != len(trainings[0]) or not _same_people(people, other_people):
-            raise ValueError("statistics and baseline are not of the same people in the same order")
-
+    trainings, others = paired_trainings(statistics, baseline)
     n_people = len(trainings[0])
     people_drawn = _draw(n_people, n_boot, seed, strata)
-    shares = [
-        _draw_trainings(len(each), n_boot, seed, resample_trainings)
-        for each in (trainings, others if baseline is not None else [])
-    ]
+    shares = [_draw_trainings(len(each), n_boot, seed, resample_trainings) for each in (trainings, others)]
 
     def value(weights: npt.NDArray[np.float64], drawn: bool) -> npt.NDArray[np.float64]:
         result = _mean_value(trainings, weights, fn, shares[0] if drawn else None)
@@ -168,6 +161,23 @@ def _mean_value(
     share = shares.T.reshape(*shares.T.shape, *[1] * (values.ndim - 2))
     # A training that is not drawn must not make a replicate undefined.
     return np.asarray(np.where(share > 0, share * values, 0.0).sum(0))
+
+
+def paired_trainings(
+    statistics: Statistics | Sequence[Statistics], baseline: Statistics | Sequence[Statistics] | None
+) -> tuple[list[Sums], list[Sums]]:
+    """The trainings' statistics of a method, and of its baseline (empty without one), on the same people.
+
+    Raises:
+        ValueError: No people, or not the same ones in the same order.
+    """
+    trainings, people = _trainings(statistics)
+    if baseline is None:
+        return trainings, []
+    others, other_people = _trainings(baseline)
+    if len(others[0]) != len(trainings[0]) or not _same_people(people, other_people):
+        raise ValueError("statistics and baseline are not of the same people in the same order")
+    return trainings, others
 
 
 def _trainings(

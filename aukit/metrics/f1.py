@@ -108,7 +108,7 @@ def grouped_confusion_counts(
     names: Sequence[str],
     threshold: float = 0.5,
 ) -> SubjectSums:
-    """Confusion counts per person, group and AU, for :func:`aukit.metrics.bootstrap_fairness`.
+    """Confusion counts per person, group and AU, for :func:`aukit.metrics.fairness_intervals`.
 
     Args:
         predictions: [n, A], as in :func:`multilabel_f1`.

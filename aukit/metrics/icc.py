@@ -82,7 +82,7 @@ def grouped_icc_sums(
     groups: AnyArray | Sequence[Any],
     names: Sequence[str],
 ) -> SubjectSums:
-    """Sums per person, group and AU, for :func:`aukit.metrics.bootstrap_group_icc`.
+    """Sums per person, group and AU, for :func:`aukit.metrics.group_icc_intervals`.
 
     Args:
         predictions: [n, A], as in :func:`icc_sums`.

@@ -17,13 +17,13 @@ from aukit.metrics import (
     Interval,
     SubjectSums,
     all_positive_counts,
-    bootstrap_by_subject,
-    bootstrap_fairness,
     confusion_counts,
     f1_from_counts,
+    fairness_intervals,
     grouped_confusion_counts,
     icc_from_sums,
     icc_sums,
+    interval_by_subject,
 )
 from aukit.reproduce.render.table import ALL_POSITIVE, Column, Heading
 
@@ -46,7 +46,7 @@ STATISTICS: dict[str, tuple[str, int | None]] = {
     "equalized odds": ("equalized_odds_difference", None),
     "base-rate gap": ("base_rate_gap", None),
 }
-"""Row of a table → statistic of `bootstrap_fairness` and group; all are means over AUs."""
+"""Row of a table → statistic of `fairness_intervals` and group; all are means over AUs."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ class Scores:
     Attributes:
         values: ``"AU1"`` → score, NaN where undefined.
         mean: Mean over the action units with a value.
-        interval: 95 % percentile interval of the mean over resampled people.
+        interval: 95 % interval of the mean over people (`interval_by_subject`).
         au_intervals: The same per action unit.
         support: Scored frames per action unit.
         people: Number of people.
@@ -94,7 +94,7 @@ class F1Scores:
     Attributes:
         method: Scores of the method.
         all_positive: Scores of the baseline that calls every action unit present in every frame.
-        margin: Mean F1 of the method minus that of the baseline, over the same resampled people.
+        margin: Mean F1 of the method minus that of the baseline, on the same people.
         positives: Frames per action unit in which it is present.
         counts: Confusion counts ``[S,K,A,4]`` per person and fold, for differences of methods.
     """
@@ -111,7 +111,7 @@ class F1Scores:
         return {au: f"{n:,}/{self.method.support[au]:,}" for au, n in self.positives.items()}
 
 
-def icc_scores(path: Path, aus: list[int], score: str = "score", n_boot: int = 2000) -> Scores:
+def icc_scores(path: Path, aus: list[int], score: str = "score") -> Scores:
     """Score each action unit over the frames of all people (Shrout and Fleiss 1979, ICC(3,1)).
 
     Args:
@@ -119,30 +119,26 @@ def icc_scores(path: Path, aus: list[int], score: str = "score", n_boot: int = 2
         aus: Action units to score.
         score: ``score`` for the decoding that the run is configured with, ``level`` for the likeliest level,
             ``expectation`` for the expected one.
-        n_boot: Bootstrap samples over people.
 
     Returns:
-        Scores with 95 % intervals; people are the units that are resampled.
+        Scores with 95 % intervals over people.
     """
     frame = pd.read_parquet(path)
     labels, scores = _columns(frame, aus, "label"), _columns(frame, aus, score)
     sums = icc_sums(scores, labels, frame["person"].to_numpy())
-    result = bootstrap_by_subject(sums, _with_mean(icc_from_sums), n_boot=n_boot, seed=0)
+    result = interval_by_subject(sums, _with_mean(icc_from_sums), scale="correlation")
     return _scores(aus, result, *_support(frame, labels))
 
 
-def f1_scores(
-    paths: Sequence[Path], aus: Sequence[int], threshold: float = 0.0, n_boot: int = 2000
-) -> F1Scores:
+def f1_scores(paths: Sequence[Path], aus: Sequence[int], threshold: float = 0.0) -> F1Scores:
     """Score occurrence: F1 per action unit over a fold's frames, then the mean over the folds.
 
-    People are resampled within their fold. An action unit that nobody shows has no F1 in that fold.
+    People are compared within their fold. An action unit that nobody shows has no F1 in that fold.
 
     Args:
         paths: Parquet file of predictions of each fold; folds test different people.
         aus: Action units to score; the files may have more.
         threshold: Scores above it count as present.
-        n_boot: Bootstrap samples over people.
     """
     frames = [pd.read_parquet(path).assign(fold=fold) for fold, path in enumerate(paths)]
     frame = pd.concat(frames, ignore_index=True)
@@ -159,32 +155,32 @@ def f1_scores(
     counts = SubjectSums(by_fold[0].subjects, np.stack([c.sums for c in by_fold], axis=1))
     strata = frame.groupby("person")["fold"].first().loc[list(counts.subjects)].to_numpy()
 
-    def both(total: Sums) -> Sums:
-        f1 = _with_mean(_f1_over_folds)
-        method, baseline = f1(total), f1(all_positive_counts(total))
-        return np.concatenate([method, baseline, method[..., -1:] - baseline[..., -1:]], axis=-1)
-
-    result = bootstrap_by_subject(counts, both, n_boot=n_boot, seed=0, strata=strata)
-    n, support = len(aus) + 1, _support(frame, labels)
-    present = (labels == 1).sum(0)
+    always = SubjectSums(counts.subjects, all_positive_counts(counts.sums))
+    f1 = _with_mean(_f1_over_folds)
+    method, baseline = (
+        interval_by_subject(each, f1, scale="rate", strata=strata) for each in (counts, always)
+    )
+    support, present = _support(frame, labels), (labels == 1).sum(0)
     return F1Scores(
-        method=_scores(aus, _slice(result, slice(0, n)), *support),
-        all_positive=_scores(aus, _slice(result, slice(n, 2 * n)), *support),
-        margin=(float(result.estimate[-1]), float(result.low[-1]), float(result.high[-1])),
+        method=_scores(aus, method, *support),
+        all_positive=_scores(aus, baseline, *support),
+        margin=_mean_difference(counts, always, strata),
         positives={f"AU{au}": int(count) for au, count in zip(aus, present, strict=True)},
         counts=counts,
     )
 
 
-def f1_difference(method: F1Scores, other: F1Scores, n_boot: int = 2000) -> Span:
+def f1_difference(method: F1Scores, other: F1Scores) -> Span:
     """Mean F1 of one method minus that of another on the same people."""
     strata = method.counts.sums.sum(axis=(2, 3)).argmax(axis=1)
-    result = bootstrap_by_subject(
-        method.counts,
+    return _mean_difference(method.counts, other.counts, strata)
+
+
+def _mean_difference(method: SubjectSums, other: SubjectSums, strata: npt.NDArray[Any]) -> Span:
+    result = interval_by_subject(
+        method,
         lambda total: _with_mean(_f1_over_folds)(total)[..., -1],
-        n_boot=n_boot,
-        seed=0,
-        baseline=other.counts,
+        baseline=other,
         strata=strata,
     )
     return float(result.estimate), float(result.low), float(result.high)
@@ -199,14 +195,12 @@ class SeedScores:
         counts: Per seed, confusion counts ``[S,G+1,A,4]`` per person and gender.
         people: Number of people, by gender.
         frames: Number of frames.
-        n_boot: Bootstrap samples of people and seeds.
     """
 
     aus: tuple[int, ...]
     counts: list[SubjectSums]
     people: dict[str, int]
     frames: int
-    n_boot: int = 2000
 
     @classmethod
     def read(cls, paths: Sequence[Path], aus: Sequence[int], threshold: float = 0.5) -> SeedScores:
@@ -225,7 +219,7 @@ class SeedScores:
     @cached_property
     def own(self) -> dict[str, Interval]:
         """Every statistic with its interval."""
-        return bootstrap_fairness(self.counts, self.n_boot)
+        return fairness_intervals(self.counts)
 
     @cached_property
     def all_positive(self) -> SeedScores:
@@ -234,8 +228,8 @@ class SeedScores:
         return replace(self, counts=counts)
 
     def minus(self, other: SeedScores) -> dict[str, Interval]:
-        """Every statistic minus that of another method, people and seeds drawn in pairs."""
-        return bootstrap_fairness(self.counts, self.n_boot, baseline=other.counts)
+        """Every statistic minus that of another method, people and seeds in pairs."""
+        return fairness_intervals(self.counts, baseline=other.counts)
 
     def f1_column(self, heading: Heading) -> Column:
         """F1 per action unit, and how far its mean is above that of the all-positive baseline."""
@@ -257,7 +251,7 @@ class SeedScores:
 
     def per_seed(self, name: str) -> list[float]:
         """A statistic of each seed, mean over AUs."""
-        return [float(bootstrap_fairness(c, 1)[name].estimate[-1]) for c in self.counts]
+        return [float(fairness_intervals(c)[name].estimate[-1]) for c in self.counts]
 
 
 def statistics_column(intervals: dict[str, Interval], heading: Heading) -> Column:
@@ -307,10 +301,6 @@ def _columns(frame: pd.DataFrame, aus: Sequence[int], suffix: str) -> Sums:
 def _support(frame: pd.DataFrame, labels: Sums) -> tuple[Counts, int, int]:
     """Coded frames per action unit, people, frames."""
     return np.isfinite(labels).sum(0), int(frame["person"].nunique()), len(frame)
-
-
-def _slice(result: Interval, wanted: slice) -> Interval:
-    return Interval(*(values[..., wanted] for values in result))
 
 
 def _scores(aus: Sequence[int], result: Interval, coded: Counts, people: int, frames: int) -> Scores:

@@ -18,8 +18,8 @@ from aukit.datasets.frame_table import GENDERS
 from aukit.errors import ConfigError, StoreError
 from aukit.metrics import (
     Interval,
-    bootstrap_fairness,
-    bootstrap_group_icc,
+    fairness_intervals,
+    group_icc_intervals,
     grouped_confusion_counts,
     grouped_icc_sums,
 )
@@ -50,8 +50,8 @@ class GroupScores:
         people: People per group, and of unknown group under ``"unknown"``.
         rule: How scores became decisions, in words.
         table: One row per statistic, AU (``"mean"`` over those with a value) and group (``"everybody"``, a
-            group, or ``"between"`` for gaps): ``value``, ``low``, ``high`` (95 %, people resampled within
-            their group), ``undefined`` (share of replicates without a value), ``frames`` coded and
+            group, or ``"between"`` for gaps): ``value``, ``low``, ``high`` (95 %, over people within their
+            group), ``undefined`` (share of people without whom there is no value), ``frames`` coded and
             ``positives`` among them. NaN where there is no support.
 
     Example:
@@ -121,10 +121,10 @@ class GroupScores:
             )
 
 
-def score_groups(path: str | Path, by: str = "gender", n_boot: int = 2000) -> GroupScores:
+def score_groups(path: str | Path, by: str = "gender") -> GroupScores:
     """Score a table of predictions by group.
 
-    Occurrences: F1 and the fairness statistics of :func:`aukit.metrics.bootstrap_fairness`. Intensities:
+    Occurrences: F1 and the fairness statistics of :func:`aukit.metrics.fairness_intervals`. Intensities:
     ICC(3,1) by group, and the same statistics of the occurrence "intensity 2 and more", for which a score
     counts from 1.5 on.
 
@@ -132,7 +132,6 @@ def score_groups(path: str | Path, by: str = "gender", n_boot: int = 2000) -> Gr
         path: Parquet file of predictions.
         by: Its column that names the groups: ``gender`` (female, male), or any other, whose values are then
             the groups; missing values are people of unknown group.
-        n_boot: Bootstrap samples of people.
 
     Raises:
         ConfigError: The file has no column `by`.
@@ -166,10 +165,10 @@ def score_groups(path: str | Path, by: str = "gender", n_boot: int = 2000) -> Gr
     counts = grouped_confusion_counts(scores, present, persons, names, groups, threshold)
     per_group = counts.sums.sum(0)
     support = dict(zip(groups, per_group[:-1], strict=True)) | {EVERYBODY: per_group.sum(0)}
-    intervals = bootstrap_fairness(counts, n_boot)
+    intervals = fairness_intervals(counts)
     if intensity:
         sums = grouped_icc_sums(scores, labels, persons, names, groups)
-        intervals = bootstrap_group_icc(sums, n_boot) | intervals
+        intervals = group_icc_intervals(sums) | intervals
     each = pd.DataFrame({"person": persons, "group": members.fillna("unknown")}).drop_duplicates()
     people = each["group"].value_counts()
     return GroupScores(

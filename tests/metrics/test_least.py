@@ -66,10 +66,10 @@ def test_intervals_of_one_action_unit(case, people):
     scores, labels, expected = case
     if not len(labels):
         with pytest.raises(ValueError, match="no people"):
-            metrics.bootstrap_fairness(_counts(scores, labels, 1), n_boot=5)
+            metrics.fairness_intervals(_counts(scores, labels, 1))
         return
     counts = _counts(scores, labels, people)
-    found = metrics.bootstrap_fairness(counts, n_boot=20)
+    found = metrics.fairness_intervals(counts)
     assert found["overall_f1"].estimate.shape == (2,)  # the action unit, and the mean
     np.testing.assert_allclose(found["overall_f1"].estimate, [expected] * 2)
     assert found["f1"].estimate.shape == (1, 2)
@@ -102,7 +102,7 @@ def test_intraclass_correlation_of_one_action_unit(predictions, labels, expected
     if len(labels):
         persons, everybody = np.array(["p"] * len(labels)), ["all"] * len(labels)
         sums = metrics.grouped_icc_sums(predictions, labels, persons, everybody, ("all",))
-        found = metrics.bootstrap_group_icc(sums, n_boot=10)
+        found = metrics.group_icc_intervals(sums)
         np.testing.assert_allclose(found["overall_icc"].estimate, [expected] * 2)
         assert found["icc"].estimate.shape == (1, 2)
 

@@ -28,7 +28,7 @@ def test_one_fold_is_the_f1_of_all_frames_and_the_baseline_that_of_calling_all_p
     frame = pd.read_parquet(path)
     labels = frame[[f"AU{au:02d}_label" for au in AUS]].to_numpy()
     scores = frame[[f"AU{au:02d}_score" for au in AUS]].to_numpy()
-    found = f1_scores([path], AUS, n_boot=200)
+    found = f1_scores([path], AUS)
     np.testing.assert_allclose(list(found.method.values.values()), multilabel_f1(scores, labels, 0.0))
     rate = np.nanmean(labels, axis=0)
     np.testing.assert_allclose(list(found.all_positive.values.values()), 2 * rate / (1 + rate))
@@ -47,8 +47,8 @@ def test_folds_are_scored_apart_and_then_averaged(tmp_path):
         predictions(tmp_path / "a.parquet", ["p", "q"], 1),
         predictions(tmp_path / "b.parquet", ["r", "s", "t"], 2, skill=3.0),
     ]
-    together = f1_scores(paths, AUS, n_boot=100)
-    apart = [f1_scores([path], AUS, n_boot=100) for path in paths]
+    together = f1_scores(paths, AUS)
+    apart = [f1_scores([path], AUS) for path in paths]
     for au in ("AU1", "AU12"):
         assert together.method.values[au] == pytest.approx(np.mean([f.method.values[au] for f in apart]))
         assert together.all_positive.values[au] == pytest.approx(
@@ -63,7 +63,7 @@ def test_an_action_unit_that_nobody_shows_has_no_score(tmp_path):
     frame = pd.read_parquet(path)
     frame["AU01_label"] = 0.0
     frame.to_parquet(path)
-    found = f1_scores([path], AUS, n_boot=50)
+    found = f1_scores([path], AUS)
     assert np.isnan(found.method.values["AU1"])
     assert found.method.mean == found.method.values["AU12"]
     assert found.positives["AU1"] == 0

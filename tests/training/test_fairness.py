@@ -132,7 +132,7 @@ def predictions(tmp_path, gender, **attrs):
 
 
 def test_people_of_unknown_gender_count_for_everybody_and_are_counted(tmp_path):
-    scores = score_groups(predictions(tmp_path, ["female"] * 30 + [None] * 20), n_boot=50)
+    scores = score_groups(predictions(tmp_path, ["female"] * 30 + [None] * 20))
     assert scores.people == {"female": 3, "male": 0, "unknown": 2}
     rows = scores.table.set_index(["statistic", "au", "group"])
     assert rows.loc[("f1", "AU1", "everybody"), "frames"] == 50
@@ -143,7 +143,7 @@ def test_people_of_unknown_gender_count_for_everybody_and_are_counted(tmp_path):
 
 
 def test_any_column_groups(tmp_path):
-    scores = score_groups(predictions(tmp_path, ["female"] * 40), by="task", n_boot=50)
+    scores = score_groups(predictions(tmp_path, ["female"] * 40), by="task")
     assert scores.groups == ("T1", "T2")
     assert {"test/f1_AU1_T1", "test/f1_AU1_T2"} <= set(scores.scalars())
     with pytest.raises(ConfigError, match="no such column; it has person, gender, task"):
@@ -173,7 +173,7 @@ def least_table(tmp_path, people, labels, kind="occurrence"):
     )
     frame.attrs = {"label": kind, "threshold": 0.4} if kind == "occurrence" else {"label": kind}
     frame.to_parquet(tmp_path / "predictions.parquet", index=False)
-    return score_groups(tmp_path / "predictions.parquet", n_boot=50)
+    return score_groups(tmp_path / "predictions.parquet")
 
 
 @pytest.mark.parametrize("kind", ["occurrence", "intensity"])

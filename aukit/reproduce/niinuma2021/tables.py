@@ -140,7 +140,7 @@ class Table3(Reproduction[Table3Cells]):
 
         assert record.predictions is not None
         scores = icc_scores(Path(record.predictions), self.cells.aus)
-        by_level = icc_scores(Path(record.predictions), self.cells.aus, "level", n_boot=1)
+        by_level = icc_scores(Path(record.predictions), self.cells.aus, "level")
         entropy = record.metrics["final_cross_entropy"]
         extra = {
             "final_cross_entropy": entropy,
