@@ -1,8 +1,8 @@
 """How often a 95 % interval holds the truth, and how wide it is: five ways to draw it over few people.
 
-People are made from random numbers. How often each shows an action unit varies between people as log-odds, by
-1.1 in all, so that a quarter of the variance of an occurrence lies between people; so do hits and false alarms
-of two equally good detectors, which share most of a person's difficulty. The truth is F1 of 20,000 people.
+People are made from random numbers. How often each shows an action unit varies between them as log-odds, by
+1.1 in all, so that a quarter of the variance of an occurrence lies between people; so do hits and false
+alarms of two equally good detectors, which share most of a person's difficulty. The truth is F1 of 20,000.
 
 Printed per number of people: coverage of the mean over 12 action units (present in 5 to 50 % of the frames),
 of single ones (all, and the worst of the twelve), of differences of the two methods; widths are ratios to

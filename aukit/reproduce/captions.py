@@ -8,6 +8,12 @@ from typing import Any
 
 from aukit.reproduce.scores import Span
 
+INTERVALS = (
+    "jackknife t-intervals over people; by simulation such a 95 % interval covers the mean over AUs in 95 %"
+    " of cases at 9, 14 and 27 people, single AUs in 94 %"
+)
+"""How intervals are made, and what they hold (`benchmarks/interval_coverage.py`)."""
+
 
 @dataclass(frozen=True)
 class DataFacts:

@@ -47,7 +47,7 @@ def score_table(scores: GroupScores) -> str:
     rule = "-" * max(map(len, lines))
     people = ", ".join(f"{count} {name}" for name, count in scores.people.items() if count)
     notes = [
-        f"95 %: people drawn again ({people}); gap: between the best and the worst {scores.by}",
+        f"95 %: over people ({people}), leaving each out; gap: between the best and the worst {scores.by}",
         scores.rule,
     ]
     if len(groups) < len(scores.groups):

@@ -6,7 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from aukit.reproduce.captions import DataFacts, data_sentence, not_run_sentences, span_text, training_length
+from aukit.reproduce.captions import (
+    INTERVALS,
+    DataFacts,
+    data_sentence,
+    not_run_sentences,
+    span_text,
+    training_length,
+)
 from aukit.reproduce.scores import Scores, Span
 
 
@@ -115,9 +122,8 @@ def _scores(facts: Facts) -> str:
         "Scores: F1 per AU over the frames of the fold's test people"
         + (", mean over the folds" if len(facts.folds) > 1 else "")
         + "; a score above 0 is present (FG-Net: mean of the clamped heat map; image networks: logit)."
-        " Brackets and the lines 95 %: percentile intervals of 2,000 bootstrap samples of people. Over all"
-        " pos.: mean F1 minus that of calling every frame positive, on the same samples of people. One"
-        f" training seed ({facts.data.seed})."
+        f" Brackets and the lines 95 %: {INTERVALS}. Over all pos.: mean F1 minus that of calling every frame"
+        f" positive, on the same people. One training seed ({facts.data.seed})."
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from aukit.reproduce.captions import DataFacts, data_sentence, training_length
+from aukit.reproduce.captions import INTERVALS, DataFacts, data_sentence, training_length
 
 
 @dataclass(frozen=True)
@@ -74,8 +74,8 @@ def _scores(facts: Facts) -> str:
     selected = "Valid" if facts.scored_partition == "test" else "held-out training"
     return (
         f"Scores: ICC(3,1) over {facts.scored_frames:,} frontal frames of {facts.scored_people} people of"
-        f" {where} ({least:,} to {most:,} coded frames per AU); 95 % percentile intervals of 2,000 bootstrap"
-        f" samples of people; one training seed ({facts.data.seed}). Trained on {facts.training_people}"
+        f" {where} ({least:,} to {most:,} coded frames per AU). Brackets: {INTERVALS}; one"
+        f" training seed ({facts.data.seed}). Trained on {facts.training_people}"
         f" people; checkpoint of the best ICC on {facts.selection_people} {selected} people; the scored"
         " people select nothing."
     )

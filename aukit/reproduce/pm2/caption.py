@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from aukit.reproduce.captions import DataFacts, data_sentence, not_run_sentences, span_text, training_length
+from aukit.reproduce.captions import (
+    INTERVALS,
+    DataFacts,
+    data_sentence,
+    not_run_sentences,
+    span_text,
+    training_length,
+)
 from aukit.reproduce.render.statistics_table import is_significant
 from aukit.reproduce.scores import Span
 
@@ -21,11 +28,8 @@ FAIRNESS = (
     " of the true positive rate; equalized odds: the greater of the gaps of true and false positive rate."
 )
 
-DIFFERENCES = (
-    "Each method minus source only, on the same people and seeds; n.s. = not significant: the 95 % interval"
-    " holds 0. Nothing is corrected for the number of comparisons, so one in twenty would leave it out by"
-    " chance."
-)
+LEAST_SEEDS = 5
+"""Fewest trainings of each method after which a difference may be called significant or not."""
 
 
 @dataclass(frozen=True)
@@ -80,11 +84,22 @@ def caption(facts: Facts) -> list[str]:
         f"Selection: {'; '.join(sorted(facts.selections))}. No label of the target selects anything.",
         _scores(facts),
         _baseline(facts.above_all_positive),
-        _significant(facts.differences),
+        *([_significant(facts.differences)] if len(facts.seeds) >= LEAST_SEEDS else []),
         _limits(facts),
         *not_run_sentences(facts.data.profile, facts.not_run, "; "),
         "Published: the tables of the paper were not at hand, so none of its numbers stands here.",
     ]
+
+
+def differences_sentence(seeds: int) -> str:
+    """What the differences are, and what may be said of them after so many seeds."""
+    text = "Each method minus source only, on the same people and seeds."
+    if seeds < LEAST_SEEDS:
+        return f"{text} {seeds} seeds are too few to call a difference significant or not."
+    return (
+        f"{text} n.s. = not significant: the 95 % interval holds 0. Nothing is corrected for the number of"
+        " comparisons, so one in twenty would leave it out by chance."
+    )
 
 
 def people_sentence(frames: int, people: Mapping[str, int]) -> str:
@@ -122,9 +137,8 @@ def _trainings(facts: Facts) -> str:
 def _scores(facts: Facts) -> str:
     return (
         "Scores: a mean probability of the heads above 0.5 is present; F1 per AU over all frames of the"
-        " people, mean over AUs; mean over the seeds. Brackets and the lines 95 %: percentile intervals of"
-        f" 2,000 bootstrap samples of people, within their gender, and of the {len(facts.seeds)} seeds with"
-        " replacement."
+        f" people, mean over AUs; mean over the seeds. Brackets and the lines 95 %: {INTERVALS}. They also"
+        f" hold what the {len(facts.seeds)} seeds differ by (Satterthwaite's degrees of freedom)."
     )
 
 

@@ -168,7 +168,7 @@ class PM2Tables(Reproduction[PM2Cells]):
                 for id, heading in self.cells.methods.items()
                 if id != self.cells.baseline
             ],
-            [captions.DIFFERENCES],
+            [captions.differences_sentence(len(self.cells.seeds))],
         )
 
     def ablation_table(self, results: Results) -> StatisticsTable:
@@ -186,7 +186,8 @@ class PM2Tables(Reproduction[PM2Cells]):
     def _differences(
         self, title: str, rows: list[str], columns: list[Column], caption: Iterable[str] = ()
     ) -> StatisticsTable:
-        return StatisticsTable(title, rows, columns, None, list(caption), signed=True)
+        judged = len(self.cells.seeds) >= captions.LEAST_SEEDS
+        return StatisticsTable(title, rows, columns, None, list(caption), signed=True, judged=judged)
 
     def _not_run(self, kind: str) -> list[Column]:
         """Columns of what this size leaves out."""

@@ -17,17 +17,18 @@ class StatisticsTable(Table):
     """Rows are statistics of different kinds, so there is no mean over them.
 
     Attributes:
-        signed: The values are differences: printed with their sign, and called not significant (n.s.) where
-            the interval holds 0.
+        signed: The values are differences, printed with their sign.
+        judged: Those whose interval holds 0 are called not significant (n.s.).
 
     Example:
         >>> column = Column("mcd", "MCD", "MCD minus source only", "comparison", {"F1": 0.1}, None)
         >>> column.au_intervals["F1"] = (-0.1, 0.2)
-        >>> StatisticsTable("Differences", ["F1"], [column], None, [], signed=True).cells()[1]
+        >>> StatisticsTable("Differences", ["F1"], [column], None, [], signed=True, judged=True).cells()[1]
         ['F1', '+0.100 [-0.100, +0.200] n.s.']
     """
 
     signed: bool = False
+    judged: bool = False
 
     @property
     def shown(self) -> list[Column]:
@@ -70,8 +71,8 @@ class StatisticsTable(Table):
         text = form.format(value)
         if span is not None and span[0] == span[0]:
             text += f" [{form.format(span[0])}, {form.format(span[1])}]"
-            if self.signed:
-                text += "" if is_significant(span) else f" {NOT_SIGNIFICANT}"
+            if self.judged and not is_significant(span):
+                text += f" {NOT_SIGNIFICANT}"
         return text
 
 
