@@ -31,9 +31,19 @@ def test_a_row_per_au_with_interval_gender_and_support(predictions):
     assert f"{f1:.3f}" in row
     assert row.endswith(f"{positives}/120")
     assert next(line for line in lines if line.startswith("AU4")).split()[1:3] == ["–", "–"]
-    assert lines[-3].startswith("mean")
-    assert "3 female, 3 male" in lines[-2]
+    assert lines[-4].startswith("mean")
+    assert "3 female, 3 male" in lines[-3]
+    assert lines[-1] == "means by gender: of the 2 action units that every group has"
     assert max(map(len, lines)) < 100
+
+
+def test_means_of_groups_are_of_the_same_action_units(predictions):
+    frame = pd.read_parquet(predictions)
+    frame.loc[frame["gender"] == "male", "AU12_label"] = 0.0  # no man shows it
+    frame.to_parquet(predictions)
+    found = score_groups(predictions).scalars()
+    assert found["test/f1_female"] == found["test/f1_AU1_female"] != found["test/f1_AU12_female"]
+    assert found["test/f1_male"] == found["test/f1_AU1_male"]
 
 
 def test_scores_are_read_as_they_were_written(predictions):
