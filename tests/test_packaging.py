@@ -1,8 +1,8 @@
 """What is built and installed: sdist and wheel have all that they need and no more, cv2 needs no libGL."""
 
+import shutil
 import subprocess
 import sys
-import tarfile
 import zipfile
 from email import message_from_bytes
 from pathlib import Path
@@ -35,8 +35,7 @@ def build(source: Path, target: str, out: Path) -> Path:
 def sdist(tmp_path_factory) -> Path:
     """The sdist, unpacked."""
     folder = tmp_path_factory.mktemp("sdist")
-    with tarfile.open(build(ROOT, "sdist", folder)) as archive:
-        archive.extractall(folder, filter="data")
+    shutil.unpack_archive(build(ROOT, "sdist", folder), folder)
     return next(path for path in folder.iterdir() if path.is_dir())
 
 
