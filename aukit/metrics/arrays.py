@@ -45,29 +45,42 @@ def sum_by(values: Tensor, index: Tensor, size: int) -> Tensor:
     return out.index_add_(0, index.to(values.device), values)
 
 
+def _is_whole(groups: AnyArray) -> bool:
+    """Whether an array holds whole numbers."""
+    if isinstance(groups, Tensor):
+        return not groups.is_floating_point() and groups.dtype != torch.bool
+    return groups.dtype.kind in "iu"
+
+
 def group_index(groups: AnyArray | Sequence[Any], names: Sequence[str], device: torch.device) -> Tensor:
     """Index of each entry's group in ``names``; ``len(names)`` where the group is not known.
 
     Args:
-        groups: [n] names, or [n] indices into ``names``. Unknown is an empty name, None, NaN or an index of
-            -1.
+        groups: [n] names, or [n] whole numbers: indices into ``names``. Unknown is an empty name, None, NaN
+            or an index of -1.
         names: The fixed list of groups.
         device: Where the result lives.
 
     Raises:
-        ValueError: A name or index that is none of these.
+        ValueError: A name or index that is none of these; also True and False, which name no group.
     """
     unknown = len(names)
-    if isinstance(groups, Tensor) or (isinstance(groups, np.ndarray) and groups.dtype.kind in "iu"):
-        index = torch.as_tensor(groups, dtype=torch.long, device=device)
-        if index.numel() and (int(index.min()) < -1 or int(index.max()) >= unknown):
-            raise ValueError(f"a group index lies outside -1..{unknown - 1} for the groups {list(names)}")
-        return torch.where(index < 0, unknown, index)
-    position = {name: i for i, name in enumerate(names)}
+    if isinstance(groups, Tensor | np.ndarray):
+        if _is_whole(groups):
+            index = torch.as_tensor(groups, dtype=torch.long, device=device)
+            if index.numel() and (int(index.min()) < -1 or int(index.max()) >= unknown):
+                raise ValueError(f"a group index lies outside -1..{unknown - 1} for the groups {list(names)}")
+            return torch.where(index < 0, unknown, index)
+        groups = groups.tolist()
+    position: dict[Any, int] = {-1: unknown} | {i: i for i in range(unknown)}
+    position |= {name: i for i, name in enumerate(names)}
     found = []
     for group in groups:
         missing = group is None or str(group) in ("", "nan", "<NA>")
-        if not missing and group not in position:
-            raise ValueError(f"{group!r} is not one of the groups {list(names)}; leave it empty if unknown")
+        if not missing and (isinstance(group, bool | np.bool_) or group not in position):
+            raise ValueError(
+                f"{group!r} is not one of the groups {list(names)}, nor an index of one; give a name, or"
+                " leave it empty (None) if it is not known"
+            )
         found.append(unknown if missing else position[group])
     return torch.tensor(found, dtype=torch.long, device=device)

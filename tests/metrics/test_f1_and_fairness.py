@@ -146,6 +146,19 @@ def test_threshold_is_strict():
     assert metrics.multilabel_f1(np.full((1, 1), 1e-6), labels, threshold=0.0)[0] == 1
 
 
+@pytest.mark.parametrize("kind", [list, np.array, torch.tensor])
+def test_groups_are_names_or_their_numbers_and_never_true_or_false(kind):
+    x = np.ones((2, 1))
+    by_name = metrics.group_fairness(x, x, ["male", None], NAMES)
+    for values in ([1, -1], [1.0, float("nan")]):
+        by_number = metrics.group_fairness(x, x, kind(values), NAMES)
+        assert by_number.frames.tolist() == by_name.frames.tolist()
+        assert by_number.unknown.tolist() == [1]
+    for values, wrong in (([True, False], "True"), ([0.5, 1.0], "0.5")):
+        with pytest.raises(ValueError, match=f"{wrong} is not one of the groups .* nor an index of one"):
+            metrics.group_fairness(x, x, kind(values), NAMES)
+
+
 def test_groups_must_be_known():
     x = np.ones((1, 1))
     with pytest.raises(ValueError, match="'woman' is not one of the groups"):
