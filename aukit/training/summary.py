@@ -53,9 +53,7 @@ def score_table(scores: GroupScores) -> str:
     aus = [au for au in dict.fromkeys(scores.table["au"]) if au != "mean"]
     shared = [au for au in aus if not any(pd.isna(cells[score, au, g]["value"]) for g in scores.groups)]
     if 0 < len(shared) < len(aus):
-        notes.append(
-            f"means by {scores.by}: of the {len(shared)} action units that every group has a score of"
-        )
+        notes.append(f"means by {scores.by}: of the {len(shared)} action units that every group has")
     if len(groups) < len(scores.groups):
         notes.append(f"{len(scores.groups) - len(groups)} more values of {scores.by} are in the CSV file")
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *notes])
