@@ -42,14 +42,14 @@ Statistics = SubjectSums | npt.NDArray[Any]
 
 
 class Interval(NamedTuple):
-    """An estimate with its percentile interval; each field has the shape that ``fn`` gives per replicate.
+    """An estimate with its interval; each field has the shape that ``fn`` gives per replicate.
 
     Attributes:
         estimate: Value on all people.
-        low: Lower end; NaN with fewer than two people.
+        low: Lower end; NaN where there is no interval.
         high: Upper end.
-        undefined: Share of replicates where the value is NaN; they are left out of the percentiles.
-        replicates: All values [n_boot, ...].
+        undefined: Share of replicates where the value is NaN.
+        replicates: All values [N, ...]: one per draw of a bootstrap, or one without each person.
 
     Example:
         >>> sums = np.arange(8.0).reshape(8, 1)
@@ -99,7 +99,7 @@ def bootstrap_by_subject(
             many trainings: the i-th of both then belong together, as trainings from one start do.
 
     Returns:
-        Estimate, interval and replicates.
+        Estimate, percentiles of the replicates that are defined, and all replicates.
 
     Raises:
         ValueError: No people, or statistics that are not of the same people.
