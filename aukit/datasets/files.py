@@ -17,6 +17,9 @@ from aukit.errors import CorpusError
 from aukit.utils.outside import load_npy, read_json
 
 STANDIN_FILE = "STANDIN.json"
+AGREEMENT_FILE = "inter_rater_agreement.json"
+"""Agreement of two simulated annotators, in the root of a stand-in; written last: what has it is complete."""
+
 SIDECAR_FOLDER = "Landmarks"
 
 _MAX_JSON_BYTES = 2**20
@@ -184,6 +187,19 @@ def put(files: dict[Key, str], key: Key, relative: str) -> None:
     if key in files:
         raise CorpusError(f"the same file twice: {files[key]} and {relative}; remove one of them")
     files[key] = relative
+
+
+def require_finished(root: Path, corpus: str) -> None:
+    """Check that a stand-in is there as a whole; a licensed release passes.
+
+    Raises:
+        CorpusError: Its writer was stopped, or is still at work.
+    """
+    if (root / STANDIN_FILE).exists() and not (root / AGREEMENT_FILE).exists():
+        raise CorpusError(
+            f"{root}: an unfinished stand-in: {AGREEMENT_FILE}, which is written last, is missing; repeat "
+            f"the command that began it (aukit standin {corpus} --root {root} ...): it goes on"
+        )
 
 
 def require_folder(root: Path, corpus: str, option: str = "root") -> None:

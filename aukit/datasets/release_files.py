@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from aukit.datasets.files import Folder, inside, join, require_folder, walk
+from aukit.datasets.files import Folder, inside, join, require_finished, require_folder, walk
 from aukit.datasets.reader import CorpusReader
 from aukit.datasets.recordings import Index
 from aukit.errors import CorpusError
@@ -122,6 +122,7 @@ class ReleaseFiles(CorpusReader):
 
     def _require_roots(self) -> None:
         require_folder(self.root, self.name)
+        require_finished(self.root, self.name)
         require_folder(self.images_root, self.name, "images_root")
         require_folder(self.labels_root, self.name, "labels_root")
 

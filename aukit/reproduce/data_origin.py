@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from aukit.datasets.files import AGREEMENT_FILE
 from aukit.datasets.registry import CorpusEntry, corpus_entry
 from aukit.reproduce.options import TableOptions
-from aukit.simulation import AGREEMENT_FILE
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.datamodules import CorpusDataModule
@@ -89,7 +89,7 @@ class TableCorpus:
         return data
 
     def is_there(self) -> bool:
-        """Whether there is something to read: a release, or a stand-in with its labels."""
+        """Whether there is something to read: a release, or a whole stand-in."""
         return not self.is_rendered or (self.root / AGREEMENT_FILE).exists()
 
     def count_frames(self) -> int:

@@ -18,7 +18,6 @@ from .corpora.fera2017 import FERA2017Standin as FERA2017Standin
 from .corpora.gft import GFTSimulationConfig as GFTSimulationConfig
 from .corpora.gft import GFTStandin as GFTStandin
 from .corpora.standins import write_standin as write_standin
-from .corpora.writer import AGREEMENT_FILE as AGREEMENT_FILE
 from .corpora.writer import Standin as Standin
 from .corpora.writer import VideoStandin as VideoStandin
 from .corpora.writer import write_csv as write_csv

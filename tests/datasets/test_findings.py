@@ -10,6 +10,7 @@ import pytest
 from aukit.cli import main
 from aukit.datasets import BP4D, DISFA, FERA2017, Counts, Published, verify_release
 from aukit.datasets.bp4d import PUBLISHED as BP4D_PUBLISHED
+from aukit.datasets.files import AGREEMENT_FILE
 from tests.releases import bp4d, disfa_person, fera2017, fera2017_recording, write_lines
 
 
@@ -93,6 +94,7 @@ def test_rates_far_from_the_published_ones_are_findings_where_there_are_enough_r
 
 def test_few_usable_frames_are_a_finding_of_stand_ins_too(root: Path) -> None:
     (root / "STANDIN.json").write_text(json.dumps({"recipe": {}, "version": 1, "seed": 0}))
+    (root / AGREEMENT_FILE).write_text("{}")
     assert findings(root, BP4D_PUBLISHED) == []
     (root / "Sequences(2D+3D)/F001/T1/2441.jpg").unlink()
     assert findings(root, BP4D_PUBLISHED) == ["P1: only 7 of 8 label rows have a frame"]
@@ -138,6 +140,7 @@ def test_the_command_exits_1_for_findings_and_2_for_files_that_cannot_be_read(
     assert main([*words, "--json"]) == 1
     assert "P1: 1 people, published 14" in json.loads(capsys.readouterr().out)["findings"]
     (root / "STANDIN.json").write_text(json.dumps({"recipe": {}, "version": 1, "seed": 0}))
+    (root / AGREEMENT_FILE).write_text("{}")
     assert main(words) == 0
     write_lines(root / "AUCoding/AU_OCC/F001_T1.csv", ["a,b", "1,2"])
     assert main(words) == 2

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
+from aukit.datasets.files import AGREEMENT_FILE
 from tests.fuzz.catalogue import ALL, Release, corruption
 
 
@@ -140,12 +141,14 @@ def description_damaged(release: Release) -> None:
     """The description of a stand-in is damaged: an error that names it."""
     texts = ["", "{", "[1]", '{"version": ', "[" * 100_000, "null", '{"recipe": {}}', "\ufeff{}", "NaN"]
     release.write(release.root / "STANDIN.json", str(release.rng.choice(texts)))
+    release.write(release.root / AGREEMENT_FILE, "{}")
 
 
 @corruption(*ALL)
 def description_huge(release: Release) -> None:
     """The description of a stand-in has 50 MB: refused."""
     release.write(release.root / "STANDIN.json", '{"version": 1, "x": "' + "a" * 50_000_000 + '"}')
+    release.write(release.root / AGREEMENT_FILE, "{}")
 
 
 @corruption("gft")

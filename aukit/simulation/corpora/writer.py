@@ -1,10 +1,10 @@
 """Writing stand-ins of corpora: what is the same whatever the official layout is.
 
 The corpus goes below ``root``: frames, label files, the landmark sidecar, ``STANDIN.json`` (recipe, version
-and seed) and ``inter_rater_agreement.json`` (agreement of two simulated annotators). What only the
-simulation knows (true intensities, movements, poses, landmarks, identities) goes to a folder outside of it.
-Meshes and visibility are not stored: identity, movements and pose give them again through `FaceModel` and
-`render`.
+and seed) and, last of all, ``inter_rater_agreement.json`` (agreement of two simulated annotators): a stand-in
+that has it is complete. What only the simulation knows (true intensities, movements, poses, landmarks,
+identities) goes to a folder outside of it. Meshes and visibility are not stored: identity, movements and pose
+give them again through `FaceModel` and `render`.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 from filelock import FileLock
 
-from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE
+from aukit.datasets.files import AGREEMENT_FILE, SIDECAR_FOLDER, STANDIN_FILE
 from aukit.datasets.genders import FILE as GENDERS
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.video import Image, encode_video
@@ -31,9 +31,6 @@ from aukit.simulation.corpora.config import NO_DEFECTS, Defects, Recording, Simu
 from aukit.simulation.corpora.recorder import Recorder
 from aukit.utils.files import write_atomic
 from aukit.utils.jobs import claim, disk_errors, run_jobs
-
-AGREEMENT_FILE = "inter_rater_agreement.json"
-"""Agreement of two simulated annotators, in the root of a stand-in; written after the last label file."""
 
 Codes = npt.NDArray[np.int64]
 Intensities = npt.NDArray[np.float64]
@@ -135,13 +132,13 @@ class Standin(ABC):
             self._remove_leftovers()
             recordings = self.config.recordings()
             waiting = {r: [v for v in self.views if not self.is_done(r, v)] for r in recordings}
-            labelled = (self.root / AGREEMENT_FILE).exists()
-            intensities = {
-                r: self.config.true_intensities(r) for r in recordings if waiting[r] or not labelled
-            }
-            if not labelled:
-                with disk_errors(self.root):
-                    self._write_labels(intensities)
+            finished = self.root / AGREEMENT_FILE
+            if finished.exists() and not any(waiting.values()):
+                return
+            intensities = {r: self.config.true_intensities(r) for r in recordings}
+            with disk_errors(self.root):
+                finished.unlink(missing_ok=True)  # first, where a file was lost later
+                agreement = self._write_labels(intensities)
             # A person is built once for all of their recordings.
             people: dict[str, list[_View]] = {}
             for recording, views in waiting.items():
@@ -151,6 +148,8 @@ class Standin(ABC):
             jobs = [views for views in people.values() if views]
             work = partial(_record_person, self)
             run_jobs(work, jobs, len(people), f"rendering {self.config.profile}", "person", workers, progress)
+            with disk_errors(self.root):
+                write_atomic(finished, json.dumps(agreement, indent=2).encode() + b"\n")
 
     def _check_folders(self) -> None:
         root, truth = self.root.resolve(), self.truth_root.resolve()
@@ -170,8 +169,8 @@ class Standin(ABC):
                 for leftover in folder.rglob(pattern):
                     leftover.unlink()
 
-    def _write_labels(self, intensities: Mapping[Recording, Intensities]) -> None:
-        """All label files (they need no rendering) and the agreement of the annotators."""
+    def _write_labels(self, intensities: Mapping[Recording, Intensities]) -> dict[str, Any]:
+        """Write all label files, which need no rendering; returns the agreement of the annotators."""
         first, second = (
             {r: self.config.codes(r, intensity, annotator) for r, intensity in intensities.items()}
             for annotator in ("first", "second")
@@ -179,8 +178,7 @@ class Standin(ABC):
         for recording, codes in first.items():
             self.write_labels(recording, codes)
         self.write_common_files()
-        agreement = self._agreement(first, second)
-        write_atomic(self.root / AGREEMENT_FILE, json.dumps(agreement, indent=2).encode() + b"\n")
+        return self._agreement(first, second)
 
     def _agreement(
         self, first: Mapping[Recording, Codes], second: Mapping[Recording, Codes]

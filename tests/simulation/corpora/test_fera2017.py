@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 from aukit.datasets import FERA2017
+from aukit.datasets.files import AGREEMENT_FILE
 from aukit.errors import ConfigError, CorpusError
+from aukit.reproduce.data_origin import TableCorpus
+from aukit.reproduce.options import TableOptions
 from aukit.simulation import (
-    AGREEMENT_FILE,
     STANDIN_VERSION,
     FERA2017SimulationConfig,
     FERA2017Standin,
@@ -122,6 +124,26 @@ def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(tmp_path: Pa
     FERA2017Standin(tmp_path / "a", tmp_path / "at", TINY).write(workers=0, progress=False)
     assert file_contents(tmp_path / "a") == whole
     assert kept.stat().st_mtime_ns == before
+
+
+def test_what_a_killed_writer_leaves_is_not_read(tmp_path: Path) -> None:
+    root = tmp_path / "standins" / f"fera2017-smoke-v{STANDIN_VERSION}-seed0"
+    corpus = TableCorpus("fera2017", TableOptions("smoke", {}, tmp_path))
+    assert corpus.root == root
+    named = TableCorpus("fera2017", TableOptions("smoke", {"fera2017": root}, tmp_path))
+    standin = FERA2017Standin(root, tmp_path / "truth", corpus.simulation_config)
+
+    def killed(*_: Any) -> None:
+        raise KeyboardInterrupt
+
+    for stage in ("write_labels", "save"):  # before the first label file, before the first video
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(FERA2017Standin, stage, killed)
+            with pytest.raises(KeyboardInterrupt):
+                standin.write(workers=0, progress=False)
+        assert not corpus.is_there()
+        with pytest.raises(CorpusError, match=r"an unfinished stand-in.*repeat the command.*it goes on"):
+            named.release().fingerprint()
 
 
 def test_another_recipe_does_not_mix_into_a_corpus(tmp_path: Path) -> None:
