@@ -3,29 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
-from aukit.datasets.frame_table import GENDERS
 from aukit.metrics import (
     Interval,
     SubjectSums,
     all_positive_counts,
-    confusion_counts,
     f1_from_counts,
     fairness_intervals,
-    grouped_confusion_counts,
     icc_from_sums,
-    icc_sums,
     interval_by_subject,
 )
-from aukit.reproduce.render.table import ALL_POSITIVE, Column, Heading
+from aukit.reproduce.basis import Basis
+from aukit.reproduce.person_sums import COUNTS, PersonSums
+from aukit.reproduce.render.table import Column, Heading
 
 Sums = npt.NDArray[np.float64]
 Counts = npt.NDArray[np.int64]
@@ -59,8 +56,9 @@ class Scores:
         interval: 95 % interval of the mean over people (`interval_by_subject`).
         au_intervals: The same per action unit.
         support: Scored frames per action unit.
-        people: Number of people.
+        people: Number of people, perhaps by gender.
         frames: Number of frames.
+        basis: What they are computed from.
     """
 
     values: dict[str, float]
@@ -68,8 +66,9 @@ class Scores:
     interval: tuple[float, float]
     au_intervals: dict[str, tuple[float, float]]
     support: dict[str, int]
-    people: int
+    people: int | dict[str, int]
     frames: int
+    basis: Basis
 
     def column(
         self, heading: Heading, margin: Span | None = None, extra: Mapping[str, Any] | None = None
@@ -84,6 +83,7 @@ class Scores:
             support=self.support,
             extra={"people": self.people, "frames": self.frames, **(extra or {})},
             margin=margin,
+            basis=self.basis,
         )
 
 
@@ -111,7 +111,7 @@ class F1Scores:
         return {au: f"{n:,}/{self.method.support[au]:,}" for au, n in self.positives.items()}
 
 
-def icc_scores(path: Path, aus: list[int], score: str = "score") -> Scores:
+def icc_scores(path: Path, aus: Sequence[int], score: str = "score") -> Scores:
     """Score each action unit over the frames of all people (Shrout and Fleiss 1979, ICC(3,1)).
 
     Args:
@@ -123,11 +123,15 @@ def icc_scores(path: Path, aus: list[int], score: str = "score") -> Scores:
     Returns:
         Scores with 95 % intervals over people.
     """
-    frame = pd.read_parquet(path)
-    labels, scores = _columns(frame, aus, "label"), _columns(frame, aus, score)
-    sums = icc_sums(scores, labels, frame["person"].to_numpy())
-    result = interval_by_subject(sums, _with_mean(icc_from_sums), scale="correlation")
-    return _scores(aus, result, *_support(frame, labels))
+    basis = Basis("icc", tuple(aus), Basis.names([path]))
+    return icc_of(PersonSums.read(path, aus, None, score), basis)
+
+
+def icc_of(sums: PersonSums, basis: Basis) -> Scores:
+    """`icc_scores` of sums per person."""
+    each = sums.by_person()
+    result = interval_by_subject(each, _with_mean(icc_from_sums), scale="correlation")
+    return _scores(basis, result, sums.sums[..., 0].sum(0), len(each.subjects), int(sums.frames.sum()))
 
 
 def f1_scores(paths: Sequence[Path], aus: Sequence[int], threshold: float = 0.0) -> F1Scores:
@@ -140,33 +144,31 @@ def f1_scores(paths: Sequence[Path], aus: Sequence[int], threshold: float = 0.0)
         aus: Action units to score; the files may have more.
         threshold: Scores above it count as present.
     """
-    frames = [pd.read_parquet(path).assign(fold=fold) for fold, path in enumerate(paths)]
-    frame = pd.concat(frames, ignore_index=True)
-    labels, scores = _columns(frame, aus, "label"), _columns(frame, aus, "score")
-    per_frame = np.zeros((len(frame), len(paths)), bool)
-    per_frame[np.arange(len(frame)), frame["fold"]] = True
-    by_fold = [
-        # Not coded in the other folds, so that their counts are 0.
-        confusion_counts(
-            scores, np.where(per_frame[:, [fold]], labels, np.nan), frame["person"].to_numpy(), threshold
-        )
-        for fold in range(len(paths))
-    ]
-    counts = SubjectSums(by_fold[0].subjects, np.stack([c.sums for c in by_fold], axis=1))
-    strata = frame.groupby("person")["fold"].first().loc[list(counts.subjects)].to_numpy()
+    basis = Basis("f1_over_folds", tuple(aus), Basis.names(paths), threshold)
+    return f1_of([PersonSums.read(path, aus, threshold) for path in paths], basis)
 
-    always = SubjectSums(counts.subjects, all_positive_counts(counts.sums))
+
+def f1_of(folds: Sequence[PersonSums], basis: Basis) -> F1Scores:
+    """`f1_scores` of each fold's sums per person."""
+    people = np.unique(np.concatenate([fold.people for fold in folds]))
+    counts = np.zeros((len(people), len(folds), len(basis.aus), len(COUNTS)), np.int64)
+    strata = np.zeros(len(people), np.int64)
+    for index, fold in reversed(list(enumerate(folds))):
+        each = fold.by_person()
+        at = np.searchsorted(people, each.subjects)
+        counts[at, index], strata[at] = each.sums, index
+    own = SubjectSums(people, counts)
+    always = SubjectSums(people, all_positive_counts(counts))
     f1 = _with_mean(_f1_over_folds)
-    method, baseline = (
-        interval_by_subject(each, f1, scale="rate", strata=strata) for each in (counts, always)
-    )
-    support, present = _support(frame, labels), (labels == 1).sum(0)
+    method, baseline = (interval_by_subject(each, f1, scale="rate", strata=strata) for each in (own, always))
+    total = counts.sum((0, 1))
+    support = total.sum(-1), len(people), int(sum(fold.frames.sum() for fold in folds))
     return F1Scores(
-        method=_scores(aus, method, *support),
-        all_positive=_scores(aus, baseline, *support),
-        margin=_mean_difference(counts, always, strata),
-        positives={f"AU{au}": int(count) for au, count in zip(aus, present, strict=True)},
-        counts=counts,
+        method=_scores(basis, method, *support),
+        all_positive=_scores(replace(basis, all_positive=True), baseline, *support),
+        margin=_mean_difference(own, always, strata),
+        positives={f"AU{au}": int(c[0] + c[2]) for au, c in zip(basis.aus, total, strict=True)},
+        counts=own,
     )
 
 
@@ -191,30 +193,29 @@ class SeedScores:
     """One method, trained with several seeds, scored on the same people.
 
     Attributes:
-        aus: Action units scored.
         counts: Per seed, confusion counts ``[S,G+1,A,4]`` per person and gender.
         people: Number of people, by gender.
         frames: Number of frames.
+        basis: What they are computed from.
     """
 
-    aus: tuple[int, ...]
     counts: list[SubjectSums]
     people: dict[str, int]
     frames: int
+    basis: Basis
+    _minus: dict[Basis, dict[str, Interval]] = field(init=False, repr=False, default_factory=dict)
 
     @classmethod
     def read(cls, paths: Sequence[Path], aus: Sequence[int], threshold: float = 0.5) -> SeedScores:
         """Read the predictions of each seed; above `threshold` is present."""
-        counts, first = [], pd.read_parquet(paths[0])
-        for path in paths:
-            frame = pd.read_parquet(path)
-            labels, scores = _columns(frame, aus, "label"), _columns(frame, aus, "score")
-            genders = [g if g in GENDERS else None for g in frame["gender"]]
-            persons = frame["person"].to_numpy(dtype=str)
-            counts.append(grouped_confusion_counts(scores, labels, persons, genders, GENDERS, threshold))
-        each = first.drop_duplicates("person")["gender"]
-        people = {g: int((each == g).sum()) for g in GENDERS}
-        return cls(tuple(aus), counts, {**people, "unknown": len(each) - sum(people.values())}, len(first))
+        basis = Basis("f1_over_seeds", tuple(aus), Basis.names(paths), threshold)
+        return cls.of([PersonSums.read(path, aus, threshold) for path in paths], basis)
+
+    @classmethod
+    def of(cls, seeds: Sequence[PersonSums], basis: Basis) -> SeedScores:
+        """`read` of each seed's sums per person."""
+        first = seeds[0]
+        return cls([s.by_gender() for s in seeds], first.people_by_gender(), int(first.frames.sum()), basis)
 
     @cached_property
     def own(self) -> dict[str, Interval]:
@@ -225,43 +226,45 @@ class SeedScores:
     def all_positive(self) -> SeedScores:
         """The baseline that calls every action unit present in every frame, on the same people."""
         counts = [SubjectSums(c.subjects, all_positive_counts(c.sums)) for c in self.counts]
-        return replace(self, counts=counts)
+        return replace(self, counts=counts, basis=replace(self.basis, all_positive=True))
 
     def minus(self, other: SeedScores) -> dict[str, Interval]:
-        """Every statistic minus that of another method, people and seeds in pairs."""
-        return fairness_intervals(self.counts, baseline=other.counts)
+        """Every statistic minus that of another method, people and seeds in pairs; computed once."""
+        if other.basis not in self._minus:
+            self._minus[other.basis] = fairness_intervals(self.counts, baseline=other.counts)
+        return self._minus[other.basis]
 
     def f1_column(self, heading: Heading) -> Column:
         """F1 per action unit, and how far its mean is above that of the all-positive baseline."""
         coded = self.counts[0].sums.sum((0, 1, 3))
-        scores = _scores(self.aus, self.own["overall_f1"], coded, sum(self.people.values()), self.frames)
-        extra = {
-            "people": self.people,
-            "f1_per_seed": self.per_seed("overall_f1"),
-            "f1_gap_per_seed": self.per_seed("f1_gap"),
-        }
-        above = None if heading == ALL_POSITIVE else span(self.minus(self.all_positive), "F1")
+        scores = _scores(self.basis, self.own["overall_f1"], coded, self.people, self.frames)
+        extra = {"f1_per_seed": self.per_seed("overall_f1"), "f1_gap_per_seed": self.per_seed("f1_gap")}
+        above = None if self.basis.all_positive else span(self.minus(self.all_positive), "F1")
         return scores.column(heading, above, extra)
 
     @property
     def support_text(self) -> dict[str, str]:
         """``"AU1"`` → frames with it, of all that are coded."""
         coded = self.counts[0].sums.sum((0, 1))
-        return {f"AU{au}": f"{c[0] + c[2]:,}/{c.sum():,}" for au, c in zip(self.aus, coded, strict=True)}
+        return {
+            f"AU{au}": f"{c[0] + c[2]:,}/{c.sum():,}" for au, c in zip(self.basis.aus, coded, strict=True)
+        }
 
     def per_seed(self, name: str) -> list[float]:
         """A statistic of each seed, mean over AUs."""
         return [float(fairness_intervals(c)[name].estimate[-1]) for c in self.counts]
 
 
-def statistics_column(intervals: dict[str, Interval], heading: Heading) -> Column:
-    """Means over AUs of all `STATISTICS` as a column."""
+def statistics_column(scores: SeedScores, heading: Heading, minus: SeedScores | None = None) -> Column:
+    """Means over AUs of all `STATISTICS` as a column, or how they differ from another method's."""
+    intervals = scores.own if minus is None else scores.minus(minus)
     spans = {row: span(intervals, row) for row in STATISTICS}
     return Column(
         *heading,
         values={row: value for row, (value, _, _) in spans.items()},
         mean=None,
         au_intervals={row: (low, high) for row, (_, low, high) in spans.items()},
+        basis=replace(scores.basis, score="statistics", minus=minus.basis.files if minus is not None else ()),
     )
 
 
@@ -294,18 +297,11 @@ def _mean(values: Sums, axis: int) -> Sums:
     return np.where(defined.any(axis), mean, np.nan)
 
 
-def _columns(frame: pd.DataFrame, aus: Sequence[int], suffix: str) -> Sums:
-    return frame[[f"AU{au:02d}_{suffix}" for au in aus]].to_numpy(np.float64)
-
-
-def _support(frame: pd.DataFrame, labels: Sums) -> tuple[Counts, int, int]:
-    """Coded frames per action unit, people, frames."""
-    return np.isfinite(labels).sum(0), int(frame["person"].nunique()), len(frame)
-
-
-def _scores(aus: Sequence[int], result: Interval, coded: Counts, people: int, frames: int) -> Scores:
+def _scores(
+    basis: Basis, result: Interval, coded: Counts, people: int | dict[str, int], frames: int
+) -> Scores:
     """Scores ``[A+1]``, the last one the mean, with the number of coded frames ``[A]``."""
-    names = [f"AU{au}" for au in aus]
+    names = [f"AU{au}" for au in basis.aus]
     spans = [(float(low), float(high)) for low, high in zip(result.low, result.high, strict=True)]
     return Scores(
         values={name: float(v) for name, v in zip(names, result.estimate[:-1], strict=True)},
@@ -315,4 +311,5 @@ def _scores(aus: Sequence[int], result: Interval, coded: Counts, people: int, fr
         support={name: int(n) for name, n in zip(names, coded, strict=True)},
         people=people,
         frames=frames,
+        basis=basis,
     )

@@ -148,8 +148,7 @@ class PM2Tables(Reproduction[PM2Cells]):
             title=f"Fairness by gender on {self.cells.target.title}: means over the action units",
             rows=list(STATISTICS),
             columns=[
-                statistics_column(results.scores(id).own, heading)
-                for id, heading in self.cells.methods.items()
+                statistics_column(results.scores(id), heading) for id, heading in self.cells.methods.items()
             ],
             agreement=None,
             caption=[captions.FAIRNESS],
@@ -162,8 +161,9 @@ class PM2Tables(Reproduction[PM2Cells]):
             [row for row in STATISTICS if row != "base-rate gap"],
             [
                 statistics_column(
-                    results.difference(id, self.cells.baseline),
+                    results.scores(id),
                     heading._replace(label=f"{heading.label} minus source only"),
+                    minus=results.scores(self.cells.baseline),
                 )
                 for id, heading in self.cells.methods.items()
                 if id != self.cells.baseline
@@ -174,7 +174,7 @@ class PM2Tables(Reproduction[PM2Cells]):
     def ablation_table(self, results: Results) -> StatisticsTable:
         """PM2 as it is, and each ablation minus it."""
         columns = [
-            statistics_column(results.difference(id, "pm2"), heading)
+            statistics_column(results.scores(id), heading, minus=results.scores("pm2"))
             for id, heading in self.cells.ablations.items()
         ]
         return self._differences(
@@ -263,7 +263,6 @@ class Results:
         self.cells = cells
         self.records = records
         self._scores: dict[tuple[str, bool], SeedScores] = {}
-        self._differences: dict[tuple[str, str], dict[str, Interval]] = {}
 
     def scores(self, id: str, held_out: bool = False) -> SeedScores:
         """Scores of a method over its seeds, on the target or on held-out people of the source."""
@@ -279,9 +278,7 @@ class Results:
 
     def difference(self, id: str, other: str) -> dict[str, Interval]:
         """Every statistic of a method minus another's, on the target."""
-        if (id, other) not in self._differences:
-            self._differences[id, other] = self.scores(id).minus(self.scores(other))
-        return self._differences[id, other]
+        return self.scores(id).minus(self.scores(other))
 
 
 def predict_on_held_out(record: Record, runs: Path) -> Path:

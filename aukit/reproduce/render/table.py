@@ -8,6 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
+from aukit.reproduce.basis import Basis
 from aukit.reproduce.render.document import Document, csv_text
 from aukit.reproduce.render.figure import finish_rows, new_figure, png
 from aukit.utils.text import aligned, number
@@ -64,6 +65,7 @@ class Column:
         extra: Figures that explain the column (final training loss, other decoding, seconds, run identities).
         margin: Mean minus that of the all-positive baseline, and its 95 % interval, on the same people; None
             without a baseline.
+        basis: What it is computed from; None for published columns and those without a score.
 
     Example:
         >>> Column(*ALL_POSITIVE, values={"AU1": 0.4}, mean=0.4).short
@@ -82,6 +84,7 @@ class Column:
     note: str = ""
     extra: dict[str, Any] = field(default_factory=dict)
     margin: tuple[float, float, float] | None = None
+    basis: Basis | None = None
 
     def at(self, row: str) -> tuple[float | None, tuple[float, float] | None]:
         """Value and interval of an action unit, or of ``"mean"``."""
