@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from abc import abstractmethod
 from collections.abc import Sequence
 from typing import Any, ClassVar, Protocol
@@ -59,7 +60,8 @@ class StepDataModule(LightningDataModule):
     Args:
         batch_size: frames per training batch and process.
         eval_batch_size: frames per evaluation batch and process; None for `batch_size`.
-        steps_per_epoch: batches per epoch; None for one pass over the training rows.
+        steps_per_epoch: batches per epoch; None for one pass over the training rows. No more than
+            `trainer.limit_train_batches` of them are trained on.
         num_workers: loader processes; 0 loads in the training process.
         seed: seed of data order, augmentation and every other draw of the data side; no split depends on it.
 
@@ -179,6 +181,13 @@ class StepDataModule(LightningDataModule):
                 "trainer.overfit_batches would train on rows of every split; set trainer.limit_train_batches"
             )
         dataset, sampler = self.train_batches()
+        limit = getattr(self.trainer, "limit_train_batches", None)
+        if type(limit) is int and limit < (self.steps_per_epoch or 0):
+            warnings.warn(
+                f"epochs end after {limit} of data.steps_per_epoch={self.steps_per_epoch} batches:"
+                f" trainer.limit_train_batches={limit}",
+                stacklevel=2,
+            )
         sampler.resume(*self._resume)
         return self._loader(dataset, sampler)
 
@@ -220,11 +229,10 @@ class StepDataModule(LightningDataModule):
         if "step" in state_dict:
             self._resume = (int(state_dict["epoch"]), int(state_dict["step"]))
 
-    def shuffled_batches(self, rows: Rows) -> ShuffledBatches:
-        """Sampler of training batches: `rows` in a new order each pass."""
-        return ShuffledBatches(
-            rows, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch
-        )
+    def shuffled_batches(self, rows: Rows, drop_last: bool = True) -> ShuffledBatches:
+        """Sampler of training batches: `rows` in a new order each pass; see `ShuffledBatches`."""
+        where = self.seed, self.rank, self.world_size
+        return ShuffledBatches(rows, self.batch_size, *where, self.steps_per_epoch, drop_last)
 
     def balanced_batches(self, rows: Rows, occurrences: npt.NDArray[np.floating[Any]]) -> BalancedBatches:
         """Sampler of training batches: `rows` drawn by `occurrences` [N,A], see `BalancedBatches`."""

@@ -67,22 +67,26 @@ class CorpusDataModule(StepDataModule):
         augmentation: "none", "flip" or "photometric" (flip, small geometry, colour, noise, blur), in
             training.
         sampling: "shuffled", or "balanced" over action units that are present and absent, in training.
+        drop_last: whether the frames at the end of an epoch that do not fill a batch are left out; otherwise
+            they are a smaller one. Only of "shuffled" epochs that are one pass (no `steps_per_epoch`).
         prepare_workers: processes that decode and register when the store is built.
         weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; None for the
             library's own cache.
         transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
             4096, as in the cropper of FG-Net's authors, takes about 13 times as long as 1024 (0.8 s per frame
-            and CPU core).
-        padding: of "ffhq": whether what lies outside the frame is filled in from its border instead of black.
+            and CPU core) and changes next to nothing (`aukit/registration/CHOICES.md`).
+        padding: of "ffhq": whether what lies outside the frame is filled in instead of black.
+        pad_mode: of "ffhq": with what, before it is blurred and faded: "reflect", its mirrored border, or
+            "constant", zeros, as in the cropper of FG-Net's authors.
         images_root: folder with the videos or images of the release; None for the root.
         labels_root: folder with its label files; None for the root.
         follow_links: whether links in the release are followed wherever they lead.
         options: further options: see `StepDataModule`.
 
     Raises:
-        ConfigError: `transform_size` or `padding` is given with another registration than "ffhq"; from
-            `prepare_data()`, there is no root, or one is named for parts of a corpus that lies in one folder;
-            from `setup()`, a test person is also used for training or validation.
+        ConfigError: `transform_size`, `padding` or `pad_mode` is given with another registration than "ffhq";
+            from `prepare_data()`, there is no root, or one is named for parts of a corpus that lies in one
+            folder; from `setup()`, a test person is also used for training or validation.
 
     Example:
         >>> class MyDataModule(CorpusDataModule):
@@ -130,10 +134,12 @@ class CorpusDataModule(StepDataModule):
         aus: Sequence[int] = (),
         augmentation: Literal["none", "flip", "photometric"] = "none",
         sampling: Literal["shuffled", "balanced"] = "shuffled",
+        drop_last: bool = True,
         prepare_workers: NonNegativeInt = 2,
         weights_dir: str | None = None,
         transform_size: PositiveInt | None = None,
         padding: bool = True,
+        pad_mode: Literal["reflect", "constant"] = "reflect",
         images_root: str | None = None,
         labels_root: str | None = None,
         follow_links: bool = False,
@@ -143,6 +149,7 @@ class CorpusDataModule(StepDataModule):
         self._settings: dict[str, Any] = {
             **({} if transform_size is None else {"transform_size": transform_size}),
             **({} if padding else {"padding": False}),
+            **({} if pad_mode == "reflect" else {"pad_mode": pad_mode}),
         }
         if self._settings and registration != "ffhq":
             name = next(iter(self._settings))
@@ -154,10 +161,12 @@ class CorpusDataModule(StepDataModule):
         self.aus = tuple(aus)
         self.augmentation = augmentation
         self.sampling = sampling
+        self.drop_last = drop_last
         self.prepare_workers = prepare_workers
         self.weights_dir = weights_dir
         self.transform_size = transform_size
         self.padding = padding
+        self.pad_mode = pad_mode
         self.locations: dict[str, Any] = {
             "images_root": images_root,
             "labels_root": labels_root,
@@ -229,7 +238,7 @@ class CorpusDataModule(StepDataModule):
         dataset = self.dataset(Augmentation.build(self.augmentation))
         if self.sampling == "balanced":
             return dataset, self.balanced_batches(self.train_rows, dataset.occurrences[self.train_rows])
-        return dataset, self.shuffled_batches(self.train_rows)
+        return dataset, self.shuffled_batches(self.train_rows, self.drop_last)
 
     def val_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
         """Crops of the validation people, each once."""

@@ -130,7 +130,14 @@ class FGNetListsDataModule(FrameListsDataModule):
         **options: Any,
     ) -> None:
         super().__init__(
-            root, corpus, aus=aus, registration="none", transform_size=None, padding=True, **options
+            root,
+            corpus,
+            aus=aus,
+            registration="none",
+            transform_size=None,
+            padding=True,
+            pad_mode="reflect",
+            **options,
         )
         self.train_list = train_list
 

@@ -130,7 +130,7 @@ class StepSampler(ProcessSampler):
 
 
 class ShuffledBatches(StepSampler):
-    """Every row once per epoch in a new order; what does not fill a batch on every process is left out.
+    """Every row once per epoch in a new order; what does not fill a batch is left out, or a smaller one.
 
     The global batch of a step is `batch_size * world_size` consecutive entries of the epoch's permutation, so
     that two processes with batches of 8 see what one process with batches of 16 sees. With `steps_per_epoch`
@@ -143,6 +143,9 @@ class ShuffledBatches(StepSampler):
         rank: rank of this process.
         world_size: number of processes.
         steps_per_epoch: batches per epoch; None for one pass over the rows.
+        drop_last: whether the rows at the end of an epoch that do not fill a batch are left out; otherwise
+            they are a smaller batch, as many of them as go round among the processes. Only of epochs that are
+            one pass.
 
     Raises:
         ConfigError: there are fewer rows than processes.
@@ -161,12 +164,15 @@ class ShuffledBatches(StepSampler):
         rank: int = 0,
         world_size: int = 1,
         steps_per_epoch: int | None = None,
+        drop_last: bool = True,
     ) -> None:
         self.rows = np.asarray(rows, dtype=np.int64)
         if len(self.rows) < world_size:
             raise ConfigError(f"{len(self.rows)} training rows are not enough for {world_size} process(es)")
         self.batch_size = min(batch_size, len(self.rows) // world_size)
-        self.steps_per_pass = len(self.rows) // (self.batch_size * world_size)
+        self.steps_per_pass, rest = divmod(len(self.rows), self.batch_size * world_size)
+        self._rest = 0 if drop_last or steps_per_epoch else rest // world_size
+        self.steps_per_pass += self._rest > 0
         super().__init__(steps_per_epoch or self.steps_per_pass, seed, rank, world_size)
         self._order: tuple[int, Rows] | None = None
 
@@ -175,8 +181,10 @@ class ShuffledBatches(StepSampler):
         run, position = divmod(epoch * self.steps_per_epoch + step, self.steps_per_pass)
         if self._order is None or self._order[0] != run:
             self._order = (run, np.random.default_rng([self.seed, run]).permutation(self.rows))
-        first = (position * self.world_size + self.rank) * self.batch_size
-        rows = self._order[1][first : first + self.batch_size]
+        is_rest = self._rest > 0 and position == self.steps_per_pass - 1
+        count = self._rest if is_rest else self.batch_size
+        first = position * self.batch_size * self.world_size + self.rank * count
+        rows = self._order[1][first : first + count]
         return BatchSpec(rows, self.seed, epoch, step, self.rank)
 
 

@@ -12,7 +12,7 @@ from aukit.errors import ConfigError
 from aukit.mesh.threads import in_threads
 from aukit.registration.base import Registered, Registration, check_frames, usable
 from aukit.registration.canonical import frontal_template
-from aukit.registration.ffhq import ffhq_crop, ffhq_matrix, ffhq_quad
+from aukit.registration.ffhq import PadMode, ffhq_crop, ffhq_matrix, ffhq_quad
 from aukit.registration.frontal3d import Frontal3D
 from aukit.registration.procrustes import apply_map
 from aukit.registration.similarity import similarity_align
@@ -65,7 +65,8 @@ class FFHQ(_PlaneCrop):
     Args:
         size: side of the crops in pixels.
         transform_size: side at which the face is resampled first; four times ``size`` if it is not given.
-        padding: whether what lies outside the frame is filled in from its border instead of black.
+        padding: whether what lies outside the frame is filled in instead of black.
+        pad_mode: with what, see ``ffhq_crop``.
 
     Example:
         >>> registration = FFHQ(size=256)
@@ -76,8 +77,15 @@ class FFHQ(_PlaneCrop):
 
     name = "ffhq"
 
-    def __init__(self, size: int = 256, transform_size: int | None = None, padding: bool = True) -> None:
-        super().__init__(size, transform_size=transform_size or 4 * size, padding=padding)
+    def __init__(
+        self,
+        size: int = 256,
+        transform_size: int | None = None,
+        padding: bool = True,
+        pad_mode: PadMode = "reflect",
+    ) -> None:
+        settings = {"padding": padding, "pad_mode": pad_mode}
+        super().__init__(size, transform_size=transform_size or 4 * size, **settings)
 
     def cut(
         self, image: NDArray[np.uint8], landmarks: NDArray[np.float32]

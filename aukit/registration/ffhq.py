@@ -1,11 +1,13 @@
 """The face crop of the FFHQ data set (Karras et al., CVPR 2019, appendix C), as FG-Net uses it."""
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
+
+PadMode = Literal["reflect", "constant"]
 
 
 class FFHQQuad(NamedTuple):
@@ -132,11 +134,13 @@ def ffhq_crop(
     size: int = 256,
     transform_size: int = 1024,
     padding: bool = True,
+    pad_mode: PadMode = "reflect",
 ) -> NDArray[np.uint8]:
     """Cuts out the FFHQ square: Pillow's QUAD transform at ``transform_size``, then Lanczos to ``size``.
 
-    With ``padding`` what lies outside the image is its mirrored, blurred and fading border; without it is
-    black. Cost: about 50 ms at the defaults, several times that where padding is needed.
+    With ``padding`` what lies outside the image is its mirrored border or zeros, blurred and fading to the
+    median colour; without it is black. Cost: about 50 ms at the defaults, several times that where padding is
+    needed.
 
     Args:
         image: uint8 [H,W,3].
@@ -145,6 +149,8 @@ def ffhq_crop(
         transform_size: side at which the square is resampled first (1024 in the cropper that FG-Net's README
             names, 4096 in its authors' own).
         padding: whether to fill in beyond the image.
+        pad_mode: with what, before it is blurred and faded: "reflect", the mirrored border, as in the cropper
+            that FG-Net's README names; "constant", zeros, as in its authors' own.
 
     Returns:
         uint8 [size,size,3].
@@ -162,7 +168,7 @@ def ffhq_crop(
     if plan.crop != (0, 0, *picture.size):
         picture = picture.crop(plan.crop)
     if plan.pad is not None:
-        picture = Image.fromarray(_pad(np.asarray(picture), plan.pad, plan.size))
+        picture = Image.fromarray(_pad(np.asarray(picture), plan.pad, plan.size, pad_mode))
     cut = picture.transform(
         (transform_size, transform_size),
         Image.Transform.QUAD,
@@ -182,10 +188,12 @@ def ffhq_matrix(quad: FFHQQuad, size: int) -> NDArray[np.float64]:
     return np.concatenate([rotation, ((size - 1) / 2 - rotation @ quad.centre)[:, None]], 1)
 
 
-def _pad(image: NDArray[np.uint8], pad: tuple[int, int, int, int], side: float) -> NDArray[np.uint8]:
-    """Mirrors the border outwards, blurs it the more the farther out, and fades it to the median colour."""
+def _pad(
+    image: NDArray[np.uint8], pad: tuple[int, int, int, int], side: float, mode: PadMode
+) -> NDArray[np.uint8]:
+    """Fills in beyond the border, blurs it the more the farther out, and fades it to the median colour."""
     left, top, right, bottom = pad
-    picture = np.pad(image.astype(np.float32), ((top, bottom), (left, right), (0, 0)), "reflect")
+    picture = np.pad(image.astype(np.float32), ((top, bottom), (left, right), (0, 0)), mode)
     height, width = picture.shape[:2]
     y, x = np.ogrid[:height, :width]
     across = np.minimum(np.float32(x) / left, np.float32(width - 1 - x) / right)

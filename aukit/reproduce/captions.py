@@ -63,7 +63,20 @@ def not_run_sentences(profile: str, missing: Sequence[str], separator: str = ", 
     return [f"Not run in {profile}: {separator.join(missing)}."] if missing else []
 
 
-def training_length(config: Mapping[str, Any]) -> str:
-    """Steps of a configuration's training; epochs where their length follows from the data."""
-    epochs, per_epoch = config["trainer"]["max_epochs"], config["data"]["init_args"]["steps_per_epoch"]
-    return f"{epochs * per_epoch:,} steps" if per_epoch else f"{epochs} epochs"
+def training_length(config: Mapping[str, Any], frames: int | None = None) -> str:
+    """Steps of a configuration's training; epochs where they follow from frames whose number is not given.
+
+    Args:
+        config: Resolved configuration.
+        frames: Number of training frames, where it is known.
+    """
+    trainer, data = config["trainer"], config["data"]["init_args"]
+    epochs, per_epoch, batch = trainer["max_epochs"], data["steps_per_epoch"], data["batch_size"]
+    limit = trainer.get("limit_train_batches")
+    most = limit if type(limit) is int else None  # a share, 1.0, is no number of batches
+    if per_epoch is None and frames is not None:
+        whole, rest = divmod(frames, batch)
+        per_epoch = max(1, whole + (rest > 0 and not data.get("drop_last", True)))
+    if per_epoch is None:
+        return f"{epochs} epochs" + (f" of at most {most} batches" if most else "")
+    return f"{epochs * min(per_epoch, most or per_epoch):,} steps"

@@ -1,11 +1,14 @@
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
 from aukit.datamodules import FERA2017DataModule, held_out_people
 from aukit.errors import ConfigError
-from tests.fake_training import FakeDataModule
+from tests.fake_training import FakeDataModule, TinyModule
 from tests.fakes import AUS
+from tests.trainers import quiet_trainer
 
 
 @pytest.fixture
@@ -57,6 +60,46 @@ def test_loader_workers_change_nothing(tmp_path):
 
     for alone, worked in zip(batches(0), batches(1), strict=True):
         assert all(torch.equal(alone[key], worked[key]) for key in alone)
+
+
+class Seen(TinyModule):
+    """Notes the rows of each step; stops after so many."""
+
+    def __init__(self, stop=None):
+        super().__init__()
+        self.steps, self.stop = [], stop
+
+    def training_step(self, batch, batch_idx):
+        self.steps.append((self.trainer.current_epoch, batch["rows"].tolist()))
+        if len(self.steps) == self.stop:
+            self.trainer.save_checkpoint(Path(self.trainer.default_root_dir) / "stopped.ckpt")
+        return super().training_step(batch, batch_idx)
+
+
+def test_epochs_of_at_most_so_many_batches_are_fresh_orders_cut_off_and_can_be_resumed(tmp_path):
+    def train(stop=None, **options):
+        module = Seen(stop)
+        data = FakeDataModule(cache=str(tmp_path / "stores"), holdout_fraction=0.0, drop_last=False)
+        trainer = quiet_trainer(tmp_path, max_epochs=3, limit_train_batches=7, limit_val_batches=0)
+        trainer.fit(module, data, **options)
+        return module.steps, data
+
+    steps, data = train(stop=10)
+    assert len(data.train_rows) == 40  # ten batches of 4, of which 7 are taken
+    assert [epoch for epoch, _ in steps] == [0] * 7 + [1] * 7 + [2] * 7
+    epochs = [[row for epoch, rows in steps if epoch == number for row in rows] for number in range(3)]
+    assert all(len(set(rows)) == 28 for rows in epochs)
+    assert len(set(map(tuple, epochs))) == 3
+    assert set(epochs[0]) & set(epochs[1])  # a new order, not the rest of the one before
+    again, _ = train(ckpt_path=tmp_path / "run" / "stopped.ckpt")
+    assert again == steps[-len(again) :]
+    assert len(again) == 12  # saved within the tenth step, which is not done
+
+
+def test_more_steps_than_the_limit_are_said(tmp_path):
+    data = FakeDataModule(cache=str(tmp_path), steps_per_epoch=3)
+    with pytest.warns(UserWarning, match="epochs end after 2 of data.steps_per_epoch=3"):
+        quiet_trainer(tmp_path, limit_train_batches=2).fit(TinyModule(), data)
 
 
 def test_prediction_covers_the_whole_store(data):

@@ -46,6 +46,30 @@ def test_steps_per_epoch_strings_passes_together():
     assert sorted(seen) == sorted([*range(6)] * 2)
 
 
+@pytest.mark.parametrize(
+    ("rows", "batch", "world", "sizes"),
+    [
+        (100, 16, 1, [16] * 6 + [4]),  # 7 batches an epoch, 105 in FG-Net's 15
+        (32, 16, 1, [16, 16]),
+        (11, 2, 2, [4, 4, 2]),  # the eleventh row does not go round
+        (3, 16, 1, [3]),
+    ],
+)
+def test_what_does_not_fill_a_batch_may_be_a_smaller_one(rows, batch, world, sizes):
+    samplers = [
+        ShuffledBatches(np.arange(rows), batch, 0, rank, world, drop_last=False) for rank in range(world)
+    ]
+    for epoch in (0, 1):
+        for sampler in samplers:
+            sampler.set_epoch(epoch)
+        together = [list(chain(*parts)) for parts in zip(*map(_rows, samplers), strict=True)]
+        assert [len(each) for each in together] == sizes
+        assert len(samplers[0]) == len(sizes)
+        assert len(set(chain(*together))) == sum(sizes)  # no row twice
+    strung = ShuffledBatches(np.arange(rows), batch, 0, 0, world, steps_per_epoch=9, drop_last=False)
+    assert len({len(each) for each in _rows(strung)}) == 1  # where passes are strung together all are full
+
+
 def test_random_numbers_of_a_batch_depend_on_its_place_alone():
     specs = list(ShuffledBatches(np.arange(6), 2, seed=0))
     again = list(ShuffledBatches(np.arange(6), 2, seed=0))

@@ -217,7 +217,8 @@ def test_build_registration_names_what_is_wrong():
 
 def test_settings_say_what_the_crops_depend_on():
     assert build_registration("frontal3d", 64, tolerance=0.07).settings["tolerance"] == 0.07
-    assert build_registration("ffhq", 256).settings == {"transform_size": 1024, "padding": True}
+    published = {"transform_size": 1024, "padding": True, "pad_mode": "reflect"}
+    assert build_registration("ffhq", 256).settings == published
     assert build_registration("ffhq", 64).settings["transform_size"] == 256
     assert build_registration("ffhq", 64, transform_size=100).settings["transform_size"] == 100
 

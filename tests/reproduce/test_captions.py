@@ -44,12 +44,25 @@ def test_differences_lengths_and_what_is_left_out():
     assert span_text((0.1, -0.05, 0.25)) == "+0.100 [-0.050, +0.250]"
     assert not_run_sentences("mini", []) == []
     assert not_run_sentences("mini", ["a, b", "c"], "; ") == ["Not run in mini: a, b; c."]
-    config = {"trainer": {"max_epochs": 3}, "data": {"init_args": {"steps_per_epoch": 500}}}
-    assert training_length(config) == "1,500 steps"
-    config["data"]["init_args"]["steps_per_epoch"] = None
-    assert training_length(config) == "3 epochs"
     people = {"female": 3, "male": 2, "unknown": 1}
     assert people_sentence(1200, people) == "1,200 frames of 3 women and 2 men, 1 of unknown gender."
+
+
+@pytest.mark.parametrize(
+    ("trainer", "data", "frames", "words"),
+    [
+        ({}, {"steps_per_epoch": 500}, None, "7,500 steps"),
+        ({"limit_train_batches": 100}, {"steps_per_epoch": 500}, None, "1,500 steps"),
+        ({"limit_train_batches": 1.0}, {"steps_per_epoch": None}, None, "15 epochs"),
+        ({"limit_train_batches": 500}, {"steps_per_epoch": None}, None, "15 epochs of at most 500 batches"),
+        ({"limit_train_batches": 500}, {"steps_per_epoch": None, "drop_last": False}, 100, "105 steps"),
+        ({"limit_train_batches": 500}, {"steps_per_epoch": None, "drop_last": True}, 100, "90 steps"),
+        ({"limit_train_batches": 500}, {"steps_per_epoch": None, "drop_last": False}, 10_000, "7,500 steps"),
+    ],
+)
+def test_the_length_of_a_training(trainer, data, frames, words):
+    config = {"trainer": {"max_epochs": 15, **trainer}, "data": {"init_args": {"batch_size": 16, **data}}}
+    assert training_length(config, frames) == words
 
 
 def test_a_section_of_fgnet_says_who_was_tested_and_what_others_publish():

@@ -135,8 +135,9 @@ def _trainings(trainings: Sequence[Training]) -> list[str]:
         frames = f"{subset:,} frames" if subset else "all frames"
         rates = [model["lr"]]
         rates += [model[k] for k in ("encoder_lr", "generator_lr", "backbone_lr") if model.get(k) is not None]
+        length = training_length(config, subset)
         which = (
-            f"{frames} ({training_length(config)} of {data['batch_size']} crops of {data['size']} px, AdamW "
+            f"{frames} ({length} of {data['batch_size']} crops of {data['size']} px, AdamW "
             + "/".join(f"{rate:g}" for rate in rates)
             + ")"
         )

@@ -8,6 +8,7 @@ import pytest
 
 from aukit.errors import ConfigError
 from aukit.reproduce import main
+from aukit.reproduce.captions import training_length
 from aukit.reproduce.fgnet.cells import Cell, FGNetCells
 from aukit.reproduce.fgnet.tables import FGNetTables
 from aukit.reproduce.options import TableOptions, choose_options
@@ -102,9 +103,11 @@ def test_a_cell_is_the_experiment_with_its_axes(tmp_path):
     )
     data, model = config["data"]["init_args"], config["model"]["init_args"]
     assert (data["fold"], data["subset"], data["seed"], config["seed"]) == (2, 1000, 3, 3)
-    assert data["transform_size"] == 4096
+    assert (data["transform_size"], data["pad_mode"]) == (None, "constant")  # 1024 at 256 px
     assert (model["head"], model["lr"], model["size"]) == ("pixel", 5e-5, 1024)  # the published size
-    assert config["trainer"]["max_epochs"] * data["steps_per_epoch"] == 7500
+    # As published: 15 epochs of min(500, batches), the last of which may be smaller.
+    assert training_length(config) == "15 epochs of at most 500 batches"
+    assert training_length(config, 100) == "105 steps"
 
 
 def test_a_new_table_is_an_entry_of_the_yaml_file(tmp_path):
