@@ -14,7 +14,7 @@ from aukit.cli.corpora import add_check, add_standin
 from aukit.cli.doctor import add_doctor
 from aukit.cli.grammar import Parser, Run, add_group
 from aukit.cli.runs import add_runs
-from aukit.cli.tables import add_reproduce
+from aukit.cli.tables import add_tables
 from aukit.cli.weights import add_weights
 from aukit.errors import explained
 
@@ -77,7 +77,7 @@ def parser() -> Parser:
     root.add_argument("--version", action="version", version=f"aukit {__version__}")
     commands = root.add_subparsers(required=True, prog="aukit", metavar="COMMAND ...", title="commands")
     add_runs(commands)
-    add_reproduce(commands)
+    add_tables(commands)
     add_standin(commands)
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
     add_avatars(add_group(commands, "avatars", "sheet, render, faces, pairs, import-ict: rendered faces"))

@@ -1,14 +1,15 @@
-"""The command that makes published tables."""
+"""The commands that make published tables, and verify those that others made."""
 
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 
 from aukit.cli.grammar import PROFILES, Commands, Parser, add_command
 
 
-def add_reproduce(commands: Commands[Parser]) -> None:
-    """Add the command."""
+def add_tables(commands: Commands[Parser]) -> None:
+    """Add the commands."""
     text = "make a published table: train what is missing, print it"
     command = add_command(commands, "reproduce", _reproduce, text)
     command.add_argument("table", metavar="TABLE", help="e.g. table3")
@@ -20,9 +21,30 @@ def add_reproduce(commands: Commands[Parser]) -> None:
     command.add_argument("--plan", action="store_true", help="list cells, hours and disk; run nothing")
     command.add_argument("--yes", action="store_true", help="paper size without a GPU, really")
     command.add_argument("--jobs", type=int, help="trainings side by side")
+    command.add_argument(
+        "--bundle", type=Path, metavar="ZIP", help="also write what others need to verify the table"
+    )
+    command.add_argument(
+        "--bundle-frames",
+        action="store_true",
+        help="of a licensed corpus too, bundle labels and scores of each frame: if its licence lets you",
+    )
+
+    text = "compute a bundle's table again, offline; exit status 1 if a number differs"
+    command = add_command(commands, "verify", _verify, text)
+    command.add_argument("bundle", type=Path, metavar="ZIP", help="from aukit reproduce TABLE --bundle ZIP")
+    command.add_argument("--json", action="store_true", help="print everything as JSON")
 
 
 def _reproduce(given: argparse.Namespace) -> None:
     from aukit.reproduce import main as reproduce
 
     reproduce(given)
+
+
+def _verify(given: argparse.Namespace) -> int:
+    from aukit.reproduce.verify import verify
+
+    found = verify(given.bundle)
+    print(found.to_json() if given.json else found.to_text(), end="")
+    return 0 if found.holds else 1

@@ -26,9 +26,15 @@ def main(arguments: argparse.Namespace) -> None:
     """Make and print the table that the arguments of `aukit reproduce` ask for.
 
     Raises:
-        ConfigError: The table, its target, the profile or a named folder does not exist.
+        ConfigError: The table, its target, the profile or a named folder does not exist; a bundle cannot
+            lie where it is wanted.
+        StoreError: A bundle would name a person or this machine, or what it needs is gone.
     """
     kind = table_class(arguments.table)
+    if arguments.bundle_frames and arguments.bundle is None:
+        raise ConfigError("--bundle-frames says what is in a bundle; name its file with --bundle ZIP")
+    if arguments.bundle is not None and arguments.bundle.is_dir():
+        raise ConfigError(f"--bundle {arguments.bundle}: is a folder; name a file")
     from aukit.reproduce.base import read_spec
     from aukit.reproduce.options import check_affordable, choose_options
 
@@ -41,6 +47,11 @@ def main(arguments: argparse.Namespace) -> None:
     check_affordable(options, arguments.yes)
     print(table.run())
     print(f"{table.cells.folder}/table.{{txt,csv,md,tex,json,png}}")
+    if arguments.bundle is not None:
+        from aukit.reproduce.bundle import write_bundle
+
+        frames = options.data_origin == "standin" or arguments.bundle_frames
+        print(write_bundle(table, arguments.bundle, frames))
 
 
 def table_class(name: str) -> type[Reproduction[Any]]:

@@ -16,6 +16,7 @@ from aukit.errors import ConfigError
 from aukit.reproduce.captions import DataFacts
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions, free_bytes
+from aukit.reproduce.published import Published, hindrances
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Table
 from aukit.reproduce.timing import Stages
@@ -153,6 +154,16 @@ class Reproduction(ABC, Generic[CellsT]):
     @abstractmethod
     def plan_steps(self) -> tuple[list[str], float]:
         """Lines of the plan that say what is run, and the disk space that it takes in bytes."""
+
+    @classmethod
+    def published(cls, spec: Mapping[str, Any]) -> list[Published]:
+        """Numbers that others printed, from the table's YAML file; none are at hand for most tables."""
+        return []
+
+    @classmethod
+    def hindrances(cls, provenance: Mapping[str, Any]) -> list[str]:
+        """Why a table of this provenance does not compare with published numbers; empty if it does."""
+        return hindrances(provenance)
 
     def run(self) -> str:
         """Make what is missing and return the table as text; at once when it is complete."""

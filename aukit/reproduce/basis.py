@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 Score = Literal["icc", "f1_over_folds", "f1_over_seeds", "statistics"]
 
@@ -33,6 +33,18 @@ class Basis:
     threshold: float | None = None
     all_positive: bool = False
     minus: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, content: Mapping[str, Any]) -> Basis:
+        """As a table's JSON has it."""
+        return cls(
+            content["score"],
+            tuple(map(int, content["aus"])),
+            tuple(map(str, content["files"])),
+            None if content["threshold"] is None else float(content["threshold"]),
+            bool(content["all_positive"]),
+            tuple(map(str, content["minus"])),
+        )
 
     @staticmethod
     def name(path: Path) -> str:

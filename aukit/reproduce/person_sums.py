@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -88,11 +88,6 @@ class PersonSums:
     ) -> PersonSums:
         """`of` a run's Parquet file."""
         return cls.of(pd.read_parquet(path), aus, threshold, score)
-
-    def only(self, aus: Sequence[int]) -> PersonSums:
-        """The same of some of the action units."""
-        chosen = [self.aus.index(au) for au in aus]
-        return replace(self, aus=tuple(aus), sums=self.sums[:, chosen])
 
     def by_person(self) -> SubjectSums:
         """Sums ``[S,A,K]``, whatever the gender."""

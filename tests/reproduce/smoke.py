@@ -9,7 +9,17 @@ from aukit.reproduce import main
 
 def smoke_arguments(table: str) -> Namespace:
     """What the command line hands to the command."""
-    return Namespace(table=table, target=None, profile="smoke", seed=0, plan=False, yes=False, jobs=1)
+    return Namespace(
+        table=table,
+        target=None,
+        profile="smoke",
+        seed=0,
+        plan=False,
+        yes=False,
+        jobs=1,
+        bundle=None,
+        bundle_frames=False,
+    )
 
 
 def make_in_smoke(table: str, folder: Path) -> Path:

@@ -2,6 +2,7 @@
 
 import pytest
 
+from aukit.reproduce.basis import Basis
 from aukit.reproduce.captions import (
     DataFacts,
     data_sentence,
@@ -14,7 +15,8 @@ from aukit.reproduce.pm2.caption import people_sentence
 from aukit.reproduce.scores import Scores
 
 STANDIN = {"recipe": {"name": "bp4d-people"}, "version": 6, "seed": 1}
-SCORES = Scores({"AU1": 0.5}, 0.5, (0.4, 0.6), {"AU1": (0.4, 0.6)}, {"AU1": 90, "AU2": 100}, 4, 100)
+BASIS = Basis("f1_over_folds", (1, 2), ())
+SCORES = Scores({"AU1": 0.5}, 0.5, (0.4, 0.6), {"AU1": (0.4, 0.6)}, {"AU1": 90, "AU2": 100}, 4, 100, BASIS)
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,9 +14,10 @@ from aukit.reproduce.captions import not_run_sentences
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.fgnet.caption import Facts, SectionFacts, Training, caption, section_caption
 from aukit.reproduce.fgnet.cells import PYRAMID, Cell, FGNetCells, Section
+from aukit.reproduce.published import Published
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import ALL_POSITIVE, Column, Table
-from aukit.reproduce.scores import F1Scores, f1_difference, f1_scores
+from aukit.reproduce.scores import F1Scores, Span, f1_difference, f1_scores
 from aukit.reproduce.timing import Stages
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
@@ -111,13 +112,16 @@ class FGNetTables(Reproduction[FGNetCells]):
             runs = [records[cell] for cell in cells]
             scores = scored[id] = f1_scores(_predictions(section, runs, data), section.aus)
             columns.append(scores.method.column(heading, scores.margin, _extra(runs)))
-        some = next(iter(scored.values()))
+        some, by_id = next(iter(scored.values())), {column.id: column for column in columns}
+        differences = self.differences(section, scored)
+        for (a, b), span in differences.items():
+            by_id[a].extra.setdefault("minus", {})[b] = span
         return Table(
             title=section.title,
             rows=rows,
             columns=[some.all_positive.column(ALL_POSITIVE), *columns, *missing],
             agreement=self.inter_rater_agreement(section.tested_on, section.aus),
-            caption=section_caption(self.section_facts(section, scored)),
+            caption=section_caption(self.section_facts(section, scored, differences)),
             score="F1",
             support=some.support_text,
         )
@@ -158,24 +162,44 @@ class FGNetTables(Reproduction[FGNetCells]):
             not_run=self.cells.not_run(),
         )
 
-    def section_facts(self, section: Section, scored: dict[str, F1Scores]) -> SectionFacts:
-        """What the caption of one table states."""
-        pairs = self.cells.spec["differences"]
+    def differences(self, section: Section, scored: dict[str, F1Scores]) -> dict[tuple[str, str], Span]:
+        """Mean F1 of one column minus that of another, of the pairs that the YAML file lists."""
+        pairs = [tuple(pair) for pair in self.cells.spec["differences"]]
         if section.compares_heads:
             pairs = [(head, PYRAMID) for head in scored if head != PYRAMID]
-        corpus = section.tested_on
+        return {(a, b): f1_difference(scored[a], scored[b]) for a, b in pairs if a in scored and b in scored}
+
+    def section_facts(
+        self,
+        section: Section,
+        scored: dict[str, F1Scores],
+        differences: Mapping[tuple[str, str], Span],
+    ) -> SectionFacts:
+        """What the caption of one table states."""
+        corpus, headings = section.tested_on, section.headings
         return SectionFacts(
             scores=next(iter(scored.values())).method,
             folds=self.cells.folds,
             differences=[
-                (section.headings[a].short, section.headings[b].short, f1_difference(scored[a], scored[b]))
-                for a, b in pairs
-                if a in scored and b in scored
+                (headings[a].short, headings[b].short, span) for (a, b), span in differences.items()
             ],
             licensed=self.cells.corpora[corpus].title,
             published=self.cells.spec["published"][corpus] if section.is_usual_protocol else {},
             all_positive=self.cells.spec["listed_all_positive"][corpus] if section.is_usual_protocol else (),
         )
+
+    # ----------------------------------------------------------------- beside published numbers
+
+    @classmethod
+    def published(cls, spec: Mapping[str, Any]) -> list[Published]:
+        """Mean F1 of other systems, as printed by others, beside the tables within a corpus."""
+        why = "another system, on frames of its own choice; none of FG-Net's own scores is at hand"
+        return [
+            Published(section["id"], "mean", name, value, None, why)
+            for section in spec["sections"]
+            if section["trained_on"] == section["tested_on"] and not section.keys() & {"subset", "compares"}
+            for name, value in spec["published"][section["tested_on"]].items()
+        ]
 
     # ----------------------------------------------------------------- the plan
 

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aukit.errors import ConfigError
 from aukit.reproduce.base import Reproduction
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.niinuma2021.caption import Facts, caption
 from aukit.reproduce.niinuma2021.cells import Cell, Table3Cells
+from aukit.reproduce.published import Published
 from aukit.reproduce.render.table import Column, Heading, Table
 from aukit.reproduce.timing import Stages
 
@@ -187,6 +189,28 @@ class Table3(Reproduction[Table3Cells]):
             references_not_neutral=references["references_not_neutral"],
             cross_entropies={column.short: column.extra["final_cross_entropy"] for column in ours},
         )
+
+    # ----------------------------------------------------------------- beside published numbers
+
+    @classmethod
+    def published(cls, spec: Mapping[str, Any]) -> list[Published]:
+        """The printed columns, with our cell that repeats each."""
+        ours = {cell["repeats"]: cell["id"] for cell in spec["cells"] if "repeats" in cell}
+        found = []
+        for column in spec["published"]:
+            rows = {**{f"AU{au}": value for au, value in column["values"].items()}, "mean": column["mean"]}
+            mine = ours.get(column["id"])
+            why = "" if mine else "another system, which is not built here"
+            found += [Published("", row, column["label"], v, mine, why) for row, v in rows.items()]
+        return found
+
+    @classmethod
+    def hindrances(cls, provenance: Mapping[str, Any]) -> list[str]:
+        """Of any table, and the scored people."""
+        found = super().hindrances(provenance)
+        if provenance["scored_partition"] != "test":
+            found.append(f"ours are of {provenance['scored_partition'].title()}, the published of Test")
+        return found
 
     # ----------------------------------------------------------------- the plan
 

@@ -40,7 +40,7 @@ class Document(ABC):
 
     def to_json(self) -> str:
         """Everything, for programs; what is not finite becomes null."""
-        return json.dumps(_plain(asdict(self)), indent=1) + "\n"
+        return json.dumps(plain(asdict(self)), indent=1) + "\n"
 
     def write(self, folder: Path) -> None:
         """Write ``table.{txt,md,tex,csv,png,json}`` into `folder`, each atomically."""
@@ -63,11 +63,12 @@ def csv_text(rows: list[list[Any]]) -> str:
     return out.getvalue()
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
+    """A value as JSON has it; what is not finite becomes None."""
     if isinstance(value, dict):
-        return {str(k): _plain(v) for k, v in value.items()}
+        return {str(k): plain(v) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(v) for v in value]
+        return [plain(v) for v in value]
     if isinstance(value, float) and not math.isfinite(value):
         return None
     return value
