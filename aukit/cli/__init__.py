@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import select
+import signal
 import sys
 from collections.abc import Sequence
 
@@ -17,6 +18,7 @@ from aukit.cli.runs import add_runs
 from aukit.cli.tables import add_tables
 from aukit.cli.weights import add_weights
 from aukit.errors import explained
+from aukit.utils.signals import termination_interrupts
 
 DEBUG_VARIABLE = "AUKIT_DEBUG"
 """Set to 1, errors that a user can act on are shown with their traceback too."""
@@ -39,30 +41,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `aukit`; None for those of the command line.
 
     Returns:
-        Exit status: 0; 2 after an error that the user can act on; 1 if a check ends with findings.
+        Exit status: 0; 2 after an error that the user can act on; 1 if a check ends with findings; 130 after
+        Ctrl-C and 143 after SIGTERM.
 
     Raises:
         SystemExit: With status 2 for words that are no command, 0 after a help text.
         Exception: Whatever nobody foresaw, so that its traceback is shown.
     """
-    try:
+    with termination_interrupts() as was_terminated:
         try:
-            parsed = parser().parse_args(arguments)
-            run: Run = parsed.run
-            return int(run(parsed) or 0)  # type: ignore[call-overload,no-any-return]
-        finally:
-            sys.stdout.flush()  # whether the reader of a pipe is gone is known here, not at exit
-    except KeyboardInterrupt:
-        print("aukit: interrupted; repeat the command to go on", file=sys.stderr)
-        return 130
-    except Exception as error:
-        if isinstance(error, BrokenPipeError) and _leave_closed_pipe():
-            return _CLOSED_PIPE
-        message = explained(error)
-        if message is None or os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
-            raise
-        print(f"aukit: {message}", file=sys.stderr)
-        return 2
+            return _run(arguments)
+        except KeyboardInterrupt:
+            print("aukit: interrupted; repeat the command to go on", file=sys.stderr)
+            return 128 + (signal.SIGTERM if was_terminated() else signal.SIGINT)
+        except Exception as error:
+            if isinstance(error, BrokenPipeError) and _leave_closed_pipe():
+                return _CLOSED_PIPE
+            message = explained(error)
+            if message is None or os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+                raise
+            print(f"aukit: {message}", file=sys.stderr)
+            return 2
+
+
+def _run(arguments: Sequence[str] | None) -> int:
+    try:
+        parsed = parser().parse_args(arguments)
+        run: Run = parsed.run
+        return int(run(parsed) or 0)  # type: ignore[call-overload,no-any-return]
+    finally:
+        sys.stdout.flush()  # whether the reader of a pipe is gone is known here, not at exit
 
 
 def parser() -> Parser:

@@ -25,8 +25,8 @@ def worker_pool(
 ) -> Iterator[ProcessPoolExecutor]:
     """A pool of `workers` spawned processes, each with an equal share of the cores for its threads.
 
-    When the block is left by an error, waiting tasks are dropped. When the parent ends, also by kill -9, the
-    workers end too.
+    When the block is left by an error, waiting tasks are dropped; by an interruption, running ones too. When
+    the parent ends, also by kill -9, the workers end too.
 
     A script that calls us needs no ``if __name__ == "__main__"``: workers do not run it again, unless what
     they are given is defined in it.
@@ -39,6 +39,7 @@ def worker_pool(
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
     context = multiprocessing.get_context("spawn")  # fork would copy thread pools in an unknown state
+    others = multiprocessing.active_children()
     script_needed = b"__main__" in pickle.dumps((initializer, initargs, work))
     with (
         nullcontext() if script_needed else _script_hidden(),
@@ -46,8 +47,12 @@ def worker_pool(
     ):
         try:
             yield pool
-        except BaseException:
+        except BaseException as error:
             pool.shutdown(wait=False, cancel_futures=True)
+            if isinstance(error, KeyboardInterrupt):
+                for worker in multiprocessing.active_children():
+                    if worker not in others:
+                        worker.terminate()
             raise
 
 
@@ -67,7 +72,8 @@ def _script_hidden() -> Iterator[None]:
 
 def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
     torch.set_num_threads(threads)  # our own loops over frames follow it too
-    signal.signal(signal.SIGINT, lambda *_: os._exit(130))  # the parent says that it was interrupted
+    for number in (signal.SIGINT, signal.SIGTERM):  # the parent says that it was interrupted
+        signal.signal(number, lambda number, _: os._exit(128 + number))
     parent = multiprocessing.parent_process()
     assert parent is not None
 
