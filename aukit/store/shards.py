@@ -115,8 +115,6 @@ def make_shards(store_job: StoreJob, jobs: list[ShardJob], workers: int, progres
     """Make the shards that are missing, in `workers` processes (0: in this one)."""
     shards = store_job.folder / "shards"
     shards.mkdir(parents=True, exist_ok=True)
-    for leftover in shards.glob(".*"):  # half-written files of a killed run
-        leftover.unlink()
     todo = [job for job in jobs if read_notes(store_job, job) is None]
     bar = tqdm(
         total=sum(job.frames for job in jobs),

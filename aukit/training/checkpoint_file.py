@@ -37,8 +37,6 @@ class CheckpointFile(TorchCheckpointIO):
             StoreError: the disk is full.
         """
         path = Path(path)
-        for left in path.parent.glob(f".{path.stem}-*{path.suffix}"):
-            left.unlink()  # of a process that was killed while it wrote
         with atomic_path(path) as temporary:
             try:
                 torch.save(checkpoint, temporary)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import json
 import os
 import re
@@ -167,7 +166,6 @@ class SharedJobs(Generic[Job]):
         if not missing and (todo or not self.result.exists()):
             # Two shards that both find themselves the last join one after the other.
             with disk_errors(self.result), FileLock(self.result.with_name(f".{self.result.name}.lock")):
-                remove_leftovers(self.result)
                 self.join()
         name = self.result.name
         return (
@@ -214,12 +212,6 @@ def disk_errors(place: Path) -> Iterator[None]:
             f"{place}: cannot be written ({error.strerror or error}); see to space and rights and repeat the "
             "command: it goes on with what is missing"
         ) from error
-
-
-def remove_leftovers(path: Path) -> None:
-    """Remove what a killed `aukit.utils.files.atomic_path` of `path` left beside it."""
-    for leftover in path.parent.glob(f".{glob.escape(path.stem)}-*"):
-        leftover.unlink(missing_ok=True)
 
 
 def concatenate_parquet(files: Iterable[Path], path: Path) -> None:

@@ -195,7 +195,7 @@ def test_a_damaged_log_at_the_end_of_a_run(folder, capsys):
 
 
 @pytest.mark.parametrize("number", [errno.ENOSPC, errno.EROFS, errno.EACCES])
-@pytest.mark.parametrize("function", ["os.mkdir", "tempfile.mkstemp"])
+@pytest.mark.parametrize("function", ["os.mkdir", "os.open"])
 def test_a_disk_that_takes_nothing(function, number, folder, capsys, monkeypatch):
     def fail(*where, **options):
         path = where[0] if where else options["dir"]

@@ -269,7 +269,7 @@ def test_sizes() -> None:
 
 def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(standin: Standin) -> None:
     whole = file_contents(standin.root)
-    (standin.root / "videos" / "005A.mp4").rename(standin.root / "videos" / ".005A-abc.mp4")  # half written
+    (standin.root / "videos" / "005A.mp4").rename(standin.root / "videos" / ".005A.part.mp4")  # half written
     GFTStandin(standin.root, standin.truth_root, TINY).write(workers=0, progress=False)
     assert file_contents(standin.root) == whole
 

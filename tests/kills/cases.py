@@ -64,24 +64,24 @@ CASES = [
     Case("prepare", "prepare bp4d --root bp4d --out stores --registration ffhq --size 64", _made("bp4d")),
     Case(
         "fit fgnet",
-        "fit -c fgnet --profile smoke corpus=bp4d data.root=bp4d trainer.max_epochs=4",
+        "fit -c fgnet --profile smoke corpus=bp4d data.root=bp4d trainer.max_epochs=10",
         _made("bp4d"),
     ),
     Case(
         "fit baselines",
-        "fit -c baselines --profile smoke corpus=disfa data.root=disfa trainer.max_epochs=8 "
+        "fit -c baselines --profile smoke corpus=disfa data.root=disfa trainer.max_epochs=20 "
         "logging.wandb=true",
         _made("disfa"),
     ),
     Case(
         "fit pm2",
         "fit -c pm2 --profile smoke target=disfa data.source.root=bp4d data.target.root=disfa "
-        "data.avatars.root=pairs trainer.max_epochs=6",
+        "data.avatars.root=pairs trainer.max_epochs=12",
         (*_made("bp4d", "disfa"), ("pairs", "avatars pairs", "pairs")),
     ),
     Case(
         "fit synthesis",
-        "fit -c synthesis --profile smoke corpus=fera2017 data.corpus.root=fera2017 trainer.max_epochs=3 "
+        "fit -c synthesis --profile smoke corpus=fera2017 data.corpus.root=fera2017 trainer.max_epochs=6 "
         "run.save_every=4",
         _made("fera2017"),
     ),
@@ -89,10 +89,10 @@ CASES = [
         "fit intensity",
         "fit -c intensity --profile smoke corpus=table aus=[12] data.corpus.root=mine "
         "data.corpus.table=mine/frames.csv data.corpus.landmarks=mine/landmarks.csv data.corpus.folds=3 "
-        "trainer.max_epochs=6",
+        "trainer.max_epochs=20",
         setup=_people,
     ),
-    Case("fit pretrain_gan", "fit -c pretrain_gan --profile smoke trainer.max_epochs=6"),
+    Case("fit pretrain_gan", "fit -c pretrain_gan --profile smoke trainer.max_epochs=20"),
     Case("reproduce table3", "reproduce table3 --profile smoke"),
     # Their stand-ins are there: writing them is killed above, and in the table before.
     Case("reproduce fgnet", "reproduce fgnet --profile smoke", _made_for_tables("bp4d", "disfa")),

@@ -26,10 +26,11 @@ UNLIKE = frozenset(
         "peak_memory_bytes",
         "peak_device_memory_bytes",
         "test_frames_per_second",
+        "git_commit",
         "signature",
     }
 )
-"""Keys of JSON files that are not compared: time, memory, speed, and a hash of such files."""
+"""Keys of JSON files that are not compared: time, memory, speed, the code, a hash of such files."""
 
 _TEXTS = {".json", ".yaml", ".csv", ".txt", ".md", ".tex"}
 _HASH = re.compile(r"\b[0-9a-f]{64}\b")

@@ -38,13 +38,6 @@ def test_a_write_that_fails_leaves_the_old_checkpoint(tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
 
 
-def test_what_a_killed_process_left_is_removed(tmp_path):
-    (tmp_path / ".last-x1y2.ckpt").write_bytes(b"half")
-    (tmp_path / ".best-x1y2.ckpt").write_bytes(b"half of another")
-    CheckpointFile().save_checkpoint({"step": 1}, tmp_path / "last.ckpt")
-    assert sorted(path.name for path in tmp_path.iterdir()) == [".best-x1y2.ckpt", "last.ckpt"]
-
-
 def test_a_configuration_may_name_another_writer(tmp_path):
     config = tiny(tmp_path)
     config["trainer"]["plugins"] = [{"class_path": "tests.training.test_checkpoint_file.Noted"}]

@@ -97,7 +97,6 @@ class BP4DStandin(Standin):
     config: BP4DSimulationConfig
 
     config_type = BP4DSimulationConfig
-    leftovers = (".[FM][0-9]*-*", ".[0-9]*-*.jpg")
     intensity_aus = AUS.intensity
     occurrence_aus = AUS.occurrence
     partitions = tuple(FOLD_SPLITS["bp4d"])

@@ -102,7 +102,6 @@ class DISFAStandin(VideoStandin):
     config: DISFASimulationConfig
 
     config_type = DISFASimulationConfig
-    leftovers = (".SN*-*", ".*Video*-*")
     intensity_aus = AUS.intensity
     occurrence_aus = tuple(LISTED["disfa"])
     threshold = 2

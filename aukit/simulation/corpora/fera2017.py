@@ -126,7 +126,6 @@ class FERA2017Standin(VideoStandin):
     config: FERA2017SimulationConfig
 
     config_type = FERA2017SimulationConfig
-    leftovers = (".FERA17_*",)
     intensity_aus = AUS.intensity
     partitions = tuple(SUBJECTS)
 

@@ -104,7 +104,6 @@ class GFTStandin(VideoStandin):
     config: GFTSimulationConfig
 
     config_type = GFTSimulationConfig
-    leftovers = (".[0-9]*-*", f".{Path(COLUMNS).stem}-*")
     intensity_aus = AUS  # levels of the simulated annotators: the files hold occurrence alone
     occurrence_aus = AUS
     partitions = tuple(GROUPS)

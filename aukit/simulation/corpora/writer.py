@@ -58,8 +58,6 @@ class Standin(ABC):
 
     config_type: ClassVar[type[SimulationConfig]]
     """Class of `config`."""
-    leftovers: ClassVar[tuple[str, ...]]
-    """Patterns of what a killed writer leaves half written."""
     intensity_aus: ClassVar[tuple[int, ...]]
     """AUs whose intensities the corpus codes; the inter-rater agreement is their ICC."""
     occurrence_aus: ClassVar[tuple[int, ...]] = ()
@@ -129,7 +127,6 @@ class Standin(ABC):
         # Beside the corpus, since the corpus holds the official layout only; freed by the system on kill -9.
         with FileLock(self.root.parent / f".{self.root.name}.lock"):
             claim(self.root, STANDIN_FILE, self.config.description())
-            self._remove_leftovers()
             recordings = self.config.recordings()
             waiting = {r: [v for v in self.views if not self.is_done(r, v)] for r in recordings}
             finished = self.root / AGREEMENT_FILE
@@ -159,15 +156,6 @@ class Standin(ABC):
                 "each other: choose a folder beside the corpus"
             )
         self.root.parent.mkdir(parents=True, exist_ok=True)
-
-    def _remove_leftovers(self) -> None:
-        """Remove what a killed writer left half written."""
-        self.truth_root.mkdir(parents=True, exist_ok=True)
-        own = [f".{Path(file).stem}-*" for file in (STANDIN_FILE, AGREEMENT_FILE, GENDERS)]
-        for folder in (self.root, self.truth_root):
-            for pattern in (*self.leftovers, *own):
-                for leftover in folder.rglob(pattern):
-                    leftover.unlink()
 
     def _write_labels(self, intensities: Mapping[Recording, Intensities]) -> dict[str, Any]:
         """Write all label files, which need no rendering; returns the agreement of the annotators."""
@@ -228,7 +216,6 @@ class VideoStandin(Standin):
                 config: MySimulationConfig
 
                 config_type = MySimulationConfig
-                leftovers = (".p*-*",)
                 intensity_aus = (12,)
                 partitions = ("train",)
                 views = (0,)

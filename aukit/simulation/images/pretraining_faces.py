@@ -36,7 +36,7 @@ from aukit.simulation.rendering.light import Light
 from aukit.simulation.rendering.renderer import render
 from aukit.store.files import map_array, read_manifest, read_table, require
 from aukit.utils.files import atomic_path
-from aukit.utils.jobs import WHOLE, Shard, chunk_file, chunk_jobs, claim, disk_errors, remove_leftovers
+from aukit.utils.jobs import WHOLE, Shard, chunk_file, chunk_jobs, claim, disk_errors
 
 MARKER = "FACES.json"
 IMAGES = "images.npy"
@@ -203,8 +203,6 @@ def _render_chunk(folder: Path, config: PretrainingFacesConfig, start: int) -> N
     end = min(start + CHUNK, config.first + config.identities)
     made = [render_faces(config, identity) for identity in range(start, end)]
     with disk_errors(folder):
-        remove_leftovers(table)
-        remove_leftovers(pixels)
         with atomic_path(pixels) as temporary:
             np.save(temporary, np.concatenate([images for images, _ in made]), allow_pickle=False)
         with atomic_path(table) as temporary:
@@ -213,7 +211,6 @@ def _render_chunk(folder: Path, config: PretrainingFacesConfig, start: int) -> N
 
 def _join(out: Path, config: PretrainingFacesConfig, tables: list[Path]) -> None:
     """One array and one table of all chunks; the table last."""
-    remove_leftovers(out / IMAGES)
     shape = (config.identities * config.frames, config.size, config.size, 3)
     with atomic_path(out / IMAGES) as temporary:
         whole = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)

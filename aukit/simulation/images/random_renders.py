@@ -48,7 +48,6 @@ from aukit.utils.jobs import (
     claim,
     concatenate_parquet,
     disk_errors,
-    remove_leftovers,
 )
 
 MARKER = "RENDERS.json"
@@ -171,11 +170,9 @@ def _render_chunk(out: Path, config: RandomRendersConfig, start: int) -> None:
     """Samples of one chunk; its table is written last."""
     table = chunk_file(out / CHUNKS, start)
     with disk_errors(out):
-        remove_leftovers(table)
         rows = []
         for index in range(start, min(start + CHUNK, config.count)):
             stem = f"{index:06d}"
-            remove_leftovers(out / stem)
             image, landmarks, row = render_sample(config, index)
             png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
             write_atomic(out / f"{stem}.png", png.tobytes())

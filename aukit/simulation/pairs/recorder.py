@@ -27,7 +27,6 @@ from aukit.simulation.rendering.background import sample_plain_background
 from aukit.simulation.rendering.light import Light
 from aukit.simulation.rendering.renderer import render
 from aukit.utils.files import atomic_path
-from aukit.utils.jobs import remove_leftovers
 
 PAIRS_VERSION = 4
 FPS = 25
@@ -107,8 +106,6 @@ def record_avatar(
         video: The mp4 to write.
         landmarks: The file of landmarks to write.
     """
-    for path in (video, landmarks):
-        remove_leftovers(path)
     points: list[npt.NDArray[np.float32]] = []
     encode_video(video, _frames(config, title, identity, activations, points), FPS, QUALITY)
     with atomic_path(landmarks) as temporary:

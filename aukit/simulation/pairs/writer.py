@@ -57,7 +57,6 @@ from aukit.utils.jobs import (
     claim,
     concatenate_parquet,
     disk_errors,
-    remove_leftovers,
 )
 
 
@@ -225,8 +224,6 @@ def _render_video(place: _Place, job: _Job) -> None:
         excluded += [(int(position[i]), moved.reasons[i]) for i in np.flatnonzero(~kept)]
         frames, repairs = int(kept.sum()), moved.repairs
     with disk_errors(out):
-        for path in (job.note(out), job.rows(out)):
-            remove_leftovers(path)
         if table is not None and frames:
             driven = with_pair_ids(table.take(np.flatnonzero(kept)))
             tables = []

@@ -51,7 +51,6 @@ class ExampleStandin(VideoStandin):
     config: ExampleSimulationConfig
 
     config_type = ExampleSimulationConfig
-    leftovers = (".E?-*",)
     intensity_aus = AUS
     partitions = ("train", "test")
     views = (0,)

@@ -118,7 +118,7 @@ def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(tmp_path: Pa
     whole = file_contents(tmp_path / "a")
     victim = "FERA17_Valid_MV/FERA17_VA_F007_T1_6.mp4"
     (tmp_path / "a" / victim).unlink()
-    (tmp_path / "a" / "FERA17_Valid_MV" / ".FERA17_VA_F007_T1_6-abc.mp4").write_bytes(b"half")
+    (tmp_path / "a" / "FERA17_Valid_MV" / ".FERA17_VA_F007_T1_6.part.mp4").write_bytes(b"half")
     kept = tmp_path / "a" / "FERA17_Train_MV" / "FERA17_TR_F001_T1_6.mp4"
     before = kept.stat().st_mtime_ns
     FERA2017Standin(tmp_path / "a", tmp_path / "at", TINY).write(workers=0, progress=False)

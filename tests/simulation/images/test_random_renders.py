@@ -84,7 +84,7 @@ def test_shards_and_interruptions_end_in_the_same_bytes(folders: dict[str, Path]
     assert first == {f"{i:06d}.png" for i in range(CHUNK, COUNT)}
     assert not (tmp_path / "samples.parquet").exists()
     (tmp_path / "chunks" / f"{CHUNK:06d}.parquet").unlink()  # as if killed before the end
-    (tmp_path / f".{CHUNK:06d}-abc.png").write_bytes(b"half")
+    (tmp_path / f".{CHUNK:06d}.part.png").write_bytes(b"half")
     write_random_renders(tmp_path, config, workers=0, progress=False)
     assert files(tmp_path) == files(folders["avatars"])
     assert not [p for p in tmp_path.rglob(".*") if not p.name.endswith(".lock")]
