@@ -131,6 +131,14 @@ class StepDataModule(LightningDataModule):
         return {**about, **self.input_kind}
 
     @property
+    def rendered(self) -> bool:
+        """Whether all faces are ones that we rendered, so that they show nobody; after `setup()`."""
+        if self.parts:
+            return all(part.rendered for part in self.parts)
+        store: PreparedStore | None = getattr(self, "store", None)
+        return store is not None and store.standin is not None
+
+    @property
     def parts(self) -> Sequence[StepDataModule]:
         """The datamodules of corpora that this one is made of; none unless a subclass says so."""
         return ()

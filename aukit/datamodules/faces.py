@@ -178,6 +178,11 @@ class AvatarFacesDataModule(StepDataModule):
         return self._fingerprint
 
     @property
+    def rendered(self) -> bool:
+        """They all are."""
+        return True
+
+    @property
     def input_kind(self) -> dict[str, Any]:
         """Registration and size of the faces."""
         return {"registration": self.registration, "size": self.size}

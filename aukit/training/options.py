@@ -48,7 +48,12 @@ class LoggingOptions:
 
     Attributes:
         wandb: whether to log to Weights & Biases too: offline unless logged in.
-        project: its project.
+        project: its project; None for `WANDB_PROJECT`, else "aukit".
+        entity: its user or team; None for the default one of the account.
+        group: group of its run; None for the table that the training belongs to, else the experiment.
+        job_type: kind of its run; None for "fit".
+        tags: further tags of its run, beside experiment, corpus, method, profile and data origin.
+        pictures: whether it gets pictures of frames, such as overlays; None for rendered faces alone.
         group_by: column of the predictions whose groups the test is scored by: gender, task, view ….
 
     Example:
@@ -57,5 +62,10 @@ class LoggingOptions:
     """
 
     wandb: bool = True
-    project: str = "aukit"
+    project: str | None = None
+    entity: str | None = None
+    group: str | None = None
+    job_type: str | None = None
+    tags: tuple[str, ...] = ()
+    pictures: bool | None = None
     group_by: str = "gender"

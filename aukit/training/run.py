@@ -14,17 +14,19 @@ from typing import Any
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.loggers import CSVLogger, Logger
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
 from aukit.datamodules.base import StepDataModule
 from aukit.errors import ConfigError, WeightsError
+from aukit.models.components.training import logged_step
 from aukit.training import record as records
 from aukit.training.callbacks import ProgressReport, RunCheckpoints, StepSeed, TimeAndMemory
 from aukit.training.checkpoint_file import CheckpointFile
 from aukit.training.config import missing_values
 from aukit.training.fairness import score_groups
-from aukit.training.loggers import build_loggers, close_wandb, last_values, read_log
+from aukit.training.loggers import last_values, read_log
 from aukit.training.options import RunOptions
 from aukit.training.predictions import IDS, PredictionWriter
 from aukit.training.record import Record
@@ -32,6 +34,7 @@ from aukit.training.resume import check_resumable
 from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
 from aukit.training.run_folder import RunFolder
 from aukit.training.start_files import without_start_files
+from aukit.training.wandb_run import RunWandbLogger, begin_wandb, end_wandb
 
 RUNS = "lightning_logs/runs"
 
@@ -68,10 +71,12 @@ def execute(
         if done:  # another process finished it meanwhile
             return Record.read(run.path)
         try:
-            return _execute(resolved, data, run, progress)
-        finally:
-            if resolved.logging.wandb:
-                close_wandb()
+            record = _execute(resolved, data, run, progress)
+        except BaseException:
+            end_wandb(exit_code=1)
+            raise
+        end_wandb()
+        return record
 
 
 def open_run(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfig, StepDataModule, RunFolder]:
@@ -111,7 +116,7 @@ def _execute(
     groups = (*IDS, *(() if store is None else store.table.attributes))
     if config.logging.group_by not in groups:
         raise ConfigError(f"logging.group_by={config.logging.group_by}: choose one of {', '.join(groups)}")
-    loggers = build_loggers(run.path, run.path.name, run.identity, config.logging)
+    loggers = build_loggers(config, data, run)
     trainer = build_trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
     with plain_errors(trainer):
         trainer.fit(model, datamodule=data, ckpt_path=str(saved) if saved else None, weights_only=True)
@@ -129,7 +134,7 @@ def _execute(
         if trainer.is_global_zero:
             scores.write(run.path)
             for logger in loggers:
-                scores.log(logger, {"epoch": trainer.current_epoch, "step": trainer.global_step})
+                scores.log(logger, {"epoch": trainer.current_epoch, "step": logged_step(trainer)})
     for logger in loggers:
         logger.finalize("success")
     trainer.strategy.barrier("record")
@@ -147,7 +152,57 @@ def _execute(
     )
     if trainer.is_global_zero:
         record.write(run.path)
+    for logger in loggers:
+        if isinstance(logger, RunWandbLogger):
+            logger.summarize(_best(config, checkpoints) | {"selection": rule, "seconds": record.seconds})
     return record
+
+
+def build_loggers(config: RunConfig, data: StepDataModule, run: RunFolder) -> list[Logger]:
+    """The loggers of one attempt at a run: CSV, and Weights & Biases on the process that writes.
+
+    The CSV logger starts a new `csv/version_<n>` per attempt, since it would delete the file of the one
+    before; `read_log` puts them together. The W&B run keeps its id, the identity's first 16 digits.
+    """
+    origin = "standin" if data.rendered else "licensed or own"
+    notes = {key: value for key, value in data_notes(data).items() if key != "data"}
+    begun = begin_wandb(
+        run.path,
+        config.logging,
+        id=run.identity[:16],
+        name=run.path.name,
+        group=config.experiment,
+        job_type="fit",
+        tags=_tags(config, data, origin),
+        config={
+            **config,
+            **notes,
+            "data_origin": origin,
+            "data_fingerprint": data.fingerprint,
+            "identity": run.identity,
+            "git_commit": records.git_commit(),
+            "versions": records.versions(),
+        },
+    )
+    loggers: list[Logger] = [CSVLogger(run.path, name="csv")]
+    if begun is not None:
+        pictures = data.rendered if config.logging.pictures is None else config.logging.pictures
+        loggers.append(RunWandbLogger(begun, run.path, pictures))
+    return loggers
+
+
+def _tags(config: RunConfig, data: StepDataModule, origin: str) -> list[str]:
+    """Experiment, method, corpus, profile and data origin, as far as there are such."""
+    method = config["model"].get("init_args", {}).get("method")
+    words = [config.experiment.partition("/")[0], method, data.corpus_name, config.get("profile"), origin]
+    return [word for word in words if isinstance(word, str)]
+
+
+def _best(config: RunConfig, checkpoints: RunCheckpoints) -> dict[str, Any]:
+    """The best value of the monitored metric over all attempts, and its epoch."""
+    if checkpoints.best_score is None:
+        return {}
+    return {f"best/{config.run.monitor}": checkpoints.best_score, "best/epoch": checkpoints.best_epoch}
 
 
 def _quieten() -> None:

@@ -55,12 +55,17 @@ class F1ByGender(nn.Module):
         self.by_gender.update(scores, batch["occurrences"], batch["gender"])
 
     def log(self, module: LightningModule, key: str) -> None:
-        """Log ``key`` (mean over AUs), ``key_AU…``, ``key_female``, ``key_male``, ``key_gap``; then reset."""
+        """Log ``key``, ``key_AU…``, both also ``…_female`` and ``…_male``, and ``key_gap``; then reset.
+
+        Without ``_AU…`` they are means over AUs.
+        """
         f1, values = self.pooled.compute().float(), self.by_gender.compute()
         groups = torch.stack([values[gender].float() for gender in GENDERS])
         module.log(key, f1.nanmean(), prog_bar=True)
         module.log_dict({f"{key}_AU{au}": v for au, v in zip(self.aus, f1, strict=True)})
-        module.log_dict({f"{key}_{g}": v.nanmean() for g, v in zip(GENDERS, groups, strict=True)})
+        for gender, values_of in zip(GENDERS, groups, strict=True):
+            module.log(f"{key}_{gender}", values_of.nanmean())
+            module.log_dict({f"{key}_AU{au}_{gender}": v for au, v in zip(self.aus, values_of, strict=True)})
         module.log(f"{key}_gap", (groups[0] - groups[1]).abs().nanmean())
         self.reset()
 
@@ -79,8 +84,8 @@ class DetectionModule(LightningModule):
 
     Batches are dictionaries, as `aukit.datamodules.StoreDataset` describes them; needed are ``occurrences``,
     ``gender`` and ``rows``, and what `scores` reads. Logged: ``train/loss``; in validation and test ``f1``
-    (mean over AUs), ``f1_AU…``, ``f1_female``, ``f1_male`` and ``f1_gap`` (mean over AUs of the absolute
-    difference). Test and prediction steps return ``rows`` and ``scores``; where a callback keeps them, as in
+    (mean over AUs), ``f1_AU…``, both by gender (``f1_female``, ``f1_AU12_female`` …), and ``f1_gap`` (mean
+    over AUs of the absolute difference). Test and prediction steps return ``rows`` and ``scores``; where a callback keeps them, as in
     `aukit test`, the test's scores are made from its table instead of being logged by the module.
 
     Args:

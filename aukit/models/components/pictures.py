@@ -11,6 +11,7 @@ from lightning import LightningModule
 from PIL import Image
 from torch import Tensor
 
+from aukit.models.components.training import logged_step
 from aukit.utils.files import atomic_path
 
 __all__ = ["save_picture", "tiled"]
@@ -23,23 +24,22 @@ def tiled(rows: list[Tensor]) -> npt.NDArray[np.uint8]:
     return pixels
 
 
-def save_picture(
-    module: LightningModule, folder: str, step: int, picture: npt.NDArray[np.uint8], key: str | None = None
-) -> None:
-    """Write a picture of one step of a training; does nothing but on the first process.
+def save_picture(module: LightningModule, name: str, picture: npt.NDArray[np.uint8]) -> None:
+    """Write a picture of what a training has come to; does nothing but on the first process.
 
     Args:
         module: Module in training.
-        folder: Folder inside the run's.
-        step: Number of the step, for the file's name.
+        name: Folder inside the run's, whose files are numbered by the batches so far; loggers that show
+            pictures have it as ``pictures/<name>``.
         picture: uint8 ``[H,W,3]``.
-        key: Name under which W&B shows it; None to leave it out there.
     """
     if not module.trainer.is_global_zero:
         return
-    path = Path(module.trainer.default_root_dir) / folder / f"step{step:07d}.png"
+    # Lightning counts a batch when its validation is over.
+    batches = logged_step(module.trainer) + int(module.trainer.validating)
+    path = Path(module.trainer.default_root_dir) / name / f"step{batches:07d}.png"
     with atomic_path(path) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG")
-    for logger in module.loggers if key else ():
+    for logger in module.loggers:
         if hasattr(logger, "log_image"):
-            logger.log_image(key=key, images=[picture])
+            logger.log_image(key=f"pictures/{name}", images=[picture], step=batches - 1)

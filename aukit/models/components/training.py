@@ -6,12 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from lightning import LightningModule
+from lightning import LightningModule, Trainer
 from torch import nn
 
 from aukit.errors import ConfigError
 
-__all__ = ["check_aus", "frozen", "is_logged", "scores_itself"]
+__all__ = ["check_aus", "frozen", "is_logged", "logged_step", "scores_itself"]
 
 
 @contextmanager
@@ -53,6 +53,11 @@ def check_aus(module: LightningModule) -> Any:
 def is_logged(module: LightningModule, step: int) -> bool:
     """Whether the loggers record this step, counted from 0; elsewhere logging would only cost time."""
     return (step + 1) % int(getattr(module.trainer, "log_every_n_steps", 50)) == 0
+
+
+def logged_step(trainer: Trainer) -> int:
+    """The step that loggers are told: batches, of which one may be several steps of optimizers or none."""
+    return int(trainer.fit_loop.epoch_loop._batches_that_stepped)
 
 
 def scores_itself(module: LightningModule) -> bool:

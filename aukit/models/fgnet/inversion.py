@@ -218,7 +218,7 @@ class InversionModule(PCAModule):
             prog_bar=True,
             sync_dist=True,
         )
-        save_picture(self, "reconstructions", self.trainer.global_step, tiled(self._faces))
+        save_picture(self, "reconstructions", tiled(self._faces))
         if dimensions < self.hparams["least_dimensions"]:
             raise TrainingError(
                 f"step {self.trainer.global_step}: the codes have collapsed to {dimensions:.1f} effective"

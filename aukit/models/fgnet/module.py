@@ -254,4 +254,4 @@ class FGNetModule(DetectionModule):
         faces, self._faces = self._faces, []
         if faces and not self.trainer.sanity_checking:
             picture = heatmap_overlay(*faces[0])
-            save_picture(self, "overlays", self.trainer.global_step, picture, "val/heatmaps")
+            save_picture(self, "overlays", picture)

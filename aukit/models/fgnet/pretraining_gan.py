@@ -161,7 +161,7 @@ class StyleGAN2Module(LightningModule):
         z = torch.randn(_SHOWN, self.hparams["style_dim"], generator=codes).to(self.device)
         with torch.no_grad():
             faces = self(z).unflatten(0, (-1, 4))
-        save_picture(self, "samples", self.trainer.global_step // 2, tiled(list(faces)))
+        save_picture(self, "samples", tiled(list(faces)))
 
     def _styles(self, count: int) -> Tensor:
         """W+ codes ``[B,n_latent,style_dim]`` of random z, some of two z with a crossover between."""

@@ -346,9 +346,7 @@ class SynthesizerModule(LightningModule):
         return {name: value for name, value in values.items() if not math.isnan(float(value))}
 
     def _show_grid(self, faces: Tensor) -> None:
-        grid = expression_grid(self.generator, faces, len(self.hparams["aus"]))
-        step = self.trainer.fit_loop.epoch_loop.total_batch_idx + 1
-        save_picture(self, "grids", step, grid, "val/expressions")
+        save_picture(self, "grids", expression_grid(self.generator, faces, len(self.hparams["aus"])))
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """D_exp on real frames: ``rows`` and ``scores`` ``[B,A]`` in 0 … 5 for the prediction writer."""

@@ -1,0 +1,148 @@
+"""Runs of Weights & Biases: online if the user is logged in, else offline; what is sent, and what stays here."""
+
+from __future__ import annotations
+
+import netrc
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+from urllib.parse import urlsplit
+
+from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.utilities import rank_zero_only
+
+from aukit.training.loggers import is_rank_zero
+from aukit.training.options import LoggingOptions
+
+PROJECT = "aukit"
+
+#: Axis of every chart: the batches of the training so far, as in the column `step` of the CSV log.
+STEP = "trainer/global_step"
+
+
+class RunWandbLogger(WandbLogger):
+    """Lightning's logger on a W&B run whose steps are batches.
+
+    W&B's own `_step` is the batch too, not the count of calls: attempts at a run that were logged offline
+    then follow each other when they are synced.
+
+    Args:
+        run: of `begin_wandb`.
+        folder: where the run lies.
+        pictures: whether pictures are logged; they show frames.
+    """
+
+    def __init__(self, run: Any, folder: Path, pictures: bool) -> None:
+        super().__init__(experiment=run, save_dir=folder, project=run.project)
+        self.pictures = pictures
+        run.define_metric(STEP)
+        run.define_metric("*", step_metric=STEP, step_sync=True)
+
+    @rank_zero_only
+    def log_hyperparams(self, params: Any) -> None:
+        """Nothing: the run has the whole configuration from its start, of which these would be a copy."""
+
+    @rank_zero_only
+    def log_metrics(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
+        """Log values of a batch; a step that the run has behind it becomes its newest one.
+
+        An online run that is resumed repeats some. W&B would ignore them, and with them a validation that
+        the end of the first attempt cut off.
+        """
+        step = self.experiment.step if step is None else step
+        self.experiment.log({**metrics, STEP: step}, step=max(step, self.experiment.step))
+
+    @rank_zero_only
+    def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
+        """Log pictures, if they may leave this machine."""
+        if self.pictures:
+            super().log_image(key, images, step, **kwargs)
+
+    @rank_zero_only
+    def summarize(self, values: Mapping[str, Any]) -> None:
+        """Put values into the run's summary, the columns of W&B's table of runs."""
+        self.experiment.summary.update({key: value for key, value in values.items() if value is not None})
+
+
+def begin_wandb(
+    folder: Path,
+    options: LoggingOptions,
+    *,
+    id: str,
+    name: str,
+    group: str,
+    job_type: str,
+    tags: list[str],
+    config: Mapping[str, Any],
+    notes: str | None = None,
+) -> Any:
+    """Begin a W&B run in `<folder>/wandb`, or go on with it; None where W&B is off, and nothing is written.
+
+    Args:
+        folder: folder of what is logged.
+        options: section `logging` of the configuration; what it gives counts more than the arguments.
+        id: the run's id in its project; a begun run of it is resumed.
+        name: display name.
+        group: runs that belong together.
+        job_type: kind of run within the group.
+        tags: words to filter by; those of `options` are added.
+        config: nested values, which become W&B's columns `model.init_args.lr` and so on.
+        notes: text beside the run.
+    """
+    mode = wandb_mode()
+    if not options.wandb or mode == "disabled" or not is_rank_zero():
+        return None
+    import wandb
+
+    (folder / "wandb").mkdir(parents=True, exist_ok=True)  # else wandb falls back to a temporary folder
+    return wandb.init(
+        dir=folder,
+        id=id,
+        resume="allow",
+        name=name,
+        project=options.project or os.environ.get("WANDB_PROJECT") or PROJECT,
+        entity=options.entity,
+        group=options.group or os.environ.get("WANDB_RUN_GROUP") or group,
+        job_type=options.job_type or os.environ.get("WANDB_JOB_TYPE") or job_type,
+        tags=list(dict.fromkeys([*tags, *options.tags])),
+        config=dict(config),
+        notes=notes,
+        mode=mode,
+        settings=wandb.Settings(silent=mode == "offline"),
+    )
+
+
+def end_wandb(exit_code: int = 0) -> None:
+    """End the process' W&B run, if there is one; what was logged is in its files when this returns.
+
+    Args:
+        exit_code: 0 if what was run has ended well; else W&B shows it as failed.
+    """
+    wandb: Any = sys.modules.get("wandb")  # imported where a run was begun
+    if wandb is not None and wandb.run is not None:
+        wandb.finish(exit_code)
+        # W&B's own process may still hold all of it in memory on a busy machine: wait until that has ended.
+        wandb.teardown()
+
+
+def wandb_mode() -> Literal["online", "offline", "disabled"]:
+    """Where runs go: as `WANDB_MODE` says if it is set, else online if there is a key; no network.
+
+    The key is looked for where `wandb login` leaves it: in `WANDB_API_KEY` or the netrc file.
+    """
+    if mode := os.environ.get("WANDB_MODE"):
+        return "disabled" if mode == "disabled" else "online" if mode in ("online", "run") else "offline"
+    return "online" if _has_key() else "offline"
+
+
+def _has_key() -> bool:
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
+    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
+    try:
+        return host is not None and netrc.netrc(path).authenticators(host) is not None
+    except (OSError, netrc.NetrcParseError):
+        return False
