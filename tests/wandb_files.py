@@ -19,7 +19,10 @@ def attempts(folder: Path) -> list[list[dict[str, Any]]]:
     """Logged rows of each attempt at a run below `folder`, the first attempt first."""
     return [
         [
-            {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in record.history.item}
+            {
+                item.key or "/".join(item.nested_key): json.loads(item.value_json)
+                for item in record.history.item
+            }
             for record in records
             if record.HasField("history")
         ]

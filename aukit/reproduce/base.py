@@ -20,6 +20,7 @@ from aukit.reproduce.published import Published, hindrances
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Table
 from aukit.reproduce.timing import Stages
+from aukit.reproduce.wandb_table import log_table
 from aukit.utils.experiments import experiments_folder
 from aukit.utils.outside import read_json
 
@@ -92,11 +93,17 @@ class Cells:
         """Name of the folder of the table's data origins and sizes."""
         return self.name
 
+    @property
+    def group(self) -> str:
+        """Group of the table's runs in Weights & Biases."""
+        return f"{self.folder_name}-{self.options.name}"
+
     def config(self, experiment: str, *overrides: str) -> RunConfig:
         """A run's configuration: the experiment in this size with these overrides."""
         from aukit.training import load_config
 
-        return load_config(experiments_folder() / f"{experiment}.yaml", self.options.profile, overrides)
+        words = [f"logging.group={self.group}", *overrides]
+        return load_config(experiments_folder() / f"{experiment}.yaml", self.options.profile, words)
 
     def decisive_values(self) -> str:
         """What decides the table besides files and corpora, such as weights that the user names."""
@@ -175,6 +182,8 @@ class Reproduction(ABC, Generic[CellsT]):
         table.provenance["signature"] = self.cells.signature()
         table.provenance["seconds"] = stages.seconds
         table.write(folder)
+        cells, experiment = self.cells, self.cells.spec["experiments"][0]
+        log_table(table, folder, cells.name, cells.group, experiment, self.options)
         print(stages.summary(), flush=True)
         return table.to_text()
 

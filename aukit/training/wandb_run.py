@@ -1,4 +1,4 @@
-"""Runs of Weights & Biases: online if the user is logged in, else offline; what is sent, and what stays here."""
+"""Runs of Weights & Biases: online if the user is logged in, else offline; what they show of the data."""
 
 from __future__ import annotations
 

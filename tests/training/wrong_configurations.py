@@ -199,7 +199,8 @@ WORDS = {
     "run.time_limit=1h": "run.time_limit must be",
     "logging.wandb=maybe": "logging.wandb must be true or false",
     "logging.project=5": "logging.project must be text",
-    "logging.project=null": "logging.project must be text",
+    "logging.tags=night": "logging.tags must be",
+    "logging.pictures=some": "logging.pictures must be true or false",
     "logging.group_by=[gender]": "logging.group_by must be",
     # action units
     "aus=[]": "aus must be a list",

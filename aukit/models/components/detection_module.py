@@ -85,8 +85,9 @@ class DetectionModule(LightningModule):
     Batches are dictionaries, as `aukit.datamodules.StoreDataset` describes them; needed are ``occurrences``,
     ``gender`` and ``rows``, and what `scores` reads. Logged: ``train/loss``; in validation and test ``f1``
     (mean over AUs), ``f1_AU…``, both by gender (``f1_female``, ``f1_AU12_female`` …), and ``f1_gap`` (mean
-    over AUs of the absolute difference). Test and prediction steps return ``rows`` and ``scores``; where a callback keeps them, as in
-    `aukit test`, the test's scores are made from its table instead of being logged by the module.
+    over AUs of the absolute difference). Test and prediction steps return ``rows`` and ``scores``; where a
+    callback keeps them, as in `aukit test`, the test's scores are made from its table instead of being logged
+    by the module.
 
     Args:
         aus: Action units, in the order of the label columns.
