@@ -21,7 +21,7 @@ from aukit.training.record import Record
 from aukit.training.run import RUNS, build_trainer, data_notes, open_run, plain_errors, run_facts
 from aukit.training.run_config import RunConfig, build_model, resolve
 from aukit.training.run_folder import RunFolder
-from aukit.training.start_files import without_start_files
+from aukit.training.start_files import without_missing_start, without_start_files
 from aukit.training.trained_on import TrainedOn
 from aukit.utils.files import file_sha256
 
@@ -67,6 +67,8 @@ def evaluate(
         raise ConfigError("--checkpoint and --weights both name the model; give one of them")
     released = None if weights is None else _released(resolve(config), Path(weights))
     wanted = config if released is None else _starting_from(released, resolve(config))
+    if checkpoint is not None:  # it has all weights, whatever its training started from
+        wanted = without_missing_start(resolve(config))
     resolved, data, run = open_run(wanted, runs_root)
     cls, step = import_class(resolved["model"]["class_path"]), f"{stage}_step"
     if getattr(cls, step) is getattr(LightningModule, step):

@@ -21,6 +21,7 @@ from lightning.pytorch.utilities.model_helpers import is_overridden
 from aukit.datamodules.base import StepDataModule
 from aukit.errors import ConfigError, WeightsError
 from aukit.models.components.training import logged_step
+from aukit.models.weights import RANDOM
 from aukit.training import record as records
 from aukit.training.callbacks import ProgressReport, RunCheckpoints, StepSeed, TimeAndMemory
 from aukit.training.checkpoint_file import CheckpointFile
@@ -82,8 +83,10 @@ def execute(
 def open_run(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfig, StepDataModule, RunFolder]:
     """Resolve the configuration, make its data ready and find its folder."""
     if missing := missing_values(config):
+        start = f"; the training starts from these files, or say model.weights={RANDOM}"
         raise ConfigError(
             f"experiment {config.get('experiment', '?')}: give {' '.join(f'{m}=...' for m in missing)}"
+            + (start if "model.weights" in missing else "")
         )
     resolved = resolve(config)
     _quieten()

@@ -2,7 +2,7 @@
 
 A class names the arguments that hold such files in `start_arguments` (default: `weights`). Such an argument
 is a path, a list of paths, or the name of weights that come with the project; `FILE#GROUP` is a part of a
-file.
+file. `random` names none.
 """
 
 from __future__ import annotations
@@ -11,8 +11,9 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from aukit.models.weights import shipped_files
+from aukit.models.weights import RANDOM, shipped_files
 from aukit.training.classes import import_class, is_class
+from aukit.training.layers import MISSING
 from aukit.training.run_config import RunConfig, resolve
 from aukit.utils.files import file_sha256
 
@@ -30,7 +31,7 @@ def start_files(config: Mapping[str, Any]) -> dict[str, str | None]:
 
     def note(value: Any) -> Any:
         for name in value if isinstance(value, list | tuple) else [value]:
-            if isinstance(name, str):
+            if isinstance(name, str) and name not in (RANDOM, MISSING):
                 file = name.partition("#")[0]
                 found[file] = _content(file)
         return value
@@ -58,6 +59,12 @@ def without_start_files(config: RunConfig) -> RunConfig:
     if not start_files(config):
         return config
     return resolve({**config, "model": _map(config["model"], lambda _: None)})
+
+
+def without_missing_start(config: RunConfig) -> RunConfig:
+    """The configuration without files to start from that are still to be given (`???`)."""
+    model = _map(config["model"], lambda given: None if given == MISSING else given)
+    return config if model == config["model"] else resolve({**config, "model": model})
 
 
 def _map(value: Any, change: Callable[[Any], Any]) -> Any:

@@ -222,6 +222,29 @@ def test_a_finished_run_does_not_need_the_file_that_it_started_from(started, tmp
     assert json.loads((record.folder / "start_files.json").read_text()) == record.start_files
 
 
+def test_a_training_says_what_it_starts_from_and_a_checkpoint_need_not(started, tmp_path):
+    config, _ = started
+    record = execute(config, tmp_path / "runs")
+
+    def starting_from(weights):
+        model = config["model"]
+        return {**config, "model": {**model, "init_args": {**model["init_args"], "weights": weights}}}
+
+    with pytest.raises(ConfigError, match=r"give model\.weights=.*or say model\.weights=random"):
+        execute(starting_from("???"), tmp_path / "runs")
+    with pytest.raises(ConfigError, match=r"give model\.weights="):
+        evaluate(starting_from("???"), tmp_path / "runs")
+    path = evaluate(starting_from("???"), tmp_path / "runs", checkpoint=record.checkpoint)
+    columns = [name for name in pd.read_parquet(path) if name.endswith("_score")]
+    pd.testing.assert_frame_equal(
+        pd.read_parquet(path)[columns], pd.read_parquet(record.predictions)[columns]
+    )
+    random = execute(starting_from("random"), tmp_path / "runs")
+    assert random.start_files == {}
+    assert random.identity != record.identity
+    assert random.metrics["test/f1"] == execute(starting_from(None), tmp_path / "runs").metrics["test/f1"]
+
+
 def test_a_begun_run_goes_on_without_the_file_and_ends_bit_equal(started, tmp_path):
     config, file = started
     whole = execute(config, tmp_path / "whole")

@@ -26,7 +26,8 @@ class MultilabelModule(DetectionModule):
         aus: Action units, in the order of the label columns.
         backbone: timm's name of the image network.
         options: Further arguments of the timm model.
-        weights: File of the backbone's weights with timm's keys, e.g. of ImageNet; None for random weights.
+        weights: File of the backbone's weights with timm's keys, e.g. of ImageNet; None or "random" for
+            random weights.
         backbone_lr: Learning rate of the backbone; None for ``lr``.
         schedule: "cosine" down to 3 % over the run, or "constant".
         warmup_steps: Steps in which the learning rate rises linearly.

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from aukit import __version__
 from aukit.errors import ConfigError, WeightsError
-from aukit.models.weights import weights_path
+from aukit.models.weights import RANDOM, weights_path
 from aukit.models.weights.files import (
     FORMAT,
     check_target,
@@ -39,7 +39,8 @@ class Backbone(nn.Module):
     Args:
         name: timm's name, such as ``resnet50`` or ``swin_base_patch4_window7_224``.
         weights: File of weights with timm's keys (.safetensors or a plain state dict) or the name of shipped
-            ones (`aukit.models.weights`); None starts from random weights. Nothing is ever downloaded.
+            ones (`aukit.models.weights`); None and ``random`` start from random weights. Nothing is ever
+            downloaded.
         options: Further arguments of the timm model, e.g. ``{"channels": [24, 48, 96, 160]}`` of a ResNet or
             ``{"img_size": 128}`` of a transformer.
 
@@ -65,7 +66,7 @@ class Backbone(nn.Module):
             self.network: nn.Module = timm.create_model(name, num_classes=0, **dict(options or {}))
         except (RuntimeError, TypeError, AssertionError) as error:
             raise ConfigError(f"backbone {name!r} with {dict(options or {})}: {error}") from error
-        if weights is not None:
+        if weights is not None and weights != RANDOM:
             load_backbone(self.network, weights_path("backbone", weights))
         # `num_features` counts the channels before a hidden layer that some heads have.
         hidden = getattr(self.network, "head_hidden_size", None)

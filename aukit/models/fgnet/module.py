@@ -20,7 +20,7 @@ from aukit.models.fgnet.losses import heatmap_loss
 from aukit.models.fgnet.networks import FGNet, Head, heatmap_scores
 from aukit.models.fgnet.overlay import heatmap_overlay
 from aukit.models.fgnet.weights import load_weights
-from aukit.models.weights import weights_path
+from aukit.models.weights import RANDOM, weights_path
 from aukit.models.weights.files import read_tensors
 from aukit.store import PreparedStore
 from aukit.utils.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
@@ -50,7 +50,7 @@ class FGNetModule(DetectionModule):
         dropout: Its dropout rate.
         sigma: σ of the target Gaussians, in pixels of the heat map.
         weights: Files of `aukit weights import` to start from, e.g. stylegan2 and psp, or names of shipped
-            ones; ``mini#pspencoder``: one part of them. Empty for random weights.
+            ones; ``mini#pspencoder``: one part of them. "random" or empty for random weights.
         lr: Learning rate.
         encoder_lr: That of the encoder; None for ``lr``.
         generator_lr: That of the generator with its mapping network; None for ``lr``.
@@ -88,7 +88,7 @@ class FGNetModule(DetectionModule):
         kernel_size: PositiveInt = 5,
         dropout: Fraction = 0.1,
         sigma: PositiveFloat = 20.0,
-        weights: Sequence[str] = (),
+        weights: Sequence[str] | str = RANDOM,
         lr: PositiveFloat = 5e-5,
         encoder_lr: NonNegativeFloat | None = None,
         generator_lr: NonNegativeFloat | None = None,
@@ -111,7 +111,9 @@ class FGNetModule(DetectionModule):
         self.network = FGNet(
             points, heatmap_size, kernel_size, dropout, recompute, head, head_widths, encoder=encoder, **sizes
         )
-        for name, about in zip(weights, load_weights(self.network, *weights), strict=True):
+        named = [weights] if isinstance(weights, str) else list(weights)
+        files = [name for name in named if name != RANDOM]
+        for name, about in zip(files, load_weights(self.network, *files), strict=True):
             if "#" not in name and "aus" in about and json.loads(about["aus"]) != list(aus):
                 parts = ",".join(f"{name}#{part}" for part in ("pspencoder", "g_all", "latent_avg"))
                 raise WeightsError(

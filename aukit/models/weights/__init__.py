@@ -9,9 +9,12 @@ from typing import Any
 
 from aukit.errors import WeightsError
 
-__all__ = ["MINI_NETWORK", "shipped_files", "weights_path"]
+__all__ = ["MINI_NETWORK", "RANDOM", "shipped_files", "weights_path"]
 
 HOME = Path(__file__).parent
+
+RANDOM = "random"
+"""What an argument `weights` says in place of a file where a training starts from random ones on purpose."""
 
 MINI_NETWORK: Mapping[str, Any] = {
     "image_size": 64,

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from aukit.models.weights import RANDOM
 from aukit.reproduce.captions import INTERVALS, DataFacts, data_sentence, training_length
 
 
@@ -124,7 +125,7 @@ def _estimators(config: Mapping[str, Any], profile: str) -> str:
         "vgg16": "VGG16, one per AU",
         "vgg16_bn": "VGG16 with batch norm, one per AU",
     }
-    start = "ImageNet weights" if model["weights"] else "random initialisation"
+    start = "random initialisation" if model["weights"] in (None, RANDOM) else "ImageNet weights"
     decoding = {"argmax": "likeliest level", "expectation": "expected level"}[model["decoding"]]
     if model["other_heads"]:
         decoding += "; each image also trains the heads of its other AUs"

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aukit.errors import ConfigError
+from aukit.models.weights import RANDOM
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
@@ -60,7 +61,8 @@ class Table3Cells(Cells):
     Attributes:
         aus: Action units in printing order.
         estimators: Cells in printing order.
-        vgg16_weights: What the estimators start from; None for random weights.
+        vgg16_weights: What the variable says that estimators of the papers' widths start from: a file, or
+            ``random``; None where it is not set.
 
     Raises:
         ConfigError: `AUKIT_VGG16_WEIGHTS` names no file.
@@ -72,12 +74,12 @@ class Table3Cells(Cells):
         super().__init__(options, target)
         self.aus: list[int] = self.spec["aus"]
         self.estimators = [Cell.of(entry) for entry in self.spec["cells"]]
-        weights = os.environ.get(WEIGHTS_VARIABLE)
-        if weights and not Path(weights).is_file():
+        self.vgg16_weights = os.environ.get(WEIGHTS_VARIABLE) or None
+        if self.vgg16_weights not in (None, RANDOM) and not Path(str(self.vgg16_weights)).is_file():
             raise ConfigError(
-                f"{WEIGHTS_VARIABLE}={weights}: no such file; name a VGG16 state dict or unset it"
+                f"{WEIGHTS_VARIABLE}={self.vgg16_weights}: no such file; name a VGG16 state dict, say"
+                f" {RANDOM} or unset it"
             )
-        self.vgg16_weights = Path(weights) if weights else None
 
     @property
     def corpus(self) -> TableCorpus:
@@ -121,12 +123,25 @@ class Table3Cells(Cells):
         return self.config("intensity", *self._start(), *overrides)
 
     def _start(self) -> list[str]:
-        """Overrides that say where the estimators start from."""
-        if self.options.profile not in ("standin", "paper"):
+        """Overrides that say where the estimators start from; none where the size says it."""
+        if self.vgg16_weights is None or self.options.profile not in ("standin", "paper"):
             return []
-        if self.vgg16_weights is not None:
-            return ["model.network=vgg16", "model.frozen_convs=2", f"model.weights={self.vgg16_weights}"]
-        return ["model.frozen_convs=0"]
+        frozen = 0 if self.vgg16_weights == RANDOM else 2
+        start = [f"model.frozen_convs={frozen}", f"model.weights={self.vgg16_weights}"]
+        return start if self.vgg16_weights == RANDOM else ["model.network=vgg16", *start]
+
+    def check_start(self) -> None:
+        """See that it is said what the estimators start from.
+
+        Raises:
+            ConfigError: It is the paper's size, and `AUKIT_VGG16_WEIGHTS` is not set.
+        """
+        if self.options.profile == "paper" and self.vgg16_weights is None:
+            raise ConfigError(
+                "the paper's estimators start from ImageNet: name a VGG16 state dict with"
+                f" {WEIGHTS_VARIABLE}=FILE, or say {WEIGHTS_VARIABLE}={RANDOM} to start from random weights,"
+                " which the caption then says"
+            )
 
     def decisive_values(self) -> str:
         """The weights that the estimators start from."""

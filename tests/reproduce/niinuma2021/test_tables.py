@@ -135,6 +135,29 @@ def test_the_paper_s_size_without_a_gpu_must_be_insisted_on(tmp_path, monkeypatc
     check_affordable(options, yes=True)
 
 
+def test_no_size_starts_vgg16_from_random_weights_unasked(tmp_path, monkeypatch):
+    monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
+
+    def model(profile):
+        cells = Table3Cells(TableOptions(profile, {}, tmp_path))
+        arguments = cells.estimator_config(cells.estimators[0], tmp_path)["model"]["init_args"]
+        return arguments["network"], arguments["weights"], arguments["frozen_convs"]
+
+    for profile in ("smoke", "mini"):
+        assert model(profile) == ("trunk", "random", 0)
+    assert model("standin") == ("vgg16_bn", "random", 0)
+    with pytest.raises(ConfigError, match=f"{WEIGHTS_VARIABLE}=FILE, or say {WEIGHTS_VARIABLE}=random"):
+        Table3(TableOptions("paper", {}, tmp_path)).run()
+    assert not list(tmp_path.iterdir())  # nothing was begun
+    monkeypatch.setenv(WEIGHTS_VARIABLE, "random")
+    assert model("paper") == ("vgg16", "random", 0)
+    assert model("standin") == ("vgg16_bn", "random", 0)
+    file = tmp_path / "vgg16.pth"
+    file.touch()
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(file))
+    assert model("paper") == model("standin") == ("vgg16", str(file), 2)
+
+
 def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkeypatch):
     root = shutil.copytree(
         made / f"lightning_logs/standins/fera2017-smoke-v{STANDIN_VERSION}-seed0", tmp_path / "release"

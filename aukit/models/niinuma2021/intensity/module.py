@@ -15,6 +15,7 @@ from aukit.metrics import IntraclassCorrelation
 from aukit.models.components.lr_schedule import Schedule, rise_and_cosine, set_rate
 from aukit.models.components.training import check_aus, is_logged, scores_itself
 from aukit.models.niinuma2021.intensity.networks import EstimatorBank, IntensityTrunk, decode
+from aukit.models.weights import RANDOM
 from aukit.utils.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 __all__ = ["NOT_FITTED", "IntensityModule"]
@@ -38,7 +39,8 @@ class IntensityModule(LightningModule):
     Args:
         aus: Action units, in the order of the label columns.
         network: "vgg16", "vgg16_bn" (one network per action unit) or "trunk" (one small trunk, a head each).
-        weights: ImageNet weights for VGG16; None starts from random weights.
+        weights: File of ImageNet weights for VGG16, or "random": a training of it must say which. The trunk
+            has random ones.
         frozen_convs: First convolutions of VGG16 that are not trained; the paper's wording is read as 2.
         trunk_widths: Channels of the trunk.
         dropout: Dropout rate; 0.5 in the paper.
@@ -75,7 +77,12 @@ class IntensityModule(LightningModule):
         self.save_hyperparameters(ignore=["weights"])
         if other_heads and network != "trunk":
             raise ConfigError("model.other_heads trains all heads of a shared trunk: set model.network=trunk")
-        self._from_scratch = weights is None
+        if network == "trunk" and weights not in (None, RANDOM):
+            raise ConfigError(
+                f"model.weights={weights}: there are none of the trunk; set model.network=vgg16 or"
+                f" model.weights={RANDOM}"
+            )
+        self._weights = weights
         self.network: IntensityTrunk | EstimatorBank = (
             IntensityTrunk(aus, trunk_widths, dropout)
             if network == "trunk"
@@ -101,14 +108,28 @@ class IntensityModule(LightningModule):
         return torch.optim.AdamW(parameters, lr=self.hparams["lr"], weight_decay=self.hparams["weight_decay"])
 
     def on_train_start(self) -> None:
-        """Check that data and model mean the same action units and that nothing random is frozen."""
-        resumed = self.trainer.ckpt_path is not None  # with weights from there
-        if self._from_scratch and not resumed and self.hparams["frozen_convs"]:
+        """Check that data and model mean the same action units and that nothing is random unasked.
+
+        Raises:
+            ConfigError: The action units differ; VGG16 starts from random weights without its being said, or
+                some of them are frozen.
+        """
+        if self.trainer.ckpt_path is None:  # else weights come from there
+            self._check_start()
+        check_aus(self)
+
+    def _check_start(self) -> None:
+        network, frozen = self.hparams["network"], self.hparams["frozen_convs"]
+        if self._weights is None and network != "trunk":
             raise ConfigError(
-                f"frozen_convs={self.hparams['frozen_convs']} without weights freezes random filters: "
+                f"{network} starts from ImageNet in the paper: name a file of its weights,"
+                f" model.weights=FILE, or say model.weights={RANDOM}"
+            )
+        if self._weights in (None, RANDOM) and frozen:
+            raise ConfigError(
+                f"frozen_convs={frozen} without weights freezes random filters: "
                 "name a file of ImageNet weights (model.weights=FILE) or set model.frozen_convs=0"
             )
-        check_aus(self)
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """Cross-entropy on the head that each image was drawn for, perhaps also on all others."""

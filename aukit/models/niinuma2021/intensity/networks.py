@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from aukit.facs import MAX_INTENSITY
 from aukit.models.components.backbones import load_backbone
+from aukit.models.weights import RANDOM
 
 __all__ = ["CLASSES", "EstimatorBank", "IntensityEstimator", "IntensityTrunk", "decode"]
 
@@ -24,7 +25,7 @@ class IntensityEstimator(nn.Module):
     Args:
         architecture: "vgg16", or "vgg16_bn", which also learns from scratch.
         weights: File with ImageNet weights (timm's or torchvision's keys, .safetensors or a plain state
-            dict); None starts from random weights.
+            dict); None or "random" starts from random weights.
         dropout: Dropout after both hidden layers; 0.5 in the paper.
         frozen_convs: Convolutions from the input on that are not trained. "Fine-tuned from the third
             convolutional layer" is read as 2; sensible only with weights.
@@ -50,7 +51,7 @@ class IntensityEstimator(nn.Module):
         import timm  # a second, which a finished run need not wait for
 
         self.network: nn.Module = timm.create_model(architecture, num_classes=CLASSES, drop_rate=dropout)
-        if weights is not None:
+        if weights is not None and weights != RANDOM:
             load_backbone(self.network, Path(weights))
         convolutions = [m for m in self.network.modules() if isinstance(m, nn.Conv2d)]
         for convolution in convolutions[:frozen_convs]:

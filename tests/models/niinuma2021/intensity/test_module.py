@@ -8,6 +8,7 @@ from aukit.models.niinuma2021.intensity import IntensityDataModule, IntensityMod
 from aukit.store import BalancedSet
 from tests.fake_training import FakeDataModule
 from tests.fakes import AUS
+from tests.models.niinuma2021.intensity.test_networks import small_vgg
 from tests.trainers import quiet_trainer
 
 
@@ -196,6 +197,30 @@ def test_random_filters_are_not_frozen_silently(tmp_path, corpus):
     model = IntensityModule(**TRUNK, frozen_convs=2)
     with pytest.raises(ConfigError, match="random filters"):
         quiet_trainer(tmp_path).fit(model, IntensityDataModule(corpus, str(tmp_path / "set")))
+
+
+def test_vgg16_starts_from_random_weights_only_where_that_is_said(tmp_path, monkeypatch):
+    corpus = FakeDataModule(cache=str(tmp_path / "stores"), people=8, frames=20, side=32)
+    corpus.prepare_data()
+    corpus.setup()
+    balanced(corpus, tmp_path / "set")
+    small_vgg(monkeypatch)
+
+    def train(**options):
+        data = IntensityDataModule(corpus, str(tmp_path / "set"), steps_per_epoch=1)
+        model = IntensityModule(AUS, "vgg16", **options)
+        quiet_trainer(tmp_path, num_sanity_val_steps=0).fit(model, data)
+
+    with pytest.raises(ConfigError, match=r"model\.weights=FILE, or say model\.weights=random"):
+        train()
+    with pytest.raises(ConfigError, match="random filters"):
+        train(weights="random", frozen_convs=2)
+    train(weights="random")
+    source = IntensityModule(AUS, "vgg16").network.estimators[0].network
+    torch.save(source.state_dict(), tmp_path / "vgg.pth")
+    train(weights=str(tmp_path / "vgg.pth"), frozen_convs=2)
+    with pytest.raises(ConfigError, match=r"vgg\.pth: there are none of the trunk"):
+        IntensityModule(**TRUNK, weights=str(tmp_path / "vgg.pth"))
 
 
 def test_checkpoints_load_with_weights_only(tmp_path, corpus):
