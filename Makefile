@@ -21,7 +21,7 @@ WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 # Institutes' proxies often sign with a certificate that only the system knows.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help env test test-all fuzz lint format reproduce-table3 plan-table3 \
+.PHONY: help env test test-all fuzz kills lint format reproduce-table3 plan-table3 \
         reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
 
 help: ## List the targets
@@ -54,6 +54,9 @@ test-all: $(READY) ## Run all tests, also the long ones (an hour or more) and th
 
 fuzz: $(READY) ## Damage 500 releases and 90 files of weights, and judge each (about five minutes)
 	$(BIN)/python -m tests.fuzz --seed $(SEED) $(ARGS)
+
+kills: $(READY) ## Stop every long command at 60 random moments, go on, compare bit by bit (about an hour)
+	$(BIN)/python -m tests.kills --seed $(SEED) $(ARGS)
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .

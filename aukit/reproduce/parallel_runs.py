@@ -1,6 +1,5 @@
 """Run configurations side by side, with one progress bar for all of them."""
 
-import multiprocessing
 import threading
 from collections.abc import Callable, Mapping
 from concurrent.futures import as_completed
@@ -10,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from aukit.training import Record, execute
-from aukit.utils.processes import worker_pool
+from aukit.utils.processes import event_queue, worker_pool
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 
@@ -65,8 +64,7 @@ def _side_by_side(
     after: Mapping[str, After],
 ) -> dict[str, Record]:
     records: dict[str, Record] = {}
-    with multiprocessing.get_context("spawn").Manager() as manager, worker_pool(jobs) as workers:
-        events = manager.Queue()
+    with event_queue() as events, worker_pool(jobs) as workers:
 
         def follow() -> None:
             while (event := events.get()) is not None:
@@ -78,10 +76,12 @@ def _side_by_side(
             workers.submit(_work, name, config, runs, events.put, after.get(name)): name
             for name, config in configs.items()
         }
-        for future in as_completed(futures):
-            records[futures[future]] = future.result()
-        events.put(None)
-        follower.join()
+        try:
+            for future in as_completed(futures):
+                records[futures[future]] = future.result()
+        finally:
+            events.put(None)
+            follower.join()
     return {name: records[name] for name in configs}
 
 

@@ -11,6 +11,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager, nullcontext
+from multiprocessing.managers import SyncManager
 from typing import Any
 
 import torch
@@ -70,17 +71,39 @@ def _script_hidden() -> Iterator[None]:
         vars(main).update(hidden)
 
 
+@contextmanager
+def event_queue() -> Iterator[Any]:
+    """A queue for the tasks of a `worker_pool`; the death of one that writes to it cannot damage it.
+
+    It lives in a process of its own, which lets no signal to the group end it, but ends with the parent.
+    """
+    manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
+    with _script_hidden():
+        manager.start(_serve)
+    with manager:
+        yield manager.Queue()
+
+
+def _serve() -> None:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _leave_with_parent()
+
+
 def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
     torch.set_num_threads(threads)  # our own loops over frames follow it too
     for number in (signal.SIGINT, signal.SIGTERM):  # the parent says that it was interrupted
         signal.signal(number, lambda number, _: os._exit(128 + number))
+    _leave_with_parent()
+    if initializer is not None:
+        initializer(*initargs)
+
+
+def _leave_with_parent() -> None:
     parent = multiprocessing.parent_process()
     assert parent is not None
 
-    def leave_with_parent() -> None:
+    def leave() -> None:
         parent.join()  # returns when the parent is gone
         os._exit(1)
 
-    threading.Thread(target=leave_with_parent, daemon=True).start()
-    if initializer is not None:
-        initializer(*initargs)
+    threading.Thread(target=leave, daemon=True).start()
