@@ -14,7 +14,7 @@ CORPORA = ("bp4d", "disfa", "fera2017", "gft")
 
 def _people(folder: Path) -> None:
     """Pictures, a table and landmarks of a user's own corpus."""
-    write_table(folder / "mine", frames=8)
+    write_table(folder / "mine", frames=6)
 
 
 @dataclass(frozen=True)
