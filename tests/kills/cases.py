@@ -89,6 +89,7 @@ CASES = [
         "fit intensity",
         "fit -c intensity --profile smoke corpus=table aus=[12] data.corpus.root=mine "
         "data.corpus.table=mine/frames.csv data.corpus.landmarks=mine/landmarks.csv data.corpus.folds=3 "
+        "data.corpus.registration=similarity "
         "trainer.max_epochs=20",
         setup=_people,
     ),
