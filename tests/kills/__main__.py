@@ -47,10 +47,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.kills", description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--kills", type=int, default=60, metavar="N", help="shared by all cases")
-    parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name has this text")
+    parser.add_argument("--only", nargs="+", default=[""], metavar="TEXT", help="cases whose name has one")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="work in this folder and leave what differs")
     given = parser.parse_args()
-    chosen = [case for case in CASES if given.only in case.name]
+    chosen = [case for case in CASES if any(text in case.name for text in given.only)]
     began, verdicts = time.monotonic(), []
     with nullcontext(given.keep) if given.keep else tempfile.TemporaryDirectory() as folder:
         workshop = Workshop(Path(folder))
