@@ -7,6 +7,8 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+from pyarrow import csv as pa_csv
 
 from aukit.errors import shown
 from aukit.reproduce.basis import Basis
@@ -22,6 +24,9 @@ from aukit.reproduce.scores import (
     icc_of,
     statistics_column,
 )
+
+TEXTS = ("person", "frame", "gender", "partition")
+"""Columns of a member that are no numbers."""
 
 _HEADING = Heading("", "", "", "")
 
@@ -93,13 +98,7 @@ class Again:
         name = member_of(file)
         content = self._bundle.read(name)
         try:
-            frame = pd.read_csv(
-                io.BytesIO(content),
-                dtype={"person": str, "frame": str, "gender": str, "partition": str},
-                keep_default_na=False,
-                na_values=[""],
-                float_precision="round_trip",
-            )
+            frame = _table(content)
             if "frames" in frame:
                 return _person_sums(frame, basis)
             return PersonSums.of(frame, basis.aus, basis.threshold)
@@ -107,6 +106,19 @@ class Again:
             raise self._bundle.error(name, f"lacks a column ({shown(error)})") from error
         except (ValueError, TypeError, OverflowError) as error:
             raise self._bundle.error(name, f"cannot be read ({shown(error)})") from error
+
+
+def _table(content: bytes) -> pd.DataFrame:
+    """A member's rows: ids and names as texts, all else numbers, to the last digit.
+
+    Raises:
+        ValueError: It is no such table.
+    """
+    names = content.partition(b"\n")[0].decode().split(",")
+    types = {name: pa.string() if name in TEXTS else pa.float64() for name in names}
+    options = pa_csv.ConvertOptions(column_types=types, null_values=[""], strings_can_be_null=True)
+    table: pd.DataFrame = pa_csv.read_csv(io.BytesIO(content), convert_options=options).to_pandas()
+    return table
 
 
 def _person_sums(frame: pd.DataFrame, basis: Basis) -> PersonSums:

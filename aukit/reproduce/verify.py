@@ -284,7 +284,8 @@ def _check_column(
     apart = [_distance(stated, computed) for _, stated, computed in pairs]
     wrong = [Difference(*place, *pair) for pair, d in zip(pairs, apart, strict=True) if d > TOLERANCE]
     greatest = max((d for d in apart if d <= TOLERANCE), default=0.0)
-    return Checked(table, id, len(pairs), greatest, _main(computed)), wrong
+    numbers = sum(pair[1:] != (None, None) for pair in pairs)
+    return Checked(table, id, numbers, greatest, _main(computed)), wrong
 
 
 def _supports(again: Again, content: Mapping[str, Any]) -> Iterator[Difference]:

@@ -1,0 +1,368 @@
+"""Bundles: what they tell and what not; what verification finds; files that somebody damaged or made up."""
+
+import hashlib
+import io
+import json
+import random
+import re
+import socket
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aukit.cli import main as aukit
+from aukit.errors import StoreError
+from aukit.reproduce.bundle import write_bundle
+from aukit.reproduce.bundle_file import MANIFEST
+from aukit.reproduce.niinuma2021.tables import Table3
+from aukit.reproduce.options import TableOptions
+from aukit.reproduce.render.table import Column, Heading, Table
+from aukit.reproduce.scores import icc_scores
+from aukit.reproduce.verify import verify
+
+RUN = "intensity-0123456789ab"
+MEMBER = f"predictions/{RUN}/predictions.csv"
+PEOPLE = [f"FERA2017/{gender}{number:03d}" for number in range(4) for gender in "FM"]
+
+
+def predictions(aus, seed=0, frames=30):
+    rng = np.random.default_rng(seed)
+    labels = rng.integers(0, 6, (len(PEOPLE) * frames, len(aus))).astype(float)
+    labels[:7, 0] = np.nan
+    person = np.repeat(PEOPLE, frames)
+    table = pd.DataFrame(
+        {
+            "person": person,
+            "gender": np.where(np.char.find(person, "/F") > 0, "female", "male"),
+            "partition": "test",
+            "task": "T1",
+            "view": 6,
+            "frame": np.tile(np.arange(frames), len(PEOPLE)),
+        }
+    )
+    for i, au in enumerate(aus):
+        table[f"AU{au:02d}_label"] = labels[:, i]
+        noise = rng.normal(size=len(table)) * (1 + i / 4)
+        table[f"AU{au:02d}_score"] = (np.nan_to_num(labels[:, i]) + noise).astype(np.float32)
+    return table
+
+
+class Licensed:
+    """Table 3 as of a licensed corpus in the paper's size: one estimator, whose predictions are made up."""
+
+    def __init__(self, folder, **provenance):
+        self.folder = folder
+        (folder / "release").mkdir(parents=True)
+        self.table = Table3(TableOptions("paper", {"fera2017": folder / "release"}, folder / "logs"))
+        cells, runs = self.table.cells, self.table.options.runs
+        path = runs / RUN / "predictions.parquet"
+        path.parent.mkdir(parents=True)
+        predictions(cells.aus).to_parquet(path)
+        self.record = {
+            "identity": "0123456789abcdef",
+            "config": {
+                "logging": {"entity": "somebody"},
+                "data": {
+                    "root": str(folder / "release"),
+                    "cache": "/mnt/disk/stores",
+                    "sets": "../mine/sets",
+                },
+                "model": {"weights": f"{folder}/elsewhere/vgg16.pt#features"},
+            },
+            "start_files": {f"{folder}/elsewhere/vgg16.pt": "5ac7"},
+            "notes": {"selection": f"best of {Path.home()}/runs/x, 3/4 of it"},
+        }
+        self.write_record()
+        published = cells.spec["published"][5]
+        columns = [
+            Column(
+                *Heading.of(published, "published"),
+                values={f"AU{au}": value for au, value in published["values"].items()},
+                mean=published["mean"],
+            ),
+            icc_scores(path, cells.aus).column(cells.estimators[0].heading),
+        ]
+        provenance = {
+            "data_origin": "licensed",
+            "size": "paper",
+            "scored_partition": "test",
+            "runs": {"none": self.record["identity"]},
+            "git_commit": "c0ffee",
+            **provenance,
+        }
+        rows = [f"AU{au}" for au in cells.aus]
+        Table("Table 3", rows, columns, None, ["Data: licensed."], provenance).write(cells.folder)
+
+    def write_record(self):
+        (self.table.options.runs / RUN / "record.json").write_text(json.dumps(self.record))
+
+    def bundle(self, name="out.zip", frames=False):
+        write_bundle(self.table, self.folder / name, frames)
+        return self.folder / name
+
+
+@pytest.fixture(scope="module")
+def licensed(tmp_path_factory):
+    return Licensed(tmp_path_factory.mktemp("licensed"))
+
+
+@pytest.fixture(scope="module")
+def bundle(licensed):
+    return licensed.bundle()
+
+
+def members(path):
+    with zipfile.ZipFile(path) as file:
+        return {name: file.read(name) for name in file.namelist()}
+
+
+def written(path, content, sums=True):
+    """A bundle of these members; the manifest is made to fit, as whoever forges one would."""
+    if sums:
+        manifest = json.loads(content[MANIFEST])
+        manifest["members"] = {
+            name: hashlib.sha256(data).hexdigest() for name, data in content.items() if name != MANIFEST
+        }
+        content = {**content, MANIFEST: json.dumps(manifest).encode()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        for name, data in content.items():
+            file.writestr(name, data)
+    return path
+
+
+# ----------------------------------------------------------------------------------------- what it tells
+
+
+@pytest.mark.parametrize("frames", [True, False])
+def test_every_number_follows_from_frames_and_from_sums_per_person(licensed, frames):
+    found = verify(licensed.bundle("detail.zip", frames))
+    assert found.holds
+    checked = {each.column: each for each in found.checked}
+    assert checked["none"].numbers == 7 + 1 + 2 + 2 * 7 + 7 + 2
+    assert checked["none"].greatest < 1e-12
+    assert found.manifest["detail"] == ("frames" if frames else "people")
+
+
+def test_of_licensed_people_no_frame_is_told_unless_one_insists(licensed):
+    sums = pd.read_csv(io.BytesIO(members(licensed.bundle("a.zip"))[MEMBER]))
+    assert len(sums) == len(PEOPLE)
+    assert list(sums.columns[:5]) == ["person", "gender", "frames", "AU01_n", "AU01_x"]
+    frames = pd.read_csv(io.BytesIO(members(licensed.bundle("b.zip", frames=True))[MEMBER]))
+    assert len(frames) == 30 * len(PEOPLE)
+    assert list(frames.columns[:6]) == ["person", "frame", "gender", "partition", "AU01_label", "AU01_score"]
+    assert frames["frame"].is_unique
+    assert frames["frame"].is_monotonic_increasing  # the hash decides the order, and tells nothing of it
+    assert not frames["person"].head(30).eq(frames["person"][0]).all()
+    assert not set(sums["person"]) & set(frames["person"])  # another key in every bundle
+
+
+@pytest.mark.parametrize("frames", [True, False])
+def test_nobody_and_no_place_is_named(licensed, frames):
+    content = members(licensed.bundle("names.zip", frames))
+    assert {f"records/{RUN}.json", MEMBER, "table.json", "published.json", "packages.txt"} < set(content)
+    for name, data in content.items():
+        text = f"{name}\n{data.decode()}"
+        for word in (*PEOPLE, str(licensed.folder), str(Path.cwd()), "/mnt", "../mine", "somebody"):
+            assert word not in text
+        assert not re.search(rf"(?<![\w-]){re.escape(socket.gethostname())}(?!\w)", text)
+        assert not re.search(rf"{re.escape(str(Path.home()))}/", text)
+    record = json.loads(content[f"records/{RUN}.json"])
+    assert record["config"]["data"] == {"root": "<fera2017>", "cache": "<path>", "sets": "<path>"}
+    assert record["start_files"] == {"<path>/vgg16.pt": "5ac7"}
+    assert record["notes"]["selection"] == "best of <path>, 3/4 of it"
+    assert "logging" not in record["config"]
+
+
+def test_a_bundle_that_would_name_somebody_is_not_written(tmp_path):
+    licensed = Licensed(tmp_path)
+    licensed.record["notes"]["left_out"] = f"two frames of {PEOPLE[3]}"
+    licensed.write_record()
+    with pytest.raises(StoreError, match=rf"records/{RUN}.json: would tell '{PEOPLE[3]}'"):
+        licensed.bundle()
+    assert not (tmp_path / "out.zip").exists()
+
+
+def test_a_table_of_an_earlier_version_says_what_to_do(tmp_path):
+    licensed = Licensed(tmp_path)
+    path = licensed.table.cells.folder / "table.json"
+    content = json.loads(path.read_text())
+    for column in content["columns"]:
+        del column["basis"]
+    path.write_text(json.dumps(content))
+    with pytest.raises(StoreError, match="delete it and repeat the command"):
+        licensed.bundle()
+
+
+# ------------------------------------------------------------------------------------- published values
+
+
+def test_published_values_are_inside_outside_or_not_comparable(bundle, tmp_path):
+    found = {(v.published.by, v.published.row): v for v in verify(bundle).verdicts}
+    ours = json.loads(members(bundle)["table.json"])["columns"][1]
+    for row in ("AU1", "AU12"):
+        verdict = found["Niinuma et al. 2021, no normalization", row]
+        low, high = ours["au_intervals"][row]
+        assert verdict.verdict == ("inside" if low <= verdict.published.value <= high else "outside")
+    assert found["Zhou et al. 2017", "mean"].why == "another system, which is not built here"
+    assert found["Niinuma et al. 2021, AU0 normalization", "mean"].why == "not run"
+    valid = verify(Licensed(tmp_path, scored_partition="valid", size="mini").bundle())
+    why = {v.why for v in valid.verdicts if v.published.ours == "none"}
+    assert why == {"size mini, not the paper's; ours are of Valid, the published of Test"}
+    assert "inside" not in valid.to_text()
+
+
+# --------------------------------------------------------------------------------------- what is changed
+
+
+def changed(bundle, path, name, change):
+    content = members(bundle)
+    content[name] = change(content[name])
+    return written(path, content)
+
+
+def test_a_changed_number_of_the_table_is_named(bundle, tmp_path, capsys):
+    def change(data):
+        table = json.loads(data)
+        table["columns"][1]["values"]["AU12"] += 1e-6
+        return json.dumps(table).encode()
+
+    path = changed(bundle, tmp_path / "forged.zip", "table.json", change)
+    (difference,) = verify(path).differences
+    assert (difference.column, difference.place) == ("none", "values AU12")
+    assert aukit(["verify", str(path)]) == 1
+    assert "DIFFERS: none / values AU12: the table says" in capsys.readouterr().out
+
+
+def test_a_changed_prediction_is_named(licensed, tmp_path):
+    def change(data):
+        frame = pd.read_csv(io.BytesIO(data))
+        frame.loc[3, "AU06_score"] += 1
+        return frame.to_csv(index=False).encode()
+
+    frames = licensed.bundle("frames.zip", frames=True)
+    found = verify(changed(frames, tmp_path / "forged.zip", MEMBER, change))
+    assert {difference.place.split()[-1] for difference in found.differences} >= {"AU6", "mean"}
+    assert not any("AU1" in difference.place for difference in found.differences)
+
+
+def test_a_changed_published_number_is_named(bundle, tmp_path):
+    def change(data):
+        return data.replace(b"0.525", b"0.425")
+
+    (difference,) = verify(changed(bundle, tmp_path / "forged.zip", "published.json", change)).differences
+    assert (difference.stated, difference.computed) == (0.425, 0.525)
+
+
+def test_a_column_that_says_nothing_of_its_origin_does_not_pass(bundle, tmp_path):
+    def change(data):
+        table = json.loads(data)
+        table["columns"][1]["basis"] = None
+        return json.dumps(table).encode()
+
+    (difference,) = verify(changed(bundle, tmp_path / "forged.zip", "table.json", change)).differences
+    assert "nothing to compute it from" in str(difference)
+
+
+# --------------------------------------------------------------------------------------- files that lie
+
+
+def without(name):
+    return lambda content: {k: v for k, v in content.items() if k != name}
+
+
+def with_(name, data):
+    return lambda content: {**content, name: data}
+
+
+def replaced(name, old, new):
+    return lambda content: {**content, name: content[name].replace(old, new)}
+
+
+@pytest.mark.parametrize(
+    ("change", "fits", "message"),
+    [
+        (with_("../evil.csv", b"x"), True, r"leads out of it.*: \.\./evil\.csv"),
+        (with_("/etc/evil", b"x"), True, r"leads out of it.*: /etc/evil"),
+        (with_("a/../../evil", b"x"), True, "leads out of it"),
+        (with_("bomb.csv", bytes(10**7)), True, r"bomb\.csv grows from .* to 10,000,000 bytes"),
+        (without(MEMBER), False, rf"lacks {MEMBER}, which the manifest names"),
+        (with_("more.csv", b"x"), False, r"has more\.csv, which the manifest does not name"),
+        (replaced(MEMBER, b"female", b"male"), False, rf"{MEMBER} is not what the manifest says"),
+        (without(MANIFEST), False, "has no MANIFEST.json"),
+        (with_(MANIFEST, b"[1]"), False, "MANIFEST.json is not readable"),
+        (replaced(MANIFEST, b'"schema": 1', b'"schema": 99'), False, "schema 99, this version reads 1"),
+        (replaced(MANIFEST, b'"people"', b'"all"'), False, "unknown detail all"),
+        (replaced(MANIFEST, b'"table3"', b'"table9"'), False, "'table9': unknown"),
+        (with_("table.json", b"{"), True, "table.json is no JSON"),
+        (with_("table.json", b"[" * 10**5), True, "table.json"),
+        (with_("table.json", b"[]"), True, "table.json does not have the form of a table"),
+        (replaced("table.json", b'"kind": "ours"', b'"kin": "ours"'), True, "does not have the form"),
+        (replaced("table.json", b'"score": "icc"', b'"score": "wit"'), True, "no score is called wit"),
+        (replaced("table.json", RUN.encode(), b"elsewhere"), True, "of a run without a record"),
+        (without(f"records/{RUN}.json"), True, "lack the run none"),
+        (replaced(MEMBER, b"AU12_xy", b"AU12_zz"), True, rf"{MEMBER} lacks a column"),
+        (replaced(MEMBER, b"female,30", b"female,-30"), True, rf"{MEMBER} cannot be read"),
+        (replaced(MEMBER, b"female,30", b"female,=1+1"), True, rf"{MEMBER} cannot be read"),
+        (with_(MEMBER, b"\xff\xfe\x00"), True, rf"{MEMBER} cannot be read"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_file_that_cannot_be_trusted_is_refused_by_name(bundle, tmp_path, capsys, change, fits, message):
+    path = written(tmp_path / "bad.zip", change(members(bundle)), fits)
+    assert aukit(["verify", str(path)]) == 2
+    error = capsys.readouterr().err
+    assert re.search(message, error)
+    assert "bad.zip" in error or "unknown" in error
+
+
+def test_damaged_and_missing_files_are_errors_and_never_a_traceback(bundle, tmp_path, capsys):
+    whole, path = bundle.read_bytes(), tmp_path / "bad.zip"
+    for size in (0, 20, len(whole) // 2, len(whole) - 5):
+        path.write_bytes(whole[:size])
+        assert aukit(["verify", str(path)]) == 2
+    assert "no whole ZIP file" in capsys.readouterr().err
+    chance = random.Random(0)
+    for _ in range(60):
+        damaged = bytearray(whole)
+        for _ in range(3):
+            damaged[chance.randrange(len(damaged))] = chance.randrange(256)
+        path.write_bytes(damaged)
+        status = aukit(["verify", str(path)])  # 0 where a date or an attribute was hit
+        error = capsys.readouterr().err
+        assert (status, "bad.zip" in error) in ((0, False), (2, True)), error
+    assert aukit(["verify", str(tmp_path)]) == 2
+    assert aukit(["verify", str(tmp_path / "nowhere.zip")]) == 2
+
+
+def test_the_command_prints_words_or_json(bundle, tmp_path, capsys):
+    assert aukit(["verify", str(bundle)]) == 0
+    text = capsys.readouterr().out
+    for words in (
+        "33 numbers in 1 columns computed again: all agree",
+        "sums per person",
+        "c0ffee",
+        "licensed",
+    ):
+        assert words in text
+    assert aukit(["verify", str(bundle), "--json"]) == 0
+    content = json.loads(capsys.readouterr().out)
+    assert content["holds"] is True
+    assert len(content["verdicts"]) == 64
+    assert aukit(["reproduce", "table3", "--profile", "smoke", "--bundle-frames"]) == 2
+    assert "--bundle ZIP" in capsys.readouterr().err
+    assert aukit(["reproduce", "table3", "--profile", "smoke", "--bundle", str(tmp_path)]) == 2
+    assert "is a folder" in capsys.readouterr().err
+
+
+def test_what_a_bundle_says_cannot_steer_a_terminal(bundle, tmp_path):
+    def change(data):
+        table = json.loads(data)
+        table["title"] = "Table 3\x1b[2J\nall agree"
+        return json.dumps(table).encode()
+
+    text = verify(changed(bundle, tmp_path / "forged.zip", "table.json", change)).to_text()
+    assert "\x1b" not in text
+    assert text.startswith("Table 3 [2J all agree\n")
