@@ -1,10 +1,14 @@
-"""Tables made in `smoke`, as `aukit reproduce TABLE --profile smoke` makes them."""
+"""Tables made in `smoke`, as `aukit reproduce TABLE --profile smoke` makes them; their bundles."""
 
+import zipfile
 from argparse import Namespace
 from contextlib import chdir
 from pathlib import Path
 
+import pandas as pd
+
 from aukit.reproduce import main
+from aukit.reproduce.verify import verify
 
 
 def smoke_arguments(table: str) -> Namespace:
@@ -27,3 +31,24 @@ def make_in_smoke(table: str, folder: Path) -> Path:
     with chdir(folder):
         main(smoke_arguments(table))
     return folder
+
+
+def assert_others_can_verify(table: str, made: Path, empty: Path) -> None:
+    """Bundle a table that has been made; all of it follows from the bundle, and nobody is named in it."""
+    bundle, arguments = empty / "bundle.zip", smoke_arguments(table)
+    arguments.bundle = bundle
+    with chdir(made):
+        main(arguments)
+    with chdir(empty):
+        found = verify(bundle)
+    assert found.holds, found.to_text()
+    checked = [each for each in found.checked if each.numbers]
+    assert checked
+    assert max(each.greatest for each in checked) < 1e-12
+    assert not {verdict.verdict for verdict in found.verdicts} - {"not comparable"}  # stand-ins
+    files = list((made / "lightning_logs/runs").glob("*/predictions*.parquet"))
+    people = {str(person) for file in files for person in pd.read_parquet(file)["person"].unique()}
+    with zipfile.ZipFile(bundle) as members:
+        for name in members.namelist():
+            text = members.read(name).decode()
+            assert not [word for word in (*people, str(made), str(empty)) if word in text], name

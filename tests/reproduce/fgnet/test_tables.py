@@ -12,7 +12,7 @@ from aukit.reproduce.captions import training_length
 from aukit.reproduce.fgnet.cells import Cell, FGNetCells
 from aukit.reproduce.fgnet.tables import FGNetTables
 from aukit.reproduce.options import TableOptions, choose_options
-from tests.reproduce.smoke import make_in_smoke, smoke_arguments
+from tests.reproduce.smoke import assert_others_can_verify, make_in_smoke, smoke_arguments
 
 ARGUMENTS = smoke_arguments("fgnet")
 CORPORA = ("bp4d", "disfa")
@@ -88,6 +88,10 @@ def test_every_format_is_written(made):
     rows = pd.read_csv(made / FOLDER / "table.csv")
     assert set(rows["table"]) == set(report(made)["tables"])
     assert (made / FOLDER / "table.tex").read_text().count(r"\begin{tabular}") == 6
+
+
+def test_others_can_verify_it(made, tmp_path):
+    assert_others_can_verify("fgnet", made, tmp_path)
 
 
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):

@@ -13,7 +13,7 @@ from aukit.reproduce.niinuma2021.cells import WEIGHTS_VARIABLE, Table3Cells
 from aukit.reproduce.niinuma2021.tables import Table3
 from aukit.reproduce.options import TableOptions, check_affordable, choose_options
 from aukit.simulation import STANDIN_VERSION
-from tests.reproduce.smoke import make_in_smoke, smoke_arguments
+from tests.reproduce.smoke import assert_others_can_verify, make_in_smoke, smoke_arguments
 
 CORPORA = ("fera2017",)
 ROOT_VARIABLE = corpus_entry("fera2017").root_variable
@@ -78,6 +78,10 @@ def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(mad
     picture = Image.open("out/expressions.png")
     assert picture.size == (150 + 2 * 4 * pictures.TILE + 16, 48 + 7 * pictures.TILE)
     assert len(list((copy / "lightning_logs/runs").glob("synthesis-*"))) == 2
+
+
+def test_others_can_verify_it(made, tmp_path):
+    assert_others_can_verify("table3", made, tmp_path)
 
 
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):

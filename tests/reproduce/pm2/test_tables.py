@@ -19,7 +19,7 @@ from aukit.reproduce.pm2.figures import gap_against_f1, principal_components
 from aukit.reproduce.pm2.tables import HELD_OUT, PM2Tables, Results
 from aukit.reproduce.render.table import Heading
 from aukit.reproduce.scores import STATISTICS, SeedScores, span
-from tests.reproduce.smoke import smoke_arguments
+from tests.reproduce.smoke import assert_others_can_verify, smoke_arguments
 
 GENDERS = ("female", "male")
 
@@ -239,3 +239,5 @@ def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(PM2Tables, "make", None)
     main(arguments)
     assert capsys.readouterr().out.strip() in first
+    (tmp_path / "others").mkdir()
+    assert_others_can_verify("pm2", tmp_path, tmp_path / "others")
