@@ -111,9 +111,9 @@ class PairedDataModule(StepDataModule):
     - `real`, `female`, `male`: uint8 [B,3,S,S] (float32 in [0,1] once on the device), entry b of all with the
       same expression; those that `pairs` leaves out are missing;
     - `occurrences` float32 [B,A] of them all, in the order of `aus`, NaN where not coded;
-    - `gender` int64 [B] of the real person, 0 female, 1 male, -1 unknown, and `rows` of `source.store`;
+    - `gender` int64 [B] of the real person, 0 female, 1 male, -1 unknown, and `rows` of `labelled.store`;
     - `target`: uint8 [T,3,S,S], frames of the target's training people, and `target_rows` of `target.store`.
-      No label of the target is in any training batch.
+      No label of the target is in any training batch, unless `train_on="target"`.
 
     Real frames are the source's training frames for which both renders exist, whatever `pairs` says, so that
     its ablations differ in nothing else; frames left out are counted (`notes`). Target frames come in an
@@ -122,7 +122,7 @@ class PairedDataModule(StepDataModule):
 
     Validation has two or three loaders:
 
-    0. held-out training people of the source, as `CorpusDataModule` gives them;
+    0. held-out training people of the labelled corpus, as `CorpusDataModule` gives them;
     1. `image` and `rows` of the target's held-out training people, or of all its training people where none
        is held out: for criteria that need no labels;
     2. with `oracle=True`, the target's test people with their labels.
@@ -140,6 +140,9 @@ class PairedDataModule(StepDataModule):
             called transductive.
         oracle: add the third validation loader; a model selected on it must be called an oracle.
         test_on: whose test people are scored.
+        train_on: whose labels train. "target" is for an upper bound, with `pairs="none"`: the real frames
+            are then those of the target's training people, whom adaptation sees without labels, and its
+            held-out people validate.
         aus: which of the action units that source and target share, in this order; None for all.
         augmentation: "none", "flip" or "photometric", in training.
         sampling: order of the real frames: "shuffled", or "balanced" over action units present and absent.
@@ -149,7 +152,8 @@ class PairedDataModule(StepDataModule):
 
     Raises:
         ConfigError: see `shared_aus` and, from `setup()`, `check_corpora`; renders and corpora have crops of
-            another kind, no render belongs to a training frame, or no source person is held out.
+            another kind, no render belongs to a training frame, nobody is held out for validation, or
+            `train_on="target"` is given with renders or with the test people to adapt to.
 
     Example:
         >>> from aukit.datamodules import AvatarPairsDataModule, BP4DDataModule, DISFADataModule
@@ -179,6 +183,7 @@ class PairedDataModule(StepDataModule):
         transductive: bool = False,
         oracle: bool = False,
         test_on: Literal["target", "source"] = "target",
+        train_on: Literal["source", "target"] = "source",
         aus: Sequence[int] | None = None,
         augmentation: Literal["none", "flip", "photometric"] = "none",
         sampling: Literal["shuffled", "balanced"] = "shuffled",
@@ -187,12 +192,18 @@ class PairedDataModule(StepDataModule):
     ) -> None:
         if avatars is None and pairs != "none":
             raise ConfigError(f"data.pairs={pairs} needs data.avatars, the folder of renders; or pairs=none")
+        if train_on == "target" and (pairs != "none" or transductive):
+            raise ConfigError(
+                "data.train_on=target is an upper bound, of frames that no avatar shows and that are not"
+                " tested: set data.pairs=none, and leave data.transductive out"
+            )
         super().__init__(**options)
         self.source, self.target, self.avatars = source, target, avatars
         self.pairs = pairs
         self.transductive = transductive
         self.oracle = self.selects_on_test = oracle
         self.test_on = test_on
+        self.train_on = train_on
         self.aus = shared_aus(source, target, aus)
         self.augmentation = augmentation
         self.sampling = sampling
@@ -213,7 +224,12 @@ class PairedDataModule(StepDataModule):
     @property
     def corpus_name(self) -> str | None:
         """The corpus with labels."""
-        return self.source.corpus_name
+        return self.labelled.corpus_name
+
+    @property
+    def labelled(self) -> CorpusDataModule:
+        """The corpus whose labels train: the source, or for an upper bound the target."""
+        return self.source if self.train_on == "source" else self.target
 
     @property
     def notes(self) -> dict[str, Any]:
@@ -233,15 +249,19 @@ class PairedDataModule(StepDataModule):
         if self._triplets:
             return
         source, target = self.source, self.target
-        scored = self.oracle or self.test_on == "target"
+        scored = self.oracle or "target" in (self.test_on, self.train_on)
         checked = check_corpora(source, target, self.aus, scored)
-        if not len(source.val_rows):
-            raise ConfigError("no source person is held out for validation; set data.source.holdout_fraction")
+        if not len(self.labelled.val_rows):
+            raise ConfigError(
+                f"no {self.train_on} person is held out for validation; set"
+                f" data.{self.train_on}.holdout_fraction"
+            )
         self._triplets, counts = self._pair()
         self._notes = {
             **checked,
             **counts,
-            "real_frames_by_gender": _by_gender(source.store, self._triplets[REAL]),
+            "trained_on": f"labels of the {self.train_on}",
+            "real_frames_by_gender": _by_gender(self.labelled.store, self._triplets[REAL]),
             "test_frames_by_gender": _by_gender(target.store, target.test_rows),
             "adapted_to": "target test people (transductive)"
             if self.transductive
@@ -263,7 +283,7 @@ class PairedDataModule(StepDataModule):
 
     def train_batches(self) -> tuple[PairedDataset, PairedBatches]:
         """Triplets in a new order each pass, or drawn, beside target frames in an order of their own."""
-        stores = {REAL: self.source.store, "target": self.target.store}
+        stores = {REAL: self.labelled.store, "target": self.target.store}
         if self.avatars is not None:
             stores |= dict.fromkeys(GENDERS, self.avatars.store)
         wanted = {name: self._triplets[name] for name in (REAL, *STREAMS[self.pairs])}
@@ -286,8 +306,9 @@ class PairedDataModule(StepDataModule):
         return dataset, PairedBatches(real, target)
 
     def val_batches(self) -> tuple[StoreDataset, EvaluationBatches] | None:
-        """Held-out training people of the source, real frames, with labels."""
-        return StoreDataset(self.source.store, self.aus), self.evaluation_batches(self.source.val_rows)
+        """Held-out training people of the labelled corpus, real frames, with labels."""
+        data = self.labelled
+        return StoreDataset(data.store, self.aus), self.evaluation_batches(data.val_rows)
 
     def unlabelled_batches(self) -> tuple[UnlabelledDataset, EvaluationBatches]:
         """Frames of `unlabelled_rows`, each once, without labels."""
@@ -319,8 +340,8 @@ class PairedDataModule(StepDataModule):
 
     def _pair(self) -> tuple[dict[str, Rows], dict[str, Any]]:
         """Rows of the real frames and of their renders, and counts of those without a counterpart."""
-        rows = self.source.train_rows
-        if self.avatars is None:
+        rows = self.labelled.train_rows
+        if self.avatars is None or self.train_on == "target":
             return {REAL: rows}, {"triplets": 0, "real_frames": len(rows)}
         kinds = [
             (d.store.manifest["registration"]["name"], d.store.size) for d in (self.source, self.avatars)

@@ -373,6 +373,29 @@ def test_validation_test_and_oracle(tmp_path: Path) -> None:
         paired(tmp_path, source=people(tmp_path, holdout=0.0))
 
 
+def test_an_upper_bound_trains_on_the_labels_of_the_people_whom_adaptation_sees(tmp_path: Path) -> None:
+    data = paired(tmp_path, train_on="target", pairs="none", steps_per_epoch=20)
+    labels, seen = data.target.store.table.occurrences(AUS), set()
+    for batch in batches(data):
+        assert shown(batch["real"]) == ({TARGET}, batch["rows"].tolist())
+        np.testing.assert_array_equal(batch["occurrences"].numpy(), labels[batch["rows"].numpy()])
+        seen |= set(batch["rows"].tolist())
+    assert seen == set(paired(tmp_path).target_rows.tolist())
+    validated, tested = data.val_dataloader()[0], data.test_dataloader()
+    assert [r for b in validated for r in b["rows"].tolist()] == data.target.val_rows.tolist()
+    assert [r for b in tested for r in b["rows"].tolist()] == data.target.test_rows.tolist()
+    assert data.notes["trained_on"] == "labels of the target"
+    assert paired(tmp_path).notes["trained_on"] == "labels of the source"
+    on_source = paired(tmp_path, train_on="target", pairs="none", test_on="source")
+    assert shown(next(iter(on_source.test_dataloader()))["image"])[0] == {REAL}
+    for wrong in ({"pairs": "both"}, {"pairs": "none", "transductive": True}):
+        with pytest.raises(ConfigError, match=r"upper bound.*set data\.pairs=none"):
+            paired(tmp_path, train_on="target", **wrong)
+    target = people(tmp_path, "target", 12, 1, holdout=0.0)
+    with pytest.raises(ConfigError, match=r"no target person.*target\.holdout_fraction"):
+        paired(tmp_path, train_on="target", pairs="none", target=target)
+
+
 def test_without_held_out_target_people_all_training_people_are_looked_at(tmp_path: Path) -> None:
     data = paired(tmp_path, target=people(tmp_path, "target", 12, 1, holdout=0.0))
     assert data.unlabelled_rows.tolist() == data.target.train_rows.tolist()

@@ -7,7 +7,14 @@ from aukit.cli import main as aukit
 EXPECTED = {
     "table3": ("9,408 frames", "8,400 images", "shuffled_labels", "GB of disk", "measured"),
     "fgnet": ("5,248 frames", "3,456 frames", "fgnet-bp4d-fold0", "Not run in mini", "GB of disk"),
-    "pm2": ("5,248 frames", "3,456 frames", "6,997 renders", "2 starts, then 8", "Not run in mini"),
+    "pm2": (
+        "5,248 frames",
+        "3,456 frames",
+        "6,997 renders",
+        "weights    8 trainings, of which 4 are",
+        "2 starts, then 14",
+        "Not run in mini",
+    ),
 }
 
 

@@ -64,6 +64,8 @@ class PM2Module(LightningModule):
         order: Highest moment of "pm2" and "m3sda".
         central: Their moments from the second on are about the mean.
         paired_orders: Orders that "pm2" compares pair by pair, from the first; 0: without pairing.
+        alignment_weight: Weight of the method's alignment of features beside the source loss; of "dann" that
+            of the reversed gradient, at its greatest.
         female_male: "pm2" also matches the two avatars of a frame.
         shuffle_pairs: "pm2" matches each frame with the avatars of another one. A control.
         discrepancy: Steps B and C; None as the method has it.
@@ -97,6 +99,7 @@ class PM2Module(LightningModule):
         order: PositiveInt = 2,
         central: bool = False,
         paired_orders: NonNegativeInt = 1,
+        alignment_weight: NonNegativeFloat = 1.0,
         female_male: bool = False,
         shuffle_pairs: bool = False,
         discrepancy: bool | None = None,
@@ -186,24 +189,37 @@ class PM2Module(LightningModule):
     def _step_a(self, optimizers: Any, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """Labels and alignment, features and heads."""
         hp = self.hparams
-        features = self._features(batch, self.uses_target)
-        loss = source = self._source_loss(features, batch)
-        log = {"source": source.detach()}
-        if self.method.alignment != "none":
-            alignment = self._alignment(features, batch_idx)
-            loss = loss + alignment
-            log["alignment"] = alignment.detach()
-        if self.discrepancy and hp["balance_weight"]:
-            heads = self._target_probabilities(features["target"]).unbind(dim=1)
-            balance = torch.stack([losses.class_balance(head) for head in heads]).sum()
-            loss = loss + hp["balance_weight"] * balance
-            log["balance"] = balance.detach()
+        weights = {"alignment": hp["alignment_weight"], "balance": hp["balance_weight"]}
+        reversal = 1.0
+        if self.domain is not None:  # its classifier learns undamped, whatever comes back to the features
+            reversal, weights["alignment"] = weights["alignment"] * self._reversal(batch_idx), 1.0
+        terms = self.terms(batch, reversal)
+        loss = terms["source"]
+        for name, weight in weights.items():
+            if name in terms:
+                loss = loss + weight * terms[name]
         for optimizer in optimizers:
             optimizer.zero_grad()
         self.manual_backward(loss)
         for optimizer in optimizers:
             optimizer.step()
-        return log
+        return {name: term.detach() for name, term in terms.items()}
+
+    def terms(self, batch: dict[str, Any], reversal: float = 1.0) -> dict[str, Tensor]:
+        """Terms of step A, unweighted: ``source``, and as the method has them ``alignment`` and ``balance``.
+
+        Args:
+            batch: As `PairedDataModule` gives it, on the device.
+            reversal: Factor of "dann"'s reversed gradient.
+        """
+        features = self._features(batch, self.uses_target)
+        terms = {"source": self._source_loss(features, batch)}
+        if self.method.alignment != "none":
+            terms["alignment"] = self._alignment(features, reversal)
+        if self.discrepancy and self.hparams["balance_weight"]:
+            heads = self._target_probabilities(features["target"]).unbind(dim=1)
+            terms["balance"] = torch.stack([losses.class_balance(head) for head in heads]).sum()
+        return terms
 
     def _step_b(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The heads learn to disagree on the target, and to keep the labels right."""
@@ -242,7 +258,7 @@ class PM2Module(LightningModule):
         loss = occurrence_loss(logits, labels[None, :, None, None].expand_as(logits))
         return loss * logits.shape[3]  # two heads: the sum of their losses
 
-    def _alignment(self, features: Mapping[str, Tensor], batch_idx: int) -> Tensor:
+    def _alignment(self, features: Mapping[str, Tensor], reversal: float) -> Tensor:
         hp, alignment = self.hparams, self.method.alignment
         sources = [features[name] for name in hp["streams"]]
         if alignment == "paired":
@@ -262,7 +278,7 @@ class PM2Module(LightningModule):
         if alignment == "covariance":
             return losses.coral_distance(pooled, target)
         assert self.domain is not None
-        reversed_ = losses.gradient_reversal(torch.cat([pooled, target]), self._reversal(batch_idx))
+        reversed_ = losses.gradient_reversal(torch.cat([pooled, target]), reversal)
         logits: Tensor = self.domain(reversed_)
         return losses.domain_loss(logits[: len(pooled)], logits[len(pooled) :])
 

@@ -15,6 +15,7 @@ from aukit.reproduce.captions import (
     span_text,
     training_length,
 )
+from aukit.reproduce.pm2.weights import Choice
 from aukit.reproduce.render.statistics_table import is_significant
 from aukit.reproduce.scores import Span
 
@@ -50,7 +51,14 @@ class Facts:
         seeds: Seeds of the trainings.
         selections: Rules by which a checkpoint was chosen.
         above_all_positive: Source only minus the all-positive baseline, F1 on held-out people of the source.
-        differences: Method → statistic of `COMPARED` → its difference to source only.
+        differences: ``"A - B"`` → statistic of `COMPARED` → method A minus method B; of every method minus
+            source only, and of PM2 minus every rival.
+        shares: Candidates of an alignment's share of the source loss's gradient.
+        weighed_batches: Number of batches of each seed that gradients were measured on.
+        weights: Method → weight of its alignment.
+        ablation_weights: The same of ablations.
+        upper_bounds: What is trained on labels of the target.
+        bound_selected_on: Number of people of the target by whose labels its checkpoint is selected.
         not_run: Methods and ablations that this size leaves out.
     """
 
@@ -68,6 +76,12 @@ class Facts:
     selections: set[str]
     above_all_positive: Span
     differences: Mapping[str, Mapping[str, Span]]
+    shares: Sequence[float]
+    weighed_batches: int
+    weights: Mapping[str, Choice]
+    ablation_weights: Mapping[str, Choice]
+    upper_bounds: Sequence[str]
+    bound_selected_on: int
     not_run: Sequence[str]
 
 
@@ -81,7 +95,10 @@ def caption(facts: Facts) -> list[str]:
         ),
         _people(facts),
         _trainings(facts),
-        f"Selection: {'; '.join(sorted(facts.selections))}. No label of the target selects anything.",
+        *([_weights(facts)] if facts.weights else []),
+        f"Selection: {'; '.join(sorted(facts.selections))}. Validation people are of the source: no label of"
+        " the target selects anything of a method.",
+        *([_upper_bound(facts)] if facts.upper_bounds else []),
         _scores(facts),
         _baseline(facts.above_all_positive),
         *([_significant(facts.differences)] if len(facts.seeds) >= LEAST_SEEDS else []),
@@ -91,9 +108,9 @@ def caption(facts: Facts) -> list[str]:
     ]
 
 
-def differences_sentence(seeds: int) -> str:
+def differences_sentence(what: str, seeds: int) -> str:
     """What the differences are, and what may be said of them after so many seeds."""
-    text = "Each method minus source only, on the same people and seeds."
+    text = f"{what}, on the same people and seeds."
     if seeds < LEAST_SEEDS:
         return f"{text} {seeds} seeds are too few to call a difference significant or not."
     return (
@@ -134,6 +151,41 @@ def _trainings(facts: Facts) -> str:
     )
 
 
+def _weights(facts: Facts) -> str:
+    """The rule for the weights of alignments, and what it gave."""
+    shares, given = ", ".join(f"{share:g}" for share in facts.shares), _listed(facts.weights)
+    chosen = f"ρ is {shares}: {given}"
+    if len(facts.shares) > 1:
+        chosen = (
+            f"ρ is of {shares} the one with the best F1 on the people of the source who select, mean of the"
+            f" seeds, of equals the smaller: {given}"
+        )
+    ablations = ""
+    if facts.ablation_weights:
+        ablations = f" An ablation has PM2's ρ with its own gradients: {_listed(facts.ablation_weights)}."
+    return (
+        "Weight of an alignment, for every method alike: ρ times the norm of the source loss's gradient over"
+        " that of the alignment's, with respect to the backbone, at the starts, means over the seeds and"
+        f" {facts.weighed_batches} training batches of each at most, two digits. {chosen}.{ablations} The"
+        " discrepancy of heads weighs 1 everywhere. Intervals do not hold what the choice adds."
+    )
+
+
+def _listed(weights: Mapping[str, Choice]) -> str:
+    return "; ".join(f"{name} ρ {each.share:g}, weight {each.weight:g}" for name, each in weights.items())
+
+
+def _upper_bound(facts: Facts) -> str:
+    """What the upper bound has that no method has."""
+    return (
+        f"Upper bound ({', '.join(facts.upper_bounds)}), no method of adaptation and not ranked among them:"
+        " trained from the same start, with the same network and number of steps, on frames of the people"
+        " whom adaptation sees without labels, with their labels; its checkpoint is selected by F1 on"
+        f" {facts.bound_selected_on} other people of the target. With few people and steps a method may"
+        " pass it."
+    )
+
+
 def _scores(facts: Facts) -> str:
     return (
         "Scores: a mean probability of the heads above 0.5 is present; F1 per AU over all frames of the"
@@ -153,15 +205,15 @@ def _baseline(above: Span) -> str:
 
 def _significant(differences: Mapping[str, Mapping[str, Span]]) -> str:
     found = [
-        f"{method} {row} {span_text(each)}"
-        for method, rows in differences.items()
+        f"{methods} {row} {span_text(each)}"
+        for methods, rows in differences.items()
         for row, each in rows.items()
         if is_significant(each[1:])
     ]
-    which = ", ".join(COMPARED)
+    which = f"differences to source only and of PM2 to its rivals, of {', '.join(COMPARED)}"
     if found:
-        return f"Significant against source only, of {which}: {'; '.join(found)}."
-    return f"No method differs significantly from source only in any of {which}."
+        return f"Significant {which}: {'; '.join(found)}."
+    return f"None is significant of the {which}."
 
 
 def _limits(facts: Facts) -> str:
@@ -171,8 +223,8 @@ def _limits(facts: Facts) -> str:
     )
     nothing = "; nan: none at all" if f1 + gap != f1 + gap else ""
     return (
-        f"What {facts.data.profile} can show: that every step of the methods runs, and differences from"
-        f" source only of more than about {f1:.3f} in F1 and {gap:.3f} in its gap (half the widest"
-        f" interval{nothing}). It cannot show smaller ones, which method is best, or anything about real"
-        " faces."
+        f"What {facts.data.profile} can show: that every step of the methods runs, and differences to source"
+        f" only or of PM2 to a rival of more than about {f1:.3f} in F1 and {gap:.3f} in its gap (half the"
+        f" widest interval{nothing}). It cannot show smaller ones, which method is best, or anything about"
+        " real faces."
     )

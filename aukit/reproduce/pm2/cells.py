@@ -1,4 +1,4 @@
-"""What PM2's tables run: a source-trained start per seed, then methods and ablations of PM2 from it."""
+"""What PM2's tables run: a source-trained start per seed; from it methods, ablations, an upper bound."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omegaconf import OmegaConf
+
 from aukit.datasets.folds import fold_splits
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
-from aukit.reproduce.render.table import Heading
+from aukit.reproduce.render.table import UPPER_BOUND, Heading
 
 if TYPE_CHECKING:
     from aukit.training import RunConfig
 
+PM2 = "pm2"
+"""Id of the method that ablations change and rivals are compared with."""
+
 
 @dataclass(frozen=True)
 class Cell:
-    """One training: a method or an ablation of PM2, with a seed."""
+    """One training: a method, an ablation of PM2 or the upper bound, with a seed."""
 
     id: str
     seed: int
@@ -38,10 +43,11 @@ class PM2Cells(Cells):
 
     Attributes:
         aus: Action units that both corpora code.
-        methods: Id → what its column is called, of the methods of this size.
+        methods: Id → what its column is called, of the methods of this size and the upper bound.
         ablations: The same of the ablations.
         seeds: Seeds of this size.
         baseline: Method that the others are compared with.
+        shares: Candidates of an alignment's share of the source loss's gradient.
         fold: Fold of the labelled corpus whose people are held out.
     """
 
@@ -56,6 +62,7 @@ class PM2Cells(Cells):
         self.ablations = {ablation["id"]: Heading.of(ablation) for ablation in ablations}
         self.seeds = [options.seed + k for k in range(self.size["seeds"])]
         self.baseline: str = self.spec["baseline"]
+        self.shares = [float(share) for share in self.size["shares"]]
         self.fold: int = self.spec["source_fold"]
 
     @property
@@ -72,6 +79,16 @@ class PM2Cells(Cells):
     def target(self) -> TableCorpus:
         """The unlabelled corpus."""
         return self.corpora[self.spec["target"]]
+
+    @property
+    def adapted(self) -> list[str]:
+        """Methods without the upper bound, which is none."""
+        return [id for id, heading in self.methods.items() if heading.kind != UPPER_BOUND]
+
+    @property
+    def rivals(self) -> list[str]:
+        """Methods that PM2 is compared with."""
+        return [id for id in self.adapted if id != PM2]
 
     @property
     def training_partitions(self) -> tuple[str, ...]:
@@ -96,13 +113,22 @@ class PM2Cells(Cells):
         return [heading.label for kind in ("methods", "ablations") for heading in self.not_run(kind)]
 
     def trainings(self) -> dict[Cell, list[str]]:
-        """Every training after the start, with its overrides."""
-        full, *_ = (method["overrides"] for method in self.spec["methods"] if method["id"] == "pm2")
+        """Every training after the start, with its overrides, all but the weight of its alignment."""
+        full, *_ = (method["overrides"] for method in self.spec["methods"] if method["id"] == PM2)
         overrides = {m["id"]: m["overrides"] for m in self.spec["methods"] if m["id"] in self.methods}
         overrides |= {
             a["id"]: [*full, *a["overrides"]] for a in self.spec["ablations"] if a["id"] in self.ablations
         }
         return {Cell(id, seed): each for seed in self.seeds for id, each in overrides.items()}
+
+    def aligned(self) -> list[str]:
+        """Methods and ablations that align features, so that there is a weight to choose."""
+        from aukit.models.pm2 import METHODS
+
+        methods = {
+            cell.id: OmegaConf.from_dotlist(own).model.method for cell, own in self.trainings().items()
+        }
+        return [id for id, method in methods.items() if METHODS[method].alignment != "none"]
 
     def run_config(self, seed: int, *overrides: str) -> RunConfig:
         """Configuration of a training: where everything is, the action units, the seed, `overrides`."""

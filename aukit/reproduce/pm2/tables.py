@@ -1,8 +1,8 @@
-"""PM2's tables: BP4D and avatars driven by it → an unlabelled target; F1, fairness by gender, ablations."""
+"""PM2's tables: BP4D and its avatars → an unlabelled target; F1, fairness by gender, differences."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,7 +13,8 @@ from aukit.reproduce.captions import not_run_sentences
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.pm2 import caption as captions
 from aukit.reproduce.pm2 import figures
-from aukit.reproduce.pm2.cells import Cell, PM2Cells
+from aukit.reproduce.pm2.cells import PM2, Cell, PM2Cells
+from aukit.reproduce.pm2.weights import Candidate, Choice, best_share, measure, validation_f1
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.statistics_table import StatisticsTable
 from aukit.reproduce.render.table import ALL_POSITIVE, Column, Table
@@ -23,7 +24,10 @@ from aukit.utils.files import write_atomic
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.datamodules import PairedDataModule
-    from aukit.training import Record
+    from aukit.training import Record, RunConfig
+
+DIFFERENCES = [row for row in STATISTICS if row != "base-rate gap"]
+"""Statistics of which differences are shown."""
 
 HELD_OUT = "source"
 """Who is tested besides the target's people: the held-out people of the source domain."""
@@ -40,7 +44,7 @@ class PM2Tables(Reproduction[PM2Cells]):
     cells_type = PM2Cells
 
     def make(self, stages: Stages) -> Report:
-        """Corpora, avatars, registration, starts, methods, tables and figures."""
+        """Corpora, avatars, registration, starts, weights, methods, tables and figures."""
         with stages.stage("corpora"):
             self.make_corpora()
         with stages.stage("avatars"):
@@ -49,11 +53,13 @@ class PM2Tables(Reproduction[PM2Cells]):
             data = self.prepare()
         with stages.stage("starts"):
             starts = self.train_starts()
+        with stages.stage("weights"):
+            choices = self.choose_weights(starts)
         with stages.stage("methods"):
-            records = self.train_methods(starts)
+            records = self.train_methods(starts, choices)
         with stages.stage("scores"):
             results = Results(self.cells, records)
-            report = self.tabulate(data, starts, results)
+            report = self.tabulate(data, starts, choices, results)
             self.draw(data, results)
         return report
 
@@ -88,25 +94,69 @@ class PM2Tables(Reproduction[PM2Cells]):
         records = self.train("starts", configs)
         return {seed: records[_start(seed)] for seed in self.cells.seeds}
 
-    def train_methods(self, starts: dict[int, Record]) -> dict[Cell, Record]:
+    def choose_weights(self, starts: Mapping[int, Record]) -> dict[str, Choice]:
+        """Weight of each alignment: of methods by F1 on source people who select, of ablations as of PM2.
+
+        The trainings of the chosen ones are those of the table.
+        """
+        cells, batches = self.cells, self.cells.spec["weighed_batches"]
+        measured = {
+            id: measure(id, [self.method_config(Cell(id, seed), starts) for seed in cells.seeds], batches)
+            for id in cells.aligned()
+        }
+        configs = {
+            Candidate(id, share, seed): self.method_config(Cell(id, seed), starts, gradients.weight(share))
+            for id, gradients in measured.items()
+            if id in cells.methods
+            for share in cells.shares
+            for seed in cells.seeds
+        }
+        records = self.train("weights", {each.name: config for each, config in configs.items()})
+        f1: dict[str, dict[float, float]] = {}
+        for id, share, _ in configs:
+            runs = [records[Candidate(id, share, seed).name] for seed in cells.seeds]
+            f1.setdefault(id, {})[share] = validation_f1(runs)
+        shares = {id: best_share(each) for id, each in f1.items()}
+        return {
+            id: Choice(gradients, shares[id if id in shares else PM2], f1.get(id, {}))
+            for id, gradients in measured.items()
+        }
+
+    def train_methods(
+        self, starts: Mapping[int, Record], choices: Mapping[str, Choice]
+    ) -> dict[Cell, Record]:
         """Every method and ablation from its seed's start; each also scores held-out people of the source."""
-        configs, after = {}, {}
-        for cell, overrides in self.cells.trainings().items():
-            start = f"model.start={starts[cell.seed].checkpoint}"
-            configs[cell.name] = self.cells.run_config(cell.seed, start, *overrides)
-            after[cell.name] = partial(predict_on_held_out, runs=self.options.runs)
-        records = self.train("methods", configs, after)
-        return {cell: records[cell.name] for cell in self.cells.trainings()}
+        weights = {id: choice.weight for id, choice in choices.items()}
+        cells = list(self.cells.trainings())
+        configs = {cell.name: self.method_config(cell, starts, weights.get(cell.id)) for cell in cells}
+        after = partial(predict_on_held_out, runs=self.options.runs)
+        records = self.train("methods", configs, dict.fromkeys(configs, after))
+        return {cell: records[cell.name] for cell in cells}
+
+    def method_config(
+        self, cell: Cell, starts: Mapping[int, Record], weight: float | None = None
+    ) -> RunConfig:
+        """Configuration of a training from its seed's start, perhaps with a weight of its alignment."""
+        start = f"model.start={starts[cell.seed].checkpoint}"
+        weighed = [] if weight is None else [f"model.alignment_weight={weight}"]
+        return self.cells.run_config(cell.seed, start, *self.cells.trainings()[cell], *weighed)
 
     # ----------------------------------------------------------------- tables and figures
 
-    def tabulate(self, data: PairedDataModule, starts: dict[int, Record], results: Results) -> Report:
+    def tabulate(
+        self,
+        data: PairedDataModule,
+        starts: dict[int, Record],
+        choices: Mapping[str, Choice],
+        results: Results,
+    ) -> Report:
         """All tables, with everything that must stand beside them."""
         tables = {
             "source_domain": self.f1_table(results, held_out=True),
             "target_domain": self.f1_table(results, held_out=False),
             "fairness": self.fairness_table(results),
             "differences": self.difference_table(results),
+            "differences_to_rivals": self.rivals_table(results),
         }
         if self.cells.ablations:
             tables["ablations"] = self.ablation_table(results)
@@ -115,13 +165,14 @@ class PM2Tables(Reproduction[PM2Cells]):
         return Report(
             title=self.title(),
             tables=tables,
-            caption=captions.caption(self.facts(data, starts, results)),
+            caption=captions.caption(self.facts(data, starts, choices, results)),
             provenance=self.provenance(
                 records,
                 seeds=self.cells.seeds,
                 target=self.cells.target.name,
                 data=data.notes,
                 fingerprint=data.fingerprint,
+                weights={id: choice.as_dict() for id, choice in choices.items()},
             ),
         )
 
@@ -155,36 +206,58 @@ class PM2Tables(Reproduction[PM2Cells]):
         )
 
     def difference_table(self, results: Results) -> StatisticsTable:
-        """Every method minus source-only on the same people and seeds."""
+        """Every method, and the upper bound, minus source-only on the same people and seeds."""
         return self._differences(
             f"Paired differences to source only on {self.cells.target.title}",
-            [row for row in STATISTICS if row != "base-rate gap"],
+            DIFFERENCES,
             [
                 statistics_column(
                     results.scores(id),
-                    heading._replace(label=f"{heading.label} minus source only"),
+                    heading._replace(label=f"{heading.label}, minus source only"),
                     minus=results.scores(self.cells.baseline),
                 )
                 for id, heading in self.cells.methods.items()
                 if id != self.cells.baseline
             ],
-            [captions.differences_sentence(len(self.cells.seeds))],
+            [captions.differences_sentence("Each minus source only", len(self.cells.seeds))],
+        )
+
+    def rivals_table(self, results: Results) -> StatisticsTable:
+        """PM2 minus each other method on the same people and seeds."""
+        methods = self.cells.methods
+        return self._differences(
+            f"Paired differences of {methods[PM2].label} to each rival on {self.cells.target.title}",
+            DIFFERENCES,
+            [
+                statistics_column(
+                    results.scores(PM2),
+                    methods[id]._replace(label=f"{methods[PM2].label} minus {methods[id].label}"),
+                    minus=results.scores(id),
+                )
+                for id in self.cells.rivals
+            ],
+            [
+                captions.differences_sentence(
+                    f"{methods[PM2].label} minus the method that heads the column", len(self.cells.seeds)
+                )
+            ],
         )
 
     def ablation_table(self, results: Results) -> StatisticsTable:
         """PM2 as it is, and each ablation minus it."""
         columns = [
-            statistics_column(results.scores(id), heading, minus=results.scores("pm2"))
+            statistics_column(results.scores(id), heading, minus=results.scores(PM2))
             for id, heading in self.cells.ablations.items()
         ]
         return self._differences(
             f"Ablations on {self.cells.target.title}: each minus PM2 in full (order 2)",
             ["F1", "F1 gap", "worst group's F1", "equal opportunity", "equalized odds"],
             [*columns, *self._not_run("ablations")],
+            [captions.differences_sentence("Each minus PM2", len(self.cells.seeds))],
         )
 
     def _differences(
-        self, title: str, rows: list[str], columns: list[Column], caption: Iterable[str] = ()
+        self, title: str, rows: list[str], columns: list[Column], caption: Iterable[str]
     ) -> StatisticsTable:
         judged = len(self.cells.seeds) >= captions.LEAST_SEEDS
         return StatisticsTable(title, rows, columns, None, list(caption), signed=True, judged=judged)
@@ -194,9 +267,18 @@ class PM2Tables(Reproduction[PM2Cells]):
         note = f"not run in {self.options.profile}"
         return [Column.missing(heading, note) for heading in self.cells.not_run(kind)]
 
-    def facts(self, data: PairedDataModule, starts: dict[int, Record], results: Results) -> captions.Facts:
+    def facts(
+        self,
+        data: PairedDataModule,
+        starts: dict[int, Record],
+        choices: Mapping[str, Choice],
+        results: Results,
+    ) -> captions.Facts:
         """What the caption of all tables states."""
-        source, target, notes, baseline = data.source, data.target, data.notes, self.cells.baseline
+        cells, source, target, notes = self.cells, data.source, data.target, data.notes
+        baseline, headings = cells.baseline, {**cells.methods, **cells.ablations}
+        compared = [(id, baseline) for id in cells.adapted if id != baseline]
+        compared += [(PM2, id) for id in cells.rivals if id != baseline]
         held_out = results.scores(baseline, held_out=True)
         return captions.Facts(
             data=self.data_facts(notes["standins"].values()),
@@ -216,11 +298,18 @@ class PM2Tables(Reproduction[PM2Cells]):
             selections={str(record.notes["selection"]) for record in results.records.values()},
             above_all_positive=span(held_out.minus(held_out.all_positive), "F1"),
             differences={
-                heading.short: {row: span(results.difference(id, baseline), row) for row in captions.COMPARED}
-                for id, heading in self.cells.methods.items()
-                if id != baseline
+                f"{headings[id].short} - {headings[other].short}": {
+                    row: span(results.difference(id, other), row) for row in captions.COMPARED
+                }
+                for id, other in compared
             },
-            not_run=self.cells.not_run_labels(),
+            shares=cells.shares,
+            weighed_batches=cells.spec["weighed_batches"],
+            weights={headings[id].short: c for id, c in choices.items() if id in cells.methods},
+            ablation_weights={headings[id].short: c for id, c in choices.items() if id in cells.ablations},
+            upper_bounds=[cells.methods[id].short for id in cells.methods if id not in cells.adapted],
+            bound_selected_on=count_people(target.store, target.val_rows),
+            not_run=cells.not_run_labels(),
         )
 
     def draw(self, data: PairedDataModule, results: Results) -> None:
@@ -241,9 +330,12 @@ class PM2Tables(Reproduction[PM2Cells]):
         side = arguments["source"]["init_args"]["size"]
         lines, frames = self.plan_corpora(dict.fromkeys(cells.corpora, side))
         renders = 2 * frames[cells.source.name] * 2 // 3
-        runs = cells.trainings()
+        runs, weighed = cells.trainings(), [id for id in cells.aligned() if id in cells.methods]
+        candidates = len(weighed) * len(cells.shares) * len(cells.seeds)
         lines += [
             f"avatars    {cells.pairs} (about {renders:,} renders of {cells.size['pair_size']} px)",
+            f"weights    {candidates} trainings, of which {len(weighed) * len(cells.seeds)} are among those"
+            f" below (shares {', '.join(f'{share:g}' for share in cells.shares)}; {', '.join(weighed)})",
             f"trainings  {len(cells.seeds)} starts, then {len(runs)}, {self.options.jobs} side by side:",
             *(f"  {cell.name}" for cell in runs),
             *not_run_sentences(self.options.profile, cells.not_run_labels(), "; "),

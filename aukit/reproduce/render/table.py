@@ -17,7 +17,9 @@ CSV_HEADING = ["id", "kind", "row", "value", "low", "high", "frames"]
 
 MARGIN_ROW = "over all pos."
 
-_STYLES = {"ours": "o", "comparison": "s", "control": "x"}  # of what we train
+UPPER_BOUND = "upper_bound"
+
+_STYLES = {"ours": "o", "comparison": "s", "control": "x", UPPER_BOUND: "^"}  # of what we train
 
 
 class Heading(NamedTuple):
@@ -27,8 +29,9 @@ class Heading(NamedTuple):
         id: Stable name, used by programs.
         short: Heading of the text table, at most 8 characters.
         label: Full name, printed in the legend.
-        kind: ``published``, ``ours``, ``comparison``, ``control``, ``all_positive`` (the baseline that calls
-            every frame positive and sees no image) or ``missing`` (not run; named below the grid, with the
+        kind: ``published``, ``ours``, ``comparison``, ``control``, ``upper_bound`` (trained on what methods
+            must do without), ``all_positive`` (the baseline that calls every frame positive and sees no
+            image) or ``missing`` (not run; named below the grid, with the
             reason as its note).
 
     Example:

@@ -1,10 +1,12 @@
+from itertools import islice
+
 import pandas as pd
 import pytest
 import torch
 from lightning.pytorch import Callback
 
 from aukit.errors import ConfigError, WeightsError
-from aukit.models.pm2 import METHODS, PM2Module, losses
+from aukit.models.pm2 import METHODS, PM2Module, gradient_norms, losses
 from aukit.training import execute
 from aukit.training.predictions import PredictionWriter
 from tests.fakes import AUS
@@ -195,6 +197,68 @@ def test_ablations_change_what_they_name(tmp_path, data, monkeypatch):
     assert only[1] is None
     assert only[3:] == (5, ["real-male"], 0, False)
     assert fit(female_male=True)[4] == ["real-female", "real-male", "female-male"]
+
+
+def test_an_alignment_counts_as_much_as_its_weight(tmp_path, data):
+    data.steps_per_epoch = 2
+
+    def trained(part="network.", **changes):
+        module = model(**changes)
+        trainer(tmp_path, limit_val_batches=0).fit(module, data)
+        return weights(module, part)
+
+    without, backbone = trained(method="mcd"), "network.backbone."
+    assert not moved(without, trained(method="pm2", alignment_weight=0.0))
+    assert moved(without, trained(method="pm2", alignment_weight=0.1))
+    without = trained(backbone, method="mmd", alignment_weight=0.0)
+    for method in ("coral", "dann"):
+        assert not moved(without, trained(backbone, method=method, alignment_weight=0.0))
+        assert moved(without, trained(backbone, method=method, alignment_weight=5.0))
+    # The domain classifier learns, whatever comes back to the features.
+    begun = weights(model(method="dann"), "domain.")
+    assert moved(begun, trained("domain.", method="dann", alignment_weight=0.0))
+
+
+# --------------------------------------------------------------------- the rule for the weight
+
+
+def training_batches(data, number=2):
+    return [data.on_after_batch_transfer(b, 0) for b in islice(data.train_dataloader(), number)]
+
+
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.alignment != "none"])
+def test_gradients_of_source_loss_and_alignment_are_compared(data, method):
+    given, module = training_batches(data), model(method=method)
+    before = {name: value.clone() for name, value in module.network.named_parameters()}
+    source, alignment = gradient_norms(module, given)
+    assert not moved(before, dict(module.network.named_parameters()))
+    expected = {"source": 0.0, "alignment": 0.0}
+    for batch in given:
+        for name in expected:
+            module.zero_grad()
+            module.terms(batch)[name].backward()
+            each = [p.grad.flatten() for p in module.network.backbone.parameters() if p.grad is not None]
+            expected[name] += float(torch.cat(each).norm()) / len(given)
+    assert source == pytest.approx(expected["source"], rel=1e-4)
+    assert alignment == pytest.approx(expected["alignment"], rel=1e-4)
+    assert min(source, alignment) > 0
+
+
+def test_a_domain_classifier_is_measured_after_it_has_learnt(data):
+    given, module = training_batches(data), model(method="dann")
+    begun = float(module.terms(given[0])["alignment"])
+    gradient_norms(module, given)
+    assert float(module.terms(given[0])["alignment"]) < 0.7 * begun
+
+
+def test_there_is_nothing_to_compare_without_alignment_or_batches(data):
+    with pytest.raises(ValueError, match="aligns nothing"):
+        gradient_norms(model(method="mcd"), training_batches(data))
+    with pytest.raises(ValueError, match="need a batch"):
+        gradient_norms(model(), [])
+
+
+# --------------------------------------------------------------------- heads and start
 
 
 def test_per_stream_heads_learn_from_their_stream_alone(tmp_path, data, monkeypatch):

@@ -17,8 +17,10 @@ from aukit.reproduce.options import TableOptions
 from aukit.reproduce.pm2.cells import Cell, PM2Cells
 from aukit.reproduce.pm2.figures import gap_against_f1, principal_components
 from aukit.reproduce.pm2.tables import HELD_OUT, PM2Tables, Results
+from aukit.reproduce.pm2.weights import Choice, Gradients, best_share, validation_f1
 from aukit.reproduce.render.table import Heading
 from aukit.reproduce.scores import STATISTICS, SeedScores, span
+from aukit.training import Record
 from tests.reproduce.smoke import assert_others_can_verify, smoke_arguments
 
 GENDERS = ("female", "male")
@@ -41,7 +43,21 @@ def predictions(path, aus, quality, seed, people=10, frames=60, gender_gap=0.0):
     return path
 
 
-QUALITY = {"source": 0.8, "mcd": 0.8, "m3sda": 0.6, "pm2": 0.95}
+QUALITY = {
+    "source": 0.8,
+    "mcd": 0.8,
+    "m3sda": 0.6,
+    "pm2": 0.95,
+    "source_both": 0.8,
+    "unpaired": 0.9,
+    "target_labels": 0.97,
+}
+
+CHOICES = {
+    "m3sda": Choice(Gradients(1.0, 4.0), 0.1, {0.1: 0.6, 1.0: 0.5}),
+    "pm2": Choice(Gradients(1.0, 0.5), 1.0, {0.1: 0.5, 1.0: 0.6}),
+    "unpaired": Choice(Gradients(1.0, 0.25), 1.0, {}),
+}
 
 
 @pytest.fixture(scope="module")
@@ -69,7 +85,7 @@ def made(tmp_path_factory):
     data = fake_data()
     starts = {seed: records[Cell("source", seed)] for seed in cells.seeds}
     results = Results(cells, records)
-    return table, results, table.tabulate(data, starts, results)
+    return table, results, table.tabulate(data, starts, CHOICES, results)
 
 
 def fake_data():
@@ -94,7 +110,14 @@ def fake_data():
 
 def test_the_tables_are_there_in_every_format(made, tmp_path):
     _, _, report = made
-    assert list(report.tables) == ["source_domain", "target_domain", "fairness", "differences"]
+    assert list(report.tables) == [
+        "source_domain",
+        "target_domain",
+        "fairness",
+        "differences",
+        "differences_to_rivals",
+        "ablations",
+    ]
     report.write(tmp_path)
     content = json.loads((tmp_path / "table.json").read_text())
     assert content["provenance"]["seeds"] == [0, 1]
@@ -125,14 +148,15 @@ def test_baseline_and_differences_are_called_what_they_are(made):
     source = next(c for c in report.tables["source_domain"].columns if c.id == "source")
     assert source.margin[1] > 0
     rows = {row[0]: row[1:] for row in report.tables["differences"].cells()}
-    mcd, m3sda, pm2 = range(3)
-    assert rows[""] == ["MCD", "M3SDA", "PM2"]
+    mcd, m3sda, pm2 = 1, 2, 3
+    assert rows[""] == ["source+", "MCD", "M3SDA", "PM2", "bound"]
     assert rows["F1"][pm2].startswith("+")
     assert rows["F1"][m3sda].startswith("-")
     assert rows["F1 gap"][mcd].startswith("-")  # source-only errs more with men, MCD does not
     assert "2 seeds are too few to call a difference significant or not" in " ".join(text.split())
     assert "n.s." not in text
-    assert "ignificant against" not in text
+    assert "Significant" not in text
+    assert "is significant" not in text
     assert "Seeds: 0, 1." in text
     assert "best val/source_f1" in text
 
@@ -140,10 +164,78 @@ def test_baseline_and_differences_are_called_what_they_are(made):
 def test_what_mini_does_not_run_says_so(made):
     _, _, report = made
     for sentence in (next(s for s in report.caption if s.startswith("Not run in mini")), report.to_text()):
-        for words in ("without pairing", "female avatars only", "order 5", "without MCD", "DANN"):
+        for words in ("female avatars only", "order 5", "without MCD", "DANN"):
             assert words in " ".join(sentence.split())
     sentence = next(s for s in report.tables["target_domain"].missing() if s.startswith("Not run in mini"))
     assert "DANN" in sentence
+
+
+def test_pm2_is_compared_with_each_rival_on_the_same_people(made):
+    _, results, report = made
+    columns = {c.id: c for c in report.tables["differences_to_rivals"].columns}
+    assert list(columns) == ["source", "source_both", "mcd", "m3sda"]
+    assert columns["m3sda"].label == "PM2 minus M3SDA, three sources"
+    for id, column in columns.items():
+        value, low, high = span(results.difference("pm2", id), "F1")
+        own = [np.mean(results.scores(each).per_seed("overall_f1")) for each in ("pm2", id)]
+        assert value == pytest.approx(own[0] - own[1])
+        assert (column.values["F1"], *column.au_intervals["F1"]) == (value, low, high)
+    text = " ".join(report.to_text().split())
+    assert "PM2 minus the method that heads the column, on the same people and seeds" in text
+
+
+def test_the_upper_bound_is_no_method(made):
+    table, _, report = made
+    bound = next(c for c in report.tables["target_domain"].columns if c.id == "target_labels")
+    assert (bound.kind, bound.label) == ("upper_bound", "upper bound: trained on target labels")
+    assert "target_labels" in table.cells.methods
+    assert "target_labels" not in table.cells.adapted
+    sentence = next(s for s in report.caption if s.startswith("Upper bound (bound)"))
+    assert "no method of adaptation" in sentence
+    assert "selected by F1 on 1 other people of the target" in sentence
+    assert report.to_png().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("target", ["disfa", "gft"])
+def test_the_upper_bound_differs_from_source_only_in_its_labels_alone(tmp_path, target):
+    cells = PM2Cells(TableOptions("mini", {}, tmp_path), target)
+    runs = cells.trainings()
+    source, bound = (dict(cells.run_config(0, *runs[Cell(id, 0)])) for id in ("source", "target_labels"))
+    data = bound["data"]["init_args"]
+    assert data["train_on"] == "target"
+    data["train_on"] = "source"
+    assert source == bound
+
+
+def test_the_caption_has_the_rule_and_every_weight(made):
+    _, _, report = made
+    sentence = next(s for s in report.caption if s.startswith("Weight of an alignment"))
+    assert "ρ is of 0.1, 1 the one with the best F1 on the people of the source who select" in sentence
+    assert "M3SDA ρ 0.1, weight 0.025; PM2 ρ 1, weight 2." in sentence
+    assert "An ablation has PM2's ρ with its own gradients: unpaired ρ 1, weight 4." in sentence
+    assert report.provenance["weights"]["m3sda"] == {
+        "source": 1.0,
+        "alignment": 4.0,
+        "share": 0.1,
+        "weight": 0.025,
+        "f1": {"0.1": 0.6, "1": 0.5},
+    }
+
+
+def test_the_best_share_is_the_smallest_of_equal_ones():
+    assert best_share({1.0: 0.5, 0.1: 0.5, 3.0: 0.4}) == 0.1
+    assert best_share({0.1: np.nan, 1.0: 0.2}) == 1.0
+    assert best_share({1.0: np.nan, 0.1: np.nan}) == 0.1
+    records = [SimpleNamespace(notes={"best_score": score}) for score in (0.5, 0.7)]
+    assert validation_f1(records) == pytest.approx(0.6)
+    assert np.isnan(validation_f1([*records, SimpleNamespace(notes={})]))
+
+
+def test_weights_are_chosen_for_what_aligns_features(tmp_path):
+    assert PM2Cells(TableOptions("mini", {}, tmp_path)).aligned() == ["m3sda", "pm2", "unpaired"]
+    everything = PM2Cells(TableOptions("standin", {}, tmp_path))
+    none = {"source", "source_both", "mcd", "target_labels"}
+    assert set(everything.aligned()) == {*everything.methods, *everything.ablations} - none
 
 
 def test_an_ablation_is_its_difference_from_pm2_in_full(made):
@@ -151,12 +243,12 @@ def test_an_ablation_is_its_difference_from_pm2_in_full(made):
     cells = copy(table.cells)
     table = copy(table)
     table.cells = cells
-    cells.ablations = {"unpaired": Heading("unpaired", "unpaired", "without pairing", "comparison")}
-    as_m3sda = {Cell("unpaired", seed): results.records[Cell("m3sda", seed)] for seed in cells.seeds}
+    cells.ablations = {"female": Heading("female", "female", "female avatars only", "comparison")}
+    as_m3sda = {Cell("female", seed): results.records[Cell("m3sda", seed)] for seed in cells.seeds}
     results = Results(cells, {**results.records, **as_m3sda})
     columns = {c.id: c for c in table.ablation_table(results).columns}
     minus = results.difference("m3sda", "pm2")
-    assert columns["unpaired"].values["F1"] == pytest.approx(span(minus, "F1")[0])
+    assert columns["female"].values["F1"] == pytest.approx(span(minus, "F1")[0])
     assert columns["order5"].note == "not run in mini"
 
 
@@ -220,14 +312,14 @@ def test_figures(made):
 
 
 def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
-    """Stand-ins, avatars, a start and two methods; a second call prints the finished table."""
+    """Stand-ins, avatars, a start, a weight, methods and a bound; a second call prints the finished table."""
     monkeypatch.chdir(tmp_path)
     made = PM2Cells.__init__
 
     def short(self, options, target=None):
         made(self, options, target)
-        self.methods = {id: self.methods[id] for id in ("source", "pm2")}
-        self.seeds = self.seeds[:1]
+        self.methods = {id: self.methods[id] for id in ("source", "pm2", "target_labels")}
+        self.seeds, self.shares = self.seeds[:1], [0.5, 1.0]
 
     monkeypatch.setattr(PM2Cells, "__init__", short)
     arguments = smoke_arguments("pm2")
@@ -235,9 +327,22 @@ def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
     folder = tmp_path / "lightning_logs/tables/pm2-disfa/standin-smoke"
     for name in ("table.json", "gap_f1.png", "embedding.png"):
         assert (folder / name).exists()
+    weights = json.loads((folder / "table.json").read_text())["provenance"]["weights"]
+    pm2 = weights["pm2"]
+    assert list(weights) == ["pm2"]
+    assert pm2["weight"] == pytest.approx(pm2["share"] * pm2["source"] / pm2["alignment"], rel=0.05)
+    runs = [Record.read(run) for run in (tmp_path / "lightning_logs/runs").iterdir()]
+    tried = [r.config["model"]["init_args"]["alignment_weight"] for r in runs if is_pm2(r)]
+    assert len(runs) == 5  # a start, two candidates of which one is the table's, source only, the bound
+    assert len(set(tried)) == 2
+    assert pm2["weight"] in tried
     first = capsys.readouterr().out
     monkeypatch.setattr(PM2Tables, "make", None)
     main(arguments)
     assert capsys.readouterr().out.strip() in first
     (tmp_path / "others").mkdir()
     assert_others_can_verify("pm2", tmp_path, tmp_path / "others")
+
+
+def is_pm2(record):
+    return record.config["model"]["init_args"]["method"] == "pm2"
