@@ -14,7 +14,7 @@ from aukit.models.pm2.module import PM2Module
 __all__ = ["gradient_norms"]
 
 CLASSIFIER_STEPS = 100
-"""Steps of Adam (rate 1e-3) that a domain classifier has before it is measured; features are fixed."""
+"""Steps of Adam (rate 0.01) that a domain classifier has before it is measured; features are fixed."""
 
 
 def gradient_norms(module: PM2Module, batches: Iterable[dict[str, Any]]) -> tuple[float, float]:
@@ -41,7 +41,7 @@ def gradient_norms(module: PM2Module, batches: Iterable[dict[str, Any]]) -> tupl
         raise ValueError("gradients need a batch at least")
     module.train()
     if module.domain is not None:
-        optimizer = torch.optim.Adam(module.domain.parameters(), lr=1e-3)
+        optimizer = torch.optim.Adam(module.domain.parameters(), lr=1e-2)
         for batch in islice(cycle(given), CLASSIFIER_STEPS):
             optimizer.zero_grad()
             classifier = list(module.domain.parameters())
