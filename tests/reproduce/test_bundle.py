@@ -7,6 +7,7 @@ import random
 import re
 import socket
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,10 +20,20 @@ from aukit.reproduce.bundle import write_bundle
 from aukit.reproduce.bundle_file import MANIFEST
 from aukit.reproduce.niinuma2021.tables import Table3
 from aukit.reproduce.options import TableOptions
-from aukit.reproduce.render.table import Column, Heading, Table
-from aukit.reproduce.scores import icc_scores
+from aukit.reproduce.render.report import Report
+from aukit.reproduce.render.statistics_table import StatisticsTable
+from aukit.reproduce.render.table import ALL_POSITIVE, Column, Heading, Table
+from aukit.reproduce.scores import (
+    STATISTICS,
+    SeedScores,
+    f1_difference,
+    f1_scores,
+    icc_scores,
+    statistics_column,
+)
 from aukit.reproduce.verify import verify
 
+OURS = Heading("ours", "ours", "ours", "ours")
 RUN = "intensity-0123456789ab"
 MEMBER = f"predictions/{RUN}/predictions.csv"
 PEOPLE = [f"FERA2017/{gender}{number:03d}" for number in range(4) for gender in "FM"]
@@ -144,6 +155,74 @@ def test_every_number_follows_from_frames_and_from_sums_per_person(licensed, fra
     assert checked["none"].numbers == 7 + 1 + 2 + 2 * 7 + 7 + 2
     assert checked["none"].greatest < 1e-12
     assert found.manifest["detail"] == ("frames" if frames else "people")
+
+
+@pytest.mark.parametrize("frames", [True, False])
+def test_folds_seeds_baselines_and_differences_follow_too(tmp_path, frames):
+    licensed = Licensed(tmp_path)
+    aus, folder = [6, 12], licensed.table.options.runs / RUN
+    paths = {}
+    for name, people, seed in (
+        ("a", PEOPLE[:4], 1),
+        ("b", PEOPLE[4:], 2),
+        ("c", PEOPLE, 3),
+        ("d", PEOPLE, 4),
+    ):
+        for method in (0, 10):
+            frame = predictions(aus, seed)
+            frame = frame[frame["person"].isin(people)].reset_index(drop=True)
+            for au in aus:
+                label = f"AU{au:02d}_label"
+                frame[f"AU{au:02d}_score"] += method * np.random.default_rng(method).normal(size=len(frame))
+                frame[label] = frame[label].ge(2).where(frame[label].notna()).astype(float)
+            paths[name, method] = folder / f"{name}{method}.parquet"
+            frame.to_parquet(paths[name, method])
+    folds = [f1_scores([paths["a", m], paths["b", m]], aus, 1.5) for m in (0, 10)]
+    seeds = [SeedScores.read([paths["c", m], paths["d", m]], aus, 1.5) for m in (0, 10)]
+    minus = {"minus": {"worse": f1_difference(*folds)}}
+    by_fold = [
+        folds[0].all_positive.column(ALL_POSITIVE),
+        folds[1].method.column(Heading("worse", "worse", "worse", "comparison"), folds[1].margin),
+        folds[0].method.column(OURS, folds[0].margin, minus),
+    ]
+    by_seed = [seeds[0].all_positive.f1_column(ALL_POSITIVE), seeds[0].f1_column(OURS)]
+    statistics = [statistics_column(seeds[0], OURS, minus) for minus in (None, seeds[1])]
+    statistics[1] = replace(statistics[1], id="difference")
+    rows = ["AU6", "AU12"]
+    tables = {
+        "folds": Table("folds", rows, by_fold, None, [], support=folds[0].support_text),
+        "seeds": Table("seeds", rows, by_seed, None, [], support=seeds[0].support_text),
+        "statistics": StatisticsTable("statistics", list(STATISTICS), statistics, None, []),
+    }
+    content = json.loads((licensed.table.cells.folder / "table.json").read_text())
+    Report("All", tables, ["Data: licensed."], content["provenance"]).write(licensed.table.cells.folder)
+    bundle = licensed.bundle(frames=frames)
+    found = verify(bundle)
+    assert found.holds, found.to_text()
+    assert [each.column for each in found.checked if each.numbers] == [
+        "all_positive", "worse", "ours", "all_positive", "ours", "ours", "difference"
+    ]  # fmt: skip
+    assert max(each.greatest for each in found.checked) < 1e-12
+    assert folds[0].method.mean > folds[1].method.mean + 0.1  # so that something could differ
+
+    def change(data):
+        table = json.loads(data)
+        table["tables"]["folds"]["columns"][2]["extra"]["minus"]["worse"][1] -= 0.01
+        table["tables"]["folds"]["columns"][1]["margin"][2] += 0.01
+        table["tables"]["seeds"]["support"]["AU6"] = "1/2"
+        table["tables"]["seeds"]["columns"][1]["extra"]["f1_per_seed"].reverse()
+        table["tables"]["statistics"]["columns"][1]["au_intervals"]["F1 gap"][0] = None
+        return json.dumps(table).encode()
+
+    forged = verify(changed(bundle, tmp_path / "forged.zip", "table.json", change))
+    assert [(d.table, d.column, d.place) for d in forged.differences] == [
+        ("folds", "worse", "margin 3"),
+        ("folds", "ours", "minus worse 2"),
+        ("seeds", "ours", "extra f1_per_seed 1"),
+        ("seeds", "ours", "extra f1_per_seed 2"),
+        ("statistics", "difference", "au_intervals F1 gap 1"),
+        ("seeds", "present", "AU6"),
+    ]
 
 
 def test_of_licensed_people_no_frame_is_told_unless_one_insists(licensed):
