@@ -48,6 +48,12 @@ def summary(folder: Path) -> dict[str, Any]:
     return {item.key or "/".join(item.nested_key): json.loads(item.value_json) for item in updates}
 
 
+def exit_code(folder: Path) -> int:
+    """How it ended: 0 is well."""
+    (records,) = _files(folder)
+    return int(next(record.exit.exit_code for record in records if record.HasField("exit")))
+
+
 def media(folder: Path, kind: str) -> list[str]:
     """Keys of the media of a kind, "table" or "images", below `folder`."""
     files = folder.glob(f"wandb/offline-run-*/files/media/{kind}/**/*.*")

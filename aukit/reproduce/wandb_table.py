@@ -32,7 +32,7 @@ def log_table(
     import pandas as pd
 
     from aukit.training import LoggingOptions, read_experiment
-    from aukit.training.wandb_run import begin_wandb, end_wandb
+    from aukit.training.wandb_run import begin_wandb, ending_wandb
 
     path = experiments_folder() / f"{experiment}.yaml"
     logging = LoggingOptions(**read_experiment(path, options.profile).config["logging"])
@@ -54,9 +54,9 @@ def log_table(
     values = pd.read_csv(io.StringIO(table.to_csv()))
     rows = values.astype(object).where(values.notna(), None).to_numpy().tolist()
     figures = {f"pictures/{path.stem}": wandb.Image(str(path)) for path in sorted(folder.glob("*.png"))}
-    run.log({"table": wandb.Table(columns=list(values.columns), data=rows), **figures}, step=0)
-    run.summary.update(_means(table))
-    end_wandb()
+    with ending_wandb(run):
+        run.log({"table": wandb.Table(columns=list(values.columns), data=rows), **figures}, step=0)
+        run.summary.update(_means(table))
 
 
 def _means(table: Table | Report) -> dict[str, Any]:

@@ -35,7 +35,7 @@ from aukit.training.resume import check_resumable
 from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
 from aukit.training.run_folder import RunFolder
 from aukit.training.start_files import without_start_files
-from aukit.training.wandb_run import RunWandbLogger, begin_wandb, end_wandb
+from aukit.training.wandb_run import RunWandbLogger, begin_wandb, ending_wandb
 
 RUNS = "lightning_logs/runs"
 
@@ -71,13 +71,7 @@ def execute(
     with run.only_writer() as done:
         if done:  # another process finished it meanwhile
             return Record.read(run.path)
-        try:
-            record = _execute(resolved, data, run, progress)
-        except BaseException:
-            end_wandb(exit_code=1)
-            raise
-        end_wandb()
-        return record
+        return _execute(resolved, data, run, progress)
 
 
 def open_run(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfig, StepDataModule, RunFolder]:
@@ -119,49 +113,52 @@ def _execute(
     groups = (*IDS, *(() if store is None else store.table.attributes))
     if config.logging.group_by not in groups:
         raise ConfigError(f"logging.group_by={config.logging.group_by}: choose one of {', '.join(groups)}")
-    loggers = build_loggers(config, data, run)
-    trainer = build_trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
-    with plain_errors(trainer):
-        trainer.fit(model, datamodule=data, ckpt_path=str(saved) if saved else None, weights_only=True)
-    checkpoint, rule = _choose(checkpoints, config.run)
-    if is_overridden("test_step", model) and data.test_batches() is not None:
-        # A checkpoint's weights are the averages; the callback would load those of the last step instead.
-        every: Any = trainer
-        every.callbacks = [c for c in every.callbacks if not isinstance(c, WeightAveraging)]
+    with open_loggers(config, data, run) as loggers:
+        trainer = build_trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
         with plain_errors(trainer):
-            trainer.test(model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, verbose=False)
-    by_group: dict[str, float] = {}
-    if writer.written:
-        scores = score_groups(run.predictions, config.logging.group_by)
-        by_group = scores.scalars()
+            trainer.fit(model, datamodule=data, ckpt_path=str(saved) if saved else None, weights_only=True)
+        checkpoint, rule = _choose(checkpoints, config.run)
+        if is_overridden("test_step", model) and data.test_batches() is not None:
+            # A checkpoint's weights are the averages; the callback would load those of the last step instead.
+            every: Any = trainer
+            every.callbacks = [c for c in every.callbacks if not isinstance(c, WeightAveraging)]
+            with plain_errors(trainer):
+                trainer.test(
+                    model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, verbose=False
+                )
+        by_group: dict[str, float] = {}
+        if writer.written:
+            scores = score_groups(run.predictions, config.logging.group_by)
+            by_group = scores.scalars()
+            if trainer.is_global_zero:
+                scores.write(run.path)
+                for logger in loggers:
+                    scores.log(logger, {"epoch": trainer.current_epoch, "step": logged_step(trainer)})
+        for logger in loggers:
+            logger.finalize("success")
+        trainer.strategy.barrier("record")
+        record = Record(
+            **run_facts(config, data, run, clock),
+            metrics={
+                **last_values(read_log(run.path)),
+                **{k: float(v) for k, v in trainer.callback_metrics.items()},
+                **by_group,
+            },
+            checkpoint=str(checkpoint),
+            predictions=str(run.predictions) if writer.written else None,
+            test_frames_per_second=writer.frames_per_second,
+            notes=_notes(data, checkpoints, rule),
+        )
         if trainer.is_global_zero:
-            scores.write(run.path)
-            for logger in loggers:
-                scores.log(logger, {"epoch": trainer.current_epoch, "step": logged_step(trainer)})
-    for logger in loggers:
-        logger.finalize("success")
-    trainer.strategy.barrier("record")
-    record = Record(
-        **run_facts(config, data, run, clock),
-        metrics={
-            **last_values(read_log(run.path)),
-            **{k: float(v) for k, v in trainer.callback_metrics.items()},
-            **by_group,
-        },
-        checkpoint=str(checkpoint),
-        predictions=str(run.predictions) if writer.written else None,
-        test_frames_per_second=writer.frames_per_second,
-        notes=_notes(data, checkpoints, rule),
-    )
-    if trainer.is_global_zero:
-        record.write(run.path)
-    for logger in loggers:
-        if isinstance(logger, RunWandbLogger):
-            logger.summarize(_best(config, checkpoints) | {"selection": rule, "seconds": record.seconds})
-    return record
+            record.write(run.path)
+        for logger in loggers:
+            if isinstance(logger, RunWandbLogger):
+                logger.summarize(_best(config, checkpoints) | {"selection": rule, "seconds": record.seconds})
+        return record
 
 
-def build_loggers(config: RunConfig, data: StepDataModule, run: RunFolder) -> list[Logger]:
+@contextmanager
+def open_loggers(config: RunConfig, data: StepDataModule, run: RunFolder) -> Iterator[list[Logger]]:
     """The loggers of one attempt at a run: CSV, and Weights & Biases on the process that writes.
 
     The CSV logger starts a new `csv/version_<n>` per attempt, since it would delete the file of the one
@@ -188,10 +185,12 @@ def build_loggers(config: RunConfig, data: StepDataModule, run: RunFolder) -> li
         },
     )
     loggers: list[Logger] = [CSVLogger(run.path, name="csv")]
-    if begun is not None:
-        pictures = data.rendered if config.logging.pictures is None else config.logging.pictures
-        loggers.append(RunWandbLogger(begun, run.path, pictures))
-    return loggers
+    if begun is None:
+        yield loggers
+        return
+    pictures = data.rendered if config.logging.pictures is None else config.logging.pictures
+    with ending_wandb(begun):
+        yield [*loggers, RunWandbLogger(begun, run.path, pictures)]
 
 
 def _tags(config: RunConfig, data: StepDataModule, origin: str) -> list[str]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import netrc
 import os
-import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
+from aukit.errors import ConfigError
 from aukit.training.loggers import is_rank_zero
 from aukit.training.options import LoggingOptions
 
@@ -90,12 +91,20 @@ def begin_wandb(
         tags: words to filter by; those of `options` are added.
         config: nested values, which become W&B's columns `model.init_args.lr` and so on.
         notes: text beside the run.
+
+    Raises:
+        ConfigError: the process has a run of its own.
     """
     mode = wandb_mode()
     if not options.wandb or mode == "disabled" or not is_rank_zero():
         return None
     import wandb
 
+    if wandb.run is not None:
+        raise ConfigError(
+            f"logging.wandb: this process has the Weights & Biases run {wandb.run.id}; end it with"
+            " wandb.finish(), or set logging.wandb=false"
+        )
     (folder / "wandb").mkdir(parents=True, exist_ok=True)  # else wandb falls back to a temporary folder
     return wandb.init(
         dir=folder,
@@ -114,16 +123,23 @@ def begin_wandb(
     )
 
 
-def end_wandb(exit_code: int = 0) -> None:
-    """End the process' W&B run, if there is one; what was logged is in its files when this returns.
+@contextmanager
+def ending_wandb(run: Any) -> Iterator[None]:
+    """End a run of `begin_wandb` with what is done inside: as failed where that does not end well.
 
-    Args:
-        exit_code: 0 if what was run has ended well; else W&B shows it as failed.
+    All that was logged is in the run's files then. W&B's own process may have it in memory still when the
+    run is finished, so its end is waited for; another one is begun with the next run.
     """
-    wandb: Any = sys.modules.get("wandb")  # imported where a run was begun
-    if wandb is not None and wandb.run is not None:
-        wandb.finish(exit_code)
-        # W&B's own process may still hold all of it in memory on a busy machine: wait until that has ended.
+    import wandb
+
+    try:
+        yield
+    except BaseException:
+        run.finish(exit_code=1)
+        raise
+    else:
+        run.finish()
+    finally:
         wandb.teardown()
 
 

@@ -13,14 +13,16 @@ import torch
 import yaml
 
 from aukit.cli import parser
+from aukit.errors import ConfigError
 from aukit.models.components.pictures import save_picture
 from aukit.training import LoggingOptions, RunInterrupted, execute, load_config, read_log
-from aukit.training.wandb_run import RunWandbLogger, begin_wandb, end_wandb, wandb_mode
+from aukit.training.wandb_run import RunWandbLogger, begin_wandb, ending_wandb, wandb_mode
 from tests import wandb_files
 from tests.fake_training import FakeDataModule, TinyModule
 from tests.trainers import QUIET
 
 BATCHES = 5
+NAMES = {"id": "a", "name": "n", "group": "g", "job_type": "fit", "tags": [], "config": {}}
 
 
 class Drawing(TinyModule):
@@ -154,18 +156,32 @@ def test_where_it_is_disabled_nothing_is_written(tmp_path, monkeypatch):
 
 
 def test_a_step_that_is_behind_an_online_run_is_kept(tmp_path):
-    run = begin_wandb(
-        tmp_path, LoggingOptions(), id="a", name="n", group="g", job_type="fit", tags=[], config={}
-    )
-    try:
+    run = begin_wandb(tmp_path, LoggingOptions(), **NAMES)
+    with ending_wandb(run):
         logger = RunWandbLogger(run, tmp_path, pictures=False)
         for step, name in ((0, "one"), (7, "two"), (5, "three")):
             logger.log_metrics({name: torch.tensor(1.0)}, step)
-    finally:
-        end_wandb()
     first, last = wandb_files.attempts(tmp_path)[0]
     assert (first["_step"], first["one"]) == (0, 1)
     assert (last["_step"], last["two"], last["three"]) == (7, 1, 1)
+
+
+def test_a_run_of_the_caller_s_is_left_alone(tmp_path):
+    mine = begin_wandb(tmp_path, LoggingOptions(), **NAMES)
+    with ending_wandb(mine):
+        with pytest.raises(ConfigError, match=r"has the Weights & Biases run a; end it with wandb\.finish"):
+            execute(config(tmp_path), tmp_path / "runs")
+        assert execute(config(tmp_path, logging={"wandb": False}), tmp_path / "runs").metrics
+        mine.log({"goes on": 1})
+    assert wandb_files.history(tmp_path)["goes on"] == 1
+    assert wandb_files.exit_code(tmp_path) == 0
+
+
+def test_what_fails_is_a_failed_run(tmp_path):
+    with pytest.raises(ConfigError, match="is not logged in validation"):
+        execute(config(tmp_path, monitor="val/f1"), tmp_path / "runs")
+    (folder,) = (tmp_path / "runs").iterdir()
+    assert wandb_files.exit_code(folder) == 1
 
 
 # ------------------------------------------------------------------ where runs go
@@ -203,10 +219,10 @@ def test_the_real_client_of_a_stranger_writes_offline_and_says_nothing(stranger)
     program = (
         "from pathlib import Path\n"
         "from aukit.training import LoggingOptions\n"
-        "from aukit.training.wandb_run import begin_wandb, end_wandb\n"
-        "names = {'id': 'i', 'name': 'n', 'group': 'g', 'job_type': 'fit', 'tags': [], 'config': {}}\n"
-        "begin_wandb(Path('run'), LoggingOptions(), **names).log({'loss': 1.0})\n"
-        "end_wandb()\n"
+        "from aukit.training.wandb_run import begin_wandb, ending_wandb\n"
+        f"run = begin_wandb(Path('run'), LoggingOptions(), **{NAMES})\n"
+        "with ending_wandb(run):\n"
+        "    run.log({'loss': 1.0})\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=stranger, capture_output=True, text=True, timeout=120
