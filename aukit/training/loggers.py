@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from lightning.fabric.loggers.logger import rank_zero_experiment
+from lightning.pytorch.loggers import CSVLogger
+from lightning.pytorch.loggers.csv_logs import ExperimentWriter
 from lightning.pytorch.utilities import rank_zero_only
 
 from aukit.errors import StoreError
+from aukit.utils.files import atomic_path
 
 
 def is_rank_zero() -> bool:
@@ -18,6 +23,49 @@ def is_rank_zero() -> bool:
     """
     knows: Any = rank_zero_only  # a function that carries the rank as an attribute
     return int(knows.rank or 0) == 0
+
+
+class RunLog(CSVLogger):
+    """The CSV log of one attempt at a run: a kill leaves what was written before, never half of a line.
+
+    Args:
+        folder: the run's folder.
+
+    Example:
+        >>> log = RunLog("lightning_logs/runs/fgnet-bp4d-0123456789ab")  # doctest: +SKIP
+        >>> log.log_metrics({"train/loss": 0.25}, step=1)  # doctest: +SKIP
+    """
+
+    def __init__(self, folder: str | Path) -> None:
+        super().__init__(folder, name="csv")
+
+    @property
+    @rank_zero_experiment
+    def experiment(self) -> Any:
+        """Lightning's writer, on a file that is replaced in one step."""
+        if self._experiment is None:
+            self._experiment = _WholeFile(log_dir=self.log_dir)
+        return self._experiment
+
+
+class _WholeFile(ExperimentWriter):
+    """Lightning's writer empties the file to give it new columns, and appends to it in pieces of 8 KB."""
+
+    def save(self) -> None:
+        """Write what was logged since the last time."""
+        if not self.metrics:
+            return
+        path = Path(self.metrics_file_path)
+        with atomic_path(path) as temporary:
+            if path.exists():
+                shutil.copyfile(path, temporary)
+            else:
+                temporary.unlink()  # by which it knows that the columns are to be named
+            self.metrics_file_path = str(temporary)
+            try:
+                super().save()
+            finally:
+                self.metrics_file_path = str(path)
 
 
 def read_log(folder: str | Path) -> pd.DataFrame:

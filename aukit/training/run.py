@@ -14,7 +14,7 @@ from typing import Any
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, WeightAveraging
-from lightning.pytorch.loggers import CSVLogger, Logger
+from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.utilities.model_helpers import is_overridden
 
@@ -27,7 +27,7 @@ from aukit.training.callbacks import ProgressReport, RunCheckpoints, StepSeed, T
 from aukit.training.checkpoint_file import CheckpointFile
 from aukit.training.config import missing_values
 from aukit.training.fairness import score_groups
-from aukit.training.loggers import last_values, read_log
+from aukit.training.loggers import RunLog, last_values, read_log
 from aukit.training.options import RunOptions
 from aukit.training.predictions import IDS, PredictionWriter
 from aukit.training.record import Record
@@ -184,7 +184,7 @@ def open_loggers(config: RunConfig, data: StepDataModule, run: RunFolder) -> Ite
             "versions": records.versions(),
         },
     )
-    loggers: list[Logger] = [CSVLogger(run.path, name="csv")]
+    loggers: list[Logger] = [RunLog(run.path)]
     if begun is None:
         yield loggers
         return

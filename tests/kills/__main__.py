@@ -20,15 +20,10 @@ SHARES = {"group": 0.5, "main": 0.1, "worker": 0.1, "ctrl-c": 0.15, "term": 0.15
 """How often a command is stopped in each way; `WAYS` says what they are."""
 
 
-def draw(case: Case, count: int, rng: np.random.Generator) -> list[tuple[str, ...]]:
-    """Ways to stop a case `count` times, in rows of up to four stops before it is left to end."""
-    ways = [str(way) for way in rng.choice(WAYS, count, p=[SHARES[way] for way in WAYS])]
-    rows = []
-    while ways:
-        several = count if case.name.startswith("reproduce") else int(rng.integers(1, 5))
-        rows.append(tuple(ways[:several]))
-        del ways[:several]
-    return rows
+def draw(case: Case, count: int, rng: np.random.Generator) -> tuple[str, ...]:
+    """Ways to stop a case, one after the other: up to four of the `count` that are left, of a table all."""
+    several = count if case.name.startswith("reproduce") else min(count, int(rng.integers(1, 5)))
+    return tuple(str(way) for way in rng.choice(WAYS, several, p=[SHARES[way] for way in WAYS]))
 
 
 def table(verdicts: list[tuple[Case, Verdict]]) -> str:
@@ -57,8 +52,10 @@ def main() -> int:
         for index, case in enumerate(chosen):
             rng = np.random.default_rng([given.seed, CASES.index(case)])
             share = given.kills * (index + 1) // len(chosen) - given.kills * index // len(chosen)
-            for number, ways in enumerate(draw(case, share, rng)):
-                verdict = workshop.judge(case, ways, rng, number)
+            left, number = share, 0
+            while left > 0 and number < 2 * share:  # an attempt may end before the moment drawn for it
+                verdict = workshop.judge(case, draw(case, left, rng), rng, number)
+                left, number = left - len(verdict.stops), number + 1
                 verdicts.append((case, verdict))
                 stops = ", ".join(f"{way} after {seconds:g} s" for way, seconds in verdict.stops) or "none"
                 whole = workshop.reference(case).seconds

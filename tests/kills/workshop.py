@@ -85,7 +85,7 @@ class Workshop:
         rude: list[str] = []
         left = reference.seconds
         for way in ways:
-            delay = float(rng.uniform(1.0, max(left, 3.0)))
+            delay = float(rng.uniform(1.0, max(0.8 * left, 3.0)))
             with Command(case.words, folder) as command:
                 if (status := command.wait(delay)) is None:
                     way = "group" if way == "worker" and not command.workers() else way

@@ -1,6 +1,36 @@
+import csv
 import warnings
 
+import pytest
+
 from aukit.training import read_log
+from aukit.training.loggers import RunLog
+
+
+def test_a_log_that_is_killed_while_it_is_written_keeps_what_it_had(tmp_path, monkeypatch):
+    log = RunLog(tmp_path)
+    log.log_metrics({"loss": 0.5, "epoch": 0}, step=1)
+    log.save()
+    assert read_log(tmp_path).to_dict("list") == {"epoch": [0], "step": [1], "loss": [0.5]}
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    log.log_metrics({"val/f1": 0.25, "epoch": 0}, step=2)  # a new column: every line is written again
+    with monkeypatch.context() as patch:
+        patch.setattr(csv.DictWriter, "writerows", killed)
+        with pytest.raises(KeyboardInterrupt):
+            log.save()
+    assert read_log(tmp_path)["step"].tolist() == [1]
+    again = RunLog(tmp_path)
+    for step, metrics in enumerate(({"val/f1": 0.25}, {"loss": 0.75}), start=2):
+        again.log_metrics({**metrics, "epoch": 0}, step=step)
+        again.save()
+    found = read_log(tmp_path)
+    assert found["step"].tolist() == [1, 2, 3]
+    assert found["loss"].tolist()[::2] == [0.5, 0.75]
+    assert found["val/f1"].tolist()[1] == 0.25
+    assert [path.name for path in tmp_path.glob("csv/version_0/*")] == ["metrics.csv"]
 
 
 def test_logs_of_many_metrics_are_joined_without_a_warning(tmp_path):
