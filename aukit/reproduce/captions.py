@@ -63,6 +63,43 @@ def not_run_sentences(profile: str, missing: Sequence[str], separator: str = ", 
     return [f"Not run in {profile}: {separator.join(missing)}."] if missing else []
 
 
+def difference_sentences(publication: str, found: Sequence[str]) -> list[str]:
+    """The sentence that lists in what runs differ from a publication; none if in nothing.
+
+    Args:
+        publication: Its name.
+        found: What differs, each with the published way in brackets.
+
+    Example:
+        >>> difference_sentences("FG-Net", ["batches of 8 (16)", "crops kept without loss (JPEG)"])
+        ['Differs from FG-Net, whose way is in brackets: batches of 8 (16); crops kept without loss (JPEG).']
+    """
+    return [f"Differs from {publication}, whose way is in brackets: {'; '.join(found)}."] if found else []
+
+
+def other_values(ours: Mapping[str, Any], published: Mapping[str, tuple[Any, str]]) -> list[str]:
+    """What of a configuration is not as published.
+
+    Args:
+        ours: Arguments of a resolved configuration.
+        published: Argument → its published value, and words in which ``{0}`` is ours and ``{1}`` that one.
+
+    Example:
+        >>> other_values({"lr": 0.002, "clip": 0.1}, {"lr": (5e-5, "rate {0:g} ({1:g})"), "clip": (0.1, "")})
+        ['rate 0.002 (5e-05)']
+    """
+    return [
+        words.format(ours[name], value) for name, (value, words) in published.items() if ours[name] != value
+    ]
+
+
+LANDMARKS = {
+    "sidecar": "a file beside the corpus",
+    "face-alignment": "face-alignment's networks",
+}
+"""Sources of landmarks, as stores name them, in words."""
+
+
 def training_length(config: Mapping[str, Any], frames: int | None = None) -> str:
     """Steps of a configuration's training; epochs where they follow from frames whose number is not given.
 

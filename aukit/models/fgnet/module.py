@@ -33,7 +33,7 @@ class FGNetModule(DetectionModule):
 
     That is AdamW at 5e−5 with weight decay 5e−4 on encoder, generator and interpreter alike, gradients
     clipped to norm 0.1 over all of them; with batches of 16 (``data.batch_size``) for 15 epochs
-    (``trainer.max_epochs``) of 500 steps (``data.steps_per_epoch``).
+    (``trainer.max_epochs``) of at most 500 steps (``trainer.limit_train_batches``).
 
     Training needs ``image`` in [0,1], ``landmarks`` in crop pixels and ``occurrences`` (NaN = not coded).
     Validation and test: score = mean of the clamped heat map, in [−1,1]. Beside what every `DetectionModule`

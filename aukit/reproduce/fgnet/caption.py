@@ -10,10 +10,12 @@ from aukit.reproduce.captions import (
     INTERVALS,
     DataFacts,
     data_sentence,
+    difference_sentences,
     not_run_sentences,
     span_text,
     training_length,
 )
+from aukit.reproduce.fgnet.deviations import crop_deviations, selection_deviations, training_deviations
 from aukit.reproduce.scores import Scores, Span
 
 
@@ -39,6 +41,7 @@ class Facts:
         data: Data origin and size.
         folds: Folds that are tested.
         trainings: All trainings.
+        landmarks: Sources of landmarks, as the stores name them.
         selections: Rules by which a checkpoint is chosen, as in the configurations.
         people: Corpus → number of people to train, validate and test on.
         remarks: Sentences about single methods.
@@ -48,6 +51,7 @@ class Facts:
     data: DataFacts
     folds: Sequence[int]
     trainings: Sequence[Training]
+    landmarks: Sequence[str]
     selections: set[str]
     people: Mapping[str, Sequence[int]]
     remarks: Sequence[str]
@@ -87,6 +91,7 @@ def caption(facts: Facts) -> list[str]:
         _scores(facts),
         *_trainings(facts.trainings),
         _selection(facts),
+        *difference_sentences("the published FG-Net", _deviations(facts)),
         *facts.remarks,
         *not_run_sentences(facts.data.profile, facts.not_run),
         "Published: FG-Net's code and README print no score, so none of its scores stands here.",
@@ -146,6 +151,16 @@ def _trainings(trainings: Sequence[Training]) -> list[str]:
     names = {"fgnet": "FG-Net", "baselines": "Image networks"}
     return [
         f"{names.get(kind, kind)}: trained on {'; on '.join(lengths)}." for kind, lengths in found.items()
+    ]
+
+
+def _deviations(facts: Facts) -> list[str]:
+    some = facts.trainings[0].config
+    networks = [(each.subset, each.config) for each in facts.trainings if each.experiment == "fgnet"]
+    return [
+        *crop_deviations(some["data"]["init_args"], facts.landmarks),
+        *selection_deviations(some),
+        *(training_deviations(networks) if networks else []),
     ]
 
 

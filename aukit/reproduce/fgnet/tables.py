@@ -146,6 +146,7 @@ class FGNetTables(Reproduction[FGNetCells]):
                 Training(methods[cell.method]["experiment"], cell.subset, record.config)
                 for cell, record in records.items()
             ],
+            landmarks=sorted({str(module.store.manifest["landmarks"]) for module in data.values()}),
             selections={record.config["run"]["selection"] for record in records.values()},
             people={
                 titles[corpus]: [

@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from typing import Any
 
 from aukit.models.weights import RANDOM
-from aukit.reproduce.captions import INTERVALS, DataFacts, data_sentence, training_length
+from aukit.reproduce.captions import (
+    INTERVALS,
+    DataFacts,
+    data_sentence,
+    difference_sentences,
+    training_length,
+)
+from aukit.reproduce.niinuma2021.deviations import deviations
 
 
 @dataclass(frozen=True)
@@ -24,6 +31,8 @@ class Facts:
         selection_people: Number of people who choose the checkpoint.
         generator: Configuration of the generator's run.
         estimator: Configuration of an estimator's run.
+        registration: ``name`` and ``settings`` of the store's registration.
+        landmarks: Where its landmarks come from.
         per_level: Images per intensity level and action unit.
         images: Images in the synthetic training set.
         every_image: What it would be if the training frames had every level.
@@ -41,6 +50,8 @@ class Facts:
     selection_people: int
     generator: Mapping[str, Any]
     estimator: Mapping[str, Any]
+    registration: Mapping[str, Any]
+    landmarks: str
     per_level: int
     images: int
     every_image: int
@@ -59,13 +70,20 @@ def caption(facts: Facts) -> list[str]:
             " frames.",
         ),
         _scores(facts),
-        _generator(facts.generator, facts.data.profile),
+        _generator(facts.generator),
         _sets(facts),
-        _estimators(facts.estimator, facts.data.profile),
+        _estimators(facts.estimator),
         _references(facts),
         _fit(facts),
+        *difference_sentences(
+            "the paper or the code that it builds on",
+            deviations(
+                facts.generator, facts.estimator, facts.registration, facts.landmarks, facts.per_level
+            ),
+        ),
         "Published columns: as printed in the paper, on FERA 2017 Test; its tuned loss weights are published"
-        " only as a figure, and its column without normalization is the one with λ_ids 0.",
+        " only as a figure (in brackets above: its baseline's), and its column without normalization is the"
+        " one with λ_ids 0.",
     ]
 
 
@@ -82,43 +100,26 @@ def _scores(facts: Facts) -> str:
     )
 
 
-def _generator(config: Mapping[str, Any], profile: str) -> str:
+def _generator(config: Mapping[str, Any]) -> str:
     model, data = config["model"]["init_args"], config["data"]["init_args"]
-    text = (
+    return (
         f"Generator: GANimation at {model['image_size']} px after 3D registration, width"
         f" {model['generator_width']}, {model['generator_blocks']} residual blocks, {training_length(config)}"
         f" of {data['batch_size']} pairs; λ_adv {model['lambda_adv']:g}, λ_exp {model['lambda_exp']:g}, λ_idt"
         f" {model['lambda_idt']:g}, λ_ids {model['lambda_ids']:g}, λ_gp {model['lambda_gp']:g}."
-    )
-    if profile == "paper":
-        return text
-    return (
-        f"{text} Deviations from the paper (224 px, width 64, 6 blocks, λ 1/160/10, λ_ids 0, 5 critic steps"
-        f" each, 30 epochs): the sizes and weights just named; learning rates {model['generator_lr']:g} and"
-        f" {model['critic_lr']:g}; critic every {model['critic_every']} and cycle every"
-        f" {model['cycle_every']} generator steps; AU head of the critic first"
-        f" ({model['head_start_share']:.0%} of the steps), then the idiosyncratic loss alone (to"
-        f" {model['warmup_share']:.0%}), other terms ramped in over {model['ramp_share']:.0%};"
-        f" attention bias {model['attention_bias']:g}"
-        + ("; the target also modulates the residual blocks (FiLM)" if model["modulate"] else "")
-        + ("; He's initialisation of the critic" if model["critic_init"] == "he" else "")
-        + f"; {data['same_person_share']:.0%} same-person pairs"
-        + (" within one recording" if data["same_recording"] else "")
-        + (f", the most different of {data['candidates']} targets" if data["candidates"] > 1 else "")
-        + f"; targets drawn with weight 1 + {data['target_weight']:g}·Σy/5."
     )
 
 
 def _sets(facts: Facts) -> str:
     absent = "" if facts.images == facts.every_image else " (levels that no training frame has are absent)"
     return (
-        f"Training sets: semantic resampling, {facts.per_level:,} images per level and AU (paper: 5,000),"
+        f"Training sets: semantic resampling, {facts.per_level:,} images per level and AU,"
         f" {facts.images:,} in all{absent}; frames that are not synthesised are down- or up-sampled to the"
         " same counts."
     )
 
 
-def _estimators(config: Mapping[str, Any], profile: str) -> str:
+def _estimators(config: Mapping[str, Any]) -> str:
     model, data = config["model"]["init_args"], config["data"]["init_args"]
     networks = {
         "trunk": "one small convolutional trunk with batch norm, a head per AU",
@@ -131,10 +132,9 @@ def _estimators(config: Mapping[str, Any], profile: str) -> str:
         decoding += "; each image also trains the heads of its other AUs"
     if data["jitter"]:
         decoding += "; flips, small changes of light and place"
-    paper = "" if profile == "paper" else " (paper: VGG16 per AU from ImageNet, Adam 5e-5)"
     return (
         f"Estimators: {networks[model['network']]}, {start}, {training_length(config)} of"
-        f" {data['batch_size']} images, learning rate {model['lr']:g}; decoded as the {decoding}{paper}."
+        f" {data['batch_size']} images, learning rate {model['lr']:g}; decoded as the {decoding}."
     )
 
 

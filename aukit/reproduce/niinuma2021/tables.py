@@ -187,6 +187,8 @@ class Table3(Reproduction[Table3Cells]):
             selection_people=count_people(store, made.corpus.val_rows),
             generator=made.gan.config,
             estimator=by_normalization["none"].config,
+            registration=store.manifest["registration"],
+            landmarks=str(store.manifest["landmarks"]),
             per_level=self.cells.size["per_level"],
             images=len(made.sets["synthetic"].plan),
             every_image=self.cells.size["per_level"] * 6 * len(self.cells.aus),

@@ -201,7 +201,10 @@ class SynthesisDataModule(CorpusFramesDataModule):
 
     Args:
         corpus: Datamodule of the corpus; gives store, split and action units.
-        same_person_share: Share of each batch paired within the person; 0 = by chance only, as in the paper.
+        same_person_share: Share of each batch paired within the person; 0 = by chance only, 1 = a target of
+            the same person for each input, as eq. 4 may also be read. None is one pair of each batch where
+            the model has an idiosyncratic term (by chance more than half of the batches of 25 pairs of 41
+            people have none), and else 0.
         same_recording: Pair within one recording of the person, with the same light and camera; off in the
             paper.
         warmup_share: First share of the run with same-person pairs only; must equal the module's.
@@ -228,7 +231,7 @@ class SynthesisDataModule(CorpusFramesDataModule):
     def __init__(
         self,
         corpus: CorpusDataModule,
-        same_person_share: UnitInterval = 0.0,
+        same_person_share: UnitInterval | None = None,
         warmup_share: UnitInterval = 0.0,
         target_weight: NonNegativeFloat = 0.0,
         target_noise: NonNegativeFloat = 0.1,
@@ -249,7 +252,7 @@ class SynthesisDataModule(CorpusFramesDataModule):
     def train_batches(self) -> tuple[PairDataset, PairBatches]:
         """Pairs of training people."""
         sampling = PairSampling(
-            self.same_person_share,
+            self._same_person_share(),
             target_weight=self.target_weight,
             target_noise=self.target_noise,
             candidates=self.candidates,
@@ -268,6 +271,13 @@ class SynthesisDataModule(CorpusFramesDataModule):
             steps = self.trainer.max_epochs * pairs.steps_per_epoch
             pairs.sampling = replace(sampling, warmup_steps=steps_of(self.warmup_share, steps))
         return PairDataset(self.store), pairs
+
+    def _same_person_share(self) -> float:
+        if self.same_person_share is not None:
+            return self.same_person_share
+        model: Any = None if self.trainer is None else self.trainer.lightning_module
+        idiosyncratic = model is not None and model.hparams.get("lambda_ids", 0) > 0
+        return 1 / self.batch_size if idiosyncratic else 0.0
 
     def val_batches(self) -> tuple[PairDataset, FixedBatches] | None:
         """The fixed pairs of validation people, without noise."""

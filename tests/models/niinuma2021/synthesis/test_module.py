@@ -38,6 +38,26 @@ def data(tmp_path, **options):
     return SynthesisDataModule(corpus, **{"batch_size": 4, "steps_per_epoch": 10, "val_pairs": 8, **options})
 
 
+@pytest.mark.parametrize(
+    ("lambda_ids", "share", "least"),
+    [(0.0, None, 0), (1.0, None, 1), (1.0, 0.0, 0), (0.0, 0.5, 2), (1.0, 1.0, 4)],
+)
+def test_an_idiosyncratic_term_meets_a_pair_of_one_person_in_every_batch(tmp_path, lambda_ids, share, least):
+    module = SynthesizerModule(**TINY, lambda_ids=lambda_ids)
+    trainer, pairs = quiet_trainer(tmp_path), data(tmp_path, same_person_share=share)
+    trainer.strategy.connect(module)
+    pairs.trainer = trainer
+    pairs.prepare_data()
+    pairs.setup("fit")
+    _, sampler = pairs.train_batches()
+    found = [
+        int(sampler.batch(epoch, step).extra["same_person"].sum())
+        for epoch in range(20)
+        for step in range(10)
+    ]
+    assert min(found) == least
+
+
 def test_phases_change_at_their_steps():
     schedule = Schedule(100, 50, head_start_share=0.1, warmup_share=0.65, ramp_share=0.2, decay_share=0.4)
     phases = [schedule.phase(step) for step in range(100)]
