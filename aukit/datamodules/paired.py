@@ -260,6 +260,7 @@ class PairedDataModule(StepDataModule):
         self._notes = {
             **checked,
             **counts,
+            "target": target.corpus_name,
             "trained_on": f"labels of the {self.train_on}",
             "real_frames_by_gender": _by_gender(self.labelled.store, self._triplets[REAL]),
             "test_frames_by_gender": _by_gender(target.store, target.test_rows),

@@ -63,6 +63,8 @@ def _headline(record: Record) -> dict[str, str]:
     notes, config = record.notes, record.config
     facts = [record.experiment, f"profile {config.get('profile') or 'none'}", f"seed {config.get('seed')}"]
     corpus = str(notes.get("corpus") or "–")
+    if (target := (notes.get("data") or {}).get("target")) not in (None, notes.get("corpus")):
+        corpus += f" → {target}"  # without labels
     if (tested := notes.get("tested_on")) not in (None, notes.get("corpus")):
         corpus += f", tested on {tested}"
     origin = "licensed or your own"

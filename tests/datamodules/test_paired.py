@@ -385,6 +385,7 @@ def test_an_upper_bound_trains_on_the_labels_of_the_people_whom_adaptation_sees(
     assert [r for b in validated for r in b["rows"].tolist()] == data.target.val_rows.tolist()
     assert [r for b in tested for r in b["rows"].tolist()] == data.target.test_rows.tolist()
     assert data.notes["trained_on"] == "labels of the target"
+    assert data.corpus_name == data.notes["target"] == "target"
     assert paired(tmp_path).notes["trained_on"] == "labels of the source"
     on_source = paired(tmp_path, train_on="target", pairs="none", test_on="source")
     assert shown(next(iter(on_source.test_dataloader()))["image"])[0] == {REAL}

@@ -1,5 +1,7 @@
 """What a run prints at its end."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -72,5 +74,8 @@ def test_the_headline_and_logged_metrics_of_a_run_without_predictions(tmp_path):
     printed = summary(record)
     assert "experiment pretrain_gan, profile mini, seed 4" in printed
     assert "corpus     bp4d, tested on disfa" in printed
+    for target, told in (("disfa", "bp4d → disfa, tested on disfa"), ("bp4d", "bp4d, tested on disfa")):
+        record = replace(record, notes={**notes, "data": {"target": target}})
+        assert f"corpus     {told}" in summary(record)
     assert "data       licensed or your own" in printed
     assert printed.endswith("val/loss = 0.2500")
