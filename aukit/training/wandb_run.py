@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import netrc
 import os
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,7 +15,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from aukit.errors import ConfigError
-from aukit.training.loggers import is_rank_zero
+from aukit.training.loggers import is_rank_zero, read_log
 from aukit.training.options import LoggingOptions
 
 PROJECT = "aukit"
@@ -26,18 +27,19 @@ STEP = "trainer/global_step"
 class RunWandbLogger(WandbLogger):
     """Lightning's logger on a W&B run whose steps are batches.
 
-    W&B's own `_step` is the batch too, not the count of calls: attempts at a run that were logged offline
-    then follow each other when they are synced.
+    W&B's own `_step` is the batch too, not the count of calls. Where W&B knows nothing of earlier attempts at
+    a training, as offline, their steps are logged again from the CSV log and the pictures in the folder.
 
     Args:
         run: of `begin_wandb`.
-        folder: where the run lies.
+        folder: the training's.
         pictures: whether pictures are logged; they show frames.
     """
 
     def __init__(self, run: Any, folder: Path, pictures: bool) -> None:
         super().__init__(experiment=run, save_dir=folder, project=run.project)
-        self.pictures = pictures
+        self.folder, self.pictures = folder, pictures
+        self._caught_up = False
         run.define_metric(STEP)
         run.define_metric("*", step_metric=STEP, step_sync=True)
 
@@ -53,7 +55,21 @@ class RunWandbLogger(WandbLogger):
         the end of the first attempt cut off.
         """
         step = self.experiment.step if step is None else step
+        if not self._caught_up:
+            self._caught_up = True
+            if self.experiment.step == 0:
+                self._catch_up(step)
         self.experiment.log({**metrics, STEP: step}, step=max(step, self.experiment.step))
+
+    def _catch_up(self, end: int) -> None:
+        """Log what was logged before the step `end`; the client's own file of it may end anywhere."""
+        log, pictures = read_log(self.folder), sorted(self.folder.glob("*/step*.png"))
+        rows = {int(row.pop("step")): row for row in log[log["step"] < end].to_dict("records")}
+        drawn = [(int(path.stem.removeprefix("step")) - 1, path) for path in pictures]
+        for step in sorted({*rows, *(step for step, _ in drawn if step < end)}):
+            self.log_metrics({k: v for k, v in rows.get(step, {}).items() if v == v}, step)
+            for path in (path for at, path in drawn if at == step):
+                self.log_image(f"pictures/{path.parent.name}", [str(path)], step)
 
     @rank_zero_only
     def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
@@ -81,6 +97,8 @@ def begin_wandb(
 ) -> Any:
     """Begin a W&B run in `<folder>/wandb`, or go on with it; None where W&B is off, and nothing is written.
 
+    What an earlier attempt left there offline under the same id is removed.
+
     Args:
         folder: folder of what is logged.
         options: section `logging` of the configuration; what it gives counts more than the arguments.
@@ -105,6 +123,8 @@ def begin_wandb(
             f"logging.wandb: this process has the Weights & Biases run {wandb.run.id}; end it with"
             " wandb.finish(), or set logging.wandb=false"
         )
+    for attempt in (folder / "wandb").glob(f"offline-run-*-{id}"):
+        shutil.rmtree(attempt, ignore_errors=True)
     (folder / "wandb").mkdir(parents=True, exist_ok=True)  # else wandb falls back to a temporary folder
     return wandb.init(
         dir=folder,

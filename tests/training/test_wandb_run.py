@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 from aukit.cli import parser
 from aukit.errors import ConfigError
@@ -109,16 +110,24 @@ def test_the_summary_has_the_best_value_its_epoch_and_the_test(finished):
     assert held["test/f1"] == pytest.approx(finished.metrics["test/f1"])
 
 
-def test_attempts_of_an_offline_run_follow_each_other(finished, tmp_path):
+def test_a_resumed_run_offline_holds_the_steps_before_too(finished, tmp_path):
+    """Also those that the client had not written when the first attempt was killed."""
     with pytest.raises(RunInterrupted):
         execute(config(tmp_path, time_limit=0.0), tmp_path / "runs")
+    (file,) = tmp_path.glob("runs/*/wandb/offline-run-*/*.wandb")
+    file.write_bytes(file.read_bytes()[:7])  # as after a kill
+    (folder,) = (tmp_path / "runs").iterdir()
+    save = folder / "faces" / "step0000001.png"
+    save.parent.mkdir(exist_ok=True)
+    Image.new("RGB", (4, 4)).save(save)
     record = execute(config(tmp_path), tmp_path / "runs")
-    first, second = wandb_files.attempts(record.folder)
-    (whole,) = wandb_files.attempts(finished.folder)
-    assert [row["_step"] for row in [*first, *second]] == [row["_step"] for row in whole]
-    for one, two in zip([*first, *second], whole, strict=True):
+    (rows,), (whole,) = wandb_files.attempts(record.folder), wandb_files.attempts(finished.folder)
+    assert [row["_step"] for row in rows] == [row["_step"] for row in whole]
+    for one, two in zip(rows, whole, strict=True):
         numbers = {key for key, value in two.items() if isinstance(value, float) and key[0] != "_"}
         assert {key: one[key] for key in numbers} == {key: two[key] for key in numbers}
+        assert one["epoch"] == two["epoch"]
+    assert "pictures/faces/_type" in rows[0]
 
 
 def test_pictures_are_logged_where_nobody_is_in_them(finished):
