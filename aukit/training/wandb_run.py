@@ -67,7 +67,7 @@ class RunWandbLogger(WandbLogger):
         rows = {int(row.pop("step")): row for row in log[log["step"] < end].to_dict("records")}
         drawn = [(int(path.stem.removeprefix("step")) - 1, path) for path in pictures]
         for step in sorted({*rows, *(step for step, _ in drawn if step < end)}):
-            self.log_metrics({k: v for k, v in rows.get(step, {}).items() if v == v}, step)
+            self.log_metrics({str(k): v for k, v in rows.get(step, {}).items() if v == v}, step)
             for path in (path for at, path in drawn if at == step):
                 self.log_image(f"pictures/{path.parent.name}", [str(path)], step)
 
