@@ -179,8 +179,9 @@ class _Names:
             for path in (Path.home(), Path.cwd(), *roots.values())
             for each in (path, path.resolve())
         }
-        words = {*self._people, *folders, socket.gethostname()} - {"localhost"}
-        # Shorter words stand for something else too.
+        host = socket.gethostname()
+        # A machine called `test`, and shorter words, stand for something else too.
+        words = {*self._people, *folders, *([] if host.isalpha() else [host])}
         sought = "|".join(re.escape(word) for word in sorted(words) if len(word) > 3)
         pattern = re.compile(rf"(?<![\w.-])(?:{sought})(?!\w)")
         for name, content in members.items():

@@ -255,13 +255,20 @@ def test_nobody_and_no_place_is_named(licensed, frames):
     assert "logging" not in record["config"]
 
 
-def test_a_bundle_that_would_name_somebody_is_not_written(tmp_path):
+def test_a_bundle_that_would_name_somebody_is_not_written(tmp_path, monkeypatch):
     licensed = Licensed(tmp_path)
     licensed.record["notes"]["left_out"] = f"two frames of {PEOPLE[3]}"
     licensed.write_record()
     with pytest.raises(StoreError, match=rf"records/{RUN}.json: would tell '{PEOPLE[3]}'"):
         licensed.bundle()
+    licensed.record["notes"]["left_out"] = "two frames on lab-7"
+    licensed.write_record()
+    monkeypatch.setattr(socket, "gethostname", lambda: "lab-7")
+    with pytest.raises(StoreError, match="would tell 'lab-7'"):
+        licensed.bundle()
     assert not (tmp_path / "out.zip").exists()
+    monkeypatch.setattr(socket, "gethostname", lambda: "test")  # a word that tells nothing
+    assert licensed.bundle().exists()
 
 
 def test_a_table_of_an_earlier_version_says_what_to_do(tmp_path):
