@@ -14,14 +14,17 @@ import aukit
 from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
 from aukit.reproduce.captions import DataFacts
+from aukit.reproduce.costs import Renders, Trainings
 from aukit.reproduce.data_origin import TableCorpus
-from aukit.reproduce.options import TableOptions, free_bytes
+from aukit.reproduce.options import TableOptions
+from aukit.reproduce.plan import Stage, check_disk, plan_lines
 from aukit.reproduce.published import Published, hindrances
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Table
+from aukit.reproduce.throughput import device_for
 from aukit.reproduce.timing import Stages
 from aukit.reproduce.wandb_table import log_table
-from aukit.utils.experiments import experiments_folder
+from aukit.utils.experiments import experiments_folder, find_experiment
 from aukit.utils.outside import read_json
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
@@ -64,12 +67,15 @@ class Cells:
     """What a table runs: its YAML file at one size, and the configurations of its trainings.
 
     Every file has ``title``; ``corpora``, what the table is made of; ``experiments``, the files below
-    ``experiments/`` that its cells are runs of; and ``profiles``, a section per size with ``hours``,
-    ``hours_from`` and ``run_bytes`` for the plan. The rest is explained in the file and read by the subclass.
+    ``experiments/`` that its cells are runs of; and ``profiles``, a section per size. The rest is explained
+    in the file and read by the subclass.
 
     Args:
         options: Data origin and size.
         target: Target corpus of tables that have a choice of them.
+
+    Raises:
+        ConfigError: An experiment that it names is not there.
 
     Attributes:
         spec: The YAML file.
@@ -85,6 +91,8 @@ class Cells:
         self.options = options
         self.spec = read_spec(self.name, target)
         self.size: dict[str, Any] = self.spec["profiles"][options.profile]
+        for experiment in self.spec["experiments"]:
+            find_experiment(experiment)
         self.corpora = {name: TableCorpus(name, options) for name in self.spec["corpora"]}
         self.folder = options.logs / "tables" / self.folder_name / options.name
 
@@ -159,8 +167,8 @@ class Reproduction(ABC, Generic[CellsT]):
         """Make what is missing, stage by stage; `run` adds seconds and signature to the provenance."""
 
     @abstractmethod
-    def plan_steps(self) -> tuple[list[str], float]:
-        """Lines of the plan that say what is run, and the disk space that it takes in bytes."""
+    def plan_stages(self) -> list[Stage]:
+        """Stages of `make` with what they are made of, without making anything."""
 
     @classmethod
     def published(cls, spec: Mapping[str, Any]) -> list[Published]:
@@ -177,6 +185,7 @@ class Reproduction(ABC, Generic[CellsT]):
         folder, signature = self.cells.folder, self.cells.signature()
         if signature is not None and _signature_of(folder / "table.json") == signature:
             return (folder / "table.txt").read_text()
+        check_disk(self.plan_stages(), self.options.logs, self.options.jobs)
         stages = Stages(folder / "stages.json")
         table = self.make(stages)
         table.provenance["signature"] = self.cells.signature()
@@ -233,31 +242,26 @@ class Reproduction(ABC, Generic[CellsT]):
         }
 
     def plan(self) -> str:
-        """Cells, hours and disk, without running anything."""
-        lines, disk = self.plan_steps()
-        size, logs = self.cells.size, self.options.logs
-        return "\n".join(
-            [
-                f"{self.cells.spec['title']}: {self.options.data_origin} corpus, size {self.options.profile}",
-                *(f"  {line}" for line in lines),
-                f"about {size['hours']:g} h ({size['hours_from']})",
-                f"about {(disk + size['run_bytes']) / 1e9:.1f} GB of disk below {logs};"
-                f" {free_bytes(logs) / 1e9:.0f} GB are free",
-            ]
-        )
+        """Stages, operations, hours and disk, without running anything."""
+        stages = self.plan_stages()
+        trainings = [item for stage in stages for item in stage.items if isinstance(item, Trainings)]
+        accelerators = {training.config["trainer"]["accelerator"] for training in trainings}
+        device = device_for("cpu" if accelerators == {"cpu"} else "auto", self.options.jobs)
+        title = f"{self.cells.spec['title']}: {self.options.data_origin} corpus, size {self.options.profile}"
+        return "\n".join([title, *plan_lines(stages, device, self.options.logs)])
 
-    def plan_corpora(self, sides: Mapping[str, int]) -> tuple[list[str], dict[str, int]]:
-        """A line of the plan per corpus.
+    def corpora_stage(self, name: str, sides: Mapping[str, int]) -> Stage:
+        """The corpora: rendered, where they are stand-ins that are not there.
 
         Args:
+            name: Name of the stage.
             sides: Corpus → side of its crops in pixels.
-
-        Returns:
-            The lines, and the number of frames of each corpus.
         """
-        frames = {name: corpus.count_frames() for name, corpus in self.cells.corpora.items()}
-        lines = [
-            f"{name:<10} {corpus.root} ({frames[name]:,} frames, crops of {sides[name]} x {sides[name]})"
-            for name, corpus in self.cells.corpora.items()
-        ]
-        return lines, frames
+        renders, lines = [], []
+        for corpus in self.cells.corpora.values():
+            frames, side = corpus.count_frames(), sides[corpus.name]
+            lines.append(f"{corpus.name:<10} {corpus.root} ({frames:,} frames, crops of {side} x {side})")
+            if corpus.is_rendered:
+                made = corpus.simulation_config
+                renders.append(Renders(frames, made.size, corpus.is_there()))
+        return Stage(name, renders, lines)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -97,6 +98,15 @@ class TableCorpus:
         if not self.is_rendered:
             return len(self.release().table)
         return int(self.simulation_config.n_frames)
+
+    def frames_by_partition(self) -> Counter[str]:
+        """Frames of one view in each partition: read from a release, known for a stand-in beforehand."""
+        if not self.is_rendered:
+            return Counter(self.release().table.frame["partition"].astype(str))
+        config = self.simulation_config
+        return Counter(
+            {p: n * config.frames for p, n in Counter(r.partition for r in config.recordings()).items()}
+        )
 
     def inter_rater_agreement(self, partition: str) -> dict[str, Any] | None:
         """Agreement of two simulated annotators on a partition.

@@ -16,7 +16,9 @@ from lightning.pytorch import LightningModule, Trainer
 from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
 
 from aukit.errors import AukitError, ConfigError
+from aukit.training.checkpoint_file import CheckpointFile
 from aukit.training.options import RunOptions
+from aukit.training.resume import readable
 
 
 class RunInterrupted(AukitError):  # noqa: N818 - no error, but an end on purpose
@@ -81,10 +83,10 @@ class StepSeed(Callback):
 class RunCheckpoints(Checkpoint):
     """Write `last.ckpt`, to resume from, and `best.ckpt`, the weights with the best monitored metric.
 
-    `last.ckpt` is written before the first batch of an epoch, with `save_every` also before later ones, and
-    at the end of training. Before a batch all that belongs to the one before has happened: its validation,
-    its log lines, its schedulers. Files are replaced in one step. At the time limit the state is written and
-    training stops.
+    `last.ckpt` is written before a batch when `save_minutes` have passed since it was, and at the end of
+    training. Before a batch all that belongs to the one before has happened: its validation, its log lines,
+    its schedulers. Files are replaced in one step. At the time limit the state is written and training stops.
+    When the run is recorded, `keep_tested` leaves the weights that were tested.
 
     Args:
         folder: folder of the checkpoints.
@@ -96,9 +98,8 @@ class RunCheckpoints(Checkpoint):
         self.options = options
         self.best_score: float | None = None
         self.best_epoch: int | None = None
-        self._since_save = 0
         self._batches = 0
-        self._began = time.monotonic()
+        self._began = self._saved = time.monotonic()
 
     @property
     def last(self) -> Path:
@@ -123,14 +124,24 @@ class RunCheckpoints(Checkpoint):
         """Refuse hyper-parameters that no checkpoint could hold, before anything is trained."""
         _check_plain(pl_module.hparams, "hyper_parameters")
 
+    def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Forget a best score whose weights were replaced after the state that training goes on from.
+
+        Those that replaced them were better, so the training that is repeated finds better ones again.
+        """
+        if self.best_score is not None and step_of(self.best) > trainer.global_step:
+            self.best_score = self.best_epoch = None
+
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Save if it is due, and stop if it is late."""
         if self._batches > 0 and batch_idx % trainer.accumulate_grad_batches == 0:
-            late = self._is_late(trainer)
-            due = self.options.save_every is not None and self._since_save >= self.options.save_every
-            if late or due or batch_idx == 0:
+            now, limit = time.monotonic(), self.options.time_limit
+            late = limit is not None and now - self._began > limit
+            due = now - self._saved >= 60 * self.options.save_minutes
+            late, due = trainer.strategy.broadcast((late, due))  # one decision for all processes
+            if late or due:
                 self._save(trainer)
             if late:
                 raise RunInterrupted(
@@ -138,7 +149,6 @@ class RunCheckpoints(Checkpoint):
                     f" {trainer.current_epoch}; repeat the command to resume"
                 )
         self._batches += 1
-        self._since_save += 1
 
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
@@ -185,12 +195,38 @@ class RunCheckpoints(Checkpoint):
         for logger in trainer.loggers:
             logger.save()  # what is logged up to here will not be logged again
         trainer.save_checkpoint(self.last)
-        self._since_save = 0
+        self._saved = time.monotonic()
 
-    def _is_late(self, trainer: Trainer) -> bool:
-        if self.options.time_limit is None:
-            return False
-        return bool(trainer.strategy.broadcast(time.monotonic() - self._began > self.options.time_limit))
+
+_RESUMED_FROM = ("callbacks", "lr_schedulers", "optimizer_states")
+"""What only a training that goes on needs of a checkpoint."""
+
+
+def keep_tested(tested: Path) -> None:
+    """Leave of a finished run's checkpoints what was tested, without the state of the optimisers.
+
+    That is `best.ckpt`, or of `last.ckpt` the weights alone, a third of it; beside it the best weights where
+    there are some. Nothing is done a second time.
+
+    Args:
+        tested: The checkpoint that was tested.
+    """
+    for state in (tested.with_name("last.ckpt"), *tested.parents[1].glob("hpc_ckpt_*.ckpt")):
+        if state != tested:
+            state.unlink(missing_ok=True)
+    if tested.name == "last.ckpt" and tested.is_file():
+        content = readable(tested)
+        if content is not None and content.keys() & set(_RESUMED_FROM):
+            kept = {key: value for key, value in content.items() if key not in _RESUMED_FROM}
+            CheckpointFile().save_checkpoint(kept, tested)
+
+
+def step_of(checkpoint: Path) -> int:
+    """Optimiser steps behind a checkpoint; -1 where there is none, or none that can be read."""
+    if not checkpoint.is_file():
+        return -1
+    content = readable(checkpoint)
+    return -1 if content is None else int(content.get("global_step", -1))
 
 
 def _check_plain(value: Any, at: str) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from aukit.training.config_key_error import ConfigKeyError
-from aukit.utils.bounds import NonNegativeFloat, PositiveInt
+from aukit.utils.bounds import NonNegativeFloat
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,8 @@ class RunOptions:
         monitor: logged validation metric that decides which checkpoint is best; None for none.
         mode: whether more ("max") or less ("min") of it is better.
         selection: checkpoint that is tested: the "best" or the "last" one.
-        save_every: steps between checkpoints within an epoch; None for one at each epoch's end.
+        save_minutes: minutes of training after which its state is written, to go on from after a kill; 0 for
+            before every batch.
         time_limit: seconds after which training stops, to be resumed by the same command; None for no limit.
 
     Raises:
@@ -31,7 +32,7 @@ class RunOptions:
     monitor: str | None = None
     mode: Literal["min", "max"] = "max"
     selection: Literal["best", "last"] = "last"
-    save_every: PositiveInt | None = None
+    save_minutes: NonNegativeFloat = 5.0
     time_limit: NonNegativeFloat | None = None
 
     def __post_init__(self) -> None:

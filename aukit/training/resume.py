@@ -41,14 +41,14 @@ def check_resumable(path: Path, model: LightningModule) -> None:
         lost = f"training then goes on from {whole[-1].name}, {_progress(whole[-1])}"
     else:
         lost = "training then begins anew"
-        if kept := [other for other in others if other.name == "best.ckpt" and _content(other) is not None]:
+        if kept := [other for other in others if other.name == "best.ckpt" and readable(other) is not None]:
             lost += f"; {kept[0].name} beside it is whole, for aukit test --checkpoint {kept[0]}"
     raise StoreError(f"{path}: {fault}\nremove this file and repeat the command: {lost}")
 
 
 def _fault(path: Path, model: LightningModule) -> str | None:
     """Why a training of the model cannot go on from a file."""
-    content = _content(path)
+    content = readable(path)
     if content is None:
         return f"is truncated or no checkpoint ({path.stat().st_size:,} bytes)"
     if missing := [name for name in _STATE if name not in content]:
@@ -62,8 +62,8 @@ def _fault(path: Path, model: LightningModule) -> str | None:
     return None
 
 
-def _content(path: Path) -> Mapping[str, Any] | None:
-    """What a checkpoint holds; None for a file that is none."""
+def readable(path: Path) -> Mapping[str, Any] | None:
+    """What a checkpoint holds, its tensors left on the disk; None for a file that is none."""
     try:
         content = torch.load(path, map_location="cpu", mmap=True, weights_only=True)
     except OSError as error:
@@ -76,5 +76,5 @@ def _content(path: Path) -> Mapping[str, Any] | None:
 
 
 def _progress(path: Path) -> str:
-    content = _content(path) or {}
+    content = readable(path) or {}
     return f"epoch {content.get('epoch')}, step {content.get('global_step')}"

@@ -23,7 +23,13 @@ from aukit.errors import ConfigError, WeightsError
 from aukit.models.components.training import logged_step
 from aukit.models.weights import RANDOM
 from aukit.training import record as records
-from aukit.training.callbacks import ProgressReport, RunCheckpoints, StepSeed, TimeAndMemory
+from aukit.training.callbacks import (
+    ProgressReport,
+    RunCheckpoints,
+    StepSeed,
+    TimeAndMemory,
+    keep_tested,
+)
 from aukit.training.checkpoint_file import CheckpointFile
 from aukit.training.config import missing_values
 from aukit.training.fairness import score_groups
@@ -63,7 +69,10 @@ def execute(
     """
     resolved, data, run = open_run(config, runs_root)
     if run.is_done:
-        return Record.read(run.path)
+        record = Record.read(run.path)
+        if record.checkpoint is not None:  # a kill may have come before
+            keep_tested(Path(record.checkpoint))
+        return record
     if run.missing and run.to_resume() is None:
         raise WeightsError(
             f"{run.missing[0]}: no such file; the model starts from it (experiment {resolved.experiment})"
@@ -151,6 +160,7 @@ def _execute(
         )
         if trainer.is_global_zero:
             record.write(run.path)
+            keep_tested(checkpoint)
         for logger in loggers:
             if isinstance(logger, RunWandbLogger):
                 logger.summarize(_best(config, checkpoints) | {"selection": rule, "seconds": record.seconds})

@@ -56,9 +56,8 @@ def with_contents(model: Any, contents: Mapping[str, str | None]) -> Any:
 
 def without_start_files(config: RunConfig) -> RunConfig:
     """The configuration of the same model with random weights, for a checkpoint that has all of them."""
-    if not start_files(config):
-        return config
-    return resolve({**config, "model": _map(config["model"], lambda _: None)})
+    model = _map(config["model"], lambda _: None)
+    return config if model == config["model"] else resolve({**config, "model": model})
 
 
 def without_missing_start(config: RunConfig) -> RunConfig:

@@ -41,7 +41,7 @@ BATCHES_OR_SHARES = {
 _OF_THE_RUN = {
     "logger": "the run has its own loggers; see logging.wandb",
     "default_root_dir": "a run has its own folder; give --runs FOLDER",
-    "enable_checkpointing": "a run keeps checkpoints to go on from; see run.save_every",
+    "enable_checkpointing": "a run keeps checkpoints to go on from; see run.save_minutes",
     "use_distributed_sampler": "the samplers share batches between processes themselves",
     "fast_dev_run": "it keeps no checkpoint to test; use --profile smoke, or limit_train_batches",
     "barebones": "it keeps no checkpoint to test; set what it switches off one by one",

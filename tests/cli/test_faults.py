@@ -46,6 +46,30 @@ def folder(finished, tmp_path, monkeypatch):
     return copy
 
 
+@pytest.fixture(scope="module")
+def killed(finished, tmp_path_factory):
+    """The same with a run that was killed before its record was written."""
+    copy = Path(shutil.copytree(finished, tmp_path_factory.mktemp("killed") / "here"))
+    shutil.rmtree(copy / "lightning_logs/runs")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(copy)
+        patch.setattr("aukit.training.record.Record.write", _kill)
+        assert main(["fit", "-c", "tiny.yaml"]) == 130
+    return copy
+
+
+def _kill(*_):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def begun(killed, tmp_path, monkeypatch):
+    """A copy of it to damage, as the current folder."""
+    copy = Path(shutil.copytree(killed, tmp_path / "here"))
+    monkeypatch.chdir(copy)
+    return copy
+
+
 def fails(capsys, words):
     """Run a command that fails; what it says."""
     capsys.readouterr()
@@ -141,9 +165,8 @@ def test_a_damaged_experiment(kind, folder, capsys):
 
 
 @pytest.mark.parametrize("kind", ["empty", "truncated", "binary"])
-def test_a_damaged_checkpoint_at_resume(kind, folder, capsys):
+def test_a_damaged_checkpoint_at_resume(kind, begun, capsys):
     run = the_run()
-    (run / "record.json").unlink()
     last = damage(run / "checkpoints/last.ckpt", kind)
     said = fails(capsys, "fit -c tiny.yaml")
     assert f"{last}: is truncated or no checkpoint" in said
@@ -153,9 +176,8 @@ def test_a_damaged_checkpoint_at_resume(kind, folder, capsys):
     assert main(["fit", "-c", "tiny.yaml"]) == 0
 
 
-def test_an_older_checkpoint_is_named_and_used(folder, capsys):
+def test_an_older_checkpoint_is_named_and_used(begun, capsys):
     run = the_run()
-    (run / "record.json").unlink()
     last = run / "checkpoints/last.ckpt"
     shutil.copy2(last, run / "hpc_ckpt_1.ckpt")
     damage(last, "truncated")
@@ -176,9 +198,8 @@ def test_an_older_checkpoint_is_named_and_used(folder, capsys):
         (lambda content: content.pop("loops"), "holds no state of a training: loops is missing"),
     ],
 )
-def test_another_models_checkpoint_at_resume(change, message, folder, capsys):
+def test_another_models_checkpoint_at_resume(change, message, begun, capsys):
     run = the_run()
-    (run / "record.json").unlink()
     last = run / "checkpoints/last.ckpt"
     content = torch.load(last, weights_only=True)
     change(content)
@@ -186,9 +207,8 @@ def test_another_models_checkpoint_at_resume(change, message, folder, capsys):
     assert message in fails(capsys, "fit -c tiny.yaml")
 
 
-def test_a_damaged_log_at_the_end_of_a_run(folder, capsys):
+def test_a_damaged_log_at_the_end_of_a_run(begun, capsys):
     run = the_run()
-    (run / "record.json").unlink()
     (log,) = run.glob("csv/version_0/metrics.csv")
     damage(log, "binary")
     assert f"{log}: " in fails(capsys, "fit -c tiny.yaml")
@@ -215,7 +235,7 @@ def test_a_disk_that_is_full_while_a_checkpoint_is_written(folder, capsys, monke
 
     monkeypatch.setattr("torch.save", fail)
     said = fails(capsys, "fit -c tiny.yaml seed=2")
-    assert "best.ckpt: cannot be written whole" in said
+    assert "last.ckpt: cannot be written whole" in said
     assert "MB are free" in said
 
 

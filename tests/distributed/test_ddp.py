@@ -21,7 +21,7 @@ EXPERIMENT = {
         "enable_progress_bar": False,
         "enable_model_summary": False,
     },
-    "run": {"monitor": "val/error", "mode": "min", "selection": "best", "save_every": 2},
+    "run": {"monitor": "val/error", "mode": "min", "selection": "best", "save_minutes": 0.0},
     "logging": {"wandb": False},
     "model": {"class_path": "tests.fake_training.TinyModule"},
     "data": {

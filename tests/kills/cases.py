@@ -82,7 +82,7 @@ CASES = [
     Case(
         "fit synthesis",
         "fit -c synthesis --profile smoke corpus=fera2017 data.corpus.root=fera2017 trainer.max_epochs=6 "
-        "run.save_every=4",
+        "run.save_minutes=0",
         _made("fera2017"),
     ),
     Case(

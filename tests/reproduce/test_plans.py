@@ -1,20 +1,34 @@
-"""Plans: cells, hours and disk, without running anything."""
+"""Plans: stages, operations, hours and disk, without running anything."""
+
+import shutil
+from pathlib import Path
 
 import pytest
+import torch
+import yaml
 
 from aukit.cli import main as aukit
+from aukit.errors import ConfigError
+from aukit.reproduce import table_class
+from aukit.reproduce.costs import Crops, Disk, Effort, Rows, Trainings, steps_of_epoch
+from aukit.reproduce.options import PROFILES, TableOptions
+from aukit.reproduce.plan import Stage, check_disk, most_bytes
+from aukit.reproduce.throughput import ASSUMED_GPU
+from aukit.training import load_config
+from aukit.utils import experiments
 
 EXPECTED = {
-    "table3": ("9,408 frames", "8,400 images", "shuffled_labels", "GB of disk", "measured"),
-    "fgnet": ("5,248 frames", "3,456 frames", "fgnet-bp4d-fold0", "Not run in mini", "GB of disk"),
-    "pm2": (
-        "5,248 frames",
-        "3,456 frames",
-        "6,997 renders",
-        "weights    8 trainings, of which 4 are",
-        "2 starts, then 14",
-        "Not run in mini",
+    "table3": (
+        "9,408 frames",
+        "8,400 images",
+        "shuffled_labels",
+        "1,900",
+        "8,620",
+        "GB are free",
+        "measured",
     ),
+    "fgnet": ("5,248 frames", "3,456 frames", "fgnet-bp4d-fold0", "Not run in mini", "GB are free"),
+    "pm2": ("5,248 frames", "3,456 frames", "6,912 renders", "weights    8 trainings", "2 starts, then 14"),
 }
 
 
@@ -26,3 +40,111 @@ def test_the_plan_runs_nothing(table, tmp_path, monkeypatch, capsys):
     for expected in EXPECTED[table]:
         assert expected in text
     assert not (tmp_path / "lightning_logs").exists()
+
+
+class Written:
+    """A part of a stage with known disk."""
+
+    def __init__(self, kept, transient=0):
+        self.disk = lambda jobs: Disk(kept, jobs * transient)
+
+
+def test_the_most_disk_is_that_of_a_stage_while_it_runs():
+    assert most_bytes([Disk(10, 100), Disk(30, 5)]) == 110
+    assert most_bytes([Disk(10, 100), Disk(30, 5), Disk(80)]) == 120
+
+
+def test_too_little_disk_is_refused_by_name(tmp_path):
+    free = shutil.disk_usage(tmp_path).free
+    check_disk([Stage("some", [Written(1e6)])], tmp_path / "logs", 1)
+    message = r"logs: .* GB are needed and .* are free.*larger disk.*--profile"
+    with pytest.raises(ConfigError, match=message):
+        check_disk([Stage("some", [Written(1e9, free)])], tmp_path / "logs", 2)
+
+
+def test_a_table_that_has_no_room_is_not_begun(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("aukit.reproduce.plan.free_bytes", lambda folder: 1000)
+    assert aukit(["reproduce", "fgnet", "--profile", "smoke"]) == 2
+    assert "MB are needed" in capsys.readouterr().err
+    assert not (tmp_path / "lightning_logs").exists()
+
+
+@pytest.mark.parametrize("profile", PROFILES)
+@pytest.mark.parametrize("table", EXPECTED)
+def test_every_size_has_a_plan(table, profile, tmp_path, monkeypatch):
+    for variable in ("FGNET", "RESNET50", "SWIN", "VIT", "VGG16"):
+        monkeypatch.delenv(f"AUKIT_{variable}_WEIGHTS", raising=False)
+    made = table_class(table)(TableOptions(profile, {}, tmp_path))
+    stages = {stage.name: stage for stage in made.plan_stages()}
+    assert stages["registration"].disk(1).kept > 0
+    trained = [item for stage in stages.values() for item in stage.items if isinstance(item, Trainings)]
+    assert trained or (table, profile) == ("fgnet", "paper")  # which needs weights
+    assert all(item.disk(1).transient > item.model.weights_bytes for item in trained)
+    largest = max(trained, key=lambda item: item.model.parameters, default=None)
+    assert largest is None or largest.effort(ASSUMED_GPU).multiply_adds > 1e6
+
+
+def test_unset_weights_are_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    weights = tmp_path / "vgg16.pt"
+    torch.save({}, weights)
+    monkeypatch.delenv("AUKIT_VGG16_WEIGHTS", raising=False)
+    monkeypatch.delenv("AUKIT_VIT_WEIGHTS", raising=False)
+    assert aukit(["reproduce", "fgnet", "--plan", "--profile", "paper"]) == 0
+    assert "AUKIT_VIT_WEIGHTS" in (text := capsys.readouterr().out)
+    assert "not set: its column is not run" in text
+
+
+def test_a_missing_experiment_is_noticed(tmp_path, monkeypatch):
+    home = tmp_path / "experiments"
+    shutil.copytree(experiments.experiments_folder(), home)
+    (home / "baselines.yaml").unlink()
+    monkeypatch.setattr(experiments, "_PACKAGE", tmp_path)
+    with pytest.raises(ConfigError, match=r"baselines: no such configuration file"):
+        table_class("fgnet")(TableOptions("mini", {}, tmp_path))
+
+
+def trainings(runs: Path, **changes) -> Trainings:
+    config = load_config("baselines", "smoke", ["data.root=ROOT"])
+    return Trainings("some", config, Rows(100, 0, 50), runs, **{"seeds": [0], "folds": [0, 1], **changes})
+
+
+def test_finished_runs_are_not_counted_again(tmp_path):
+    fresh = trainings(tmp_path)
+    effort = fresh.effort(ASSUMED_GPU)
+    assert (effort.trainings, effort.done, effort.steps) == (2, 0, 12)
+    for fold, done in ((0, True), (1, False), (2, True)):
+        config = load_config("baselines", "smoke", ["data.root=ROOT", f"fold={fold}"])
+        run = tmp_path / f"baselines-bp4d-{fold}"
+        run.mkdir()
+        (run / "config.yaml").write_text(yaml.safe_dump(dict(config)))
+        (run / ("record.json" if done else "half.ckpt")).write_bytes(bytes(10_000))
+    before = fresh.model.weights_bytes + 50 * 12 * 8 + 1.2e6
+    left = trainings(tmp_path)
+    effort = left.effort(ASSUMED_GPU)
+    assert (effort.trainings, effort.done, effort.steps) == (1, 1, 6)
+    assert before - 20_000 < left.disk(1).kept < before - 10_000  # what the begun one has is there
+    assert trainings(tmp_path, seeds=[1]).effort(ASSUMED_GPU).done == 0
+
+
+def test_a_store_that_is_there_costs_nothing(tmp_path):
+    crops = Crops("bp4d", 10, {"registration": "ffhq", "size": 32, "cache": str(tmp_path)})
+    assert crops.disk(1).kept == 10 * (3 * 32**2 + 68 * 3 * 4)
+    assert crops.effort(ASSUMED_GPU).seconds > 0
+    (tmp_path / "bp4d-ffhq-32-0123").mkdir()
+    assert crops.disk(1) == Disk()
+    assert crops.effort(ASSUMED_GPU) == Effort()
+
+
+@pytest.mark.parametrize(
+    ("overrides", "rows", "steps"),
+    [
+        ([], 1000, 6),
+        (["data.steps_per_epoch=null"], 1000, 125),
+        (["data.steps_per_epoch=null", "trainer.limit_train_batches=20"], 1000, 20),
+        (["data.steps_per_epoch=null", "data.drop_last=false", "trainer.limit_train_batches=20"], 100, 13),
+    ],
+)
+def test_steps_of_an_epoch(overrides, rows, steps):
+    assert steps_of_epoch(load_config("baselines", "smoke", overrides), rows) == steps

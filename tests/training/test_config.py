@@ -9,7 +9,7 @@ from aukit.training import identity, load_config, resolve
 from aukit.training.config import missing_values
 from aukit.training.run_config import build_datamodule, build_model
 
-BASE = {"seed": 0, "trainer": {"max_epochs": 1, "accelerator": "cpu"}, "run": {"save_every": None}}
+BASE = {"seed": 0, "trainer": {"max_epochs": 1, "accelerator": "cpu"}, "run": {"save_minutes": 5}}
 EXPERIMENT = {
     "trainer": {"max_epochs": 5},
     "model": {"class_path": "tests.fake_training.TinyModule", "init_args": {"lr": 0.1}},

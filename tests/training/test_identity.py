@@ -37,7 +37,7 @@ INNER = ("data", "init_args", "inner", "init_args")
         ("experiment", "c"),
         ("profile", None),
         ("logging", "wandb", False),
-        ("run", "save_every", 3),
+        ("run", "save_minutes", 3.0),
         ("run", "time_limit", 100),
         ("trainer", "enable_progress_bar", False),
         ("trainer", "log_every_n_steps", 1),

@@ -1,5 +1,6 @@
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from lightning import LightningModule
 from aukit.errors import ConfigError, StoreError
 from aukit.training import Record, RunInterrupted, evaluate, execute, read_log
 from aukit.training.callbacks import TimeAndMemory
+from aukit.training.checkpoint_file import CheckpointFile
 from tests.fakes import AUS
 
 
@@ -37,7 +39,7 @@ def tiny(tmp_path: Path, manual: bool = False, **run) -> dict:
             "enable_progress_bar": False,
             "enable_model_summary": False,
         },
-        "run": {"monitor": "val/error", "mode": "min", "selection": "best", "save_every": 2, **run},
+        "run": {"monitor": "val/error", "mode": "min", "selection": "best", "save_minutes": 0.0, **run},
         "logging": {"wandb": False},
         "model": {"class_path": "tests.fake_training.TinyModule", "init_args": {"manual": manual}},
         "data": {
@@ -47,12 +49,18 @@ def tiny(tmp_path: Path, manual: bool = False, **run) -> dict:
     }
 
 
-def weights(record: Record, name: str = "last.ckpt") -> dict[str, torch.Tensor]:
+def checkpoints(record: Record) -> list[Path]:
+    return sorted((record.folder / "checkpoints").iterdir())
+
+
+def weights(record: Record, name: str) -> dict[str, torch.Tensor]:
     return torch.load(record.folder / "checkpoints" / name, weights_only=True)["state_dict"]
 
 
 def assert_equal_runs(one: Record, two: Record) -> None:
-    for name in ("last.ckpt", "best.ckpt"):
+    names = [path.name for path in checkpoints(one)]
+    assert names == [path.name for path in checkpoints(two)]
+    for name in names:
         first, second = weights(one, name), weights(two, name)
         assert all(torch.equal(first[key], second[key]) for key in first)
     pd.testing.assert_frame_equal(pd.read_parquet(one.predictions), pd.read_parquet(two.predictions))
@@ -182,7 +190,65 @@ def test_validation_within_epochs_is_not_lost_by_a_stop(tmp_path):
             except RunInterrupted:
                 continue
 
-    assert_equal_runs(run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0, save_every=1))
+    assert_equal_runs(run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0))
+
+
+@pytest.mark.parametrize("selection", ["best", "last"])
+def test_a_finished_run_keeps_the_weights_that_were_tested(tmp_path, selection):
+    config = tiny(tmp_path, selection=selection)
+    record = execute(config, tmp_path / "runs")
+    assert Path(record.checkpoint).name == f"{selection}.ckpt"
+    names = [path.name for path in checkpoints(record)]
+    assert names == (["best.ckpt"] if selection == "best" else ["best.ckpt", "last.ckpt"])
+    for name in names:
+        content = torch.load(record.folder / "checkpoints" / name, weights_only=True)
+        assert content["state_dict"]
+        assert not content.keys() & {"optimizer_states", "lr_schedulers", "callbacks"}
+    again = pd.read_parquet(evaluate(config, tmp_path / "runs"))
+    pd.testing.assert_frame_equal(again, pd.read_parquet(record.predictions))
+    # Killed after its record and before its state was removed: the next call does that.
+    left = record.folder / "hpc_ckpt_1.ckpt"
+    left.write_bytes(b"state")
+    assert execute(config, tmp_path / "runs") == record
+    assert not left.exists()
+
+
+def states_written(monkeypatch, tmp_path, **options) -> int:
+    """How often a run of three epochs of five batches writes its state."""
+    written = []
+    save = CheckpointFile.save_checkpoint
+
+    def noting(self, checkpoint, path, storage_options=None):
+        written.append(Path(path).name)
+        save(self, checkpoint, path, storage_options)
+
+    monkeypatch.setattr(CheckpointFile, "save_checkpoint", noting)
+    execute(tiny(tmp_path, **options), tmp_path / "runs")
+    return written.count("last.ckpt")
+
+
+def test_the_state_is_written_by_the_clock_and_at_the_end(tmp_path, monkeypatch):
+    assert states_written(monkeypatch, tmp_path, save_minutes=60.0) == 1
+
+
+def test_the_state_may_be_written_before_every_batch(tmp_path, monkeypatch):
+    assert states_written(monkeypatch, tmp_path, save_minutes=0.0) == 15
+
+
+def test_a_best_checkpoint_from_after_the_state_is_found_again(tmp_path):
+    """A run killed when its best weights were newer than the state that it goes on from."""
+    reference = execute(tiny(tmp_path), tmp_path / "reference")
+    with pytest.raises(RunInterrupted):
+        execute(tiny(tmp_path, time_limit=0.0), tmp_path / "runs")
+    (run,) = (tmp_path / "runs").iterdir()
+    last = torch.load(run / "checkpoints/last.ckpt", weights_only=True)
+    (name,) = (name for name in last["callbacks"] if name.startswith("RunCheckpoints"))
+    last["callbacks"][name] = {"best_score": -1.0, "best_epoch": 0}  # better than any that it will find
+    torch.save(last, run / "checkpoints/last.ckpt")
+    shutil.copy2(reference.checkpoint, run / "checkpoints/best.ckpt")
+    resumed = execute(tiny(tmp_path), tmp_path / "runs")
+    assert_equal_runs(reference, resumed)
+    assert resumed.notes == reference.notes
 
 
 def test_two_processes_do_not_write_the_same_run(tmp_path):

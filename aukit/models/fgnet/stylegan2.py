@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
@@ -123,7 +124,7 @@ class ModulatedConv(nn.Module):
 
     def scales(self, style: Tensor, gain: float) -> tuple[Tensor, Tensor]:
         """Factors of the input channels ``[B,in]`` and of the output channels ``[B,out]``, always float32."""
-        with torch.autocast(style.device.type, enabled=False):
+        with _float32(style.device):
             scale_in = self.modulation(style.float())
             energy = torch.linalg.vector_norm(self.weight[0].float(), dim=(2, 3)).square() * self.scale**2
             if self.demodulate:
@@ -192,13 +193,14 @@ class StyledConv(nn.Module):
     def at(self, x: Tensor, style: Tensor, noise: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """The pixels where `rows` ``[m]`` and `columns` ``[n]`` cross, ``[B,out,m,n]``; 0 outside the map.
 
-        For up-sampling layers; only the strip of the input between the first and last row is read.
+        For up-sampling layers; only the strip of the input between the first and last row is read. Both
+        indices lie on the CPU, since their values decide shapes.
         """
         side = noise.shape[-1]
-        within = [((index >= 0) & (index < side)).to(x.dtype) for index in (rows, columns)]
+        within = [((index >= 0) & (index < side)).to(x) for index in (rows, columns)]
         rows, columns = rows.clamp(0, side - 1), columns.clamp(0, side - 1)
         first, last = int(rows[0]) // 2 - 2, int(rows[-1]) // 2 + 3  # a row of the output reads three
-        first = max(0, first)
+        first, rows, columns = max(0, first), rows.to(x.device), columns.to(x.device)
         y = self._linear(x[:, :, first:last], style).permute(0, 2, 3, 1)  # pixels are copied whole
         y = y.index_select(1, rows - 2 * first).index_select(2, columns).permute(0, 3, 1, 2)
         y = self._activate(y, noise.index_select(2, rows).index_select(3, columns))
@@ -332,7 +334,7 @@ class StyleGAN2Generator(nn.Module):
 
     def mapping(self, z: Tensor) -> Tensor:
         """Map codes ``[…,style_dim]`` from Z to W; always in float32."""
-        with torch.autocast(z.device.type, enabled=False):
+        with _float32(z.device):
             w: Tensor = self.style(z.float())
         return w
 
@@ -408,9 +410,10 @@ class StyleGAN2Generator(nn.Module):
             (up, up_noise), (conv, noise) = layers[1 + 2 * block], layers[2 + 2 * block]
             style_up, style = w[:, 1 + 2 * block], w[:, 2 + 2 * block]
             if block == len(self.to_rgbs) - 1 and noise.shape[-1] > 4 * size:
-                low, fraction = grid_taps(noise.shape[-1], size, x.device)
-                window = low[:, None] + torch.arange(-1, 3, device=x.device)
-                inner = (low[:, None] + torch.arange(2, device=x.device)).clamp(max=self.size - 1)
+                low, part = grid_taps(noise.shape[-1], size, torch.device("cpu"))
+                window = low[:, None] + torch.arange(-1, 3, device="cpu")
+                inner = (low[:, None] + torch.arange(2, device="cpu")).clamp(max=self.size - 1).to(x.device)
+                fraction = part.to(x.device)
                 # In strips, whose maps stay in a CPU's cache.
                 share = min(size, _STRIP if x.device.type == "cpu" else size)
                 parts = []
@@ -434,6 +437,11 @@ class StyleGAN2Generator(nn.Module):
         """Convolutions in order, each with its stored noise."""
         for layer, conv in enumerate([self.conv1, *self.convs]):
             yield cast(StyledConv, conv), getattr(self.noises, f"noise_{layer}")
+
+
+def _float32(device: torch.device) -> AbstractContextManager[object]:
+    """Without mixed precision, which the meta device does not know."""
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
 
 
 def _draw(noise: Tensor, batch: int) -> Tensor:

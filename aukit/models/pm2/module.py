@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -185,6 +185,15 @@ class PM2Module(LightningModule):
                 log |= self._step_c(optimizers[0], batch)
         if is_logged(self, batch_idx):
             self.log_dict({f"train/{name}": value for name, value in log.items()})
+
+    def step_work(self, images: Tensor) -> Iterator[tuple[str, float, Callable[[], Tensor]]]:
+        """Passes of a step on batches of ``images`` ``[B,3,S,S]``, see `aukit.training.cost.CountedSteps`."""
+        batches = len(self.hparams["streams"]) + self.uses_target
+        together = images.repeat(batches, 1, 1, 1)
+        yield f"{batches} batches", 1, lambda: self(together)
+        if self.discrepancy:
+            yield f"{batches} batches, no gradient", 1, lambda: self(together).detach()
+            yield "target", self.hparams["generator_steps"], lambda: self(images)
 
     def _step_a(self, optimizers: Any, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
         """Labels and alignment, features and heads."""

@@ -12,6 +12,7 @@ from aukit.errors import ConfigError, WeightsError
 from aukit.models.weights import weights_path
 from aukit.reproduce.base import Cells
 from aukit.reproduce.options import TableOptions
+from aukit.reproduce.plan import weights_line
 from aukit.reproduce.render.table import Heading
 
 if TYPE_CHECKING:
@@ -130,6 +131,11 @@ class FGNetCells(Cells):
                 frames = section.get("subset")
                 missing.append(f"{frames:,} training frames" if frames else section["title"])
         return missing + [f"head {id}" for id, head in self.heads.items() if not self._is_here(head)]
+
+    def weights_lines(self) -> list[str]:
+        """Lines of the plan on the variables that name weights in this size."""
+        named = [each for each in self.methods.values() if "weights" in each and self._is_here(each)]
+        return [weights_line(m["weights"], m["label"], "its column is not run") for m in named]
 
     @property
     def first(self) -> str:

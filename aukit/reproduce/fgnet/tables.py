@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,9 +12,11 @@ from aukit.datasets.folds import fold_splits
 from aukit.errors import ConfigError
 from aukit.reproduce.base import Reproduction
 from aukit.reproduce.captions import not_run_sentences
+from aukit.reproduce.costs import Crops, Fixed, Rows, Trainings
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.fgnet.caption import Facts, SectionFacts, Training, caption, section_caption
 from aukit.reproduce.fgnet.cells import PYRAMID, Cell, FGNetCells, Section
+from aukit.reproduce.plan import Stage
 from aukit.reproduce.published import Published
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import ALL_POSITIVE, Column, Table
@@ -204,21 +207,47 @@ class FGNetTables(Reproduction[FGNetCells]):
 
     # ----------------------------------------------------------------- the plan
 
-    def plan_steps(self) -> tuple[list[str], float]:
-        """Corpora, trainings and what is not run."""
-        first = self.cells.folds[0]
-        sides = {
-            corpus: self.cells.data_config(corpus, first)["init_args"]["size"]
-            for corpus in self.cells.corpora
-        }
-        lines, frames = self.plan_corpora(sides)
-        cells = self.cells.trainings()
-        lines += [
-            f"trainings  {len(cells)}, {self.options.jobs} side by side:",
-            *(f"  {cell.name}" for cell in cells),
-            *not_run_sentences(self.options.profile, self.cells.not_run()),
+    def plan_stages(self) -> list[Stage]:
+        """Corpora, crops, trainings of each method, corpus, number of frames and head."""
+        cells = self.cells
+        data = {name: cells.data_config(name, cells.folds[0])["init_args"] for name in cells.corpora}
+        frames = {name: corpus.frames_by_partition() for name, corpus in cells.corpora.items()}
+        kinds = dict.fromkeys(replace(cell, fold=cells.folds[0]) for cell in cells.trainings())
+        crossings = cells.crossings()
+        trainings = [self.plan_trainings(first, len(crossings.get(first, ())), frames) for first in kinds]
+        lines = [
+            f"trainings  {len(cells.trainings())}, {self.options.jobs} side by side:",
+            *(f"  {each.name} ({each.count})" for each in trainings),
+            *not_run_sentences(self.options.profile, cells.not_run()),
+            *cells.weights_lines(),
         ]
-        return lines, sum(frames[corpus] * side**2 * 3 for corpus, side in sides.items())
+        crops = [Crops(name, frames[name].total(), each) for name, each in data.items()]
+        return [
+            self.corpora_stage("corpora", {name: each["size"] for name, each in data.items()}),
+            Stage("registration", crops),
+            Stage("trainings", trainings, lines),
+            Stage("scores", [Fixed(5.0)]),
+        ]
+
+    def plan_trainings(
+        self, first: Cell, crossings: int, frames: Mapping[str, Mapping[str, int]]
+    ) -> Trainings:
+        """The trainings of a cell over all folds, of which it is the first."""
+        cells, config = self.cells, self.cells.run_config(first)
+        sources, tested = fold_splits(first.fold)
+        rows = sum(frames[first.corpus][part] for part in sources)
+        held_out = config["data"]["init_args"]["holdout_fraction"] * rows
+        others = sum(frames[name][tested] for name in frames if name != first.corpus)
+        test = frames[first.corpus][tested] + (others if crossings else 0)
+        train = first.subset or rows - held_out
+        return Trainings(
+            first.name,
+            config,
+            Rows(train, held_out, test),
+            self.options.runs,
+            [self.options.seed],
+            cells.folds,
+        )
 
 
 def _predictions(section: Section, runs: Sequence[Record], data: Data) -> list[Path]:

@@ -14,6 +14,7 @@ from aukit.models.weights import RANDOM
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
+from aukit.reproduce.plan import weights_line
 from aukit.reproduce.render.table import Heading
 
 if TYPE_CHECKING:
@@ -142,6 +143,12 @@ class Table3Cells(Cells):
                 f" {WEIGHTS_VARIABLE}=FILE, or say {WEIGHTS_VARIABLE}={RANDOM} to start from random weights,"
                 " which the caption then says"
             )
+
+    def weights_lines(self) -> list[str]:
+        """Lines of the plan on the variable that names weights, where this size starts from them."""
+        if self.options.profile not in ("standin", "paper"):
+            return []
+        return [weights_line(WEIGHTS_VARIABLE, "VGG16 of the estimators", "they start from random weights")]
 
     def decisive_values(self) -> str:
         """The weights that the estimators start from."""

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aukit.errors import ConfigError
 from aukit.reproduce.base import Reproduction
+from aukit.reproduce.costs import Crops, Fixed, Images, Rows, Trainings
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.niinuma2021.caption import Facts, caption
 from aukit.reproduce.niinuma2021.cells import Cell, Table3Cells
+from aukit.reproduce.plan import Stage
 from aukit.reproduce.published import Published
 from aukit.reproduce.render.table import Column, Heading, Table
 from aukit.reproduce.timing import Stages
@@ -221,17 +224,33 @@ class Table3(Reproduction[Table3Cells]):
 
     # ----------------------------------------------------------------- the plan
 
-    def plan_steps(self) -> tuple[list[str], float]:
-        """Corpus, images and estimators."""
+    def plan_stages(self) -> list[Stage]:
+        """Corpus, crops, the generator, balanced sets, an estimator per cell."""
+        from aukit.training.cost import pass_work
+
         cells, corpus = self.cells, self.cells.corpus
-        side = cells.corpus_arguments()["size"]
-        lines, frames = self.plan_corpora({corpus.name: side})
-        images = len(cells.aus) * 6 * cells.size["per_level"]
-        video = frames[corpus.name] * corpus.simulation_config.size**2 * 0.08 if corpus.is_rendered else 0
-        lines += [
+        data, frames = cells.corpus_arguments(), corpus.frames_by_partition()
+        count = len(cells.aus) * 6 * cells.size["per_level"]
+        scored = frames[cells.scored_partition]
+        gan = cells.config("synthesis")
+        pairs = gan["data"]["init_args"]["val_pairs"]
+        configs = {c.name: cells.estimator_config(c, cells.sets / c.training_set) for c in cells.estimators}
+        most = next(iter(configs.values()))["data"]["init_args"]["val_frames"]
+        rows = Rows(count, min(frames["valid"], most or frames["valid"]), scored)
+        lines = [
             "GAN        1 training",
-            f"synthesis  {images:,} images ({cells.size['per_level']:,} per level and action unit)",
+            f"synthesis  {count:,} images ({cells.size['per_level']:,} per level and action unit)",
             f"estimators {len(cells.estimators)} trainings, {self.options.jobs} side by side:",
             *(f"  {cell.name:<20} {cell.heading.label}" for cell in cells.estimators),
+            *cells.weights_lines(),
         ]
-        return lines, video + (frames[corpus.name] + 2 * images) * side**2 * 3
+        seeds, runs = [self.options.seed], self.options.runs
+        image = partial(pass_work, gan, lambda module, x: module(x, x.new_empty(len(x), len(cells.aus))))
+        return [
+            self.corpora_stage("corpus", {corpus.name: data["size"]}),
+            Stage("registration", [Crops(corpus.name, frames.total(), data)]),
+            Stage("GAN", [Trainings("GAN", gan, Rows(frames["train"], pairs, scored), runs, seeds)], lines),
+            Stage("synthesis", [Images(count, data["size"], image, cells.sets / "synthetic")]),
+            Stage("estimators", [Trainings(n, config, rows, runs, seeds) for n, config in configs.items()]),
+            Stage("scores", [Fixed(2.0)]),
+        ]

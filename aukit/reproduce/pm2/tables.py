@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 from aukit.metrics import Interval
 from aukit.reproduce.base import Reproduction
 from aukit.reproduce.captions import not_run_sentences
+from aukit.reproduce.costs import Crops, Fixed, Renders, Rows, Trainings
 from aukit.reproduce.data_origin import count_people
+from aukit.reproduce.plan import Stage
 from aukit.reproduce.pm2 import caption as captions
 from aukit.reproduce.pm2 import figures
 from aukit.reproduce.pm2.cells import PM2, Cell, PM2Cells
@@ -323,24 +326,56 @@ class PM2Tables(Reproduction[PM2Cells]):
 
     # ----------------------------------------------------------------- the plan
 
-    def plan_steps(self) -> tuple[list[str], float]:
-        """Corpora, avatars, trainings and what is not run."""
-        cells = self.cells
-        arguments = cells.run_config(self.options.seed)["data"]["init_args"]
-        side = arguments["source"]["init_args"]["size"]
-        lines, frames = self.plan_corpora(dict.fromkeys(cells.corpora, side))
-        renders = 2 * frames[cells.source.name] * 2 // 3
-        runs, weighed = cells.trainings(), [id for id in cells.aligned() if id in cells.methods]
-        candidates = len(weighed) * len(cells.shares) * len(cells.seeds)
-        lines += [
-            f"avatars    {cells.pairs} (about {renders:,} renders of {cells.size['pair_size']} px)",
-            f"weights    {candidates} trainings, of which {len(weighed) * len(cells.seeds)} are among those"
-            f" below (shares {', '.join(f'{share:g}' for share in cells.shares)}; {', '.join(weighed)})",
-            f"trainings  {len(cells.seeds)} starts, then {len(runs)}, {self.options.jobs} side by side:",
-            *(f"  {cell.name}" for cell in runs),
+    def plan_stages(self) -> list[Stage]:
+        """Corpora, avatars, crops, a start per seed, then every method and ablation with every seed."""
+        cells, runs, seeds = self.cells, self.options.runs, self.cells.seeds
+        frames = {name: corpus.frames_by_partition() for name, corpus in cells.corpora.items()}
+        source = frames[cells.source.name]
+        driving = sum(source[partition] for partition in cells.training_partitions)
+        start = cells.start_config(seeds[0])
+        data = start["data"]["init_args"]
+        parts = {name: data[name]["init_args"] for name in ("source", "target", "avatars")}
+        held_out = parts["source"]["holdout_fraction"] * driving
+        target = frames[cells.target.name]
+        tested = target["test"] or target.total() / 3
+        # Validated on are the held-out people of the source and as many frames of the target.
+        validated = held_out + parts["target"].get("holdout_fraction", 0.0) * (target.total() - tested)
+        both = source.total() - driving + tested
+        rows = Rows(driving - held_out, validated, both)
+        every = cells.trainings()
+        methods = {
+            cell.id: Trainings(cell.id, cells.run_config(cell.seed, *overrides), rows, runs, seeds)
+            for cell, overrides in every.items()
+            if cell.seed == seeds[0]
+        }
+        # The chosen ones are those of the table.
+        weighed = [id for id in cells.aligned() if id in cells.methods]
+        candidates = [replace(methods.pop(id), copies=len(cells.shares)) for id in weighed]
+        starts = Trainings("start", start, Rows(driving - held_out, validated, tested), runs, seeds)
+        lines = [
+            f"avatars    {cells.pairs} (about {2 * driving:,} renders of {cells.size['pair_size']} px)",
+            f"weights    {len(weighed) * len(cells.shares) * len(seeds)} trainings, of which"
+            f" {len(weighed) * len(seeds)} are among those below (shares"
+            f" {', '.join(f'{share:g}' for share in cells.shares)}; {', '.join(weighed)})",
+            f"trainings  {len(seeds)} starts, then {len(every)}, {self.options.jobs} side by side:",
+            *(f"  {cell.name}" for cell in every),
             *not_run_sentences(self.options.profile, cells.not_run_labels(), "; "),
         ]
-        return lines, (sum(frames.values()) + renders) * side**2 * 3 + renders * 5e3
+        is_there = (cells.pairs / "frames.parquet").is_file()
+        crops = [
+            Crops(cells.source.name, source.total(), parts["source"]),
+            Crops(cells.target.name, target.total(), parts["target"]),
+            Crops("avatar_pairs", 2 * driving, parts["avatars"]),
+        ]
+        return [
+            self.corpora_stage("corpora", dict.fromkeys(cells.corpora, parts["source"]["size"])),
+            Stage("avatars", [Renders(2 * driving, cells.size["pair_size"], is_there, avatars=True)], lines),
+            Stage("registration", crops),
+            Stage("starts", [starts]),
+            Stage("weights", candidates),
+            Stage("methods", list(methods.values())),
+            Stage("scores", [Fixed(10.0)]),
+        ]
 
 
 class Results:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
 import torch
@@ -152,6 +152,11 @@ class IntensityModule(LightningModule):
             coded = batch["levels"].isfinite()
             loss = loss + other * F.cross_entropy(every[coded], batch["levels"][coded].long())
         return loss
+
+    def step_work(self, images: Tensor) -> list[tuple[str, float, Callable[[], Tensor]]]:
+        """Passes of a step, see `aukit.training.cost.CountedSteps`; one network of a bank sees an image."""
+        bank = self.network.estimators if isinstance(self.network, EstimatorBank) else [self.network]
+        return [("batch", 1.0, lambda: bank[0](images))]
 
     @torch.no_grad()
     def _remember(self, per_image: Tensor, heads: Tensor) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Literal
 
 import torch
@@ -231,6 +231,31 @@ class SynthesizerModule(LightningModule):
                 self._update(optimizers[0], loss)
         log["mask_mean"] = attention.detach().mean()
         return log
+
+    def step_work(self, images: Tensor) -> Iterator[tuple[str, float, Callable[[], Tensor]]]:
+        """Passes of a mean step of the run, see `aukit.training.cost.CountedSteps`."""
+        hp, aus = self.hparams, images.new_empty(len(images), len(self.hparams["aus"]))
+        names = ("input_frame", "target", "input_aus", "target_aus", "same_person")
+        batch = dict(zip(names, (images, images, aus, aus, aus[:, 0]), strict=True))
+        full, warmup = 1 - hp["warmup_share"], hp["warmup_share"] - hp["head_start_share"]
+
+        def critic() -> Tensor:
+            return self.critic_objective(batch, images, images[:, :1, :1, :1], {})
+
+        def generator(cycle: bool) -> Tensor:
+            colour, attention = self.generator(images, aus)
+            fake = compose(images, colour, attention)
+            with frozen(self.discriminator):
+                return self.generator_objective(batch, fake, attention, 1.0, cycle, {})
+
+        # The index in an epoch decides what is due: of every n_critic batches one, of those again a part.
+        cycles = 1 / math.lcm(hp["n_critic"], hp["cycle_every"]) if hp["lambda_idt"] else 0.0
+        yield "head start", hp["head_start_share"], lambda: self.discriminator(images.repeat(2, 1, 1, 1))[1]
+        yield "warmup", warmup, lambda: self(images, aus)
+        yield "critic", full / hp["critic_every"], critic
+        yield "cycle", full * cycles, lambda: generator(cycle=True)
+        yield "generator", full * (1 / hp["n_critic"] - cycles), lambda: generator(cycle=False)
+        yield "fakes", full * (1 - 1 / hp["n_critic"]), lambda: self(images, aus).detach()
 
     def critic_objective(
         self, batch: dict[str, Any], fake: Tensor, alpha: Tensor, log: dict[str, Tensor]

@@ -93,7 +93,7 @@ def test_interrupted_runs_end_bit_equal(tmp_path, config):
             assert attempts < 10
     assert attempts >= 4
     assert pieces.identity == whole.identity
-    states = [torch.load(r.folder / "checkpoints" / "last.ckpt", weights_only=True) for r in (whole, pieces)]
+    states = [torch.load(run.checkpoint, weights_only=True) for run in (whole, pieces)]
     for name, value in states[0]["state_dict"].items():
         assert torch.equal(value, states[1]["state_dict"][name]), name
     pd.testing.assert_frame_equal(pd.read_parquet(whole.predictions), pd.read_parquet(pieces.predictions))

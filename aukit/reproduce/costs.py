@@ -1,0 +1,328 @@
+"""What each kind of stage costs: operations, hours and disk of what is not there yet.
+
+Networks are counted (`aukit.training.cost`). What no network does is measured, on two cores at 2.3 GHz, and
+given per frame and core below.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol
+
+import yaml
+
+from aukit.reproduce.throughput import Device
+
+if TYPE_CHECKING:  # Lightning takes seconds to import
+    from aukit.training import RunConfig
+    from aukit.training.cost import ModelCost, Work
+
+# Seconds of a core. Rendering: 9,408 frames of 192 px in 84 s on two cores, and frames of 512 px with 2 × 2
+# samples a pixel beside them.
+_RENDER, _RENDER_PIXEL = 13e-3, 180e-9
+# An avatar also takes its driver's tracked expression.
+_AVATAR = 9e-3
+# Registration to 64 px: 9,408 frames in 29 s. "ffhq" resamples the face at a larger side: 0.8 s at 4,096.
+_CROP, _CROP_PIXEL = 6e-3, 48e-9
+# Reading and augmenting an image: 1.9 ms with "photometric" at 224 px.
+_LOAD, _LOAD_PIXEL = 0.2e-3, 35e-9
+_BEGIN = 8.0  # per training: a process, its imports, the networks, the store
+_STEP = 5e-3  # per step: Lightning's loop, hooks and log
+
+# Bytes. Video and images: 0.09 (mp4) to 0.34 (JPEG) per pixel; landmarks, labels and sealed truth of a frame.
+_VIDEO_PIXEL, _FRAME = 0.34, 2000
+_LANDMARKS = 68 * 3 * 4
+_SCORE = 8  # a prediction's, of a frame and action unit, compressed
+_LOGS = 1.2e6  # per training: CSV, Weights & Biases, scores by group, record
+
+
+@dataclass(frozen=True)
+class Disk:
+    """Disk of one or several parts of a stage.
+
+    Attributes:
+        kept: Bytes in the end.
+        transient: Further bytes while it runs.
+    """
+
+    kept: float = 0
+    transient: float = 0
+
+    def __add__(self, other: Disk) -> Disk:
+        return Disk(self.kept + other.kept, max(self.transient, other.transient))
+
+
+@dataclass(frozen=True)
+class Effort:
+    """Work of one or several parts of a stage.
+
+    Attributes:
+        trainings: Trainings to be run.
+        done: Trainings that are there.
+        steps: Steps of those to be run.
+        multiply_adds: Of trainings, validations and tests.
+        seconds: Wall-clock time.
+    """
+
+    trainings: int = 0
+    done: int = 0
+    steps: int = 0
+    multiply_adds: float = 0
+    seconds: float = 0
+
+    def __add__(self, other: Effort) -> Effort:
+        return Effort(
+            self.trainings + other.trainings,
+            self.done + other.done,
+            self.steps + other.steps,
+            self.multiply_adds + other.multiply_adds,
+            self.seconds + other.seconds,
+        )
+
+
+class Item(Protocol):
+    """A part of a stage; what is there already takes nothing."""
+
+    def disk(self, jobs: int) -> Disk:
+        """What it writes, with so many trainings side by side."""
+        ...
+
+    def effort(self, device: Device) -> Effort:
+        """What it takes on a device."""
+        ...
+
+
+@dataclass(frozen=True)
+class Renders:
+    """Frames of a stand-in, or avatars.
+
+    Attributes:
+        frames: Their number.
+        side: Their side in pixels.
+        is_there: Whether they are complete.
+        avatars: Whether they are avatars that follow a driver.
+    """
+
+    frames: int
+    side: int
+    is_there: bool
+    avatars: bool = False
+
+    def disk(self, jobs: int) -> Disk:
+        """Video, labels, landmarks and truth."""
+        return Disk(0 if self.is_there else self.frames * (_VIDEO_PIXEL * self.side**2 + _FRAME))
+
+    def effort(self, device: Device) -> Effort:
+        """Time of all cores."""
+        each = _RENDER + _RENDER_PIXEL * self.side**2 + (_AVATAR if self.avatars else 0)
+        return Effort(seconds=0 if self.is_there else self.frames * each / device.cores)
+
+
+@dataclass(frozen=True)
+class Crops:
+    """The prepared store of a corpus: raw pixels and landmarks.
+
+    Attributes:
+        corpus: Name of the corpus.
+        frames: Frames of it.
+        data: Section ``data`` of its datamodule: registration, size, where stores lie.
+    """
+
+    corpus: str
+    frames: int
+    data: Mapping[str, Any]
+
+    def disk(self, jobs: int) -> Disk:
+        """Pixels without compression, and landmarks."""
+        return Disk(0 if self._is_there() else self.frames * (3 * self.data["size"] ** 2 + _LANDMARKS))
+
+    def effort(self, device: Device) -> Effort:
+        """Time of all cores."""
+        if self._is_there():
+            return Effort()
+        side, registration = self.data["size"], self.data["registration"]
+        resampled = self.data.get("transform_size") or 4 * side if registration == "ffhq" else side
+        each = _CROP + _CROP_PIXEL * resampled**2
+        return Effort(seconds=self.frames * each / device.cores)
+
+    def _is_there(self) -> bool:
+        name = f"{self.corpus}-{self.data['registration']}-{self.data['size']}-*"
+        return any(path.is_dir() for path in Path(self.data["cache"]).glob(name))
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Frames of a training: to train on, to validate on after each epoch, to test once."""
+
+    train: float
+    val: float
+    test: float
+
+
+@dataclass(frozen=True)
+class Trainings:
+    """Trainings that differ in seed, fold and the weight of an alignment alone.
+
+    Attributes:
+        name: What they are called.
+        config: Configuration of the first one.
+        rows: Frames of each.
+        runs: Folder of all run folders.
+        seeds: Their seeds.
+        folds: Their folds; None where the configuration has none.
+        copies: How many weights of an alignment are tried.
+    """
+
+    name: str
+    config: RunConfig
+    rows: Rows
+    runs: Path
+    seeds: Sequence[int] = (0,)
+    folds: Sequence[int] | None = None
+    copies: int = 1
+
+    @property
+    def count(self) -> int:
+        """Number of trainings."""
+        return self.copies * len(self.seeds) * len(self.folds or (0,))
+
+    def disk(self, jobs: int) -> Disk:
+        """Weights that are tested, predictions and logs; beside them two whole states while it runs."""
+        done, begun = self._made()
+        left = self.count - done
+        if not left:
+            return Disk()
+        aus = len(self.config["model"]["init_args"].get("aus", ()))
+        run = self.config.run
+        checkpoints = 2 if run.monitor and run.selection == "last" and self.rows.val else 1
+        one = checkpoints * self.model.weights_bytes + self.rows.test * aus * _SCORE + _LOGS
+        return Disk(max(0.0, left * one - begun), min(left, jobs) * 2 * self.model.last_bytes)
+
+    def effort(self, device: Device) -> Effort:
+        """Steps, validations and tests of those that are not finished."""
+        from aukit.training.cost import crop_side
+
+        done, _ = self._made()
+        left = self.count - done
+        if not left:
+            return Effort(done=done)
+        data, epochs = self.config["data"]["init_args"], self.config["trainer"]["max_epochs"]
+        step, frame = self.model.step(), self.model.frame()
+        steps = epochs * steps_of_epoch(self.config, self.rows.train)
+        scored = epochs * self.rows.val + self.rows.test
+        images = steps * data["batch_size"] * _images_per_row(self.config["model"]["init_args"]) + scored
+        loading = images * (_LOAD + _LOAD_PIXEL * crop_side(self.config["data"]) ** 2)
+        one = _BEGIN + steps * (device.seconds(step) + _STEP) + scored * device.seconds(frame)
+        one += loading / max(1, data.get("num_workers") or 0)
+        return Effort(
+            left,
+            done,
+            left * steps,
+            left * (steps * step.multiply_adds + scored * frame.multiply_adds),
+            left * one / min(device.jobs, left),
+        )
+
+    @cached_property
+    def model(self) -> ModelCost:
+        """Its networks, counted."""
+        from aukit.training.cost import ModelCost
+
+        return ModelCost(self.config)
+
+    def _made(self) -> tuple[int, int]:
+        """How many are finished, and the bytes of those that are begun."""
+        wanted, done, begun = _comparable(self.config), 0, 0
+        prefix = self.config.experiment.replace("/", "-")
+        for path in sorted(self.runs.glob(f"{prefix}-*/config.yaml")):
+            saved = yaml.load(path.read_bytes(), getattr(yaml, "CSafeLoader", yaml.SafeLoader))
+            if saved.get("seed") not in self.seeds or _comparable(saved) != wanted:
+                continue
+            if self.folds is not None and saved["data"]["init_args"].get("fold") not in self.folds:
+                continue
+            if (path.parent / "record.json").is_file():
+                done += 1
+            else:
+                begun += sum(file.stat().st_size for file in path.parent.rglob("*") if file.is_file())
+        return min(done, self.count), begun
+
+
+def steps_of_epoch(config: Mapping[str, Any], rows: float) -> int:
+    """Batches of an epoch on so many training frames."""
+    data, limit = config["data"]["init_args"], config["trainer"].get("limit_train_batches")
+    batches, rest = divmod(int(rows), data["batch_size"])
+    steps = data.get("steps_per_epoch") or max(1, batches + (rest > 0 and not data.get("drop_last", True)))
+    return min(steps, limit) if type(limit) is int else int(steps * (1 if limit is None else limit))
+
+
+def _images_per_row(model: Mapping[str, Any]) -> int:
+    """Images that a row of a batch loads: PM2 has one of each stream and of the target."""
+    return len(model["streams"]) + 1 if "streams" in model else 1
+
+
+_VARIES = ("seed", "fold", "start", "alignment_weight")
+
+
+def _comparable(config: Mapping[str, Any]) -> str:
+    """What trainings of one kind share, as text."""
+
+    def plain(value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {k: plain(v) for k, v in value.items() if k not in _VARIES and v is not None}
+        return [plain(v) for v in value] if isinstance(value, list | tuple) else value
+
+    return json.dumps([plain(config[section]) for section in ("model", "data", "trainer")], sort_keys=True)
+
+
+@dataclass(frozen=True)
+class Images:
+    """A balanced set of images that a generator makes.
+
+    Attributes:
+        count: Their number.
+        side: Their side in pixels.
+        work: Counts that of one image.
+        path: Folder of the set.
+    """
+
+    count: int
+    side: int
+    work: Callable[[], Work]
+    path: Path
+
+    def disk(self, jobs: int) -> Disk:
+        """Pixels without compression."""
+        return Disk(0 if self._is_there() else self.count * 3 * self.side**2)
+
+    def effort(self, device: Device) -> Effort:
+        """A pass of the generator per image."""
+        if self._is_there():
+            return Effort()
+        work = self.work()
+        each = device.seconds(work) + _LOAD + _LOAD_PIXEL * self.side**2
+        return Effort(multiply_adds=self.count * work.multiply_adds, seconds=self.count * each)
+
+    def _is_there(self) -> bool:
+        return (self.path / "set.json").is_file()
+
+
+@dataclass(frozen=True)
+class Fixed:
+    """A part whose time does not depend on the size: imports, intervals over people, tables.
+
+    Attributes:
+        seconds: Its wall-clock time.
+    """
+
+    seconds: float
+
+    def disk(self, jobs: int) -> Disk:
+        """None to speak of."""
+        return Disk()
+
+    def effort(self, device: Device) -> Effort:
+        """The time."""
+        return Effort(seconds=self.seconds)
