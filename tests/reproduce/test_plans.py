@@ -11,7 +11,7 @@ from aukit.cli import main as aukit
 from aukit.errors import ConfigError
 from aukit.reproduce import table_class
 from aukit.reproduce.costs import Crops, Disk, Effort, Rows, Trainings, steps_of_epoch
-from aukit.reproduce.options import PROFILES, TableOptions
+from aukit.reproduce.options import TableOptions
 from aukit.reproduce.plan import Stage, check_disk, most_bytes
 from aukit.reproduce.throughput import ASSUMED_GPU
 from aukit.training import load_config
@@ -70,9 +70,11 @@ def test_a_table_that_has_no_room_is_not_begun(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "lightning_logs").exists()
 
 
-@pytest.mark.parametrize("profile", PROFILES)
-@pytest.mark.parametrize("table", EXPECTED)
-def test_every_size_has_a_plan(table, profile, tmp_path, monkeypatch):
+@pytest.mark.parametrize(
+    ("table", "profile"),
+    [("table3", "smoke"), ("table3", "paper"), ("fgnet", "standin"), ("fgnet", "paper"), ("pm2", "paper")],
+)
+def test_large_and_small_sizes_have_a_plan(table, profile, tmp_path, monkeypatch):
     for variable in ("FGNET", "RESNET50", "SWIN", "VIT", "VGG16"):
         monkeypatch.delenv(f"AUKIT_{variable}_WEIGHTS", raising=False)
     made = table_class(table)(TableOptions(profile, {}, tmp_path))
