@@ -59,6 +59,10 @@ def test_what_is_not_run_says_so(made):
     assert "Not run in smoke: FG-Net, encoder and generator pre-trained on unlabelled avatar faces" in words
     assert "Not run in smoke: fold 1, fold 2, 100 training frames" in words
     assert "smoke does not rank methods" in words
+    assert (
+        "Differs from the published FG-Net, whose way is in brackets: landmarks of a file beside the corpus"
+        in words
+    )
     heading = next(line for line in text.splitlines() if "FG-Net " in line and "all pos." in line)
     assert "RN50" not in heading
 
