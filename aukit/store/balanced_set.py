@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aukit.errors import StoreError
-from aukit.store.files import map_array, read_manifest, read_table, require
+from aukit.store.files import create_array, map_array, read_manifest, read_table, require
 from aukit.store.store import PreparedStore
 from aukit.utils.files import atomic_folder
 
@@ -179,7 +179,7 @@ def _check_plan(plan: pd.DataFrame, store: PreparedStore, path: Path) -> None:
 def _write_images(
     path: Path, batches: Iterable[npt.NDArray[np.uint8]], count: int, size: int, digest: hashlib._Hash
 ) -> None:
-    images = np.lib.format.open_memmap(path, mode="w+", dtype=np.uint8, shape=(count, size, size, 3))
+    images = create_array(path, (count, size, size, 3))
     at = 0
     for batch in batches:
         if batch.dtype != np.uint8 or batch.shape[1:] != (size, size, 3) or at + len(batch) > count:

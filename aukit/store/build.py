@@ -33,7 +33,7 @@ from aukit.registration import (
     SidecarLandmarks,
     build_registration,
 )
-from aukit.store.files import map_array
+from aukit.store.files import map_array, reserve
 from aukit.store.shards import Corpus, ShardJob, StoreJob, make_shards, pixels_path, read_notes, split_jobs
 from aukit.store.store import (
     EXCLUSIONS,
@@ -280,6 +280,7 @@ def _move_pixels(folder: Path, jobs: list[ShardJob], counts: list[int], size: in
         path = pixels_path(folder, job)
         if path.is_file():
             if count:
+                reserve(folder / IMAGES, images.offset + at * images[0].nbytes, count * images[0].nbytes)
                 shard = np.memmap(path, np.uint8, mode="r", shape=(count, size, size, 3))
                 for first in range(0, count, 256):
                     images[at + first : at + min(first + 256, count)] = shard[first : first + 256]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -70,6 +71,35 @@ def map_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.me
     if size != end:
         raise ValueError(f"{path.name} has {size:,} bytes, expected {end:,}")
     return np.memmap(path, wanted, "r", offset, shape)
+
+
+def create_array(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """Map a new array of bytes in numpy's file format, to be filled.
+
+    Raises:
+        OSError: the disk has no space for all of it.
+    """
+    array: np.memmap[Any, np.dtype[np.uint8]] = np.lib.format.open_memmap(path, "w+", np.uint8, shape)
+    reserve(path, array.offset, array.nbytes)
+    return array
+
+
+def reserve(path: Path, start: int, size: int) -> None:
+    """Take the disk space of a part of a file before it is written to through a mapping.
+
+    The system has no error for a mapping's write to a full disk: it ends the process (SIGBUS).
+
+    Raises:
+        OSError: the disk has no space for it.
+    """
+    if size == 0 or not hasattr(os, "posix_fallocate"):
+        return
+    with path.open("r+b") as file:
+        try:
+            os.posix_fallocate(file.fileno(), start, size)
+        except OSError as error:
+            error.filename = str(path)
+            raise
 
 
 def read_table(path: Path, columns: tuple[str, ...]) -> pd.DataFrame:

@@ -1,3 +1,4 @@
+import errno
 import json
 import multiprocessing
 import os
@@ -110,6 +111,19 @@ def test_kill_9_loses_nothing(tmp_path):
     store = fake_store(out, FakeCorpus(delay=0.005))
     assert _files(store.path) == _files(reference.path)
     assert not list(out.glob(".*.building"))
+
+
+def test_a_disk_that_is_full_is_an_error_and_no_signal(tmp_path, monkeypatch):
+    reference = fake_store(tmp_path / "reference")
+
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "posix_fallocate", full)
+        with pytest.raises(OSError, match=r"No space left on device: '.*images\.npy'"):
+            fake_store(tmp_path / "out")
+    assert _files(fake_store(tmp_path / "out").path) == _files(reference.path)
 
 
 @pytest.mark.parametrize("moment", range(6))

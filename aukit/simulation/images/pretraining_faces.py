@@ -34,7 +34,7 @@ from aukit.simulation.pairs.retargeting import both_sides
 from aukit.simulation.rendering.background import sample_plain_background
 from aukit.simulation.rendering.light import Light
 from aukit.simulation.rendering.renderer import render
-from aukit.store.files import map_array, read_manifest, read_table, require
+from aukit.store.files import create_array, map_array, read_manifest, read_table, require
 from aukit.utils.files import atomic_path
 from aukit.utils.jobs import WHOLE, Shard, chunk_file, chunk_jobs, claim, disk_errors
 
@@ -213,7 +213,7 @@ def _join(out: Path, config: PretrainingFacesConfig, tables: list[Path]) -> None
     """One array and one table of all chunks; the table last."""
     shape = (config.identities * config.frames, config.size, config.size, 3)
     with atomic_path(out / IMAGES) as temporary:
-        whole = np.lib.format.open_memmap(temporary, mode="w+", dtype=np.uint8, shape=shape)
+        whole = create_array(temporary, shape)
         begin = 0
         for table in tables:
             images = np.load(table.with_suffix(".npy"), allow_pickle=False)

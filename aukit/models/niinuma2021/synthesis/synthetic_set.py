@@ -20,7 +20,7 @@ from aukit.errors import StoreError
 from aukit.facs import MAX_INTENSITY
 from aukit.models.niinuma2021.synthesis.networks import ExpressionGenerator, compose
 from aukit.store.balanced_set import PLAN_COLUMNS, BalancedSet
-from aukit.store.files import map_array, read_manifest
+from aukit.store.files import create_array, map_array, read_manifest
 from aukit.store.store import PreparedStore
 from aukit.utils.files import write_atomic
 
@@ -74,20 +74,21 @@ def synthesize(
     """
     out = Path(out)
     origin = _origin(generator, store, plan, aus)
+    partial = out.with_name(f".{out.name}.partial")
     if _note_of(out / _ORIGIN).get("origin") == origin:
+        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed as it removed it
         return BalancedSet.open(out, store)
     inputs, targets = plan["input_frame"].to_numpy(), plan["target"].to_numpy()
     vectors = store.table.intensities(tuple(aus)) / MAX_INTENSITY
     if len(plan) and not np.isfinite(vectors[targets]).all():
         raise StoreError(f"{out}: the plan has targets that are not coded for every AU of {tuple(aus)}")
 
-    partial = out.with_name(f".{out.name}.partial")
     shape = (len(plan), store.size, store.size, 3)
     done = _progress_of(partial, origin, shape)
     if done == 0:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir(parents=True)
-        images = np.lib.format.open_memmap(partial / "images.npy", mode="w+", dtype=np.uint8, shape=shape)
+        images = create_array(partial / "images.npy", shape)
     else:
         images = np.load(partial / "images.npy", mmap_mode="r+", allow_pickle=False)
 

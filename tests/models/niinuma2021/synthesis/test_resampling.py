@@ -144,8 +144,10 @@ def test_a_finished_set_is_reused_and_another_generator_s_is_not(tmp_path):
     store, generator, plan = make(tmp_path)
     synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     generator.calls = 0
+    (tmp_path / ".set.partial").mkdir()  # a kill came as it was removed
     synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     assert generator.calls == 0
+    assert not (tmp_path / ".set.partial").exists()
     generator.color_top[0].weight.data.mul_(2)
     synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     assert generator.calls > 0
