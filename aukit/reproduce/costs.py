@@ -223,7 +223,7 @@ class Trainings:
             done,
             left * steps,
             left * (steps * step.multiply_adds + scored * frame.multiply_adds),
-            left * one / min(device.jobs, left),
+            left * one / device.jobs,  # fewer at a time have more threads each
         )
 
     @cached_property
@@ -303,7 +303,8 @@ class Images:
             return Effort()
         work = self.work()
         each = device.seconds(work) + _LOAD + _LOAD_PIXEL * self.side**2
-        return Effort(multiply_adds=self.count * work.multiply_adds, seconds=self.count * each)
+        seconds = self.count * each / device.jobs  # as a training, which has more threads when alone
+        return Effort(multiply_adds=self.count * work.multiply_adds, seconds=seconds)
 
     def _is_there(self) -> bool:
         return (self.path / "set.json").is_file()

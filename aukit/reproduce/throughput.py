@@ -73,9 +73,12 @@ def device_for(accelerator: str, jobs: int) -> Device:
         accelerator: The trainer's: ``cpu``, or ``auto`` for a GPU where there is one.
         jobs: Trainings side by side.
     """
-    if accelerator != "cpu" and not has_gpu():
-        return replace(ASSUMED_GPU, jobs=jobs)
-    return replace(_measure("cpu" if accelerator == "cpu" else "cuda", jobs), jobs=jobs)
+    if accelerator == "cpu":
+        return replace(_measure("cpu", jobs), jobs=jobs)
+    gpu = _measure("cuda", 1) if has_gpu() else ASSUMED_GPU
+    return replace(
+        gpu, multiply_adds=gpu.multiply_adds / jobs, bandwidth=gpu.bandwidth / jobs, jobs=jobs
+    )  # which they share
 
 
 @lru_cache
