@@ -10,11 +10,10 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
+from multiprocessing.context import SpawnContext, SpawnProcess
 from multiprocessing.managers import SyncManager
 from typing import Any
-
-import torch
 
 
 @contextmanager
@@ -39,12 +38,11 @@ def worker_pool(
         work: What the tasks are made of, where that is not among `initargs`.
     """
     threads = max(1, (os.cpu_count() or 1) // workers)
-    context = multiprocessing.get_context("spawn")  # fork would copy thread pools in an unknown state
     others = multiprocessing.active_children()
     script_needed = b"__main__" in pickle.dumps((initializer, initargs, work))
     with (
         nullcontext() if script_needed else _script_hidden(),
-        ProcessPoolExecutor(workers, context, _start, (threads, initializer, initargs)) as pool,
+        ProcessPoolExecutor(workers, _Context(), _start, (threads, initializer, initargs)) as pool,
     ):
         try:
             yield pool
@@ -53,7 +51,7 @@ def worker_pool(
             if isinstance(error, KeyboardInterrupt):
                 for worker in multiprocessing.active_children():
                     if worker not in others:
-                        worker.terminate()
+                        worker.kill()
             raise
 
 
@@ -77,25 +75,60 @@ def event_queue() -> Iterator[Any]:
 
     It lives in a process of its own, which lets no signal to the group end it, but ends with the parent.
     """
-    manager = SyncManager(ctx=multiprocessing.get_context("spawn"))
-    with _script_hidden():
-        manager.start(_serve)
-    with manager:
+    manager = SyncManager(ctx=_Context())
+    with ExitStack() as stack:
+        with _script_hidden(), _signals_wait():  # until there is somebody who ends it
+            manager.start(_serve)
+            stack.enter_context(manager)
         yield manager.Queue()
 
 
 def _serve() -> None:
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    _hear_signals(signal.SIG_IGN)
     _leave_with_parent()
 
 
 def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+    import torch  # takes seconds, which the process that serves a queue can do without
+
     torch.set_num_threads(threads)  # our own loops over frames follow it too
-    for number in (signal.SIGINT, signal.SIGTERM):  # the parent says that it was interrupted
-        signal.signal(number, lambda number, _: os._exit(128 + number))
+    _hear_signals(signal.SIG_DFL)  # which ends it at once: the parent says that it was interrupted
     _leave_with_parent()
     if initializer is not None:
         initializer(*initargs)
+
+
+_ENDING = {signal.SIGINT, signal.SIGTERM}
+
+
+class _Process(SpawnProcess):
+    """A process that hears of signals when it has imported what it needs: else it would print a traceback."""
+
+    def start(self) -> None:
+        with _signals_wait():
+            super().start()
+
+
+@contextmanager
+def _signals_wait() -> Iterator[None]:
+    """Inside, Ctrl-C and SIGTERM wait; processes that are started inherit it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+class _Context(SpawnContext):
+    """Fork would copy thread pools in an unknown state."""
+
+    Process = _Process
+
+
+def _hear_signals(how: signal.Handlers) -> None:
+    for number in _ENDING:
+        signal.signal(number, how)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
 
 
 def _leave_with_parent() -> None:

@@ -15,7 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 _MARK = "AUKIT_TEST_KILLS"
-_RUN = "import sys; from aukit.cli import main; sys.exit(main())"
+#: A shell's background jobs ignore SIGINT, and hand that down.
+_RUN = """
+import signal, sys
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from aukit.cli import main
+sys.exit(main())
+"""
 
 #: Seconds within which a command and all its processes are gone after it was asked to end.
 PATIENCE = 10.0
