@@ -51,15 +51,16 @@ class StepDataModule(LightningDataModule):
     each returning a dataset that builds whole batches and a sampler of `BatchSpec`, or None where there is no
     such stage. They provide `fingerprint`, `aus` and `store` after `prepare_data()` and `setup()`.
 
-    Samplers divide the batches between processes themselves, also under a plain ``Trainer(devices=2,
-    strategy="ddp")``: every frame of an evaluation is counted once, on whatever number of processes.
+    Batches are those of all processes together, of which each takes its part, also under a plain
+    ``Trainer(devices=2, strategy="ddp")``: training sees the same batches on any number of processes, and
+    every frame of an evaluation is counted once.
 
     Datasets return images as uint8 [B,3,H,W]; every uint8 4-D tensor of a batch becomes float32 in [0,1] on
     the device, so that a quarter of the bytes travel between processes and to the device.
 
     Args:
-        batch_size: frames per training batch and process.
-        eval_batch_size: frames per evaluation batch and process; None for `batch_size`.
+        batch_size: frames per training batch, that of all processes together.
+        eval_batch_size: frames per evaluation batch of all processes together; None for `batch_size`.
         steps_per_epoch: batches per epoch; None for one pass over the training rows. No more than
             `trainer.limit_train_batches` of them are trained on.
         num_workers: loader processes; 0 loads in the training process.
@@ -164,7 +165,7 @@ class StepDataModule(LightningDataModule):
 
     @abstractmethod
     def train_batches(self) -> tuple[BatchDataset, StepSampler]:
-        """Training dataset and sampler for `self.rank` of `self.world_size`."""
+        """Training dataset and sampler of the batches of all processes; the loader takes this one's part."""
 
     def val_batches(self) -> tuple[BatchDataset, ProcessSampler] | None:
         """Validation dataset and sampler; None for no validation."""
@@ -239,23 +240,21 @@ class StepDataModule(LightningDataModule):
 
     def shuffled_batches(self, rows: Rows, drop_last: bool = True) -> ShuffledBatches:
         """Sampler of training batches: `rows` in a new order each pass; see `ShuffledBatches`."""
-        where = self.seed, self.rank, self.world_size
-        return ShuffledBatches(rows, self.batch_size, *where, self.steps_per_epoch, drop_last)
+        return ShuffledBatches(rows, self.batch_size, self.seed, self.steps_per_epoch, drop_last)
 
     def balanced_batches(self, rows: Rows, occurrences: npt.NDArray[np.floating[Any]]) -> BalancedBatches:
         """Sampler of training batches: `rows` drawn by `occurrences` [N,A], see `BalancedBatches`."""
-        return BalancedBatches(
-            rows, occurrences, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch
-        )
+        return BalancedBatches(rows, occurrences, self.batch_size, self.seed, self.steps_per_epoch)
 
     def evaluation_batches(self, rows: Rows) -> EvaluationBatches:
         """Sampler of evaluation batches: each of `rows` once over all processes."""
-        return EvaluationBatches(rows, self.eval_batch_size, self.rank, self.world_size)
+        return EvaluationBatches(rows, self.eval_batch_size)
 
     def _evaluation_loader(self, batches: tuple[BatchDataset, ProcessSampler] | None) -> Any:
         return [] if batches is None else self._loader(*batches)
 
     def _loader(self, dataset: BatchDataset, sampler: ProcessSampler) -> DataLoader[Any]:
+        sampler.divide(self.rank, self.world_size)
         return DataLoader(
             dataset,  # type: ignore[arg-type]  # a map from specifications, not from integers
             sampler=sampler,

@@ -16,7 +16,7 @@ from torch.utils.data import Dataset
 from aukit.datamodules.base import StepDataModule
 from aukit.datamodules.corpus import held_out_people
 from aukit.datamodules.dataset import images_to_tensor
-from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches
+from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, RowDraws, Rows, ShuffledBatches
 from aukit.simulation import PretrainingFacesConfig, open_avatar_faces, write_avatar_faces
 from aukit.utils.bounds import Fraction, NonNegativeInt, PositiveInt
 
@@ -51,12 +51,12 @@ class FacesDataset(Dataset[dict[str, Any]]):
         target = images_to_tensor(images)
         if not self.augment:
             return {"image": target, "target": target}
-        rng = spec.rng(2)
+        rng = spec.draws(2)
         target = _change(target, rng)
         return {"image": _blur(target, rng), "target": target}
 
 
-def _change(images: Tensor, rng: np.random.Generator) -> Tensor:
+def _change(images: Tensor, rng: RowDraws) -> Tensor:
     """Mirror, move and tint uint8 [B,3,S,S]."""
     count, _, size, _ = images.shape
     reach = max(1, round(_SHIFT * size / 64))
@@ -78,7 +78,7 @@ def _change(images: Tensor, rng: np.random.Generator) -> Tensor:
     return changed.round().clamp(0, 255).byte()
 
 
-def _blur(images: Tensor, rng: np.random.Generator) -> Tensor:
+def _blur(images: Tensor, rng: RowDraws) -> Tensor:
     """Blur every face a little or not at all and add noise: uint8 [B,3,S,S]."""
     count, channels, size, _ = images.shape
     x = images.float()

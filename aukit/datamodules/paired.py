@@ -33,14 +33,14 @@ class PairedBatches(StepSampler):
     """Two samplers in step: `rows` are the first one's, ``extra["target"]`` is the other's specification."""
 
     def __init__(self, source: StepSampler, target: StepSampler) -> None:
-        super().__init__(source.steps_per_epoch, source.seed, source.rank, source.world_size)
+        super().__init__(source.steps_per_epoch, source.seed)
         self.source, self.target = source, target
 
     def batch(self, epoch: int, step: int) -> BatchSpec:
-        """The batch at `step` of `epoch` on this rank."""
+        """The batch at `step` of `epoch`."""
         spec = self.source.batch(epoch, step)
         extra = {"target": self.target.batch(epoch, step)}
-        return BatchSpec(spec.rows, spec.seed, epoch, step, self.rank, extra)
+        return BatchSpec(spec.rows, spec.seed, epoch, step, extra)
 
 
 class PairedDataset(Dataset[dict[str, Any]]):
@@ -118,7 +118,7 @@ class PairedDataModule(StepDataModule):
     Real frames are the source's training frames for which both renders exist, whatever `pairs` says, so that
     its ablations differ in nothing else; frames left out are counted (`notes`). Target frames come in an
     order of their own, repeatedly, whichever of the two corpora is larger. Both orders are
-    functions of (seed, epoch, step, rank).
+    functions of (seed, epoch, step).
 
     Validation has two or three loaders:
 
@@ -146,7 +146,7 @@ class PairedDataModule(StepDataModule):
         aus: which of the action units that source and target share, in this order; None for all.
         augmentation: "none", "flip" or "photometric", in training.
         sampling: order of the real frames: "shuffled", or "balanced" over action units present and absent.
-        target_batch_size: target frames per training batch and process; None for `batch_size`. Never more
+        target_batch_size: target frames per training batch; None for `batch_size`. Never more
             than there are.
         options: further options: see `StepDataModule`; `batch_size` and `steps_per_epoch` count triplets.
 
@@ -297,12 +297,7 @@ class PairedDataModule(StepDataModule):
         )
         # Another seed: the streams must not walk in step where the corpora are of one size.
         target = ShuffledBatches(
-            self.target_rows,
-            self.target_batch_size,
-            self.seed + 7919,
-            self.rank,
-            self.world_size,
-            real.steps_per_epoch,
+            self.target_rows, self.target_batch_size, self.seed + 7919, real.steps_per_epoch
         )
         return dataset, PairedBatches(real, target)
 

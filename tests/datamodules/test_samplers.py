@@ -7,6 +7,11 @@ from aukit.datamodules import BalancedBatches, EvaluationBatches, ShuffledBatche
 from aukit.errors import ConfigError
 
 
+def _divided(sampler, rank, world_size):
+    sampler.divide(rank, world_size)
+    return sampler
+
+
 def _rows(sampler):
     return [spec.rows.tolist() for spec in sampler]
 
@@ -33,7 +38,7 @@ def test_a_resumed_sampler_goes_on_with_the_same_batches():
 
 def test_two_processes_together_see_the_batches_of_one():
     one = _rows(ShuffledBatches(np.arange(24), 6, seed=1))
-    parts = [_rows(ShuffledBatches(np.arange(24), 3, seed=1, rank=rank, world_size=2)) for rank in (0, 1)]
+    parts = [_rows(_divided(ShuffledBatches(np.arange(24), 6, seed=1), rank, 2)) for rank in (0, 1)]
     assert [a + b for a, b in zip(*parts, strict=True)] == one
 
 
@@ -51,13 +56,15 @@ def test_steps_per_epoch_strings_passes_together():
     [
         (100, 16, 1, [16] * 6 + [4]),  # 7 batches an epoch, 105 in FG-Net's 15
         (32, 16, 1, [16, 16]),
-        (11, 2, 2, [4, 4, 2]),  # the eleventh row does not go round
+        (11, 4, 2, [4, 4, 2]),  # the eleventh row does not go round
+        (9, 4, 2, [4, 4]),
         (3, 16, 1, [3]),
     ],
 )
 def test_what_does_not_fill_a_batch_may_be_a_smaller_one(rows, batch, world, sizes):
     samplers = [
-        ShuffledBatches(np.arange(rows), batch, 0, rank, world, drop_last=False) for rank in range(world)
+        _divided(ShuffledBatches(np.arange(rows), batch, 0, drop_last=False), rank, world)
+        for rank in range(world)
     ]
     for epoch in (0, 1):
         for sampler in samplers:
@@ -66,7 +73,7 @@ def test_what_does_not_fill_a_batch_may_be_a_smaller_one(rows, batch, world, siz
         assert [len(each) for each in together] == sizes
         assert len(samplers[0]) == len(sizes)
         assert len(set(chain(*together))) == sum(sizes)  # no row twice
-    strung = ShuffledBatches(np.arange(rows), batch, 0, 0, world, steps_per_epoch=9, drop_last=False)
+    strung = ShuffledBatches(np.arange(rows), batch, 0, steps_per_epoch=9, drop_last=False)
     assert len({len(each) for each in _rows(strung)}) == 1  # where passes are strung together all are full
 
 
@@ -83,19 +90,43 @@ def test_random_numbers_of_a_batch_depend_on_its_place_alone():
     ("rows", "batch", "world"), [(7, 3, 2), (5, 1, 2), (1, 4, 1), (9, 100, 4), (64, 8, 3)]
 )
 def test_evaluation_counts_every_row_once_in_equally_many_batches(rows, batch, world):
-    samplers = [EvaluationBatches(np.arange(rows) + 50, batch, rank, world) for rank in range(world)]
+    samplers = [
+        _divided(EvaluationBatches(np.arange(rows) + 50, batch), rank, world) for rank in range(world)
+    ]
     assert len({len(s) for s in samplers}) == 1
     batches = [spec.rows for s in samplers for spec in s]
     assert min(map(len, batches)) > 0
-    assert max(map(len, batches)) <= batch + 1
+    assert max(map(len, batches)) <= max(1, batch // world) + 1
     assert sorted(np.concatenate(batches)) == list(range(50, 50 + rows))
 
 
 def test_too_few_rows_are_refused():
     with pytest.raises(ConfigError, match="cannot be shared by 3"):
-        EvaluationBatches(np.arange(2), 1, 0, 3)
-    with pytest.raises(ConfigError, match="not enough for 2"):
-        ShuffledBatches(np.arange(1), 1, 0, world_size=2)
+        EvaluationBatches(np.arange(2), 1).divide(0, 3)
+    with pytest.raises(ConfigError, match="no training rows"):
+        ShuffledBatches(np.arange(0), 1, 0)
+
+
+@pytest.mark.parametrize(("batch", "nearest"), [(7, "6 or 9"), (2, "to 3"), (40, "18 or 21")])
+def test_a_batch_that_cannot_be_divided_names_the_nearest_sizes(batch, nearest):
+    with pytest.raises(ConfigError, match=nearest):  # there are 20 rows
+        ShuffledBatches(np.arange(20), batch, 0).divide(0, 3)
+
+
+def test_draws_of_a_part_are_those_of_the_whole_batch():
+    whole = next(iter(ShuffledBatches(np.arange(24), 6, seed=1)))
+    parts, draws = [whole.part(rank, 3).draws(5) for rank in range(3)], whole.draws(5)
+    for name, words in (
+        ("normal", (1, 2)),
+        ("random", ()),
+        ("uniform", (-1, 3)),
+        ("integers", (0, 9)),
+        ("standard_normal", ()),
+    ):
+        alone = getattr(draws, name)(*words, size=(6, 4))
+        assert np.array_equal(np.concatenate([getattr(p, name)(*words, size=(2, 4)) for p in parts]), alone)
+    with pytest.raises(ValueError, match="first axis"):
+        draws.random(2)
 
 
 def test_balanced_batches_show_rare_action_units_as_often_as_they_lack_them():
@@ -124,8 +155,8 @@ def test_balanced_batches_are_functions_of_their_place():
     resumed = BalancedBatches(np.arange(20), labels, 5, seed=3)
     resumed.resume(2, 1)
     assert _rows(resumed) == _rows(whole)[1:]
-    other = BalancedBatches(np.arange(20), labels, 5, seed=3, rank=1, world_size=2)
-    assert len(other) == 2
-    assert _rows(other) != _rows(BalancedBatches(np.arange(20), labels, 5, seed=3, world_size=2))
+    halves = [_rows(_divided(BalancedBatches(np.arange(20), labels, 6, seed=3), n, 2)) for n in (0, 1)]
+    one = _rows(BalancedBatches(np.arange(20), labels, 6, seed=3))
+    assert [a + b for a, b in zip(*halves, strict=True)] == one
     with pytest.raises(ConfigError, match="some rows show and others do not"):
         BalancedBatches(np.arange(3), np.ones((3, 1)), 2, seed=0)

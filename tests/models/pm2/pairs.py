@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from aukit.datamodules import BatchSpec, EvaluationBatches, ShuffledBatches, StepDataModule
+from aukit.datamodules import BatchSpec, StepDataModule
 from tests.fakes import AUS, FakeCorpus, fake_store
 
 SMALL = {
@@ -33,8 +33,8 @@ class _Frames:
         if self.kind == "train":
             # The processes' shares of one draw, so that two of them see what one sees.
             rng = np.random.default_rng([spec.seed, spec.epoch, spec.step])
-            drawn = rng.choice(data.target_rows, data.target_batch_size * data.world_size)
-            target = drawn[data.rank * data.target_batch_size :][: data.target_batch_size]
+            drawn = rng.choice(data.target_rows, data.target_batch_size)
+            target = np.split(drawn, data.world_size)[data.rank]
             other = torch.from_numpy(np.asarray(data.store.images[target]).transpose(0, 3, 1, 2).copy())
             # A target of its own look; avatars with the same labels and plainer noise.
             images = {
@@ -86,11 +86,10 @@ class FakePairs(StepDataModule):
         self.target_rows, self.test_rows = self.val_rows, np.flatnonzero(people > 5)
 
     def train_batches(self):
-        options = (self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch)
-        return _Frames(self, "train"), ShuffledBatches(self.train_rows, *options)
+        return _Frames(self, "train"), self.shuffled_batches(self.train_rows)
 
     def _once(self, rows, kind):
-        return _Frames(self, kind), EvaluationBatches(rows, self.eval_batch_size, self.rank, self.world_size)
+        return _Frames(self, kind), self.evaluation_batches(rows)
 
     def val_dataloader(self):
         parts = [self._once(self.val_rows, "source"), self._once(self.target_rows, "unlabelled")]

@@ -8,12 +8,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from aukit.datamodules.samplers import RowDraws
+
 __all__ = ["relight", "shake"]
 
 Floats = npt.NDArray[np.float32]
 
 
-def relight(images: npt.NDArray[np.uint8], rng: np.random.Generator, strength: float) -> Floats:
+def relight(images: npt.NDArray[np.uint8], rng: np.random.Generator | RowDraws, strength: float) -> Floats:
     """Multiply exposure by e^N(0, 0.2 s) and each colour by e^N(0, 0.07 s) per image; black stays black.
 
     Args:
@@ -29,7 +31,7 @@ def relight(images: npt.NDArray[np.uint8], rng: np.random.Generator, strength: f
     return images.astype(np.float32) * np.exp(strength * gain).astype(np.float32)
 
 
-def shake(images: Tensor, rng: np.random.Generator, strength: float) -> Tensor:
+def shake(images: Tensor, rng: np.random.Generator | RowDraws, strength: float) -> Tensor:
     """Shift by up to 6 % s of the side, turn by N(0, 1.7° s) and scale by e^N(0, 0.02 s) per image.
 
     Args:

@@ -95,10 +95,8 @@ class BalancedSetBatches(StepSampler):
 
     Args:
         heads: ``[M]`` index of the action unit that each image was drawn for; -1: left out.
-        batch_size: Images per batch and process.
+        batch_size: Images per batch.
         seed: Seed of the orders.
-        rank: Rank of this process.
-        world_size: Number of processes.
         steps_per_epoch: Batches per epoch; None for one pass.
         by_head: One action unit per batch, in turn.
     """
@@ -108,8 +106,6 @@ class BalancedSetBatches(StepSampler):
         heads: npt.NDArray[np.int64],
         batch_size: int,
         seed: int,
-        rank: int = 0,
-        world_size: int = 1,
         steps_per_epoch: int | None = None,
         by_head: bool = False,
     ) -> None:
@@ -119,19 +115,18 @@ class BalancedSetBatches(StepSampler):
             else [np.flatnonzero(heads >= 0)]
         )
         self._orders = [
-            ShuffledBatches(rows, batch_size, seed + 7919 * number, rank, world_size)
-            for number, rows in enumerate(groups)
+            ShuffledBatches(rows, batch_size, seed + 7919 * number) for number, rows in enumerate(groups)
         ]
         steps = steps_per_epoch or sum(order.steps_per_pass for order in self._orders)
-        super().__init__(steps, seed, rank, world_size)
+        super().__init__(steps, seed)
 
     def batch(self, epoch: int, step: int) -> BatchSpec:
-        """Rows of the set; flips and dropout of the step depend on (seed, epoch, step, rank)."""
+        """Rows of the set; flips and dropout of the step depend on (seed, epoch, step)."""
         now = epoch * self.steps_per_epoch + step
         turn, number = divmod(now, len(self._orders))
         order = self._orders[number]
         rows = order.batch(*divmod(turn, order.steps_per_pass)).rows
-        return BatchSpec(rows, self.seed, epoch, step, self.rank, {"step": now})
+        return BatchSpec(rows, self.seed, epoch, step, {"step": now})
 
 
 class BalancedDataset(Dataset[dict[str, Any]]):
@@ -168,7 +163,7 @@ class BalancedDataset(Dataset[dict[str, Any]]):
         self.jitter = jitter
 
     def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
-        raw, rng = self.balanced.images_at(spec.rows), spec.rng(2)
+        raw, rng = self.balanced.images_at(spec.rows), spec.draws(2)
         flips = rng.random(len(raw)) < 0.5
         lit = relight(raw, rng, self.jitter) if self.jitter else raw
         images = self.normalizer(lit, self.persons[spec.rows])
@@ -337,9 +332,7 @@ class IntensityDataModule(CorpusFramesDataModule):
                 mine = np.flatnonzero(heads == head)
                 rng = np.random.default_rng([self.seed, int(head), 3])
                 labelled_by[mine] = rng.permutation(labelled_by[mine])
-        sampler = BalancedSetBatches(
-            heads, self.batch_size, self.seed, self.rank, self.world_size, self.steps_per_epoch, self.by_head
-        )
+        sampler = BalancedSetBatches(heads, self.batch_size, self.seed, self.steps_per_epoch, self.by_head)
         dataset = BalancedDataset(
             self.balanced, self.aus, labelled_by, self.normalizer, self.flip, self.jitter
         )

@@ -58,7 +58,7 @@ class PairSampling:
 
 
 class PairBatches(StepSampler):
-    """Batches of (input, target) pairs as a pure function of (seed, step, rank).
+    """Batches of (input, target) pairs as a pure function of (seed, step).
 
     Input frames run through all rows in a new order each pass. Targets of a configured share of each batch
     show the input's person; the others are drawn from everybody (also, by chance, from that person).
@@ -67,12 +67,10 @@ class PairBatches(StepSampler):
         rows: ``[N]`` rows of the store, all coded for every action unit.
         vectors: ``[N,A]`` their intensities / 5.
         persons: ``[N]`` their people.
-        batch_size: Pairs per batch and process.
+        batch_size: Pairs per batch.
         seed: Seed of all draws.
         recordings: ``[N]`` their recordings, for same-person pairs within one recording; None to pair all
             frames of a person.
-        rank: Rank of this process.
-        world_size: Number of processes.
         steps_per_epoch: Batches per epoch; None for one pass over the rows.
         sampling: How pairs are drawn.
 
@@ -91,8 +89,6 @@ class PairBatches(StepSampler):
         batch_size: int,
         seed: int,
         recordings: npt.NDArray[np.object_] | None = None,
-        rank: int = 0,
-        world_size: int = 1,
         steps_per_epoch: int | None = None,
         sampling: PairSampling = PairSampling(),
     ) -> None:
@@ -106,10 +102,8 @@ class PairBatches(StepSampler):
         weights = 1 + sampling.target_weight * self.vectors.sum(axis=1, dtype=np.float64)
         self._cumulated = np.concatenate([[0.0], np.cumsum(weights)])
         self.sampling = sampling
-        self._inputs = ShuffledBatches(
-            np.arange(len(self.rows)), batch_size, seed, rank, world_size, steps_per_epoch
-        )
-        super().__init__(self._inputs.steps_per_epoch, seed, rank, world_size)
+        self._inputs = ShuffledBatches(np.arange(len(self.rows)), batch_size, seed, steps_per_epoch)
+        super().__init__(self._inputs.steps_per_epoch, seed)
 
     def batch(self, epoch: int, step: int) -> BatchSpec:
         """One batch: ``rows`` are the store rows of the input frames.
@@ -145,7 +139,7 @@ class PairBatches(StepSampler):
             "target_flip": np.where(same, flips[0], flips[1]),
             "step": now,
         }
-        return BatchSpec(self.rows[spec.rows], spec.seed, epoch, step, self.rank, extra)
+        return BatchSpec(self.rows[spec.rows], spec.seed, epoch, step, extra)
 
 
 class PairDataset(Dataset[dict[str, Any]]):
@@ -261,8 +255,6 @@ class SynthesisDataModule(CorpusFramesDataModule):
             self.corpus.train_rows,
             self.seed,
             sampling,
-            rank=self.rank,
-            world_size=self.world_size,
             steps_per_epoch=self.steps_per_epoch,
         )
         if self.trainer is not None and self.warmup_share:
