@@ -213,10 +213,12 @@ class StepDataModule(LightningDataModule):
         return self._evaluation_loader(self.predict_batches())
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Turn uint8 [B,3,H,W] images into float32 in [0,1], on the device."""
+        """Turn uint8 [B,3,H,W] images into float32 in [0,1] (float64 at that precision), on the device."""
         if not isinstance(batch, dict):
             return batch
-        return {key: _as_float_image(value) for key, value in batch.items()}
+        double = str(getattr(self.trainer, "precision", "")).startswith("64")
+        dtype = torch.float64 if double else torch.float32
+        return {key: _as_float_image(value, dtype) for key, value in batch.items()}
 
     def state_dict(self) -> dict[str, Any]:
         """What is trained on, and at which epoch and batch a run loaded from this checkpoint continues."""
@@ -266,7 +268,7 @@ class StepDataModule(LightningDataModule):
         )
 
 
-def _as_float_image(value: Any) -> Any:
+def _as_float_image(value: Any, dtype: torch.dtype) -> Any:
     if isinstance(value, Tensor) and value.dtype == torch.uint8 and value.ndim == 4:
-        return value.float() / 255
+        return value.to(dtype) / 255
     return value

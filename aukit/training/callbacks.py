@@ -33,10 +33,11 @@ class RunInterrupted(AukitError):  # noqa: N818 - no error, but an end on purpos
 
 
 class StepSeed(Callback):
-    """Set torch's generators at the start of every batch as a function of (seed, stage, epoch, batch, rank).
+    """Set torch's generators at the start of every batch as a function of (seed, stage, epoch, batch).
 
     Dropout, noise and penalties of a batch then do not depend on how the run came to it: a resumed run draws
-    what the uninterrupted one did.
+    what the uninterrupted one did. In training all processes draw the same numbers, those of the whole batch,
+    and take their rows' (`aukit.models.components.processes.draw_rows`); in evaluation each draws its own.
 
     Args:
         seed: the run's seed.
@@ -76,7 +77,8 @@ class StepSeed(Callback):
     def _set(self, trainer: Trainer, stage: int, batch: int) -> None:
         # Test numbers must not depend on the epoch at which training ended.
         epoch = trainer.current_epoch if stage < 3 else 0
-        numbers = np.random.SeedSequence([self.seed, stage, epoch, batch, trainer.global_rank])
+        rank = trainer.global_rank if stage > 1 else 0
+        numbers = np.random.SeedSequence([self.seed, stage, epoch, batch, rank])
         torch.manual_seed(int(numbers.generate_state(1, np.uint64)[0] >> 1))
 
 

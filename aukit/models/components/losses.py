@@ -6,11 +6,13 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from aukit.models.components.processes import global_sum
+
 __all__ = ["occurrence_loss", "single_precision"]
 
 
 def occurrence_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
-    """Binary cross-entropy, mean over what is coded.
+    """Binary cross-entropy, mean over what is coded in the rows of all processes.
 
     Args:
         logits: Any shape; half precision is computed in float32.
@@ -25,7 +27,7 @@ def occurrence_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = Non
     loss = F.binary_cross_entropy_with_logits(
         single_precision(logits), labels.nan_to_num(0.0), weights, reduction="none"
     )
-    return torch.where(coded, loss, 0.0).sum() / coded.sum().clamp(min=1)
+    return global_sum(torch.where(coded, loss, 0.0).sum()) / global_sum(coded.sum()).clamp(min=1)
 
 
 def single_precision(values: Tensor) -> Tensor:

@@ -16,7 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aukit.errors import ConfigError
+from aukit.models.components.losses import single_precision
 from aukit.models.components.lr_schedule import set_learning_rates
+from aukit.models.components.processes import global_mean
 from aukit.utils.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 
 __all__ = ["HEAD_RATE", "PCAModule", "PCATargets"]
@@ -79,7 +81,8 @@ class PCATargets(nn.Module):
         return (self._pixels(images) - self.mean) @ self.basis.T
 
     def _pixels(self, images: Tensor) -> Tensor:
-        luma = torch.einsum("bchw,c->bhw", images.float(), images.new_tensor(_LUMA))
+        images = single_precision(images)
+        luma = torch.einsum("bchw,c->bhw", images, images.new_tensor(_LUMA))
         luma = F.interpolate(luma[:, None], size=(_SIDE, _SIDE), mode="area")[:, 0]
         share = self.window / self.window.sum()
         luma = luma - (luma * share).sum((1, 2), keepdim=True)
@@ -141,9 +144,10 @@ class PCAModule(LightningModule):
     def training_faces(self, count: int) -> Iterator[Tensor]:
         """About `count` faces ``[B,3,S,S]`` in [0,1] as training shows them, from its first batches on."""
         dataset, sampler = self.trainer.datamodule.train_batches()  # type: ignore[attr-defined]
+        dtype = torch.float64 if self.dtype == torch.float64 else torch.float32
         step = 0
         while count > 0:
-            faces = dataset[sampler.batch(*divmod(step, len(sampler)))]["target"].float() / 255
+            faces = dataset[sampler.batch(*divmod(step, len(sampler)))]["target"].to(dtype) / 255
             yield faces
             count -= len(faces)
             step += 1
@@ -152,7 +156,7 @@ class PCAModule(LightningModule):
         """Squared error of the components."""
         self.set_rates()
         loss = F.mse_loss(self(batch["image"]), self.targets(batch["target"]))
-        self.log("train/loss", loss.detach(), prog_bar=True)
+        self.log("train/loss", global_mean(loss.detach()), prog_bar=True)
         return loss
 
     def set_rates(self) -> None:

@@ -10,6 +10,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from aukit.models.components.processes import draw_rows
+
 __all__ = ["augment"]
 
 _MOVE = 0.125  # of the side
@@ -30,10 +32,11 @@ def augment(images: Tensor, probability: float) -> Tensor:
     count, device = len(images), images.device
 
     def chosen() -> Tensor:
-        return (torch.rand(count, 1, 1, 1, device=device) < probability).to(images.dtype)
+        drawn = draw_rows(lambda rows: torch.rand(rows, 1, 1, 1, device=device), count)
+        return (drawn < probability).to(images.dtype)
 
     def normal() -> Tensor:
-        return torch.randn(count, 1, 1, 1, device=device, dtype=images.dtype)
+        return draw_rows(lambda rows: torch.randn(rows, 1, 1, 1, device=device, dtype=images.dtype), count)
 
     x = torch.where((chosen() * chosen_half(count, device)) > 0, images.flip(-1), images)
     x = _move(x, chosen().flatten())
@@ -45,16 +48,18 @@ def augment(images: Tensor, probability: float) -> Tensor:
 
 def chosen_half(count: int, device: torch.device) -> Tensor:
     """1 or 0 with equal odds, ``[count,1,1,1]``."""
-    return (torch.rand(count, 1, 1, 1, device=device) < 0.5).float()
+    return (draw_rows(lambda rows: torch.rand(rows, 1, 1, 1, device=device), count) < 0.5).float()
 
 
 def _move(images: Tensor, chosen: Tensor) -> Tensor:
     """Move the chosen images by whole pixels, mirrored at the border."""
     count, _, size, _ = images.shape
     reach = max(1, round(_MOVE * size))
-    x, y = (
-        torch.randint(-reach, reach + 1, (count,), device=images.device) * chosen.long() for _ in range(2)
-    )
+
+    def pixels() -> Tensor:
+        return draw_rows(lambda rows: torch.randint(-reach, reach + 1, (rows,), device=images.device), count)
+
+    x, y = (pixels() * chosen.long() for _ in range(2))
     padded = F.pad(images, (reach,) * 4, mode="reflect")
     place = torch.arange(size, device=images.device) + reach
     rows, columns = place[None] + y[:, None], place[None] + x[:, None]

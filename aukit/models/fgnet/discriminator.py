@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from aukit.models.components.processes import global_batch, place
 from aukit.models.fgnet.stylegan2 import Blur, EqualLinear
 
 __all__ = ["StyleGAN2Discriminator", "minibatch_deviation"]
@@ -110,13 +111,17 @@ class StyleGAN2Discriminator(nn.Module):
 
 
 def minibatch_deviation(x: Tensor, group: int) -> Tensor:
-    """How much the images of a batch differ: a map ``[B,1,H,W]``, constant over each image.
+    """How much the images of all processes' batch differ: a map ``[B,1,H,W]``, constant over each image.
 
-    Images i, i + B/g, i + 2B/g … are a group of g, the largest divisor of B up to `group`; the value is the
-    standard deviation within the group, averaged over channels and places (Karras et al. 2018, §3).
+    With B the images of all processes, images i, i + B/g, i + 2B/g … are a group of g, the largest divisor of
+    B up to `group`; the value is the standard deviation within the group, averaged over channels and places
+    (Karras et al. 2018, §3).
     """
-    batch, _, height, width = x.shape
+    count, _, height, width = x.shape
+    first = place()[0] * count
+    x = global_batch(x)
+    batch = len(x)
     size = next(g for g in range(min(group, batch), 0, -1) if batch % g == 0)
     grouped = x.reshape(size, batch // size, -1)
     deviation = (grouped.var(dim=0, unbiased=False) + 1e-8).sqrt().mean(dim=1)
-    return deviation.repeat(size)[:, None, None, None].expand(-1, 1, height, width)
+    return deviation.repeat(size)[first : first + count, None, None, None].expand(-1, 1, height, width)

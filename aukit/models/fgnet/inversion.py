@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from aukit.errors import ConfigError, TrainingError
 from aukit.models.components.pca_pretraining import HEAD_RATE, PCAModule
 from aukit.models.components.pictures import save_picture, tiled
+from aukit.models.components.processes import averaged, global_batch, global_mean, place
 from aukit.models.fgnet.encoder import GradualStyleEncoder, StyleHead
 from aukit.models.fgnet.networks import StyleNetwork
 from aukit.models.fgnet.weights import load_weights
@@ -73,11 +74,13 @@ class Inverter(StyleNetwork):
         A random encoder's codes hardly differ: without this a training starts with almost equal codes.
 
         Args:
-            images: ``[B,3,S,S]`` in [0,1].
+            images: ``[B,3,S,S]`` in [0,1], the same on all processes.
         """
         if not isinstance(self.pspencoder, GradualStyleEncoder):
             raise ConfigError("model.standardise is made for the published encoder; set it to false")
-        codes = self.codes(images)
+        rank, processes = place()
+        share = len(images) // processes  # each encodes its own: the encoder's norms see all of them together
+        codes = global_batch(self.codes(images[rank * share : (rank + 1) * share]))
         mean, spread = codes.mean(0), codes.std(dim=0) + 1e-6
         for head, centre, scale in zip(self.pspencoder.styles, mean, spread, strict=True):
             linear = cast(StyleHead, head).linear
@@ -175,7 +178,7 @@ class InversionModule(PCAModule):
                 self.head(self.network.g_all.style[0](codes).flatten(1)), self.targets(batch["target"])
             ),
         }
-        self.log_dict({f"train/{name}": loss.detach() for name, loss in losses.items()})
+        self.log_dict(averaged({f"train/{name}": loss.detach() for name, loss in losses.items()}))
         return torch.stack([LOSS_WEIGHTS[name] * loss for name, loss in losses.items()]).sum()
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
@@ -205,7 +208,7 @@ class InversionModule(PCAModule):
         sums = self.all_gather(torch.stack(self._sums).sum(0)).reshape(-1, 8).sum(0)  # type: ignore[union-attr]
         normalised, codes = torch.cat(self._codes, dim=1)
         self._sums, self._codes = [], []
-        dimensions = effective_dimensions(normalised)
+        dimensions = global_mean(effective_dimensions(normalised))  # one verdict for all processes
         self.log_dict(
             {
                 "val/explained": 1 - sums[0] / sums[1],

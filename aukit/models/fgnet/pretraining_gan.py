@@ -14,6 +14,7 @@ from torch.nn import functional as F
 from aukit.metrics import kernel_distance
 from aukit.metrics.features import FixedFeatures
 from aukit.models.components.pictures import save_picture, tiled
+from aukit.models.components.processes import draw_rows, global_mean, global_sum
 from aukit.models.fgnet.augment_gan import augment
 from aukit.models.fgnet.discriminator import StyleGAN2Discriminator
 from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
@@ -118,22 +119,22 @@ class StyleGAN2Module(LightningModule):
         real_logits = self.discriminator(self._seen(real))
         loss = F.softplus(self.discriminator(self._seen(fake))).mean() + F.softplus(-real_logits).mean()
         self._step(optimizers[0], loss)
-        self.log("train/d_loss", loss.detach(), prog_bar=True)
+        self.log("train/d_loss", global_mean(loss.detach()), prog_bar=True)
         self._adapt(real_logits.detach(), step)
         if step % hp["r1_every"] == 0:
             penalty = r1_penalty(self.discriminator, self._seen(real)).mean()
-            self.log("train/r1", penalty.detach())
+            self.log("train/r1", global_mean(penalty.detach()))
             self._penalty_step(optimizers[0], 0.5 * self._gamma(len(real)) * hp["r1_every"] * penalty)
 
         self.discriminator.requires_grad_(False)
         self.generator.requires_grad_(True)
         loss = F.softplus(-self.discriminator(self._seen(self._fakes(len(real))))).mean()
         self._step(optimizers[1], loss)
-        self.log("train/g_loss", loss.detach(), prog_bar=True)
+        self.log("train/g_loss", global_mean(loss.detach()), prog_bar=True)
         if step % hp["path_every"] == 0:
             w = self._styles(max(1, len(real) // 2))
             lengths = path_lengths(self.generator(w, random_noise=True), w)
-            self.path_mean.lerp_(lengths.detach().mean(), _PATH_DECAY)
+            self.path_mean.lerp_(global_mean(lengths.detach()), _PATH_DECAY)
             penalty = (lengths - self.path_mean).square().mean()
             self.log("train/path_length", self.path_mean)
             self._penalty_step(optimizers[1], _PATH_WEIGHT * hp["path_every"] * penalty)
@@ -158,7 +159,7 @@ class StyleGAN2Module(LightningModule):
         if not self.trainer.is_global_zero:
             return
         codes = torch.Generator().manual_seed(0)
-        z = torch.randn(_SHOWN, self.hparams["style_dim"], generator=codes).to(self.device)
+        z = torch.randn(_SHOWN, self.hparams["style_dim"], generator=codes).to(self.path_mean)
         with torch.no_grad():
             faces = self(z).unflatten(0, (-1, 4))
         save_picture(self, "samples", tiled(list(faces)))
@@ -166,10 +167,14 @@ class StyleGAN2Module(LightningModule):
     def _styles(self, count: int) -> Tensor:
         """W+ codes ``[B,n_latent,style_dim]`` of random z, some of two z with a crossover between."""
         network = self.generator
-        z = torch.randn(2, count, network.style_dim, device=self.device)
+        z = draw_rows(
+            lambda rows: torch.randn(2, rows, network.style_dim, device=self.device).transpose(0, 1), count
+        ).transpose(0, 1)
         w = network.mapping(z)[:, :, None].expand(-1, -1, network.n_latent, -1)
-        crossover = torch.randint(1, network.n_latent, (count, 1), device=self.device)
-        mixed = torch.rand(count, 1, device=self.device) < _MIXING
+        crossover = draw_rows(
+            lambda rows: torch.randint(1, network.n_latent, (rows, 1), device=self.device), count
+        )
+        mixed = draw_rows(lambda rows: torch.rand(rows, 1, device=self.device), count) < _MIXING
         second = mixed & (torch.arange(network.n_latent, device=self.device) >= crossover)
         return torch.where(second[..., None], w[1], w[0])
 
@@ -203,9 +208,9 @@ class StyleGAN2Module(LightningModule):
         hp = self.hparams
         if not hp["augment_target"]:
             return
-        self.signs += torch.stack([logits.sign().sum(), torch.ones_like(logits).sum()])
+        self.signs += global_sum(torch.stack([logits.sign().sum(), torch.ones_like(logits).sum()]))
         if (step + 1) % _ADAPT_EVERY == 0:
-            total, number = self.trainer.strategy.reduce(self.signs, reduce_op="sum")
+            total, number = self.signs
             change = torch.sign(total / number - hp["augment_target"]) * number / hp["augment_images"]
             self.augment_probability.add_(change).clamp_(0, 1)
             self.signs.zero_()
@@ -238,7 +243,8 @@ def path_lengths(images: Tensor, w: Tensor) -> Tensor:
         w: ``[B,n_latent,style_dim]``, not cut off from the graph; the norm is the mean over its rows.
     """
     size = images.shape[-1]
-    noise = torch.randn_like(images) / size
+    options: dict[str, Any] = {"device": images.device, "dtype": images.dtype}
+    noise = draw_rows(lambda rows: torch.randn(rows, *images.shape[1:], **options), len(images)) / size
     (gradient,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
     return gradient.square().sum(2).mean(1).sqrt()
 

@@ -16,13 +16,15 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
+from aukit.models.components.losses import single_precision
+from aukit.models.components.processes import draw_rows
 from aukit.models.fgnet.grid import bilinear, grid_taps, resize
 
 __all__ = ["EqualLinear", "StyleGAN2Generator"]
@@ -125,8 +127,9 @@ class ModulatedConv(nn.Module):
     def scales(self, style: Tensor, gain: float) -> tuple[Tensor, Tensor]:
         """Factors of the input channels ``[B,in]`` and of the output channels ``[B,out]``, always float32."""
         with _float32(style.device):
-            scale_in = self.modulation(style.float())
-            energy = torch.linalg.vector_norm(self.weight[0].float(), dim=(2, 3)).square() * self.scale**2
+            scale_in = self.modulation(single_precision(style))
+            norms = torch.linalg.vector_norm(single_precision(self.weight[0]), dim=(2, 3))
+            energy = norms.square() * self.scale**2
             if self.demodulate:
                 scale_out = torch.rsqrt(F.linear(scale_in.square(), energy) + _EPSILON)
             else:
@@ -335,7 +338,7 @@ class StyleGAN2Generator(nn.Module):
     def mapping(self, z: Tensor) -> Tensor:
         """Map codes ``[…,style_dim]`` from Z to W; always in float32."""
         with _float32(z.device):
-            w: Tensor = self.style(z.float())
+            w: Tensor = self.style(single_precision(z))
         return w
 
     def forward(self, w: Tensor, random_noise: bool = False) -> Tensor:
@@ -445,4 +448,5 @@ def _float32(device: torch.device) -> AbstractContextManager[object]:
 
 
 def _draw(noise: Tensor, batch: int) -> Tensor:
-    return torch.randn(batch, *noise.shape[1:], device=noise.device, dtype=noise.dtype)
+    options: dict[str, Any] = {"device": noise.device, "dtype": noise.dtype}
+    return draw_rows(lambda rows: torch.randn(rows, *noise.shape[1:], **options), batch)

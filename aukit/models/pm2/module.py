@@ -16,9 +16,9 @@ from aukit.errors import ConfigError
 from aukit.models.components.detection_module import PROBABILITY_THRESHOLD, F1ByGender
 from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule, cosine_decay, set_rate
+from aukit.models.components.processes import global_batch
 from aukit.models.components.training import check_aus, frozen, is_logged, scores_itself
 from aukit.models.pm2 import losses
-from aukit.models.pm2.gather import global_batch
 from aukit.models.pm2.methods import METHODS, MethodName
 from aukit.models.pm2.networks import DetectionNetwork, two_layers
 from aukit.models.pm2.selection import TargetCriteria

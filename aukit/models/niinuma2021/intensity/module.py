@@ -12,7 +12,9 @@ from torch.nn import functional as F
 
 from aukit.errors import ConfigError
 from aukit.metrics import IntraclassCorrelation
+from aukit.models.components.losses import single_precision
 from aukit.models.components.lr_schedule import Schedule, rise_and_cosine, set_rate
+from aukit.models.components.processes import global_mean, global_sum
 from aukit.models.components.training import check_aus, is_logged, scores_itself
 from aukit.models.niinuma2021.intensity.networks import EstimatorBank, IntensityTrunk, decode
 from aukit.models.weights import RANDOM
@@ -138,19 +140,21 @@ class IntensityModule(LightningModule):
             total = int(self.trainer.max_epochs or 1) * int(self.trainer.num_training_batches)
             set_rate(self.trainer.optimizers[0], self.hparams["lr"] * rise_and_cosine(step, total))
         if isinstance(self.network, EstimatorBank):
-            every, logits = None, self.network.head_logits(batch["image"], batch["head"]).float()
+            logits = single_precision(self.network.head_logits(batch["image"], batch["head"]))
+            every = None
         else:
-            every = self.network(batch["image"]).float()
+            every = single_precision(self.network(batch["image"]))
             logits = every[torch.arange(len(every), device=every.device), batch["head"]]
         per_image = F.cross_entropy(logits, batch["level"], reduction="none")
         self._remember(per_image.detach(), batch["head"])
-        loss = per_image.mean()
+        loss = global_mean(per_image)
         if is_logged(self, step):
             hits = (logits.argmax(dim=1) == batch["level"]).float().mean()
-            self.log_dict({"train/cross_entropy": loss.detach(), "train/accuracy": hits})
+            self.log_dict({"train/cross_entropy": loss.detach(), "train/accuracy": global_mean(hits)})
         if every is not None and (other := self.hparams["other_heads"]):
             coded = batch["levels"].isfinite()
-            loss = loss + other * F.cross_entropy(every[coded], batch["levels"][coded].long())
+            all_heads = F.cross_entropy(every[coded], batch["levels"][coded].long(), reduction="sum")
+            loss = loss + other * global_sum(all_heads) / global_sum(coded.sum()).clamp(min=1)
         return loss
 
     def step_work(self, images: Tensor) -> list[tuple[str, float, Callable[[], Tensor]]]:
@@ -161,8 +165,9 @@ class IntensityModule(LightningModule):
     @torch.no_grad()
     def _remember(self, per_image: Tensor, heads: Tensor) -> None:
         """Running mean of the cross-entropy per head, over that head's own steps."""
-        count = torch.zeros_like(self.cross_entropy).index_add_(0, heads, torch.ones_like(per_image))
-        mean = torch.zeros_like(self.cross_entropy).index_add_(0, heads, per_image) / count.clamp(min=1)
+        none = torch.zeros_like(self.cross_entropy)
+        count = global_sum(none.index_add(0, heads, torch.ones_like(per_image)))
+        mean = global_sum(none.index_add(0, heads, per_image)) / count.clamp(min=1)
         memory = torch.where(count > 0, _MEMORY, 1.0)
         self.cross_entropy.mul_(memory).add_((1 - memory) * mean)
         self.cross_entropy_weight.mul_(memory).add_(1 - memory)

@@ -1,6 +1,7 @@
 """Losses of expression synthesis (Niinuma et al., WACV 2021, eqs. 1–5), as functions of tensors.
 
-All are unweighted means; the weights are options of `SynthesizerModule`.
+All are unweighted means over the rows given, eq. 4's over the counted pairs of all processes; the weights are
+options of `SynthesizerModule`.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch.nn import functional as F
+
+from aukit.models.components.processes import global_sum
 
 __all__ = [
     "adversarial_loss",
@@ -76,7 +79,7 @@ def idiosyncratic_loss(fake: Tensor, target: Tensor, same_person: Tensor | None 
     if same_person is None:
         return per_pair.mean()
     weight = same_person.to(per_pair.dtype)
-    return (per_pair * weight).sum() / weight.sum().clamp(min=1)
+    return global_sum((per_pair * weight).sum()) / global_sum(weight.sum()).clamp(min=1)
 
 
 def attention_loss(attention: Tensor) -> Tensor:

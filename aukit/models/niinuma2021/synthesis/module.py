@@ -16,6 +16,7 @@ from aukit.metrics import frechet_distance, intraclass_correlation, kernel_dista
 from aukit.metrics.features import FIXED_FEATURES, FixedFeatures
 from aukit.models.components.lr_schedule import set_rate
 from aukit.models.components.pictures import save_picture
+from aukit.models.components.processes import averaged, draw_rows
 from aukit.models.components.training import check_aus, frozen, is_logged
 from aukit.models.niinuma2021.synthesis import losses
 from aukit.models.niinuma2021.synthesis.data import SynthesisDataModule
@@ -194,7 +195,7 @@ class SynthesizerModule(LightningModule):
         if is_logged(self, step):
             log["same_person"] = batch["same_person"].float().mean()
             prefix = "train" if phase == "full" else phase
-            self.log_dict({f"{prefix}/{name}": value for name, value in log.items()})
+            self.log_dict({f"{prefix}/{name}": value for name, value in averaged(log).items()})
 
     def _head_start_step(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The AU head alone, on both real images of the pairs."""
@@ -222,8 +223,8 @@ class SynthesizerModule(LightningModule):
             colour, attention = self.generator(batch["input_frame"], batch["target_aus"])
             fake = compose(batch["input_frame"], colour, attention)
         if update_critic:
-            loss = self.critic_objective(batch, fake, torch.rand(len(fake), 1, 1, 1).to(self.device), log)
-            self._update(optimizers[1], loss)
+            alpha = draw_rows(lambda rows: torch.rand(rows, 1, 1, 1), len(fake)).to(self.device)
+            self._update(optimizers[1], self.critic_objective(batch, fake, alpha, log))
         if update_generator:
             with frozen(self.discriminator):
                 cycle = index % hp["cycle_every"] == 0 and hp["lambda_idt"] > 0
