@@ -114,6 +114,7 @@ def evaluate(
                 checkpoint=None,
                 predictions=str(writer.path),
                 test_frames_per_second=writer.frames_per_second,
+                world_size=trainer.world_size,
                 notes={"selection": "released weights, not trained here", **data_notes(data)},
             )
             record.write(run.path)

@@ -1,15 +1,20 @@
-"""How several processes train one model: global layers, and the strategy that a model needs."""
+"""How several processes train one model: who starts them, the strategy, layers that see all of them."""
 
 from __future__ import annotations
 
-from typing import Any
+import os
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from lightning.pytorch.plugins.layer_sync import LayerSync
 from torch import nn
 
+from aukit.errors import ConfigError
 from aukit.models.components.global_layers import with_global_layers, with_local_layers
 
-__all__ = ["GlobalLayers", "strategy_of"]
+__all__ = ["GlobalLayers", "Launch", "launch", "placed", "strategy_of"]
+
+_ALL = ("auto", -1, "-1", None)  # of trainer.devices: as many as there are
 
 
 class GlobalLayers(LayerSync):
@@ -17,9 +22,8 @@ class GlobalLayers(LayerSync):
 
     Example:
         >>> from lightning import Trainer
-        >>> trainer = Trainer(devices=2, accelerator="cpu", strategy="ddp", plugins=[GlobalLayers()],
-        ...                   logger=False, enable_progress_bar=False)
-        >>> trainer.world_size
+        >>> options = {"accelerator": "cpu", "logger": False, "enable_progress_bar": False}
+        >>> Trainer(devices=2, strategy="ddp", plugins=[GlobalLayers()], **options).world_size
         2
     """
 
@@ -32,9 +36,87 @@ class GlobalLayers(LayerSync):
         return with_local_layers(model)
 
 
-def strategy_of(model: Any) -> str:
-    """What ``trainer.strategy=auto`` means for a model on several processes.
+def strategy_of(model: type) -> str:
+    """What ``trainer.strategy=auto`` means for a class of models on several processes.
 
     A model whose steps leave out some of its networks says so by ``leaves_out_networks = True``.
     """
-    return "ddp_find_unused_parameters_true" if getattr(model, "leaves_out_networks", False) else "ddp"
+    leaves_out = getattr(model, "leaves_out_networks", False)
+    return "ddp_find_unused_parameters_true" if leaves_out else "ddp"
+
+
+class Launch(NamedTuple):
+    """Processes that something else started: SLURM's ``srun``, or ``torchrun``.
+
+    Attributes:
+        by: Who started them.
+        nodes: Number of machines.
+        per_node: Processes on each.
+        is_step: Whether these are the processes themselves, not a script that is to start them.
+    """
+
+    by: str
+    nodes: int
+    per_node: int
+    is_step: bool = True
+
+
+def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
+    """Who started this process, read from the environment; None where nobody did.
+
+    As in Lightning, a SLURM job that is called ``bash`` or ``interactive`` starts nothing.
+    """
+    if "TORCHELASTIC_RUN_ID" in environment:
+        world, local = int(environment["WORLD_SIZE"]), int(environment["LOCAL_WORLD_SIZE"])
+        return Launch("torchrun", world // local, local)
+    if "SLURM_NTASKS" in environment and environment.get("SLURM_JOB_NAME") not in ("bash", "interactive"):
+        nodes = int(environment.get("SLURM_NNODES", 1))
+        per_node = int(environment["SLURM_NTASKS"]) // nodes
+        return Launch("SLURM", nodes, per_node, "SLURM_STEP_ID" in environment)
+    return None
+
+
+def placed(trainer: Mapping[str, Any], started: Launch | None) -> dict[str, Any]:
+    """Devices and nodes of a trainer, as many as were started where that is left open.
+
+    Args:
+        trainer: Arguments of the trainer.
+        started: Who started the processes, see `launch`.
+
+    Returns:
+        ``devices`` and ``num_nodes``.
+
+    Raises:
+        ConfigError: What was started and what is configured are different numbers of processes: each would
+            train a copy of its own, or wait for others for ever. The command to use is named.
+    """
+    devices, nodes = trainer.get("devices"), int(trainer.get("num_nodes") or 1)
+    if started is None:
+        return {"devices": devices, "num_nodes": nodes}
+    left_open = devices in _ALL
+    if nodes == 1 and left_open:
+        nodes = started.nodes
+    count = started.per_node if left_open else _count(devices)
+    command = f"srun --nodes={nodes} --ntasks-per-node={count} aukit ..."
+    if started.by == "torchrun":
+        command = f"torchrun --nnodes={nodes} --nproc-per-node={count} -m aukit.cli ..."
+    if not started.is_step and (count > 1 or nodes > 1 or started.per_node * started.nodes > 1):
+        raise ConfigError(
+            f"this is the script of a SLURM job of {started.nodes * started.per_node} tasks, not one of them:"
+            f" start them with {command}"
+        )
+    if (nodes, count) != (started.nodes, started.per_node):
+        raise ConfigError(
+            f"{started.by} started {started.per_node} processes on each of {started.nodes} nodes, and"
+            f" trainer.devices={devices} trainer.num_nodes={nodes} are {count} on each of {nodes}: start them"
+            f" with {command}, or leave out trainer.devices and trainer.num_nodes"
+        )
+    return {"devices": count, "num_nodes": nodes}
+
+
+def _count(devices: Any) -> int:
+    """Number of devices: a number, a list of indices, or either as text."""
+    if isinstance(devices, list):
+        return len(devices)
+    words = str(devices).split(",")
+    return int(words[0]) if len(words) == 1 else len([word for word in words if word.strip()])

@@ -42,6 +42,7 @@ class Record:
         predictions: path of the Parquet file with one row per test frame; None if the module writes none.
         start_files: files that the training started from, as configured → their content (SHA-256).
         test_frames_per_second: test frames over the time of the test, loading included; None without one.
+        world_size: number of processes that trained, or that scored released weights.
         notes: whatever a reader of the numbers must know: the stand-in's recipe, the selection rule.
         schema: version of the run folder's layout.
 
@@ -65,6 +66,7 @@ class Record:
     predictions: str | None
     start_files: dict[str, str | None] = field(default_factory=dict)
     test_frames_per_second: float | None = None
+    world_size: int = 1
     notes: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 

@@ -31,11 +31,13 @@ from aukit.training.callbacks import (
     keep_tested,
 )
 from aukit.training.checkpoint_file import CheckpointFile
+from aukit.training.classes import import_class
 from aukit.training.config import missing_values
 from aukit.training.fairness import score_groups
 from aukit.training.loggers import RunLog, last_values, read_log
 from aukit.training.options import RunOptions
 from aukit.training.predictions import IDS, PredictionWriter
+from aukit.training.processes import GlobalLayers, launch, placed, strategy_of
 from aukit.training.record import Record
 from aukit.training.resume import check_resumable
 from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
@@ -92,6 +94,7 @@ def open_run(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfi
             + (start if "model.weights" in missing else "")
         )
     resolved = resolve(config)
+    placed(resolved["trainer"], launch())
     _quieten()
     seed_everything(resolved.seed, verbose=False)
     data = build_datamodule(resolved)
@@ -156,6 +159,7 @@ def _execute(
             checkpoint=str(checkpoint),
             predictions=str(run.predictions) if writer.written else None,
             test_frames_per_second=writer.frames_per_second,
+            world_size=trainer.world_size,
             notes=_notes(data, checkpoints, rule),
         )
         if trainer.is_global_zero:
@@ -241,6 +245,7 @@ def build_trainer(
     plugins = plugins if isinstance(plugins, list) else [plugins]
     if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
         arguments["plugins"] = [*plugins, CheckpointFile()]
+    arguments |= placed(arguments, launch())
     arguments["logger"] = logger
     arguments["default_root_dir"] = str(run.path)
     # Our samplers share batches between processes themselves, without repeating a frame.
@@ -249,7 +254,13 @@ def build_trainer(
         arguments["enable_progress_bar"] = False
         arguments["enable_model_summary"] = False
     try:
-        return Trainer(**arguments)
+        trainer = Trainer(**arguments)
+        if trainer.world_size > 1:
+            arguments["plugins"] = [*arguments.get("plugins", plugins), GlobalLayers()]
+            if arguments.get("strategy") in ("auto", None):
+                arguments["strategy"] = strategy_of(import_class(config["model"]["class_path"]))
+            trainer = Trainer(**arguments)
+        return trainer
     except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
         raise ConfigError(f"experiment {config.experiment}: trainer cannot be made: {error}") from error
 

@@ -12,13 +12,15 @@ from aukit.training.record import SCHEMA
 from aukit.training.run_config import resolve
 from aukit.training.start_files import start_files, with_contents
 
-#: Sections and keys that say where to, how fast or under which name, not what.
+#: Sections and keys that say where to, how fast, on how many processes or under which name, not what.
 _SECTIONS = ("experiment", "profile", "logging")
 _RUN = ("save_minutes", "time_limit")
 _TRAINER = (
+    "accelerator",
     "barebones",
     "default_root_dir",
     "detect_anomaly",
+    "devices",
     "enable_autolog_hparams",
     "enable_checkpointing",
     "enable_model_summary",
@@ -26,8 +28,11 @@ _TRAINER = (
     "log_every_n_steps",
     "logger",
     "max_time",
+    "num_nodes",
     "num_sanity_val_steps",
     "profiler",
+    "strategy",
+    "sync_batchnorm",
 )
 
 
@@ -36,10 +41,10 @@ def identity(
 ) -> str:
     """Hash (64 hex digits) of the resolved configuration, the data and the schema version.
 
-    Left out: `logging`, names, the trainer's display options, and of each class the arguments that its
-    `location_arguments` lists; values of None, so that a new optional argument does not orphan older runs.
-    Of files that the model starts from (`start_arguments` of its classes) the content counts, not the place.
-    The git commit does not enter it.
+    Left out: `logging`, names, the trainer's devices and display options, and of each class the arguments
+    that its `location_arguments` lists; values of None, so that a new optional argument does not orphan older
+    runs. Of files that the model starts from (`start_arguments` of its classes) the content counts, not the
+    place. The git commit does not enter it.
 
     Args:
         config: what `load_config` or `resolve` returns, or a dictionary like it.

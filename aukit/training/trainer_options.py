@@ -43,6 +43,7 @@ _OF_THE_RUN = {
     "default_root_dir": "a run has its own folder; give --runs FOLDER",
     "enable_checkpointing": "a run keeps checkpoints to go on from; see run.save_minutes",
     "use_distributed_sampler": "the samplers share batches between processes themselves",
+    "sync_batchnorm": "batch norms of several processes see the rows of all of them as it is",
     "fast_dev_run": "it keeps no checkpoint to test; use --profile smoke, or limit_train_batches",
     "barebones": "it keeps no checkpoint to test; set what it switches off one by one",
 }

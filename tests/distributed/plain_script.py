@@ -35,8 +35,8 @@ class Noting(MeanColour):
 def run(folder: Path, devices: int) -> None:
     """Fit, test and predict; write what was seen to ``DEVICES-RANK.json``."""
     # 21 test frames of three people, 7 validation frames: neither can be halved.
-    stores, batch_size = str(folder / "stores"), 8 // devices
-    data = FakeDataModule(cache=stores, people=9, frames=7, batch_size=batch_size, holdout_fraction=0.15)
+    stores = str(folder / "stores")
+    data = FakeDataModule(cache=stores, people=9, frames=7, batch_size=8, holdout_fraction=0.15)
     torch.manual_seed(0)
     module = Noting(lr=0.01)
     options = {"strategy": "ddp" if devices > 1 else "auto", "devices": devices, "max_epochs": 2}

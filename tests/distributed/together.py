@@ -9,7 +9,7 @@ import torch
 from lightning.pytorch import LightningModule
 from lightning.pytorch.callbacks import Callback
 
-from aukit.training.processes import GlobalLayers
+from aukit.training.processes import GlobalLayers, strategy_of
 from tests.trainers import quiet_trainer
 
 
@@ -49,7 +49,7 @@ def fit(folder: Path, module: LightningModule, data: Any, processes: int, **opti
     folder.mkdir(exist_ok=True)
     parallel: dict[str, Any] = {"devices": 1}
     if processes > 1:
-        strategy = "ddp_fork_find_unused_parameters_true"
+        strategy = strategy_of(type(module)).replace("ddp", "ddp_fork", 1)
         parallel = {"devices": processes, "strategy": strategy, "plugins": [GlobalLayers()]}
     unwatched = {"limit_val_batches": 0, "num_sanity_val_steps": 0}
     keeper = Keeper(folder, processes)

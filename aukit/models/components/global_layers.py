@@ -61,8 +61,11 @@ class _GlobalDropout(nn.Dropout):
         return x * draw_rows(mask, len(x))
 
 
-class _GlobalDropPath(DropPath):
+class _GlobalDropPath(nn.Module):
     """Mixed into a stochastic depth: the rows that skip a block are drawn for the rows of all processes."""
+
+    drop_prob: float
+    scale_by_keep: bool
 
     def forward(self, x: Tensor) -> Tensor:
         if not self.training or not self.drop_prob or place()[1] == 1:

@@ -126,6 +126,9 @@ class InversionModule(PCAModule):
 
     mean_face: Tensor
 
+    #: Steps that leave out a network; see `aukit.training.processes.strategy_of`.
+    leaves_out_networks = True
+
     def __init__(
         self,
         network: Inverter,

@@ -67,6 +67,9 @@ class StyleGAN2Module(LightningModule):
     augment_probability: Tensor
     signs: Tensor
 
+    #: Steps that leave out a network; see `aukit.training.processes.strategy_of`.
+    leaves_out_networks = True
+
     def __init__(
         self,
         size: PositiveInt = 1024,

@@ -41,8 +41,7 @@ class PM2Module(LightningModule):
 
     In A and B all images pass through the backbone as one batch, in C those of the target alone. Batch norms
     always use the statistics of the pass; the running ones, for validation and test, are moved by A only.
-    Losses see the rows of all processes. Several processes want
-    ``trainer.strategy=ddp_find_unused_parameters_true`` (and ``trainer.sync_batchnorm=true`` on GPUs).
+    Losses see the rows of all processes.
 
     Logged: ``train/…`` the terms; in validation ``val/source_f1`` on held-out source people,
     ``val/information`` and ``val/snd`` on unlabelled target frames, ``val/oracle_f1`` where the data give
@@ -82,6 +81,9 @@ class PM2Module(LightningModule):
     """
 
     decision_threshold = PROBABILITY_THRESHOLD
+
+    #: Steps that leave out a network; see `aukit.training.processes.strategy_of`.
+    leaves_out_networks = True
 
     #: Arguments that name files to start from, see `aukit.training.start_files`.
     start_arguments = ("weights", "start")

@@ -328,7 +328,6 @@ def test_two_processes_take_the_steps_of_one(tmp_path, data, monkeypatch, method
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     results = []
     for processes in (1, 2):
-        data.batch_size, data.target_batch_size = 6 // processes, 4 // processes
         module = model(method=method, generator_steps=2, **GROUPNORM)
         strategy = "auto" if processes == 1 else "ddp_fork_find_unused_parameters_true"
         run = trainer(tmp_path, devices=processes, strategy=strategy)

@@ -60,6 +60,9 @@ class IntensityModule(LightningModule):
         torch.Size([2, 2, 6])
     """
 
+    #: Steps that leave out a network; see `aukit.training.processes.strategy_of`.
+    leaves_out_networks = True
+
     def __init__(
         self,
         aus: Sequence[int] = (1, 4, 6, 10, 12, 14, 17),

@@ -81,6 +81,9 @@ class SynthesizerModule(LightningModule):
         torch.Size([1, 1, 64, 64])
     """
 
+    #: Steps that leave out a network; see `aukit.training.processes.strategy_of`.
+    leaves_out_networks = True
+
     def __init__(
         self,
         aus: Sequence[int] = (1, 4, 6, 10, 12, 14, 17),

@@ -1,0 +1,54 @@
+"""Who started a process, and how many of them a trainer then has."""
+
+import pytest
+
+from aukit.errors import ConfigError
+from aukit.training.processes import launch, placed
+
+SLURM = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_STEP_ID": "0", "SLURM_JOB_NAME": "train"}
+TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
+
+
+@pytest.mark.parametrize(
+    ("environment", "trainer", "expected"),
+    [
+        ({}, {"devices": "auto"}, ("auto", 1)),
+        ({}, {"devices": 2, "num_nodes": 1}, (2, 1)),
+        (SLURM, {"devices": "auto"}, (4, 2)),
+        (SLURM, {"devices": 4, "num_nodes": 2}, (4, 2)),
+        (SLURM, {"devices": [0, 1, 2, 3], "num_nodes": 2}, (4, 2)),
+        (SLURM, {"devices": "0,1,2,3", "num_nodes": 2}, (4, 2)),
+        ({**SLURM, "SLURM_JOB_NAME": "interactive"}, {"devices": 3}, (3, 1)),
+        ({"SLURM_NTASKS": "1"}, {"devices": "auto"}, (1, 1)),
+        (TORCHRUN, {}, (2, 1)),
+        (TORCHRUN, {"devices": -1}, (2, 1)),
+    ],
+)
+def test_devices_are_the_processes_that_were_started(environment, trainer, expected):
+    found = placed(trainer, launch(environment))
+    assert (found["devices"], found["num_nodes"]) == expected
+
+
+@pytest.mark.parametrize(
+    ("environment", "trainer", "says"),
+    [
+        (
+            SLURM,
+            {"devices": 1},
+            "started 4 processes on each of 2 nodes.*srun --nodes=1 --ntasks-per-node=1",
+        ),
+        (SLURM, {"devices": 4, "num_nodes": 1}, "--ntasks-per-node=4 aukit"),
+        (SLURM, {"devices": "auto", "num_nodes": 3}, "--nodes=3 --ntasks-per-node=4"),
+        (TORCHRUN, {"devices": 1}, "torchrun --nnodes=1 --nproc-per-node=1 -m aukit.cli"),
+        ({**SLURM, "SLURM_STEP_ID": ""}, {"devices": 1}, "srun"),
+        (
+            {"SLURM_NTASKS": "2"},
+            {"devices": "auto"},
+            "script of a SLURM job of 2 tasks.*srun .*-node=2",
+        ),
+        ({"SLURM_NTASKS": "1"}, {"devices": 2}, "start them with srun --nodes=1 --ntasks-per-node=2"),
+    ],
+)
+def test_other_numbers_are_refused_with_the_command_to_use(environment, trainer, says):
+    with pytest.raises(ConfigError, match=says):
+        placed(trainer, launch(environment))
