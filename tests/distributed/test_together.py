@@ -9,7 +9,15 @@ from tests.distributed.together import apart, fit
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 
+#: Of every class of modules one, on each run of the tests; the others when all of them are run.
+OFTEN = (*[name for name in SYSTEMS if not name.startswith("pm2")], "pm2_pm2")
 NOISY = ("fgnet", "baseline", "intensity", "synthesis", "pretrain_gan", "pretrain_backbone")
+
+
+def some(names, often):
+    """Parameters of a test, those that are not `often` heavy."""
+    heavy = pytest.mark.heavy
+    return [name if name in often else pytest.param(name, marks=heavy) for name in names]
 
 
 def compare(name, folder, noise, precision, tolerance):
@@ -21,19 +29,19 @@ def compare(name, folder, noise, precision, tolerance):
     return runs
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", some(SYSTEMS, OFTEN))
 def test_steps_of_two_processes_are_those_of_one(name, tmp_path, monkeypatch):
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     compare(name, tmp_path, 0.0, "64-true", 1e-8)
 
 
-@pytest.mark.parametrize("name", NOISY)
+@pytest.mark.parametrize("name", some(NOISY, ("intensity", "pretrain_gan")))
 def test_dropout_and_augmentation_are_those_of_the_whole_batch(name, tmp_path, monkeypatch):
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
     compare(name, tmp_path, 0.3, "64-true", 1e-8)
 
 
-@pytest.mark.parametrize("name", SYSTEMS)
+@pytest.mark.parametrize("name", some(SYSTEMS, ("fgnet",)))
 def test_single_precision(name, tmp_path, monkeypatch):
     """The processes hold the same bits; losses are those of one process but for rounding."""
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")
