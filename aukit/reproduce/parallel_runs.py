@@ -9,7 +9,8 @@ from typing import Any
 from tqdm import tqdm
 
 from aukit.training import Record, execute
-from aukit.utils.processes import event_queue, worker_pool
+from aukit.utils.processes import worker_pool
+from aukit.utils.spawned import event_queue
 
 _BAR = "{desc}: {percentage:3.0f}%|{bar}| {elapsed}<{remaining}"
 

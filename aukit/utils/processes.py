@@ -6,14 +6,14 @@ import multiprocessing
 import os
 import pickle
 import signal
-import sys
-import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack, contextmanager, nullcontext
-from multiprocessing.context import SpawnContext, SpawnProcess
-from multiprocessing.managers import SyncManager
+from contextlib import contextmanager, nullcontext
 from typing import Any
+
+import torch
+
+from aukit.utils.spawned import QuietContext, hear_signals, leave_with_parent, script_hidden
 
 
 @contextmanager
@@ -41,8 +41,8 @@ def worker_pool(
     others = multiprocessing.active_children()
     script_needed = b"__main__" in pickle.dumps((initializer, initargs, work))
     with (
-        nullcontext() if script_needed else _script_hidden(),
-        ProcessPoolExecutor(workers, _Context(), _start, (threads, initializer, initargs)) as pool,
+        nullcontext() if script_needed else script_hidden(),
+        ProcessPoolExecutor(workers, QuietContext(), _start, (threads, initializer, initargs)) as pool,
     ):
         try:
             yield pool
@@ -55,88 +55,9 @@ def worker_pool(
             raise
 
 
-@contextmanager
-def _script_hidden() -> Iterator[None]:
-    """Started processes find no script to run again."""
-    main = sys.modules["__main__"]
-    names = [name for name in ("__file__", "__spec__") if name in vars(main)]
-    hidden: dict[str, Any] = {name: vars(main)[name] for name in names}
-    vars(main).pop("__file__", None)
-    main.__spec__ = None
-    try:
-        yield
-    finally:
-        vars(main).update(hidden)
-
-
-@contextmanager
-def event_queue() -> Iterator[Any]:
-    """A queue for the tasks of a `worker_pool`; the death of one that writes to it cannot damage it.
-
-    It lives in a process of its own, which lets no signal to the group end it, but ends with the parent.
-    """
-    manager = SyncManager(ctx=_Context())
-    with ExitStack() as stack:
-        with _script_hidden(), _signals_wait():  # until there is somebody who ends it
-            manager.start(_serve)
-            stack.enter_context(manager)
-        yield manager.Queue()
-
-
-def _serve() -> None:
-    _hear_signals(signal.SIG_IGN)
-    _leave_with_parent()
-
-
 def _start(threads: int, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
-    import torch  # takes seconds, which the process that serves a queue can do without
-
     torch.set_num_threads(threads)  # our own loops over frames follow it too
-    _hear_signals(signal.SIG_DFL)  # which ends it at once: the parent says that it was interrupted
-    _leave_with_parent()
+    hear_signals(signal.SIG_DFL)  # which ends it at once: the parent says that it was interrupted
+    leave_with_parent()
     if initializer is not None:
         initializer(*initargs)
-
-
-_ENDING = {signal.SIGINT, signal.SIGTERM}
-
-
-class _Process(SpawnProcess):
-    """A process that hears of signals when it has imported what it needs: else it would print a traceback."""
-
-    def start(self) -> None:
-        with _signals_wait():
-            super().start()
-
-
-@contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM wait; processes that are started inherit it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
-
-
-class _Context(SpawnContext):
-    """Fork would copy thread pools in an unknown state."""
-
-    Process = _Process
-
-
-def _hear_signals(how: signal.Handlers) -> None:
-    for number in _ENDING:
-        signal.signal(number, how)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, _ENDING)
-
-
-def _leave_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    assert parent is not None
-
-    def leave() -> None:
-        parent.join()  # returns when the parent is gone
-        os._exit(1)
-
-    threading.Thread(target=leave, daemon=True).start()

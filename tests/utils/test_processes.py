@@ -10,7 +10,8 @@ import pytest
 
 SCRIPT = """
 import signal, sys, time
-from aukit.utils.processes import event_queue, worker_pool
+from aukit.utils.processes import worker_pool
+from aukit.utils.spawned import event_queue
 signal.signal(signal.SIGINT, signal.default_int_handler)
 with event_queue() as events, worker_pool(2) as pool:
     tasks = [pool.submit(time.sleep, 100) for _ in range(2)]
