@@ -49,14 +49,14 @@ def plan_lines(stages: Sequence[Stage], device: Device, logs: Path) -> list[str]
     names = [*(stage.name for stage in stages), "together"]
     kept = sum(disk.kept for disk in disks)
     rows = [
-        ["", "trainings", "steps", "multiply-adds", "disk", "hours"],
+        ["", "trainings", "steps", "multiply-adds", "disk", "time"],
         *map(_row, names, [*efforts, sum(efforts, Effort())], [*(disk.kept for disk in disks), kept]),
     ]
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         *(f"  {line}" for stage in stages for line in stage.lines),
         *("  ".join(["", row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows),
-        f"hours: counted work over {device}",
+        f"time: counted work over {device}",
         f"disk below {logs}: {_size(most_bytes(disks))} at most while it runs, {_size(kept)} in the end;"
         f" {_size(free_bytes(logs))} are free",
     ]
@@ -111,9 +111,13 @@ def _row(name: str, effort: Effort, kept: float) -> list[str]:
         f"{effort.steps:,}" if effort.steps else "",
         f"{effort.multiply_adds:.1e}" if effort.multiply_adds else "",
         _size(kept),
-        f"{effort.seconds / 3600:.2f}",
+        _time(effort.seconds),
     ]
 
 
 def _size(number: float) -> str:
     return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"
+
+
+def _time(seconds: float) -> str:
+    return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"

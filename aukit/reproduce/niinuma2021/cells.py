@@ -148,7 +148,9 @@ class Table3Cells(Cells):
         """Lines of the plan on the variable that names weights, where this size starts from them."""
         if self.options.profile not in ("standin", "paper"):
             return []
-        return [weights_line(WEIGHTS_VARIABLE, "VGG16 of the estimators", "they start from random weights")]
+        refused = f"refused without a file or {WEIGHTS_VARIABLE}={RANDOM}"
+        without = refused if self.options.profile == "paper" else "they start from random weights"
+        return [weights_line(WEIGHTS_VARIABLE, "VGG16 of the estimators", without)]
 
     def decisive_values(self) -> str:
         """The weights that the estimators start from."""
