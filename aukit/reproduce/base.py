@@ -117,6 +117,10 @@ class Cells:
         """What decides the table besides files and corpora, such as weights that the user names."""
         return ""
 
+    def check_start(self) -> None:
+        """See, before anything runs, that what trainings start from is there or said to be random."""
+        return
+
     def signature(self) -> str | None:
         """Hash of what decides the table, cheap to compute; None while a corpus is not there yet."""
         if not all(corpus.is_there() for corpus in self.corpora.values()):
@@ -185,6 +189,7 @@ class Reproduction(ABC, Generic[CellsT]):
         folder, signature = self.cells.folder, self.cells.signature()
         if signature is not None and _signature_of(folder / "table.json") == signature:
             return (folder / "table.txt").read_text()
+        self.cells.check_start()
         check_disk(self.plan_stages(), self.options.logs, self.options.jobs)
         stages = Stages(folder / "stages.json")
         table = self.make(stages)

@@ -132,6 +132,18 @@ class FGNetCells(Cells):
                 missing.append(f"{frames:,} training frames" if frames else section["title"])
         return missing + [f"head {id}" for id, head in self.heads.items() if not self._is_here(head)]
 
+    def check_start(self) -> None:
+        """See that there is something to train.
+
+        Raises:
+            ConfigError: No method can be run in this size with the weights at hand.
+        """
+        if not self.trainings():
+            variables = ", ".join(m["weights"] for m in self.methods.values() if "weights" in m)
+            raise ConfigError(
+                f"size {self.options.profile} has no method without weights: name some with {variables}"
+            )
+
     def weights_lines(self) -> list[str]:
         """Lines of the plan on the variables that name weights in this size."""
         named = [each for each in self.methods.values() if "weights" in each and self._is_here(each)]
