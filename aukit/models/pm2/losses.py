@@ -2,7 +2,7 @@
 
 Features are ``[B,D]``, a row per image; probabilities ``[…,A]`` lie in [0,1]. All are unweighted; the weights
 are options of `PM2Module`. Half precision is computed in float32. Under several processes a statistic of the
-batch is that of all processes if it is given the rows of all of them (`gather.global_batch`).
+batch is that of all processes if it is given the rows of all of them (`components.processes.global_batch`).
 """
 
 from __future__ import annotations
