@@ -17,7 +17,7 @@ from tests.kills.workshop import Workshop
 
 @pytest.mark.parametrize(
     ("name", "ways"),
-    [("standin disfa", ("group", "worker", "term")), ("fit intensity", ("group", "main", "ctrl-c"))],
+    [("standin disfa", ("group", "worker", "term")), ("fit pretrain_gan", ("group", "main", "ctrl-c"))],
 )
 def test_a_command_that_is_stopped_goes_on_and_ends_bit_equal(
     name: str, ways: tuple[str, ...], tmp_path: Path
