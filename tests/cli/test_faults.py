@@ -112,7 +112,7 @@ def the_run() -> Path:
         ("fit -c tiny.yaml data.cache=tiny.yaml", "a file stands where a folder should be"),
         ("fit -c tiny.yaml --runs tiny.yaml", "a file stands where a folder should be"),
         ("fit -c tiny.yaml --runs tiny.yaml/runs", "a file stands where a folder should be"),
-        ("fit -c tiny.yaml trainer.accelerator=cuda", "CUDA"),
+        ("fit -c tiny.yaml trainer.accelerator=cuda seed=5", "CUDA"),
         ("fit -c tiny.yaml trainer.strategy=telepathy", "telepathy"),
         ("fit -c tiny.yaml trainer.val_check_interval=1000", "val_check_interval"),
         ("fit -c tiny.yaml model.step=memory", "not enough memory"),
