@@ -28,8 +28,8 @@ class Made(Reproduction):
         table = Table("Occurrence", ["AU1", "AU4"], [baseline, ours], None, ["What it shows."])
         return Report("Both", {"first": table}, ["Rendered."], {"git_commit": "abc", "runs": {"GAN": "12"}})
 
-    def plan_steps(self):
-        return [], 0
+    def plan_stages(self):
+        return []
 
 
 def reproduction(folder, profile="mini"):

@@ -217,7 +217,7 @@ def test_interrupted_writers_go_on_and_end_with_the_same_bytes(bp4d: Standin, di
         ),
     ):
         whole = file_contents(standin.root)
-        victim.rename(victim.with_name(f".{victim.stem}-abc{victim.suffix}"))  # half written
+        victim.rename(victim.with_name(f".{victim.stem}.part{victim.suffix}"))  # half written
         again()
         assert file_contents(standin.root) == whole
 
