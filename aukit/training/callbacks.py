@@ -101,6 +101,7 @@ class RunCheckpoints(Checkpoint):
         self.best_score: float | None = None
         self.best_epoch: int | None = None
         self._batches = 0
+        self._ended = False
         self._began = self._saved = time.monotonic()
 
     @property
@@ -161,6 +162,7 @@ class RunCheckpoints(Checkpoint):
 
     def on_train_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the final state."""
+        self._ended = True
         self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -190,7 +192,8 @@ class RunCheckpoints(Checkpoint):
         for section in ("hyper_parameters", "datamodule_hyper_parameters"):
             _check_plain(checkpoint.get(section), section)
         loop = checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"] if "loops" in checkpoint else {}
-        if trainer.training and trainer.accumulate_grad_batches == 1 and "_batches_that_stepped" in loop:
+        goes_on = trainer.training and not self._ended
+        if goes_on and trainer.accumulate_grad_batches == 1 and "_batches_that_stepped" in loop:
             loop["_batches_that_stepped"] -= 1  # Lightning adds one on load, for states saved after a batch
 
     def _save(self, trainer: Trainer) -> None:

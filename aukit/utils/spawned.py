@@ -20,14 +20,14 @@ class _Process(SpawnProcess):
     """A process that is not interrupted while it imports: it would print a traceback."""
 
     def start(self) -> None:
-        with _signals_wait():
+        with _signals_wait({signal.SIGINT}):
             super().start()
 
 
 @contextmanager
-def _signals_wait() -> Iterator[None]:
-    """Inside, Ctrl-C and SIGTERM wait; processes that are started inherit it."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDING)
+def _signals_wait(which: set[signal.Signals]) -> Iterator[None]:
+    """Inside, these signals wait; processes that are started inherit it."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, which)
     try:
         yield
     finally:
@@ -37,7 +37,7 @@ def _signals_wait() -> Iterator[None]:
 class QuietContext(SpawnContext):
     """Starts processes anew, since fork would copy thread pools in an unknown state.
 
-    Signals wait until a process has imported what it needs and calls `hear_signals`.
+    Ctrl-C waits until a process has imported what it needs and calls `hear_signals`.
     """
 
     Process = _Process
@@ -84,7 +84,7 @@ def event_queue() -> Iterator[Any]:
     """
     manager = SyncManager(ctx=QuietContext())
     with ExitStack() as stack:
-        with script_hidden(), _signals_wait():  # until there is somebody who ends it
+        with script_hidden(), _signals_wait(_ENDING):  # until there is somebody who ends it
             manager.start(_serve)
             stack.enter_context(manager)
         yield manager.Queue()

@@ -24,7 +24,7 @@ sys.exit(main())
 """
 
 #: Seconds within which a command and all its processes are gone after it was asked to end.
-PATIENCE = 10.0
+PATIENCE = 30.0
 
 
 @dataclass

@@ -180,6 +180,21 @@ def test_a_run_killed_in_an_epoch_ends_bit_equal(tmp_path):
     assert_equal_runs(record, execute(config, tmp_path / "runs"))
 
 
+def test_a_run_killed_in_its_test_logs_as_if_it_had_not_been(finished, tmp_path, monkeypatch):
+    record, manual, folder = finished
+    config = tiny(tmp_path, manual)
+    config["data"]["init_args"]["cache"] = str(folder / "stores")
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tests.fake_training.TinyModule.test_step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            execute(config, tmp_path / "runs")
+    assert_equal_runs(record, execute(config, tmp_path / "runs"))
+
+
 def test_validation_within_epochs_is_not_lost_by_a_stop(tmp_path):
     def run(folder, **options):
         config = tiny(tmp_path, **options)
