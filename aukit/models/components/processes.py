@@ -14,7 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["averaged", "draw_rows", "global_batch", "global_mean", "global_sum", "place"]
+__all__ = ["averaged", "draw_rows", "global_batch", "global_mean", "global_sum", "normal_rows", "place"]
 
 
 def place() -> tuple[int, int]:
@@ -69,6 +69,11 @@ def draw_rows(draw: Callable[[int], Tensor], count: int) -> Tensor:
     """
     rank, processes = place()
     return draw(count * processes)[rank * count : (rank + 1) * count]
+
+
+def normal_rows(count: int, *shape: int, like: Tensor) -> Tensor:
+    """Standard normal numbers ``[count,*shape]`` by `draw_rows`, of the type and device of `like`."""
+    return draw_rows(lambda rows: torch.randn(rows, *shape, device=like.device, dtype=like.dtype), count)
 
 
 def averaged(values: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from aukit.models.components.processes import draw_rows
+from aukit.models.components.processes import draw_rows, normal_rows
 
 __all__ = ["augment"]
 
@@ -36,7 +36,7 @@ def augment(images: Tensor, probability: float) -> Tensor:
         return (drawn < probability).to(images.dtype)
 
     def normal() -> Tensor:
-        return draw_rows(lambda rows: torch.randn(rows, 1, 1, 1, device=device, dtype=images.dtype), count)
+        return normal_rows(count, 1, 1, 1, like=images)
 
     x = torch.where((chosen() * chosen_half(count, device)) > 0, images.flip(-1), images)
     x = _move(x, chosen().flatten())

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 from aukit.metrics import kernel_distance
 from aukit.metrics.features import FixedFeatures
 from aukit.models.components.pictures import save_picture, tiled
-from aukit.models.components.processes import draw_rows, global_mean, global_sum
+from aukit.models.components.processes import draw_rows, global_mean, global_sum, normal_rows
 from aukit.models.fgnet.augment_gan import augment
 from aukit.models.fgnet.discriminator import StyleGAN2Discriminator
 from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
@@ -246,8 +246,7 @@ def path_lengths(images: Tensor, w: Tensor) -> Tensor:
         w: ``[B,n_latent,style_dim]``, not cut off from the graph; the norm is the mean over its rows.
     """
     size = images.shape[-1]
-    options: dict[str, Any] = {"device": images.device, "dtype": images.dtype}
-    noise = draw_rows(lambda rows: torch.randn(rows, *images.shape[1:], **options), len(images)) / size
+    noise = normal_rows(*images.shape, like=images) / size
     (gradient,) = torch.autograd.grad((images * noise).sum(), w, create_graph=True)
     return gradient.square().sum(2).mean(1).sqrt()
 

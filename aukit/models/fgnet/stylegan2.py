@@ -16,7 +16,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -24,7 +24,7 @@ from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from aukit.models.components.losses import single_precision
-from aukit.models.components.processes import draw_rows
+from aukit.models.components.processes import normal_rows
 from aukit.models.fgnet.grid import bilinear, grid_taps, resize
 
 __all__ = ["EqualLinear", "StyleGAN2Generator"]
@@ -358,7 +358,9 @@ class StyleGAN2Generator(nn.Module):
         x = self._start(w)
         maps = [x]
         for layer, (conv, noise) in enumerate(self._layers()):
-            x = conv(x, w[:, layer], _draw(noise, len(w)) if random_noise else noise)
+            x = conv(
+                x, w[:, layer], normal_rows(len(w), *noise.shape[1:], like=noise) if random_noise else noise
+            )
             maps.append(x)
         return maps
 
@@ -445,8 +447,3 @@ class StyleGAN2Generator(nn.Module):
 def _float32(device: torch.device) -> AbstractContextManager[object]:
     """Without mixed precision, which the meta device does not know."""
     return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)
-
-
-def _draw(noise: Tensor, batch: int) -> Tensor:
-    options: dict[str, Any] = {"device": noise.device, "dtype": noise.dtype}
-    return draw_rows(lambda rows: torch.randn(rows, *noise.shape[1:], **options), batch)
