@@ -80,6 +80,9 @@ class FGNetModule(DetectionModule):
         torch.Size([1, 2, 8, 8])
     """
 
+    #: A small generator leaves out the encoder's finest layers; see `aukit.training.processes.strategy_of`.
+    leaves_out_networks = True
+
     def __init__(
         self,
         aus: Sequence[int] = (1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24),
