@@ -201,7 +201,7 @@ def test_pm2_and_its_rivals(target, room, stores, bp4d, pairs, request):
     common = ("pm2", room, f"target={target}", "data.batch_size=2", *where)
     source = ["model.method=source", "model.streams=[real]", "data.pairs=none"]
     start = Experiment(*common, *source, f"model.weights={room / 'imagenet.pth'}").fit()
-    begun = (*common, f"model.start={start.checkpoint}")
+    begun = (*common, f"model.start={start.checkpoint}", "model.weights=null")
     record, _ = Experiment(*begun, "model.method=pm2").fit_test_and_predict()
     assert np.isfinite(record.metrics["train/alignment"])
     if target == "disfa":

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from aukit.errors import ConfigError
-from aukit.models.weights import RANDOM
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
-from aukit.reproduce.plan import weights_line
 from aukit.reproduce.render.table import Heading
+from aukit.reproduce.start_weights import StartWeights
 
 if TYPE_CHECKING:
     from aukit.training import RunConfig
@@ -62,8 +59,7 @@ class Table3Cells(Cells):
     Attributes:
         aus: Action units in printing order.
         estimators: Cells in printing order.
-        vgg16_weights: What the variable says that estimators of the papers' widths start from: a file, or
-            ``random``; None where it is not set.
+        start_weights: What estimators of the paper's widths start from.
 
     Raises:
         ConfigError: `AUKIT_VGG16_WEIGHTS` names no file.
@@ -75,12 +71,7 @@ class Table3Cells(Cells):
         super().__init__(options, target)
         self.aus: list[int] = self.spec["aus"]
         self.estimators = [Cell.of(entry) for entry in self.spec["cells"]]
-        self.vgg16_weights = os.environ.get(WEIGHTS_VARIABLE) or None
-        if self.vgg16_weights not in (None, RANDOM) and not Path(str(self.vgg16_weights)).is_file():
-            raise ConfigError(
-                f"{WEIGHTS_VARIABLE}={self.vgg16_weights}: no such file; name a VGG16 state dict, say"
-                f" {RANDOM} or unset it"
-            )
+        self.start_weights = StartWeights.read(WEIGHTS_VARIABLE, "VGG16", "estimators")
 
     @property
     def corpus(self) -> TableCorpus:
@@ -125,11 +116,12 @@ class Table3Cells(Cells):
 
     def _start(self) -> list[str]:
         """Overrides that say where the estimators start from; none where the size says it."""
-        if self.vgg16_weights is None or self.options.profile not in ("standin", "paper"):
+        weights = self.start_weights
+        if weights.value is None or self.options.profile not in ("standin", "paper"):
             return []
-        frozen = 0 if self.vgg16_weights == RANDOM else 2
-        start = [f"model.frozen_convs={frozen}", f"model.weights={self.vgg16_weights}"]
-        return start if self.vgg16_weights == RANDOM else ["model.network=vgg16", *start]
+        if weights.is_random:
+            return ["model.frozen_convs=0", f"model.weights={weights.value}"]
+        return ["model.network=vgg16", "model.frozen_convs=2", f"model.weights={weights.value}"]
 
     def check_start(self) -> None:
         """See that it is said what the estimators start from.
@@ -137,21 +129,16 @@ class Table3Cells(Cells):
         Raises:
             ConfigError: It is the paper's size, and `AUKIT_VGG16_WEIGHTS` is not set.
         """
-        if self.options.profile == "paper" and self.vgg16_weights is None:
-            raise ConfigError(
-                "the paper's estimators start from ImageNet: name a VGG16 state dict with"
-                f" {WEIGHTS_VARIABLE}=FILE, or say {WEIGHTS_VARIABLE}={RANDOM} to start from random weights,"
-                " which the caption then says"
-            )
+        if self.options.profile == "paper":
+            self.start_weights.check()
 
     def weights_lines(self) -> list[str]:
         """Lines of the plan on the variable that names weights, where this size starts from them."""
         if self.options.profile not in ("standin", "paper"):
             return []
-        refused = f"refused without a file or {WEIGHTS_VARIABLE}={RANDOM}"
-        without = refused if self.options.profile == "paper" else "they start from random weights"
-        return [weights_line(WEIGHTS_VARIABLE, "VGG16 of the estimators", without)]
+        without = None if self.options.profile == "paper" else "they start from random weights"
+        return [self.start_weights.plan_line(without)]
 
     def decisive_values(self) -> str:
         """The weights that the estimators start from."""
-        return str(self.vgg16_weights)
+        return str(self.start_weights.value)

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from aukit.models.weights import RANDOM
 from aukit.reproduce.captions import (
     INTERVALS,
+    LANDMARKS,
     DataFacts,
     data_sentence,
     not_run_sentences,
@@ -39,6 +41,7 @@ class Facts:
 
     Attributes:
         data: Data origin and size.
+        landmarks: Sources of landmarks of both corpora, as the stores name them.
         source_people: Number of people of the source who train, select and are held out.
         triplets: Number of frames with both avatars.
         triplets_by_gender: The same by gender.
@@ -63,6 +66,7 @@ class Facts:
     """
 
     data: DataFacts
+    landmarks: Sequence[str]
     source_people: Sequence[int]
     triplets: int
     triplets_by_gender: Mapping[str, int]
@@ -142,12 +146,14 @@ def _trainings(facts: Facts) -> str:
     size = data["source"]["init_args"]["size"]
     target = data.get("target_batch_size") or data["batch_size"]
     weights = facts.start["model"]["init_args"].get("weights")
-    begun = f"from the weights {Path(weights).name}" if weights else "from random weights"
+    begun = "from random weights" if weights in (None, RANDOM) else f"from the weights {Path(weights).name}"
+    landmarks = " and ".join(LANDMARKS.get(name, name) for name in facts.landmarks)
     return (
         f"One source-trained start per seed (without avatars, {training_length(facts.start)} {begun}), shared"
         f" by all methods; then {training_length(facts.method)} of every method, source only included, with"
-        f" {data['batch_size']} frames per labelled stream and {target} of the target, crops of {size} px,"
-        f" {model['backbone']}, Adam {model['lr']:g}. Seeds: {', '.join(map(str, facts.seeds))}."
+        f" {data['batch_size']} frames per labelled stream and {target} of the target, crops of {size} px"
+        f" registered by landmarks of {landmarks}, {model['backbone']}, Adam {model['lr']:g}."
+        f" Seeds: {', '.join(map(str, facts.seeds))}."
     )
 
 

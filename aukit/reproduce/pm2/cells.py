@@ -13,9 +13,12 @@ from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.render.table import UPPER_BOUND, Heading
+from aukit.reproduce.start_weights import StartWeights
 
 if TYPE_CHECKING:
     from aukit.training import RunConfig
+
+WEIGHTS_VARIABLE = "AUKIT_RESNET50_WEIGHTS"
 
 PM2 = "pm2"
 """Id of the method that ablations change and rivals are compared with."""
@@ -49,6 +52,10 @@ class PM2Cells(Cells):
         baseline: Method that the others are compared with.
         shares: Candidates of an alignment's share of the source loss's gradient.
         fold: Fold of the labelled corpus whose people are held out.
+        start_weights: What the source-trained starts of the paper's size start from.
+
+    Raises:
+        ConfigError: `AUKIT_RESNET50_WEIGHTS` names no file.
     """
 
     name = "pm2"
@@ -64,6 +71,7 @@ class PM2Cells(Cells):
         self.baseline: str = self.spec["baseline"]
         self.shares = [float(share) for share in self.size["shares"]]
         self.fold: int = self.spec["source_fold"]
+        self.start_weights = StartWeights.read(WEIGHTS_VARIABLE, "ResNet-50", "source-trained starts")
 
     @property
     def folder_name(self) -> str:
@@ -131,7 +139,16 @@ class PM2Cells(Cells):
         return [id for id, method in methods.items() if METHODS[method].alignment != "none"]
 
     def run_config(self, seed: int, *overrides: str) -> RunConfig:
-        """Configuration of a training: where everything is, the action units, the seed, `overrides`."""
+        """Configuration of a training that goes on from a start, and so needs no other file of weights."""
+        return self._config(seed, "model.weights=null", *overrides)
+
+    def start_config(self, seed: int) -> RunConfig:
+        """Configuration of the source-trained start of a seed."""
+        weights = [f"model.weights={self.start_weights.value or 'null'}"] if self.names_weights else []
+        return self._config(seed, *self.spec["start"], *self.size["start_overrides"], *weights)
+
+    def _config(self, seed: int, *overrides: str) -> RunConfig:
+        """Where everything is, the action units, the seed, `overrides`."""
         common = [
             f"target={self.target.name}",
             f"data.source.root={self.source.root}",
@@ -145,6 +162,24 @@ class PM2Cells(Cells):
         ]
         return self.config("pm2", *common, *overrides)
 
-    def start_config(self, seed: int) -> RunConfig:
-        """Configuration of the source-trained start of a seed."""
-        return self.run_config(seed, *self.spec["start"], *self.size["start_overrides"])
+    @property
+    def names_weights(self) -> bool:
+        """Whether a variable names what the starts of this size start from."""
+        return self.options.profile == "paper"
+
+    def check_start(self) -> None:
+        """See that it is said what the source-trained starts start from.
+
+        Raises:
+            ConfigError: It is the paper's size, and `AUKIT_RESNET50_WEIGHTS` is not set.
+        """
+        if self.names_weights:
+            self.start_weights.check()
+
+    def weights_lines(self) -> list[str]:
+        """Lines of the plan on the variable that names weights, where this size starts from them."""
+        return [self.start_weights.plan_line()] if self.names_weights else []
+
+    def decisive_values(self) -> str:
+        """The weights that the source-trained starts start from."""
+        return str(self.start_weights.value) if self.names_weights else ""

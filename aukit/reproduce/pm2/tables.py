@@ -285,6 +285,7 @@ class PM2Tables(Reproduction[PM2Cells]):
         held_out = results.scores(baseline, held_out=True)
         return captions.Facts(
             data=self.data_facts(notes["standins"].values()),
+            landmarks=sorted({str(each.store.manifest["landmarks"]) for each in (source, target)}),
             source_people=[
                 count_people(source.store, rows)
                 for rows in (source.train_rows, source.val_rows, source.test_rows)
@@ -359,6 +360,7 @@ class PM2Tables(Reproduction[PM2Cells]):
             f" {', '.join(f'{share:g}' for share in cells.shares)}; {', '.join(weighed)})",
             f"trainings  {len(seeds)} starts, then {len(every)}, {self.options.jobs} side by side:",
             *(f"  {cell.name}" for cell in every),
+            *cells.weights_lines(),
             *not_run_sentences(self.options.profile, cells.not_run_labels(), "; "),
         ]
         is_there = (cells.pairs / "frames.parquet").is_file()

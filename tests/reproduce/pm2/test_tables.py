@@ -14,7 +14,7 @@ from aukit.errors import ConfigError
 from aukit.reproduce import TABLES, main
 from aukit.reproduce.base import read_spec
 from aukit.reproduce.options import TableOptions
-from aukit.reproduce.pm2.cells import Cell, PM2Cells
+from aukit.reproduce.pm2.cells import WEIGHTS_VARIABLE, Cell, PM2Cells
 from aukit.reproduce.pm2.figures import gap_against_f1, principal_components
 from aukit.reproduce.pm2.tables import HELD_OUT, PM2Tables, Results
 from aukit.reproduce.pm2.weights import Choice, Gradients, best_share, validation_f1
@@ -90,7 +90,10 @@ def made(tmp_path_factory):
 
 def fake_data():
     part = SimpleNamespace(
-        store=SimpleNamespace(table=SimpleNamespace(frame=pd.DataFrame({"person": list("abcdef")}))),
+        store=SimpleNamespace(
+            table=SimpleNamespace(frame=pd.DataFrame({"person": list("abcdef")})),
+            manifest={"landmarks": "sidecar"},
+        ),
         train_rows=[0, 1],
         val_rows=[2],
         test_rows=[3, 4],
@@ -207,6 +210,11 @@ def test_the_upper_bound_differs_from_source_only_in_its_labels_alone(tmp_path, 
     assert source == bound
 
 
+def test_the_caption_says_where_crops_come_from(made):
+    _, _, report = made
+    assert "crops of 64 px registered by landmarks of a file beside the corpus, resnet10t" in report.to_text()
+
+
 def test_the_caption_has_the_rule_and_every_weight(made):
     _, _, report = made
     sentence = next(s for s in report.caption if s.startswith("Weight of an alignment"))
@@ -283,6 +291,26 @@ def test_every_method_has_the_budget_of_the_others(tmp_path):
         budgets.add((config["trainer"]["max_epochs"] * data["steps_per_epoch"], data["batch_size"]))
     assert len(budgets) == 1
     assert min(budgets)[0] >= 150
+
+
+def test_the_papers_size_starts_from_random_weights_only_if_told(tmp_path, monkeypatch):
+    monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
+
+    def weights(profile, config=PM2Cells.start_config):
+        return config(PM2Cells(TableOptions(profile, {}, tmp_path)), 0)["model"]["init_args"]["weights"]
+
+    assert [weights(profile) for profile in ("smoke", "mini", "standin")] == ["random", "mini", "random"]
+    with pytest.raises(ConfigError, match=f"{WEIGHTS_VARIABLE}=FILE, or say {WEIGHTS_VARIABLE}=random"):
+        PM2Tables(TableOptions("paper", {}, tmp_path)).run()
+    assert not list(tmp_path.iterdir())  # nothing was begun
+    monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path / "resnet50.pth"))
+    with pytest.raises(ConfigError, match=r"no such file; name a ResNet-50 state dict"):
+        PM2Cells(TableOptions("paper", {}, tmp_path))
+    (tmp_path / "resnet50.pth").touch()
+    assert weights("paper") == str(tmp_path / "resnet50.pth")
+    monkeypatch.setenv(WEIGHTS_VARIABLE, "random")
+    assert weights("paper") == "random"
+    assert weights("paper", PM2Cells.run_config) is None  # they go on from the start
 
 
 def test_targets(tmp_path, capsys, monkeypatch):
