@@ -10,6 +10,7 @@ from typing import Literal
 from aukit.datasets.files import STANDIN_FILE
 from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
+from aukit.utils.cores import available_cores, visible_gpus
 
 PROFILES = ("smoke", "mini", "standin", "paper")
 
@@ -78,7 +79,7 @@ def choose_options(
         profile: Size, or None for the default: ``paper`` for licensed releases, else ``mini``.
         logs: Output folder.
         seed: Seed of the whole chain.
-        jobs: Trainings side by side; None for one on a GPU and up to four on a CPU.
+        jobs: Trainings side by side; None for one on each GPU, or up to four on a CPU.
 
     Raises:
         ConfigError: A root does not exist, only some of the roots are given, some are licensed and some
@@ -89,7 +90,7 @@ def choose_options(
     if profile not in PROFILES:
         raise ConfigError(f"--profile {profile}: unknown; choose one of {', '.join(PROFILES)}")
     if jobs is None:
-        jobs = 1 if has_gpu() else max(1, min(4, os.cpu_count() or 1))
+        jobs = len(visible_gpus()) or min(4, available_cores())
     return TableOptions(profile, roots, logs, seed, jobs)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from aukit.training import Record, execute
+from aukit.utils.cores import visible_gpus
 from aukit.utils.processes import worker_pool
 from aukit.utils.spawned import event_queue
 
@@ -32,7 +33,8 @@ def run_all(
     Args:
         configs: Name → configuration of `load_config`.
         runs: Folder of all run folders.
-        jobs: Processes side by side, each with its share of the cores; 1 runs everything in this process.
+        jobs: Processes side by side, each with its share of the cores and a GPU
+            where there are some; 1 runs everything in this process.
         desc: Text of the progress bar.
         after: Name → what to do with the finished run, in the same process; it must be picklable.
 
@@ -65,7 +67,7 @@ def _side_by_side(
     after: Mapping[str, After],
 ) -> dict[str, Record]:
     records: dict[str, Record] = {}
-    with event_queue() as events, worker_pool(jobs) as workers:
+    with event_queue() as events, worker_pool(jobs, gpus=visible_gpus()) as workers:
 
         def follow() -> None:
             while (event := events.get()) is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -10,6 +9,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aukit.reproduce.options import has_gpu
+from aukit.utils.cores import available_cores
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -89,7 +89,7 @@ def _measure(device: str, jobs: int) -> Device:
 
     from aukit.training.cost import count_work
 
-    cores, before = os.cpu_count() or 1, torch.get_num_threads()
+    cores, before = available_cores(), torch.get_num_threads()
     batch, channels, side = (32, 256, 64) if device == "cuda" else (2, 64, 32)
 
     def convolution(on: str) -> Tensor:

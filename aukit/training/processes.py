@@ -11,10 +11,12 @@ from torch import nn
 
 from aukit.errors import ConfigError
 from aukit.models.components.global_layers import with_global_layers, with_local_layers
+from aukit.utils.spawned import leave_when_orphaned
 
-__all__ = ["GlobalLayers", "Launch", "launch", "placed", "strategy_of"]
+__all__ = ["GlobalLayers", "Launch", "launch", "leave_with_main", "placed", "strategy_of"]
 
-_ALL = ("auto", -1, "-1", None)  # of trainer.devices: as many as there are
+_STARTED = ("auto", None)  # of trainer.devices: as many as were started, else one
+_ALL = (-1, "-1")  # as many as were started, else all of the machine
 
 
 class GlobalLayers(LayerSync):
@@ -76,8 +78,18 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
     return None
 
 
+def leave_with_main(environment: Mapping[str, str] = os.environ) -> None:
+    """In a process that Lightning started beside the main one: end when that is gone.
+
+    It would wait for the others for as long as their backend does: NCCL 10 minutes. SLURM and torchrun end
+    the processes that they have started themselves.
+    """
+    if launch(environment) is None and environment.get("LOCAL_RANK", "0") != "0":
+        leave_when_orphaned()
+
+
 def placed(trainer: Mapping[str, Any], started: Launch | None) -> dict[str, Any]:
-    """Devices and nodes of a trainer, as many as were started where that is left open.
+    """Devices and nodes of a trainer, as many as were started where that is left open, else one device.
 
     Args:
         trainer: Arguments of the trainer.
@@ -92,8 +104,8 @@ def placed(trainer: Mapping[str, Any], started: Launch | None) -> dict[str, Any]
     """
     devices, nodes = trainer.get("devices"), int(trainer.get("num_nodes") or 1)
     if started is None:
-        return {"devices": devices, "num_nodes": nodes}
-    left_open = devices in _ALL
+        return {"devices": 1 if devices in _STARTED else devices, "num_nodes": nodes}
+    left_open = devices in (*_STARTED, *_ALL)
     if nodes == 1 and left_open:
         nodes = started.nodes
     count = started.per_node if left_open else _count(devices)

@@ -37,7 +37,7 @@ from aukit.training.fairness import score_groups
 from aukit.training.loggers import RunLog, last_values, read_log
 from aukit.training.options import RunOptions
 from aukit.training.predictions import IDS, PredictionWriter
-from aukit.training.processes import GlobalLayers, launch, placed, strategy_of
+from aukit.training.processes import GlobalLayers, launch, leave_with_main, placed, strategy_of
 from aukit.training.record import Record
 from aukit.training.resume import check_resumable
 from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
@@ -95,6 +95,7 @@ def open_run(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfi
         )
     resolved = resolve(config)
     placed(resolved["trainer"], launch())
+    leave_with_main()
     _quieten()
     seed_everything(resolved.seed, verbose=False)
     data = build_datamodule(resolved)

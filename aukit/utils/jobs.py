@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
@@ -18,6 +17,7 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from aukit.errors import ConfigError, CorpusError
+from aukit.utils.cores import available_cores
 from aukit.utils.files import atomic_path, write_atomic
 from aukit.utils.processes import worker_pool
 
@@ -105,7 +105,7 @@ def run_jobs(
         workers: Processes; None for one per core (at most 16), 0 or 1 to work in this process.
         progress: Whether to show the bar (on a terminal).
     """
-    workers = min(os.cpu_count() or 1, 16) if workers is None else workers
+    workers = min(available_cores(), 16) if workers is None else workers
     hidden = None if progress else True
     with tqdm(total=total, initial=total - len(todo), desc=title, unit=unit, disable=hidden) as bar:
         if workers <= 1 or len(todo) <= 1:

@@ -7,6 +7,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from multiprocessing.context import SpawnContext, SpawnProcess
@@ -57,6 +58,22 @@ def leave_with_parent() -> None:
 
     def leave() -> None:
         parent.join()  # returns when the parent is gone
+        os._exit(1)
+
+    threading.Thread(target=leave, daemon=True).start()
+
+
+def leave_when_orphaned(seconds: float = 1.0) -> None:
+    """End this process when the one that started it, of whatever kind, is gone, also by kill -9.
+
+    Args:
+        seconds: Time between two looks.
+    """
+    parent = os.getppid()
+
+    def leave() -> None:
+        while os.getppid() == parent:
+            time.sleep(seconds)
         os._exit(1)
 
     threading.Thread(target=leave, daemon=True).start()

@@ -12,7 +12,8 @@ TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "
 @pytest.mark.parametrize(
     ("environment", "trainer", "expected"),
     [
-        ({}, {"devices": "auto"}, ("auto", 1)),
+        ({}, {"devices": "auto"}, (1, 1)),
+        ({}, {"devices": -1}, (-1, 1)),
         ({}, {"devices": 2, "num_nodes": 1}, (2, 1)),
         (SLURM, {"devices": "auto"}, (4, 2)),
         (SLURM, {"devices": 4, "num_nodes": 2}, (4, 2)),

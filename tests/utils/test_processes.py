@@ -7,6 +7,9 @@ import sys
 import time
 
 import pytest
+import torch
+
+from aukit.utils.processes import worker_pool
 
 SCRIPT = """
 import signal, sys, time
@@ -37,3 +40,16 @@ def test_an_interruption_ends_all_at_once_with_one_word(seconds):
     assert process.returncode == -signal.SIGINT
     assert printed.count("Traceback") == 1, printed  # the script's own
     assert printed.rstrip().endswith("KeyboardInterrupt")
+
+
+def place_of(_: int) -> tuple[str | None, int]:
+    time.sleep(0.2)  # so that the other process takes a task too
+    return os.environ.get("CUDA_VISIBLE_DEVICES"), torch.get_num_threads()
+
+
+@pytest.mark.parametrize("gpus", [("1", "GPU-7f3a", "2"), ("5",), ()])
+def test_each_worker_sees_one_gpu(gpus, monkeypatch):
+    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
+    with worker_pool(2, gpus=gpus) as pool:
+        seen = {gpu for gpu, _ in pool.map(place_of, range(6))}
+    assert seen == set(gpus[:2] or [None])
