@@ -19,6 +19,8 @@ class RunOptions:
         selection: checkpoint that is tested: the "best" or the "last" one.
         save_minutes: minutes of training after which its state is written, to go on from after a kill; 0 for
             before every batch.
+        batch_per_process: whether batch sizes of `data` are those of each process, not of all together; the
+            run is the one whose batches are as many times as large as there are processes.
         time_limit: seconds after which training stops, to be resumed by the same command; None for no limit.
 
     Raises:
@@ -33,6 +35,7 @@ class RunOptions:
     mode: Literal["min", "max"] = "max"
     selection: Literal["best", "last"] = "last"
     save_minutes: NonNegativeFloat = 5.0
+    batch_per_process: bool = False
     time_limit: NonNegativeFloat | None = None
 
     def __post_init__(self) -> None:

@@ -11,11 +11,22 @@ from torch import nn
 
 from aukit.errors import ConfigError
 from aukit.models.components.global_layers import with_global_layers, with_local_layers
+from aukit.training.run_config import RunConfig, resolve
+from aukit.utils.cores import visible_gpus
 from aukit.utils.spawned import leave_when_orphaned
 
-__all__ = ["GlobalLayers", "Launch", "launch", "leave_with_main", "placed", "strategy_of"]
+__all__ = [
+    "GlobalLayers",
+    "Launch",
+    "launch",
+    "leave_with_main",
+    "placed",
+    "strategy_of",
+    "with_whole_batches",
+]
 
 _STARTED = ("auto", None)  # of trainer.devices: as many as were started, else one
+_BATCHES = ("batch_size", "target_batch_size", "eval_batch_size")
 _ALL = (-1, "-1")  # as many as were started, else all of the machine
 
 
@@ -124,6 +135,27 @@ def placed(trainer: Mapping[str, Any], started: Launch | None) -> dict[str, Any]
             f" with {command}, or leave out trainer.devices and trainer.num_nodes"
         )
     return {"devices": count, "num_nodes": nodes}
+
+
+def with_whole_batches(config: RunConfig, started: Launch | None) -> RunConfig:
+    """A configuration with the batch sizes of all processes together, where it has those of each.
+
+    Args:
+        config: Checked configuration.
+        started: Who started the processes, see `launch`.
+
+    Raises:
+        ConfigError: as `placed`.
+    """
+    place = placed(config["trainer"], started)
+    if not config.run.batch_per_process:
+        return config
+    per_node = len(visible_gpus()) if place["devices"] in _ALL else _count(place["devices"])
+    processes = per_node * place["num_nodes"]
+    data, options = config["data"], {**config["run"], "batch_per_process": False}
+    given = data["init_args"]
+    sizes = {name: processes * given[name] for name in _BATCHES if given.get(name) is not None}
+    return resolve({**config, "data": {**data, "init_args": {**given, **sizes}}, "run": options})
 
 
 def _count(devices: Any) -> int:

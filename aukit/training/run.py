@@ -37,7 +37,14 @@ from aukit.training.fairness import score_groups
 from aukit.training.loggers import RunLog, last_values, read_log
 from aukit.training.options import RunOptions
 from aukit.training.predictions import IDS, PredictionWriter
-from aukit.training.processes import GlobalLayers, launch, leave_with_main, placed, strategy_of
+from aukit.training.processes import (
+    GlobalLayers,
+    launch,
+    leave_with_main,
+    placed,
+    strategy_of,
+    with_whole_batches,
+)
 from aukit.training.record import Record
 from aukit.training.resume import check_resumable
 from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
@@ -93,8 +100,7 @@ def open_run(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfi
             f"experiment {config.get('experiment', '?')}: give {' '.join(f'{m}=...' for m in missing)}"
             + (start if "model.weights" in missing else "")
         )
-    resolved = resolve(config)
-    placed(resolved["trainer"], launch())
+    resolved = with_whole_batches(resolve(config), launch())
     leave_with_main()
     _quieten()
     seed_everything(resolved.seed, verbose=False)

@@ -14,7 +14,7 @@ from aukit.training.start_files import start_files, with_contents
 
 #: Sections and keys that say where to, how fast, on how many processes or under which name, not what.
 _SECTIONS = ("experiment", "profile", "logging")
-_RUN = ("save_minutes", "time_limit")
+_RUN = ("save_minutes", "time_limit", "batch_per_process")  # the last is worked into the batch sizes by then
 _TRAINER = (
     "accelerator",
     "barebones",

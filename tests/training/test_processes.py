@@ -3,9 +3,12 @@
 import pytest
 
 from aukit.errors import ConfigError
-from aukit.training.processes import launch, placed
+from aukit.training import load_config
+from aukit.training.processes import launch, placed, with_whole_batches
+from aukit.training.run_folder import RunFolder
 
 SLURM = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_STEP_ID": "0", "SLURM_JOB_NAME": "train"}
+ROOTS = [f"data.{name}.root=x" for name in ("source", "target", "avatars")] + ["aus=[1]"]
 TORCHRUN = {"TORCHELASTIC_RUN_ID": "x", "WORLD_SIZE": "2", "LOCAL_WORLD_SIZE": "2"}
 
 
@@ -53,3 +56,17 @@ def test_devices_are_the_processes_that_were_started(environment, trainer, expec
 def test_other_numbers_are_refused_with_the_command_to_use(environment, trainer, says):
     with pytest.raises(ConfigError, match=says):
         placed(trainer, launch(environment))
+
+
+def test_a_batch_per_process_is_the_run_of_as_many_times_the_batch(tmp_path):
+    def run(*words, environment=TORCHRUN):
+        config = load_config("pm2", "smoke", ["target=disfa", *ROOTS, *words])
+        resolved = with_whole_batches(config, launch(environment))
+        assert resolved.run.batch_per_process is False
+        return RunFolder.of(resolved, "data", tmp_path).path
+
+    each = ["run.batch_per_process=true", "data.batch_size=4"]
+    assert run(*each) == run("data.batch_size=8")
+    assert run(*each, environment={}) == run("data.batch_size=4")
+    assert run(*each, "trainer.devices=3", "trainer.num_nodes=2", environment={}) == run("data.batch_size=24")
+    assert run(*each, "data.target_batch_size=3") == run("data.batch_size=8", "data.target_batch_size=6")

@@ -212,7 +212,9 @@ def test_the_upper_bound_differs_from_source_only_in_its_labels_alone(tmp_path, 
 
 def test_the_caption_says_where_crops_come_from(made):
     _, _, report = made
-    assert "crops of 64 px registered by landmarks of a file beside the corpus, resnet10t" in report.to_text()
+    assert "crops of 64 px registered by landmarks of a file beside the corpus, resnet10t" in " ".join(
+        report.caption
+    )
 
 
 def test_the_caption_has_the_rule_and_every_weight(made):
