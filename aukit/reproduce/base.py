@@ -189,6 +189,9 @@ class Reproduction(ABC, Generic[CellsT]):
         folder, signature = self.cells.folder, self.cells.signature()
         if signature is not None and _signature_of(folder / "table.json") == signature:
             return (folder / "table.txt").read_text()
+        from aukit.training.processes import launch, refuse_several
+
+        refuse_several("aukit reproduce", launch())
         self.cells.check_start()
         check_disk(self.plan_stages(), self.options.logs, self.options.jobs)
         stages = Stages(folder / "stages.json")

@@ -21,6 +21,7 @@ __all__ = [
     "launch",
     "leave_with_main",
     "placed",
+    "refuse_several",
     "strategy_of",
     "with_whole_batches",
 ]
@@ -87,6 +88,22 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
         per_node = int(environment["SLURM_NTASKS"]) // nodes
         return Launch("SLURM", nodes, per_node, "SLURM_STEP_ID" in environment)
     return None
+
+
+def refuse_several(what: str, started: Launch | None) -> None:
+    """See that a command that starts its own processes is alone.
+
+    Raises:
+        ConfigError: It was started several times, or in a job of several tasks, each of which would make
+            everything; the message says how to use several GPUs.
+    """
+    count = 1 if started is None else started.nodes * started.per_node
+    if started is not None and count > 1:
+        once = "in a job of one task, --ntasks=1" if started.by == "SLURM" else "without torchrun"
+        raise ConfigError(
+            f"{what} is one process, and {started.by} has {count}: start it {once};"
+            " --jobs N trains N side by side, each on a GPU"
+        )
 
 
 def leave_with_main(environment: Mapping[str, str] = os.environ) -> None:

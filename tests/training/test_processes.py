@@ -4,7 +4,7 @@ import pytest
 
 from aukit.errors import ConfigError
 from aukit.training import load_config
-from aukit.training.processes import launch, placed, with_whole_batches
+from aukit.training.processes import launch, placed, refuse_several, with_whole_batches
 from aukit.training.run_folder import RunFolder
 
 SLURM = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_STEP_ID": "0", "SLURM_JOB_NAME": "train"}
@@ -70,3 +70,11 @@ def test_a_batch_per_process_is_the_run_of_as_many_times_the_batch(tmp_path):
     assert run(*each, environment={}) == run("data.batch_size=4")
     assert run(*each, "trainer.devices=3", "trainer.num_nodes=2", environment={}) == run("data.batch_size=24")
     assert run(*each, "data.target_batch_size=3") == run("data.batch_size=8", "data.target_batch_size=6")
+
+
+def test_a_command_that_starts_processes_is_one():
+    for environment, words in ((SLURM, "has 8: .*--ntasks=1"), (TORCHRUN, "has 2: .*without torchrun")):
+        with pytest.raises(ConfigError, match=words):
+            refuse_several("aukit reproduce", launch(environment))
+    for environment in ({}, {"SLURM_NTASKS": "1", "SLURM_STEP_ID": "0"}, {"SLURM_NTASKS": "1"}):
+        refuse_several("aukit reproduce", launch(environment))
