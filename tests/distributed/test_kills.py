@@ -66,6 +66,7 @@ def kill_one(folder: Path, main: bool) -> None:
     assert run.returncode != 0
 
 
+@pytest.mark.heavy
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes as Linux lists them")
 def test_all_end_with_a_killed_process_and_go_on(tmp_path, monkeypatch):
     monkeypatch.setenv("GLOO_SOCKET_IFNAME", "lo")

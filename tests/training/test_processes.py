@@ -1,5 +1,11 @@
 """Who started a process, and how many of them a trainer then has."""
 
+import os
+import signal
+import subprocess
+import sys
+import time
+
 import pytest
 
 from aukit.errors import ConfigError
@@ -78,3 +84,28 @@ def test_a_command_that_starts_processes_is_one():
             refuse_several("aukit reproduce", launch(environment))
     for environment in ({}, {"SLURM_NTASKS": "1", "SLURM_STEP_ID": "0"}, {"SLURM_NTASKS": "1"}):
         refuse_several("aukit reproduce", launch(environment))
+
+
+CHILD = """
+import time
+from aukit.training.processes import leave_with_main
+leave_with_main()
+print("started", flush=True)
+time.sleep(20)
+print("outlived it", flush=True)
+"""
+
+MAIN = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
+
+
+def test_a_process_beside_the_main_one_ends_with_it():
+    environment = {**os.environ, "LOCAL_RANK": "1"}
+    main = subprocess.Popen(
+        [sys.executable, "-c", MAIN, CHILD], env=environment, stdout=subprocess.PIPE, text=True
+    )
+    assert main.stdout.readline() == "started\n"
+    began = time.monotonic()
+    os.kill(main.pid, signal.SIGKILL)
+    assert main.stdout.read() == ""  # until the child, which has the pipe too, is gone
+    assert time.monotonic() - began < 15
+    main.wait()
