@@ -28,7 +28,7 @@ class FixedFeatures(nn.Module):
         generator = torch.Generator().manual_seed(20210101)
         self.layers = nn.Sequential()
         for before, after in pairwise(widths):
-            layer = nn.Conv2d(before, after, 3, stride=2, padding=1)
+            layer = nn.Conv2d(before, after, 3, stride=2, padding=1, dtype=torch.float32)
             with torch.no_grad():
                 layer.weight.normal_(0.0, 1.0, generator=generator)
                 layer.weight.mul_((2 / layer.weight[0].numel()) ** 0.5)

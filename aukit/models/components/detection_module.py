@@ -15,6 +15,7 @@ from aukit.errors import ConfigError
 from aukit.metrics import GroupedMultilabelF1, MultilabelF1
 from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule, set_learning_rates
+from aukit.models.components.processes import log_of_all
 from aukit.models.components.training import check_aus, is_logged, scores_itself
 from aukit.utils.bounds import NonNegativeFloat, NonNegativeInt, PositiveFloat
 
@@ -61,12 +62,13 @@ class F1ByGender(nn.Module):
         """
         f1, values = self.pooled.compute().float(), self.by_gender.compute()
         groups = torch.stack([values[gender].float() for gender in GENDERS])
-        module.log(key, f1.nanmean(), prog_bar=True)
-        module.log_dict({f"{key}_AU{au}": v for au, v in zip(self.aus, f1, strict=True)})
+        found = {f"{key}_AU{au}": v for au, v in zip(self.aus, f1, strict=True)}
         for gender, values_of in zip(GENDERS, groups, strict=True):
-            module.log(f"{key}_{gender}", values_of.nanmean())
-            module.log_dict({f"{key}_AU{au}_{gender}": v for au, v in zip(self.aus, values_of, strict=True)})
-        module.log(f"{key}_gap", (groups[0] - groups[1]).abs().nanmean())
+            found[f"{key}_{gender}"] = values_of.nanmean()
+            found |= {f"{key}_AU{au}_{gender}": v for au, v in zip(self.aus, values_of, strict=True)}
+        found[f"{key}_gap"] = (groups[0] - groups[1]).abs().nanmean()
+        log_of_all(module, {key: f1.nanmean()}, prog_bar=True)
+        log_of_all(module, found)
         self.reset()
 
     def reset(self) -> None:

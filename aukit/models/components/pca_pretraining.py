@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from aukit.errors import ConfigError
 from aukit.models.components.losses import single_precision
 from aukit.models.components.lr_schedule import set_learning_rates
-from aukit.models.components.processes import global_mean
+from aukit.models.components.processes import global_mean, log_of_all
 from aukit.utils.bounds import NonNegativeInt, PositiveFloat, PositiveInt
 
 __all__ = ["HEAD_RATE", "PCAModule", "PCATargets"]
@@ -173,4 +173,4 @@ class PCAModule(LightningModule):
         """Log the share of the variance that is explained."""
         error, whole = self.all_gather(torch.stack(self._sums).sum(0)).reshape(-1, 2).sum(0)  # type: ignore[union-attr]
         self._sums = []
-        self.log("val/explained", 1 - error / whole, prog_bar=True)
+        log_of_all(self, {"val/explained": 1 - error / whole}, prog_bar=True)

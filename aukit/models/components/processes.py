@@ -9,12 +9,27 @@ and costs nothing in one process.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
-__all__ = ["averaged", "draw_rows", "global_batch", "global_mean", "global_sum", "normal_rows", "place"]
+if TYPE_CHECKING:
+    from lightning.pytorch import LightningModule
+
+__all__ = [
+    "all_rows",
+    "averaged",
+    "draw_rows",
+    "first_drawn",
+    "global_batch",
+    "global_mean",
+    "global_sum",
+    "log_of_all",
+    "normal_rows",
+    "place",
+    "row_counts",
+]
 
 
 def place() -> tuple[int, int]:
@@ -51,6 +66,58 @@ def global_batch(rows: Tensor) -> Tensor:
     return global_sum(
         torch.cat([rows if index == rank else torch.zeros_like(rows) for index in range(count)])
     )
+
+
+def row_counts(rows: Tensor) -> list[int]:
+    """Number of rows of every process, in order of rank. Cost: an all-reduce and a wait for its result."""
+    rank, count = place()
+    if count == 1:
+        return [len(rows)]
+    own = torch.zeros(count, dtype=torch.int64, device=rows.device)
+    own[rank] = len(rows)
+    return [int(number) for number in global_sum(own)]
+
+
+def all_rows(rows: Tensor) -> Tensor:
+    """Rows ``[B,…]`` of every process in order of rank, which may have different numbers of them.
+
+    For what an evaluation computes of all rows; `global_batch` is for training. Cost: two all-reduces, of all
+    rows with room for the longest part.
+    """
+    counts = row_counts(rows)
+    if len(counts) == 1:
+        return rows
+    padded = rows.new_zeros(max(counts), *rows.shape[1:])
+    padded[: len(rows)] = rows.detach()
+    parts = torch.split(global_batch(padded), max(counts))
+    return torch.cat([part[:number] for part, number in zip(parts, counts, strict=True)])
+
+
+def first_drawn(draw: Callable[[int], Tensor], rows: Tensor) -> Tensor:
+    """This process' part of what the first process draws for `rows` of all, which may differ in number.
+
+    For evaluation, where every process has a generator in another state.
+
+    Args:
+        draw: Number of rows → random tensor with that many entries along its first axis.
+        rows: Rows of this process.
+    """
+    rank, count = place()
+    counts = row_counts(rows)
+    drawn = draw(sum(counts))
+    if count == 1:
+        return drawn
+    drawn = global_sum(drawn if rank == 0 else torch.zeros_like(drawn))
+    return torch.split(drawn, counts)[rank]
+
+
+def log_of_all(module: LightningModule, values: Mapping[str, Tensor], prog_bar: bool = False) -> None:
+    """Log, at the end of an epoch, what every process has computed alike, of the rows of all.
+
+    The greatest of equal values is the value, to the bit, which a mean need not be. Lightning warns of values
+    that are not brought together; that warning is for those that differ.
+    """
+    module.log_dict(dict(values), prog_bar=prog_bar, sync_dist=True, reduce_fx="max")
 
 
 def draw_rows(draw: Callable[[int], Tensor], count: int) -> Tensor:

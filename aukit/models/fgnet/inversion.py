@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from aukit.errors import ConfigError, TrainingError
 from aukit.models.components.pca_pretraining import HEAD_RATE, PCAModule
 from aukit.models.components.pictures import save_picture, tiled
-from aukit.models.components.processes import averaged, global_batch, global_mean, place
+from aukit.models.components.processes import all_rows, averaged, global_batch, log_of_all, place
 from aukit.models.fgnet.encoder import GradualStyleEncoder, StyleHead
 from aukit.models.fgnet.networks import StyleNetwork
 from aukit.models.fgnet.weights import load_weights
@@ -209,10 +209,11 @@ class InversionModule(PCAModule):
             TrainingError: The codes have fewer effective dimensions than allowed.
         """
         sums = self.all_gather(torch.stack(self._sums).sum(0)).reshape(-1, 8).sum(0)  # type: ignore[union-attr]
-        normalised, codes = torch.cat(self._codes, dim=1)
+        normalised, codes = (all_rows(part) for part in torch.cat(self._codes, dim=1))
         self._sums, self._codes = [], []
-        dimensions = global_mean(effective_dimensions(normalised))  # one verdict for all processes
-        self.log_dict(
+        dimensions = effective_dimensions(normalised)
+        log_of_all(
+            self,
             {
                 "val/explained": 1 - sums[0] / sums[1],
                 "val/l1": sums[2] / sums[5],
@@ -222,7 +223,6 @@ class InversionModule(PCAModule):
                 "val/code_dimensions": dimensions,
             },
             prog_bar=True,
-            sync_dist=True,
         )
         save_picture(self, "reconstructions", tiled(self._faces))
         if dimensions < self.hparams["least_dimensions"]:

@@ -14,7 +14,15 @@ from torch.nn import functional as F
 from aukit.metrics import kernel_distance
 from aukit.metrics.features import FixedFeatures
 from aukit.models.components.pictures import save_picture, tiled
-from aukit.models.components.processes import draw_rows, global_mean, global_sum, normal_rows
+from aukit.models.components.processes import (
+    all_rows,
+    draw_rows,
+    first_drawn,
+    global_mean,
+    global_sum,
+    log_of_all,
+    normal_rows,
+)
 from aukit.models.fgnet.augment_gan import augment
 from aukit.models.fgnet.discriminator import StyleGAN2Discriminator
 from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
@@ -146,16 +154,18 @@ class StyleGAN2Module(LightningModule):
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Features of held-out faces and of as many drawn ones."""
+        style = (self.hparams["style_dim"],)
         real = _reduced(2 * batch["target"] - 1, self.hparams["size"])
-        drawn = self(torch.randn(len(real), self.hparams["style_dim"], device=self.device))
+        drawn = self(first_drawn(lambda rows: torch.randn(rows, *style, device=self.device), real))
         extractor = FixedFeatures().to(self.device)
         self._features.append((extractor(real), extractor(2 * drawn - 1)))
 
     def on_validation_epoch_end(self) -> None:
-        """Log the kernel distance, on the faces of this process."""
-        real, drawn = (torch.cat(part) for part in zip(*self._features, strict=True))
+        """Log the kernel distance."""
+        real, drawn = (all_rows(torch.cat(part)) for part in zip(*self._features, strict=True))
         self._features = []
-        self.log("val/kernel_distance", kernel_distance(drawn, real), prog_bar=True, sync_dist=True)
+        distance = torch.tensor(kernel_distance(drawn, real), device=self.device)
+        log_of_all(self, {"val/kernel_distance": distance}, prog_bar=True)
 
     def on_train_epoch_end(self) -> None:
         """Save a picture of faces of the average generator."""

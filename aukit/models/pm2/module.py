@@ -16,7 +16,7 @@ from aukit.errors import ConfigError
 from aukit.models.components.detection_module import PROBABILITY_THRESHOLD, F1ByGender
 from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule, cosine_decay, set_rate
-from aukit.models.components.processes import global_batch
+from aukit.models.components.processes import global_batch, log_of_all
 from aukit.models.components.training import check_aus, frozen, is_logged, scores_itself
 from aukit.models.pm2 import losses
 from aukit.models.pm2.methods import METHODS, MethodName
@@ -336,8 +336,7 @@ class PM2Module(LightningModule):
             return
         self.source_f1.log(self, "val/source_f1")
         if self.criteria.update_called:
-            for name, value in self.criteria.compute().items():
-                self.log(f"val/{name}", value)
+            log_of_all(self, {f"val/{name}": value for name, value in self.criteria.compute().items()})
             self.criteria.reset()
         if getattr(getattr(self.trainer, "datamodule", None), "oracle", False):
             self.oracle_f1.log(self, "val/oracle_f1")

@@ -14,7 +14,7 @@ from aukit.errors import ConfigError
 from aukit.metrics import IntraclassCorrelation
 from aukit.models.components.losses import single_precision
 from aukit.models.components.lr_schedule import Schedule, rise_and_cosine, set_rate
-from aukit.models.components.processes import global_mean, global_sum
+from aukit.models.components.processes import global_mean, global_sum, log_of_all
 from aukit.models.components.training import check_aus, is_logged, scores_itself
 from aukit.models.niinuma2021.intensity.networks import EstimatorBank, IntensityTrunk, decode
 from aukit.models.weights import RANDOM
@@ -199,8 +199,8 @@ class IntensityModule(LightningModule):
 
     def _log_icc(self, key: str) -> None:
         icc = self.icc.compute()
-        self.log(key, icc.nanmean().nan_to_num(0.0).float(), prog_bar=True)
-        self.log_dict({f"{key}_AU{au}": v for au, v in zip(self.hparams["aus"], icc.float(), strict=True)})
+        log_of_all(self, {key: icc.nanmean().nan_to_num(0.0).float()}, prog_bar=True)
+        log_of_all(self, {f"{key}_AU{au}": v for au, v in zip(self.hparams["aus"], icc.float(), strict=True)})
         self.icc.reset()
 
     def test_step(self, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
@@ -219,7 +219,8 @@ class IntensityModule(LightningModule):
         if scores_itself(self):
             self._log_icc("test/icc")
         final = self.final_cross_entropy.nanmean().nan_to_num(float("inf"))
-        self.log_dict({"final_cross_entropy": final, "fitted": torch.tensor(float(self.fitted))})
+        fitted = torch.tensor(float(self.fitted), device=self.device)
+        log_of_all(self, {"final_cross_entropy": final, "fitted": fitted})
 
     def _predictions(self, batch: dict[str, Any]) -> dict[str, Tensor]:
         level, expectation = decode(self(batch["image"]))

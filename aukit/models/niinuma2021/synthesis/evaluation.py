@@ -28,6 +28,7 @@ class FrameReader(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Intensities / 5 ``[B,A]`` of images ``[B,3,S,S]`` in [−1,1]; resized to 64² first."""
+        images = images.to(next(self.parameters()).dtype)
         if images.shape[-1] != 64:
             images = F.interpolate(images, (64, 64), mode="bilinear", antialias=True, align_corners=False)
         out: Tensor = self.head(self.features(images))
@@ -83,7 +84,7 @@ def expression_grid(generator: ExpressionGenerator, faces: Tensor, n_aus: int) -
         kept).
     """
     count, size = len(faces), faces.shape[-1]
-    targets = torch.eye(n_aus, device=faces.device).repeat(count, 1)
+    targets = torch.eye(n_aus, device=faces.device, dtype=faces.dtype).repeat(count, 1)
     inputs = faces.repeat_interleave(n_aus, dim=0)
     with torch.no_grad():
         colour, attention = generator(inputs, targets)

@@ -16,7 +16,7 @@ from aukit.metrics import frechet_distance, intraclass_correlation, kernel_dista
 from aukit.metrics.features import FIXED_FEATURES, FixedFeatures
 from aukit.models.components.lr_schedule import set_rate
 from aukit.models.components.pictures import save_picture
-from aukit.models.components.processes import averaged, draw_rows
+from aukit.models.components.processes import averaged, draw_rows, log_of_all
 from aukit.models.components.training import check_aus, frozen, is_logged
 from aukit.models.niinuma2021.synthesis import losses
 from aukit.models.niinuma2021.synthesis.data import SynthesisDataModule
@@ -353,7 +353,7 @@ class SynthesizerModule(LightningModule):
         }
         if self.hparams["reader_steps"]:
             values |= self._read_independently(data)
-        self.log_dict({f"val/{name}": value.float() for name, value in values.items()}, sync_dist=True)
+        log_of_all(self, {f"val/{name}": value.float().to(self.device) for name, value in values.items()})
         if self.hparams["grid_faces"] and self.trainer.is_global_zero:
             self._show_grid(data["input_frame"][: self.hparams["grid_faces"]])
 
