@@ -168,6 +168,21 @@ def test_the_benchmark_s_baseline_computes_the_same():
         torch.testing.assert_close(published(network, images), network(images), **CLOSE)
 
 
+@pytest.mark.parametrize("batch", [1, 3])
+def test_a_step_of_training_has_the_gradients_of_the_benchmark_s_baseline(batch):
+    network = small_network(size=64, dropout=0.0).train()
+    network.g_all.to_rgb1.requires_grad_(False)
+    network.g_all.to_rgbs.requires_grad_(False)
+    images = torch.rand(batch, 3, 32, 32) * 2 - 1
+    trained = {name: p for name, p in network.named_parameters() if p.requires_grad}
+    gradients = []
+    for heatmaps in (network(images), published(network, images)):
+        loss = F.mse_loss(heatmaps, torch.linspace(-1, 1, heatmaps.numel()).view_as(heatmaps))
+        gradients.append(torch.autograd.grad(loss, list(trained.values())))
+    for name, mine, wanted in zip(trained, *gradients, strict=True):
+        torch.testing.assert_close(mine, wanted, atol=1e-5, rtol=1e-3, msg=name)
+
+
 def test_sizes_that_cannot_be():
     with pytest.raises(ValueError, match="power of two"):
         StyleGAN2Generator(48, 16, 2)

@@ -33,6 +33,25 @@ def test_gradient_penalty_mixes_as_stated_and_leaves_the_fake_alone():
     assert fake.grad is None
 
 
+def test_the_critic_s_penalty_has_the_gradient_of_plain_layers_bit_for_bit():
+    torch.manual_seed(0)
+    discriminator = ExpressionDiscriminator(3, 32, 8, 5)
+    initialize(discriminator.model, std=None)
+    real, fake, alpha = torch.randn(2, 3, 32, 32), torch.randn(2, 3, 32, 32), torch.rand(2, 1, 1, 1)
+    gradients = []
+    for critic in (discriminator.critic, lambda image: discriminator(image)[0]):
+        discriminator.zero_grad()
+        losses.gradient_penalty(critic, real, fake, alpha).backward()
+        gradients.append([p.grad for p in discriminator.parameters()])
+    weights = [n for n, _ in discriminator.named_parameters() if n.endswith("weight") and "aus_top" not in n]
+    for (name, _), mine, wanted in zip(discriminator.named_parameters(), *gradients, strict=True):
+        if name in weights:
+            assert mine.abs().sum() > 0
+            assert torch.equal(mine, wanted), name
+        else:  # no bias moves the gradient of piecewise linear layers
+            assert wanted is None or not wanted.any(), name
+
+
 def test_idiosyncratic_loss_counts_only_pairs_of_one_person():
     fake = torch.stack([torch.full((3, 2, 2), v) for v in (0.0, 1.0, 5.0)])
     target = torch.zeros(3, 3, 2, 2)
