@@ -1,5 +1,5 @@
 # Every target bootstraps the environment it needs; `make help` lists them.
-# Variables: PROFILE=smoke|mini|standin|paper  TARGET=disfa|gft  SEED=0  ARGS="further words for the command"
+# Variables: PROFILE=smoke|mini|standin|paper  TARGET=disfa|gft  SEED=0  GPUS=N (plans)  ARGS="further words for the command"
 #            CPU=1, when the environment is set up: a build of torch without CUDA, whose 2.7 GB are not fetched then
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -16,6 +16,7 @@ UV      := $(BIN)/uv pip install --quiet --compile-bytecode --python $(BIN)/pyth
 PROFILE ?=
 TARGET  ?=
 SEED    ?= 0
+GPUS    ?=
 ARGS    ?=
 WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 # Institutes' proxies often sign with a certificate that only the system knows.
@@ -71,19 +72,19 @@ reproduce-table3: $(READY) ## Table 3 of Niinuma et al. (WACV 2021): published c
 	$(BIN)/aukit reproduce table3 $(WORDS)
 
 plan-table3: $(READY) ## What reproduce-table3 would run: cells, hours, disk
-	$(BIN)/aukit reproduce table3 --plan $(WORDS)
+	$(BIN)/aukit reproduce table3 --plan $(if $(GPUS),--gpus $(GPUS)) $(WORDS)
 
 reproduce-fgnet: $(READY) ## FG-Net within and across BP4D and DISFA, on few frames, with other heads; baselines beside it
 	$(BIN)/aukit reproduce fgnet $(WORDS)
 
 plan-fgnet: $(READY) ## What reproduce-fgnet would run: cells, hours, disk
-	$(BIN)/aukit reproduce fgnet --plan $(WORDS)
+	$(BIN)/aukit reproduce fgnet --plan $(if $(GPUS),--gpus $(GPUS)) $(WORDS)
 
 reproduce-pm2: $(READY) ## PM2 and its rivals from BP4D and avatars to DISFA (TARGET=gft: to GFT), F1 and fairness
 	$(BIN)/aukit reproduce pm2 $(if $(TARGET),--target $(TARGET)) $(WORDS)
 
 plan-pm2: $(READY) ## What reproduce-pm2 would run: cells, hours, disk
-	$(BIN)/aukit reproduce pm2 --plan $(if $(TARGET),--target $(TARGET)) $(WORDS)
+	$(BIN)/aukit reproduce pm2 --plan $(if $(GPUS),--gpus $(GPUS)) $(if $(TARGET),--target $(TARGET)) $(WORDS)
 
 pictures: $(READY) ## The pictures of the README, from the runs of reproduce-table3
 	$(BIN)/python -m docs.make_pictures $(WORDS)

@@ -19,6 +19,7 @@ def add_tables(commands: Commands[Parser]) -> None:
     command.add_argument("--target", metavar="CORPUS", help="pm2: the unlabelled corpus, disfa or gft")
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--plan", action="store_true", help="list work, hours and disk; run nothing")
+    command.add_argument("--gpus", type=int, metavar="N", help="with --plan: what N GPUs need, up to 64")
     command.add_argument("--yes", action="store_true", help="paper size without a GPU, really")
     command.add_argument("--jobs", type=int, help="trainings side by side")
     command.add_argument(

@@ -14,6 +14,9 @@ if TYPE_CHECKING:
 
 LOGS = Path("lightning_logs")
 
+#: GPUs that a plan can be made for.
+MOST_GPUS = 64
+
 #: Name on the command line and stem of a file in experiments/tables → class, imported when asked for.
 TABLES = {
     "table3": "aukit.reproduce.niinuma2021.tables.Table3",
@@ -27,7 +30,7 @@ def main(arguments: argparse.Namespace) -> None:
 
     Raises:
         ConfigError: The table, its target, the profile or a named folder does not exist; a bundle cannot
-            lie where it is wanted.
+            lie where it is wanted; a plan is not made for so many GPUs.
         StoreError: A bundle would name a person or this machine, or what it needs is gone.
     """
     kind = table_class(arguments.table)
@@ -35,6 +38,7 @@ def main(arguments: argparse.Namespace) -> None:
         raise ConfigError("--bundle-frames says what is in a bundle; name its file with --bundle ZIP")
     if arguments.bundle is not None and arguments.bundle.is_dir():
         raise ConfigError(f"--bundle {arguments.bundle}: is a folder; name a file")
+    _check_gpus(arguments)
     from aukit.reproduce.base import read_spec
     from aukit.reproduce.options import check_affordable, choose_options
 
@@ -42,7 +46,7 @@ def main(arguments: argparse.Namespace) -> None:
     options = choose_options(corpora, arguments.profile, LOGS, arguments.seed, arguments.jobs)
     table = kind(options, arguments.target)
     if arguments.plan:
-        print(table.plan())
+        print(table.plan(arguments.gpus))
         return
     check_affordable(options, arguments.yes)
     print(table.run())
@@ -52,6 +56,17 @@ def main(arguments: argparse.Namespace) -> None:
 
         frames = options.data_origin == "standin" or arguments.bundle_frames
         print(write_bundle(table, arguments.bundle, frames))
+
+
+def _check_gpus(arguments: argparse.Namespace) -> None:
+    gpus = arguments.gpus
+    if gpus is not None and not arguments.plan:
+        raise ConfigError(
+            f"--gpus {gpus} is what a plan is made for: add --plan, or say --jobs {max(1, gpus)} for so many"
+            " trainings side by side"
+        )
+    if gpus is not None and not 1 <= gpus <= MOST_GPUS:
+        raise ConfigError(f"--gpus {gpus}: choose a number from 1 to {MOST_GPUS}")
 
 
 def table_class(name: str) -> type[Reproduction[Any]]:

@@ -14,6 +14,7 @@ import aukit
 from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
 from aukit.reproduce.captions import DataFacts
+from aukit.reproduce.cluster import cluster_lines
 from aukit.reproduce.costs import Renders, Trainings
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
@@ -21,7 +22,7 @@ from aukit.reproduce.plan import Stage, check_disk, plan_lines
 from aukit.reproduce.published import Published, hindrances
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Table
-from aukit.reproduce.throughput import device_for
+from aukit.reproduce.throughput import cluster_of, device_for
 from aukit.reproduce.timing import Stages
 from aukit.reproduce.wandb_table import log_table
 from aukit.utils.experiments import experiments_folder, find_experiment
@@ -249,14 +250,21 @@ class Reproduction(ABC, Generic[CellsT]):
             "versions": some.versions,
         }
 
-    def plan(self) -> str:
-        """Stages, operations, hours and disk, without running anything."""
+    def plan(self, gpus: int | None = None) -> str:
+        """Stages, operations, hours and disk, without running anything.
+
+        Args:
+            gpus: Also what so many GPUs need; None for what is here alone.
+        """
         stages = self.plan_stages()
         trainings = [item for stage in stages for item in stage.items if isinstance(item, Trainings)]
         accelerators = {training.config["trainer"]["accelerator"] for training in trainings}
         device = device_for("cpu" if accelerators == {"cpu"} else "auto", self.options.jobs)
         title = f"{self.cells.spec['title']}: {self.options.data_origin} corpus, size {self.options.profile}"
-        return "\n".join([title, *plan_lines(stages, device, self.options.logs)])
+        lines = [title, *plan_lines(stages, device, self.options.logs)]
+        if gpus is not None:
+            lines += cluster_lines(stages, cluster_of(gpus), self.options.logs)
+        return "\n".join(lines)
 
     def corpora_stage(self, name: str, sides: Mapping[str, int]) -> Stage:
         """The corpora: rendered, where they are stand-ins that are not there.

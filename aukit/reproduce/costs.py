@@ -7,15 +7,16 @@ given per frame and core below.
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import yaml
 
-from aukit.reproduce.throughput import Device
+from aukit.reproduce.throughput import Cluster, Device
 
 if TYPE_CHECKING:  # Lightning takes seconds to import
     from aukit.training import RunConfig
@@ -42,18 +43,17 @@ _LOGS = 1.2e6  # per training: CSV, Weights & Biases, scores by group, record
 
 @dataclass(frozen=True)
 class Disk:
-    """Disk of one or several parts of a stage.
+    """Disk of a stage, or of a part of one.
 
     Attributes:
         kept: Bytes in the end.
-        transient: Further bytes while it runs.
+        transient: Further bytes while it runs: each of its pieces.
+        pieces: Trainings that can run side by side.
     """
 
     kept: float = 0
     transient: float = 0
-
-    def __add__(self, other: Disk) -> Disk:
-        return Disk(self.kept + other.kept, max(self.transient, other.transient))
+    pieces: int = 1
 
 
 @dataclass(frozen=True)
@@ -75,20 +75,34 @@ class Effort:
     seconds: float = 0
 
     def __add__(self, other: Effort) -> Effort:
-        return Effort(
-            self.trainings + other.trainings,
-            self.done + other.done,
-            self.steps + other.steps,
-            self.multiply_adds + other.multiply_adds,
-            self.seconds + other.seconds,
-        )
+        return Effort(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
+@dataclass(frozen=True)
+class OnAll:
+    """Trainings that run in turn, each of them on all GPUs.
+
+    Attributes:
+        seconds: Wall-clock time.
+        steps: Steps.
+        exchanging: Seconds of them in which gradients and statistics are summed.
+        exchanged: Bytes that each GPU has summed or handed on.
+    """
+
+    seconds: float = 0
+    steps: int = 0
+    exchanging: float = 0
+    exchanged: float = 0
+
+    def __add__(self, other: OnAll) -> OnAll:
+        return OnAll(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
 class Item(Protocol):
     """A part of a stage; what is there already takes nothing."""
 
-    def disk(self, jobs: int) -> Disk:
-        """What it writes, with so many trainings side by side."""
+    def disk(self) -> Disk:
+        """What it writes."""
         ...
 
     def effort(self, device: Device) -> Effort:
@@ -112,7 +126,7 @@ class Renders:
     is_there: bool
     avatars: bool = False
 
-    def disk(self, jobs: int) -> Disk:
+    def disk(self) -> Disk:
         """Video, labels, landmarks and truth."""
         return Disk(0 if self.is_there else self.frames * (_VIDEO_PIXEL * self.side**2 + _FRAME))
 
@@ -136,7 +150,7 @@ class Crops:
     frames: int
     data: Mapping[str, Any]
 
-    def disk(self, jobs: int) -> Disk:
+    def disk(self) -> Disk:
         """Pixels without compression, and landmarks."""
         return Disk(0 if self._is_there() else self.frames * (3 * self.data["size"] ** 2 + _LANDMARKS))
 
@@ -190,9 +204,9 @@ class Trainings:
         """Number of trainings."""
         return self.copies * len(self.seeds) * len(self.folds or (0,))
 
-    def disk(self, jobs: int) -> Disk:
-        """Weights that are tested, predictions and logs; beside them two whole states while it runs."""
-        done, begun = self._made()
+    def disk(self) -> Disk:
+        """Weights that are tested, predictions and logs; beside them two whole states while one runs."""
+        done, begun = self._made
         left = self.count - done
         if not left:
             return Disk()
@@ -200,31 +214,64 @@ class Trainings:
         run = self.config.run
         checkpoints = 2 if run.monitor and run.selection == "last" and self.rows.val else 1
         one = checkpoints * self.model.weights_bytes + self.rows.test * aus * _SCORE + _LOGS
-        return Disk(max(0.0, left * one - begun), min(left, jobs) * 2 * self.model.last_bytes)
+        return Disk(max(0.0, left * one - begun), 2 * self.model.last_bytes, left)
 
     def effort(self, device: Device) -> Effort:
         """Steps, validations and tests of those that are not finished."""
-        from aukit.training.cost import crop_side
-
-        done, _ = self._made()
+        done, _ = self._made
         left = self.count - done
         if not left:
             return Effort(done=done)
-        data, epochs = self.config["data"]["init_args"], self.config["trainer"]["max_epochs"]
-        step, frame = self.model.step(), self.model.frame()
+        steps, scored = self._amounts
+        one = steps * self.model.step().multiply_adds + scored * self.model.frame().multiply_adds
+        # Fewer at a time have more threads each.
+        return Effort(left, done, left * steps, left * one, sum(self.lengths(device)) / device.jobs)
+
+    def lengths(self, device: Device) -> list[float]:
+        """Seconds of each that is not finished, on the device alone."""
+        left = self.count - self._made[0]
+        return left * [self._seconds(device)] if left else []
+
+    def on_all(self, cluster: Cluster) -> OnAll:
+        """What it takes if each of them in turn runs on as many GPUs as can share its batches."""
+        left = self.count - self._made[0]
+        if not left:
+            return OnAll()
+        part = replace(cluster, count=self.sharing(cluster.count))
+        steps, exchange = self._amounts[0], self.model.exchange(part.count)
+        exchanging = steps * part.seconds(exchange)
+        seconds = self._seconds(part.gpu, part.count) + exchanging
+        exchanged = steps * (exchange.summed + exchange.buffers)
+        return OnAll(left * seconds, left * steps, left * exchanging, left * exchanged)
+
+    @property
+    def batch(self) -> int:
+        """Rows of a batch that processes divide among them; what divides it also divides the target's."""
+        data = self.config["data"]["init_args"]
+        return math.gcd(data["batch_size"], data.get("target_batch_size") or 0)
+
+    def sharing(self, gpus: int) -> int:
+        """The most of so many GPUs that can share a batch."""
+        return next(count for count in range(gpus, 0, -1) if self.batch % count == 0)
+
+    @property
+    def _amounts(self) -> tuple[int, float]:
+        """Steps of each training, and frames that it scores."""
+        epochs: int = self.config["trainer"]["max_epochs"]
         steps = epochs * steps_of_epoch(self.config, self.rows.train)
-        scored = epochs * self.rows.val + self.rows.test
+        return steps, epochs * self.rows.val + self.rows.test
+
+    def _seconds(self, device: Device, processes: int = 1) -> float:
+        """Wall-clock time of one training on so many devices, without what they tell each other."""
+        from aukit.training.cost import crop_side
+
+        (steps, scored), data = self._amounts, self.config["data"]["init_args"]
         images = steps * data["batch_size"] * _images_per_row(self.config["model"]["init_args"]) + scored
         loading = images * (_LOAD + _LOAD_PIXEL * crop_side(self.config["data"]) ** 2)
-        one = _BEGIN + steps * (device.seconds(step) + _STEP) + scored * device.seconds(frame)
-        one += loading / max(1, data.get("num_workers") or 0)
-        return Effort(
-            left,
-            done,
-            left * steps,
-            left * (steps * step.multiply_adds + scored * frame.multiply_adds),
-            left * one / device.jobs,  # fewer at a time have more threads each
-        )
+        loading /= max(1, data.get("num_workers") or 0)
+        scoring = scored * device.seconds(self.model.frame(processes))
+        stepping = steps * (device.seconds(self.model.step(processes)) + _STEP)
+        return float(_BEGIN + stepping + (scoring + loading) / processes)
 
     @cached_property
     def model(self) -> ModelCost:
@@ -233,6 +280,7 @@ class Trainings:
 
         return ModelCost(self.config)
 
+    @cached_property
     def _made(self) -> tuple[int, int]:
         """How many are finished, and the bytes of those that are begun."""
         wanted, done, begun = _comparable(self.config), 0, 0
@@ -293,7 +341,7 @@ class Images:
     work: Callable[[], Work]
     path: Path
 
-    def disk(self, jobs: int) -> Disk:
+    def disk(self) -> Disk:
         """Pixels without compression."""
         return Disk(0 if self._is_there() else self.count * 3 * self.side**2)
 
@@ -320,7 +368,7 @@ class Fixed:
 
     seconds: float
 
-    def disk(self, jobs: int) -> Disk:
+    def disk(self) -> Disk:
         """None to speak of."""
         return Disk()
 

@@ -29,7 +29,9 @@ class Stage:
 
     def disk(self, jobs: int) -> Disk:
         """What it writes from now on, with so many trainings side by side."""
-        return sum((item.disk(jobs) for item in self.items), Disk())
+        disks = [item.disk() for item in self.items]
+        transients = sorted((disk.transient for disk in disks for _ in range(disk.pieces)), reverse=True)
+        return Disk(sum(disk.kept for disk in disks), sum(transients[:jobs]))
 
     def effort(self, device: Device) -> Effort:
         """What it takes from now on, one part after the other."""
@@ -52,14 +54,19 @@ def plan_lines(stages: Sequence[Stage], device: Device, logs: Path) -> list[str]
         ["", "trainings", "steps", "multiply-adds", "disk", "time"],
         *map(_row, names, [*efforts, sum(efforts, Effort())], [*(disk.kept for disk in disks), kept]),
     ]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     return [
         *(f"  {line}" for stage in stages for line in stage.lines),
-        *("  ".join(["", row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows),
+        *in_columns(rows),
         f"time: counted work over {device}",
-        f"disk below {logs}: {_size(most_bytes(disks))} at most while it runs, {_size(kept)} in the end;"
-        f" {_size(free_bytes(logs))} are free",
+        f"disk below {logs}: {in_bytes(most_bytes(disks))} at most while it runs, {in_bytes(kept)} in the"
+        f" end; {in_bytes(free_bytes(logs))} are free",
     ]
+
+
+def in_columns(rows: Sequence[Sequence[str]]) -> list[str]:
+    """Lines of a table: the first column to the left, the others to the right."""
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return ["  ".join(["", row[0].ljust(widths[0]), *map(str.rjust, row[1:], widths[1:])]) for row in rows]
 
 
 def check_disk(stages: Sequence[Stage], logs: Path, jobs: int) -> None:
@@ -76,9 +83,9 @@ def check_disk(stages: Sequence[Stage], logs: Path, jobs: int) -> None:
     needed, free = most_bytes([stage.disk(jobs) for stage in stages]), free_bytes(logs)
     if needed > free:
         raise ConfigError(
-            f"{logs.resolve()}: {_size(needed)} are needed and {_size(free)} are free on its disk; free some,"
-            f" begin in a folder of a larger disk (everything is written below ./{logs.name} there, which may"
-            " also be a link to one), or choose a smaller --profile"
+            f"{logs.resolve()}: {in_bytes(needed)} are needed and {in_bytes(free)} are free on its disk;"
+            " free some, begin in a folder of a larger disk (everything is written below"
+            f" ./{logs.name} there, which may also be a link to one), or choose a smaller --profile"
         )
 
 
@@ -110,14 +117,16 @@ def _row(name: str, effort: Effort, kept: float) -> list[str]:
         trainings if effort.trainings or effort.done else "",
         f"{effort.steps:,}" if effort.steps else "",
         f"{effort.multiply_adds:.1e}" if effort.multiply_adds else "",
-        _size(kept),
-        _time(effort.seconds),
+        in_bytes(kept),
+        in_time(effort.seconds),
     ]
 
 
-def _size(number: float) -> str:
+def in_bytes(number: float) -> str:
+    """Bytes as MB or GB."""
     return f"{number / 1e9:,.1f} GB" if number >= 1e9 else f"{number / 1e6:,.0f} MB"
 
 
-def _time(seconds: float) -> str:
+def in_time(seconds: float) -> str:
+    """Seconds as minutes or hours."""
     return f"{seconds / 3600:,.1f} h" if seconds >= 3600 else f"{seconds / 60:.1f} min"

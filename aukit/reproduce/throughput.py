@@ -9,12 +9,12 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from aukit.reproduce.options import has_gpu
-from aukit.utils.cores import available_cores
+from aukit.utils.cores import available_cores, visible_gpus
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
 
-    from aukit.training.cost import Work
+    from aukit.training.cost import Exchange, Work
 
 _SECONDS = 0.5  # of each of the three measurements
 
@@ -71,14 +71,75 @@ def device_for(accelerator: str, jobs: int) -> Device:
 
     Args:
         accelerator: The trainer's: ``cpu``, or ``auto`` for a GPU where there is one.
-        jobs: Trainings side by side.
+        jobs: Trainings side by side; those that are more than the GPUs share them.
     """
     if accelerator == "cpu":
         return replace(_measure("cpu", jobs), jobs=jobs)
-    gpu = _measure("cuda", 1) if has_gpu() else ASSUMED_GPU
-    return replace(
-        gpu, multiply_adds=gpu.multiply_adds / jobs, bandwidth=gpu.bandwidth / jobs, jobs=jobs
-    )  # which they share
+    gpu, count = (_measure("cuda", 1), len(visible_gpus())) if has_gpu() else (ASSUMED_GPU, 1)
+    share = max(1.0, jobs / count)
+    return replace(gpu, multiply_adds=gpu.multiply_adds / share, bandwidth=gpu.bandwidth / share, jobs=jobs)
+
+
+@dataclass(frozen=True)
+class Link:
+    """What joins GPUs that add up numbers of each of them.
+
+    Attributes:
+        name: In words.
+        bandwidth: Bytes per second that each GPU, or each node, sends on.
+        call: Seconds of overhead of a sum.
+    """
+
+    name: str
+    bandwidth: float
+    call: float
+
+    def __str__(self) -> str:
+        return f"{self.name}, {self.bandwidth / 1e9:.0f} GB/s and {1e6 * self.call:.0f} µs per call"
+
+
+NODE = 8  # GPUs
+
+#: Peaks are 450 GB/s each way, and 25 GB/s of a card of 200 Gbit/s in each node; neither is measured.
+NVLINK = Link(f"NVLink within a node of {NODE}", 200e9, 20e-6)
+NETWORK = Link(f"a network between nodes of {NODE}", 20e9, 50e-6)
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """Several GPUs, as nodes of eight.
+
+    Attributes:
+        gpu: What each of them is, with one training.
+        count: Their number.
+
+    Example:
+        >>> str(Cluster(ASSUMED_GPU, 8).link)
+        'NVLink within a node of 8, 200 GB/s and 20 µs per call'
+    """
+
+    gpu: Device
+    count: int
+
+    @property
+    def link(self) -> Link:
+        """The slowest link between any two of them."""
+        return NVLINK if self.count <= NODE else NETWORK
+
+    def seconds(self, exchange: Exchange) -> float:
+        """Seconds of what the processes of a training tell each other, one message after the other.
+
+        A ring sends on 2·(N − 1)/N of the bytes that are summed, and all bytes that one process hands out.
+        """
+        if self.count == 1:
+            return 0.0
+        sent = 2 * (self.count - 1) / self.count * exchange.summed + exchange.buffers
+        return sent / self.link.bandwidth + exchange.calls * self.link.call
+
+
+def cluster_of(count: int) -> Cluster:
+    """So many GPUs as the one that is here, or else the assumed one."""
+    return Cluster(device_for("auto", 1), count)
 
 
 @lru_cache

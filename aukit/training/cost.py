@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import astuple, dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import torch
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.module import register_module_forward_hook
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import flop_registry
 
+from aukit.training.processes import strategy_of
 from aukit.training.run_config import RunConfig, build_model
 from aukit.training.start_files import without_start_files
 
@@ -21,6 +26,12 @@ _FLOAT = 4  # bytes
 # Adam, a parameter at a time, as it runs on a CPU: counted with `count_work` over its step.
 _ADAM_BYTES = 100  # read and written per parameter
 _ADAM_OPERATIONS = 9  # per tensor of parameters
+
+# DistributedDataParallel sums gradients in buckets of this many bytes, after a first one of 1 MiB.
+_FIRST_BUCKET, _BUCKET = 2**20, 25 * 2**20
+
+# Sums in losses per backward pass, of a few numbers or of PM2's features: measured from 3 to 12.
+_LOSSES = 6
 
 
 @dataclass(frozen=True)
@@ -31,25 +42,57 @@ class Work:
         multiply_adds: Multiply-adds of convolutions and matrix products.
         bytes: Bytes that all operations read and write.
         operations: Operations on tensors, each with its overhead.
+        backwards: Backward passes.
+        norms: Passes through a batch norm that is trained, forward and backward each counted.
+        statistics: Numbers that batch norms know of their rows, forward.
+        slopes: Numbers that they need of the gradients of all rows, backward.
 
     Example:
-        >>> 2 * Work(multiply_adds=1e9) + Work(bytes=8)
-        Work(multiply_adds=2000000000.0, bytes=8, operations=0)
+        >>> (2 * Work(multiply_adds=1e9) + Work(bytes=8)).multiply_adds
+        2000000000.0
     """
 
     multiply_adds: float = 0
     bytes: float = 0
     operations: float = 0
+    backwards: float = 0
+    norms: float = 0
+    statistics: float = 0
+    slopes: float = 0
 
     def __add__(self, other: Work) -> Work:
-        return Work(
-            self.multiply_adds + other.multiply_adds,
-            self.bytes + other.bytes,
-            self.operations + other.operations,
-        )
+        return Work(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
     def __rmul__(self, times: float) -> Work:
-        return Work(times * self.multiply_adds, times * self.bytes, times * self.operations)
+        return Work(*(times * a for a in astuple(self)))
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """What each of several processes gives to the others in a step of a training.
+
+    Attributes:
+        gradients: Bytes of gradients that are summed; of all trained parameters at every backward pass.
+        norms: Bytes of batch norms' statistics that are summed.
+        buffers: Bytes of buffers that the first process hands to the others.
+        calls: Sums and hand-overs, also of losses, whose bytes are few.
+    """
+
+    gradients: float = 0
+    norms: float = 0
+    buffers: float = 0
+    calls: float = 0
+
+    @property
+    def summed(self) -> float:
+        """Bytes of all sums."""
+        return self.gradients + self.norms
+
+    def __add__(self, other: Exchange) -> Exchange:
+        return Exchange(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+    def __rmul__(self, times: float) -> Exchange:
+        return Exchange(*(times * a for a in astuple(self)))
 
 
 def count_work(compute: Callable[[], Tensor]) -> Work:
@@ -66,11 +109,28 @@ def count_work(compute: Callable[[], Tensor]) -> Work:
         True
     """
     counted = _Counter()
-    with counted:
+    with counted, _norms(counted):
         result = compute()
         if result.requires_grad:
+            counted.work += Work(backwards=1)
             result.float().sum().backward()  # type: ignore[no-untyped-call]
     return counted.work
+
+
+@contextmanager
+def _norms(counted: _Counter) -> Iterator[None]:
+    """Count what batch norms would tell other processes; see `aukit.models.components.global_layers`."""
+
+    def note(layer: nn.Module, given: Any, out: Any) -> None:
+        if isinstance(layer, _BatchNorm) and layer.training:
+            channels, back = layer.num_features, out.requires_grad
+            counted.work += Work(norms=1 + back, statistics=2 * channels + 1, slopes=2 * channels * back)
+
+    handle = register_module_forward_hook(note)
+    try:
+        yield
+    finally:
+        handle.remove()
 
 
 class _Counter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -135,26 +195,77 @@ class ModelCost:
         self.weights_bytes = sum(t.numel() * t.element_size() for t in self._module.state_dict().values())
         self.last_bytes = self.weights_bytes + 2 * _FLOAT * sum(p.numel() for p in self._trained)
 
-    def step(self) -> Work:
-        """Work of a training step with its optimiser; seconds for the largest networks, and no memory."""
-        module, images = self._module.train(), _images(self._config, self._batches[0])
+    def step(self, processes: int = 1) -> Work:
+        """Work of a training step with its optimiser, of one of so many processes that share the batch.
+
+        Seconds for the largest networks, and no memory.
+        """
+        module, batch = self._module.train(), self._batches[0]
         learned = sum(p.numel() for p in self._trained)
         work = Work(bytes=_ADAM_BYTES * learned, operations=_ADAM_OPERATIONS * len(self._trained))
-        for name, times, run in _passes(module, images):
-            if times:
-                work += times * _counted(module, images, name, run)
+        work += (whole := step_passes(module, _images(self._config, batch)))
+        if processes > 1:
+            # A straight line in the size of the batch: some batch norms refuse the single image of a share.
+            twice = step_passes(module, _images(self._config, 2 * batch))
+            work += (1 / processes - 1) * (twice + -1 * whole)
         return work
 
-    def frame(self) -> Work:
-        """Work of a frame that is scored."""
-        module, frames = self._module.eval(), _images(self._config, self._batches[1])
+    def frame(self, processes: int = 1) -> Work:
+        """Work of a frame that is scored by one of so many processes that share the batches."""
+        module = self._module.eval()
+        frames = _images(self._config, max(1, self._batches[1] // processes))
         with torch.no_grad():
             return 1 / len(frames) * _counted(module, frames, "scores", lambda: _scores(module, frames))
+
+    def exchange(self, processes: int) -> Exchange:
+        """What each of so many processes gives to the others in a step."""
+        return exchange(self._module, self.step(processes), processes)
 
     @property
     def _batches(self) -> tuple[int, int]:
         data = self._config["data"]["init_args"]
         return data["batch_size"], data.get("eval_batch_size") or data["batch_size"]
+
+
+def step_passes(module: LightningModule, images: Tensor) -> Work:
+    """Work of a training step without its optimiser.
+
+    Args:
+        module: On the meta device, and in training.
+        images: ``[B,3,S,S]`` on it.
+    """
+    work = Work()
+    for name, times, run in _passes(module, images):
+        if times:
+            work += times * _counted(module, images, name, run)
+    return work
+
+
+def exchange(module: LightningModule, step: Work, processes: int) -> Exchange:
+    """What each of several processes gives to the others in a step.
+
+    Args:
+        module: What DistributedDataParallel wraps.
+        step: Work of a step.
+        processes: Their number.
+    """
+    if processes == 1:
+        return Exchange()
+    tensors = [p for p in module.parameters() if p.requires_grad]
+    gradients = sum(p.numel() * p.element_size() for p in tensors)
+    calls = 1 + math.ceil(max(0, gradients - _FIRST_BUCKET) / _BUCKET)
+    if "find_unused" in strategy_of(type(module)):  # each tells of every tensor whether it was used
+        gradients += 4 * len(tensors)
+        calls += 1
+    # Lightning hands buffers over before each step that it optimises itself, else before the first one alone.
+    handed = module.buffers() if module.automatic_optimization else ()
+    buffers = sum(b.numel() * b.element_size() for b in handed)
+    return Exchange(
+        step.backwards * gradients,
+        _FLOAT * (processes * step.statistics + step.slopes),
+        buffers,
+        step.backwards * (calls + _LOSSES) + step.norms + (buffers > 0),
+    )
 
 
 def pass_work(config: RunConfig, run: Callable[[LightningModule, Tensor], Tensor]) -> Work:

@@ -10,11 +10,13 @@ import yaml
 from aukit.cli import main as aukit
 from aukit.errors import ConfigError
 from aukit.reproduce import table_class
+from aukit.reproduce.cluster import busiest, cluster_lines
 from aukit.reproduce.costs import Crops, Disk, Effort, Rows, Trainings, steps_of_epoch
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.plan import Stage, check_disk, most_bytes
-from aukit.reproduce.throughput import ASSUMED_GPU
+from aukit.reproduce.throughput import ASSUMED_GPU, NETWORK, NVLINK, Cluster
 from aukit.training import load_config
+from aukit.training.cost import Exchange
 from aukit.utils import experiments
 
 EXPECTED = {
@@ -46,12 +48,17 @@ class Written:
     """A part of a stage with known disk."""
 
     def __init__(self, kept, transient=0):
-        self.disk = lambda jobs: Disk(kept, jobs * transient)
+        self.disk = lambda: Disk(kept, transient, pieces=2)
 
 
 def test_the_most_disk_is_that_of_a_stage_while_it_runs():
     assert most_bytes([Disk(10, 100), Disk(30, 5)]) == 110
     assert most_bytes([Disk(10, 100), Disk(30, 5), Disk(80)]) == 120
+
+
+def test_trainings_side_by_side_have_their_states_at_the_same_time():
+    stage = Stage("some", [Written(1, 10), Written(2, 100)])
+    assert [stage.disk(jobs) for jobs in (1, 3, 8)] == [Disk(3, 100), Disk(3, 210), Disk(3, 220)]
 
 
 def test_too_little_disk_is_refused_by_name(tmp_path):
@@ -82,7 +89,7 @@ def test_large_and_small_sizes_have_a_plan(table, profile, tmp_path, monkeypatch
     assert stages["registration"].disk(1).kept > 0
     trained = [item for stage in stages.values() for item in stage.items if isinstance(item, Trainings)]
     assert trained or (table, profile) == ("fgnet", "paper")  # which needs weights
-    assert all(item.disk(1).transient > item.model.weights_bytes for item in trained)
+    assert all(item.disk().transient > item.model.weights_bytes for item in trained)
     largest = max(trained, key=lambda item: item.model.parameters, default=None)
     assert largest is None or largest.effort(ASSUMED_GPU).multiply_adds > 1e6
 
@@ -126,16 +133,16 @@ def test_finished_runs_are_not_counted_again(tmp_path):
     left = trainings(tmp_path)
     effort = left.effort(ASSUMED_GPU)
     assert (effort.trainings, effort.done, effort.steps) == (1, 1, 6)
-    assert before - 20_000 < left.disk(1).kept < before - 10_000  # what the begun one has is there
+    assert before - 20_000 < left.disk().kept < before - 10_000  # what the begun one has is there
     assert trainings(tmp_path, seeds=[1]).effort(ASSUMED_GPU).done == 0
 
 
 def test_a_store_that_is_there_costs_nothing(tmp_path):
     crops = Crops("bp4d", 10, {"registration": "ffhq", "size": 32, "cache": str(tmp_path)})
-    assert crops.disk(1).kept == 10 * (3 * 32**2 + 68 * 3 * 4)
+    assert crops.disk().kept == 10 * (3 * 32**2 + 68 * 3 * 4)
     assert crops.effort(ASSUMED_GPU).seconds > 0
     (tmp_path / "bp4d-ffhq-32-0123").mkdir()
-    assert crops.disk(1) == Disk()
+    assert crops.disk() == Disk()
     assert crops.effort(ASSUMED_GPU) == Effort()
 
 
@@ -150,3 +157,61 @@ def test_a_store_that_is_there_costs_nothing(tmp_path):
 )
 def test_steps_of_an_epoch(overrides, rows, steps):
     assert steps_of_epoch(load_config("baselines", "smoke", overrides), rows) == steps
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--gpus", "0", "--plan"], "--gpus 0: choose a number from 1 to 64"),
+        (["--gpus", "65", "--plan"], "--gpus 65: choose a number from 1 to 64"),
+        (["--gpus", "8"], "add --plan, or say --jobs 8"),
+    ],
+)
+def test_a_wrong_number_of_gpus(words, message, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert aukit(["reproduce", "table3", "--profile", "smoke", *words]) == 2
+    assert message in capsys.readouterr().err
+
+
+def test_a_plan_for_several_gpus(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    assert aukit(["reproduce", "fgnet", "--plan", "--profile", "smoke", "--gpus", "3"]) == 0
+    text = capsys.readouterr().out
+    for expected in ("side by side", "each on all", "all-reduce per step", "assumed: NVLink", "disk below"):
+        assert expected in text
+    assert "a batch of 8 is shared by 2 of the 3 GPUs" in text
+    assert not (tmp_path / "lightning_logs").exists()
+
+
+def test_an_all_reduce_by_hand():
+    # Of 1 GB each of four GPUs sends on 1.5, and passes on what it is handed once.
+    exchange = Exchange(gradients=0.9e9, norms=0.1e9, buffers=0.5e9, calls=100)
+    seconds = 2e9 / NVLINK.bandwidth + 100 * NVLINK.call
+    assert Cluster(ASSUMED_GPU, 4).seconds(exchange) == pytest.approx(seconds)
+    seconds = (2 * 15 / 16 + 0.5) * 1e9 / NETWORK.bandwidth + 100 * NETWORK.call
+    assert Cluster(ASSUMED_GPU, 16).seconds(exchange) == pytest.approx(seconds)
+    assert Cluster(ASSUMED_GPU, 1).seconds(exchange) == 0
+
+
+def test_each_training_on_all_gpus(tmp_path):
+    both = trainings(tmp_path)  # two with batches of eight
+    alone = both.on_all(Cluster(ASSUMED_GPU, 1))
+    assert (alone.seconds, alone.exchanged) == (pytest.approx(sum(both.lengths(ASSUMED_GPU))), 0)
+    assert [both.sharing(gpus) for gpus in (1, 3, 4, 7, 8, 64)] == [1, 2, 4, 4, 8, 8]
+    three, two, sixteen, eight = (both.on_all(Cluster(ASSUMED_GPU, gpus)) for gpus in (3, 2, 16, 8))
+    assert three == two
+    assert sixteen.exchanged == eight.exchanged
+    parameters = 4 * both.model.parameters
+    assert both.model.exchange(8).gradients == parameters
+    assert eight.exchanged > eight.steps * parameters
+    assert eight.seconds > eight.exchanging > 0
+
+
+def test_different_trainings_are_packed(tmp_path):
+    stages = [Stage("some", [trainings(tmp_path), trainings(tmp_path, folds=[2])])]
+    (length, *_) = trainings(tmp_path).lengths(ASSUMED_GPU)
+    lines = cluster_lines(stages, Cluster(ASSUMED_GPU, 2), tmp_path)
+    (row,) = [line.split() for line in lines if line.startswith("  some")]
+    assert row[1:3] == [f"{2 * length / 60:.1f}", "min"]
+    assert busiest([5, 4, 3, 3, 3], 2) == 10
+    assert busiest([], 4) == 0

@@ -104,6 +104,29 @@ def test_a_detector_scores_for_a_third_of_a_step(name):
     assert 2 < step / cost.frame().multiply_adds <= 3
 
 
+@pytest.mark.parametrize(("name", "words"), [("fgnet", []), ("synthesis", []), ("pm2", PAIRED)])
+def test_a_share_of_a_batch_is_counted_as_one(name, words):
+    config = load_config(name, "smoke", words)
+    size = config["data"]["init_args"]["batch_size"]
+    half = load_config(name, "smoke", [*words, f"data.batch_size={size // 2}"])
+    shared, alone = ModelCost(config).step(processes=2), ModelCost(half).step()
+    assert shared.multiply_adds == pytest.approx(alone.multiply_adds)
+    assert shared.bytes == pytest.approx(alone.bytes, rel=0.02)
+    assert shared.operations == pytest.approx(alone.operations, rel=0.02)
+    assert (shared.backwards, shared.norms) == (alone.backwards, alone.norms)
+
+
+def test_all_gradients_are_exchanged_at_each_backward_pass():
+    cost = ModelCost(load_config("pm2", "smoke", [*PAIRED, "model.generator_steps=3"]))
+    work, exchange = cost.step(2), cost.exchange(2)
+    assert work.backwards == 5  # A, B and three times C
+    assert exchange.gradients >= 5 * 4 * cost.parameters
+    assert cost.exchange(4).gradients == exchange.gradients
+    # Each process has its place for what batch norms know of its rows.
+    assert cost.exchange(4).norms - exchange.norms == 2 * 4 * work.statistics
+    assert cost.exchange(1).calls == 0
+
+
 def test_work_adds_up():
     work = 2 * Work(1, 2, 3) + Work(operations=1)
     assert work == Work(2, 4, 7)

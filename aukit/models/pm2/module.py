@@ -192,9 +192,15 @@ class PM2Module(LightningModule):
         """Passes of a step on batches of ``images`` ``[B,3,S,S]``, see `aukit.training.cost.CountedSteps`."""
         batches = len(self.hparams["streams"]) + self.uses_target
         together = images.repeat(batches, 1, 1, 1)
+
+        def heads() -> Tensor:
+            with torch.no_grad():
+                features = self.network.backbone(together)
+            return self.network.logits(features)
+
         yield f"{batches} batches", 1, lambda: self(together)
         if self.discrepancy:
-            yield f"{batches} batches, no gradient", 1, lambda: self(together).detach()
+            yield f"{batches} batches, heads", 1, heads
             yield "target", self.hparams["generator_steps"], lambda: self(images)
 
     def _step_a(self, optimizers: Any, batch: dict[str, Any], batch_idx: int) -> dict[str, Tensor]:
