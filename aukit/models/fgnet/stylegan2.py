@@ -83,11 +83,11 @@ class Blur(nn.Module):
         taps = torch.tensor([1.0, 3.0, 3.0, 1.0])
         self.register_buffer("kernel", torch.outer(taps, taps) / 64 * 4)
 
-    def forward(self, x: Tensor, bias: Tensor | None = None) -> Tensor:
-        """``[B,C,2H+1,2W+1]`` → ``[B,C,2H,2W]``, plus a bias ``[C]``."""
+    def forward(self, x: Tensor) -> Tensor:
+        """``[B,C,2H+1,2W+1]`` → ``[B,C,2H,2W]``."""
         channels = x.shape[1]
         kernel = self.kernel.flip(0, 1).to(x.dtype).expand(channels, 1, 4, 4)
-        return F.conv2d(x, kernel, bias, padding=1, groups=channels)
+        return F.conv2d(x, kernel, padding=1, groups=channels)
 
     def enlarge(self, x: Tensor) -> Tensor:
         """Up-sample an image by 2: ``[B,C,H,W]`` → ``[B,C,2H,2W]``."""
@@ -160,8 +160,9 @@ class ModulatedConv(nn.Module):
     def _convolve(self, x: Tensor, kernel: Tensor, bias: Tensor | None = None) -> Tensor:
         if self.blur is None:
             return F.conv2d(x, kernel, bias, padding=kernel.shape[-1] // 2)
-        out: Tensor = self.blur(F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2), bias)
-        return out
+        out: Tensor = self.blur(F.conv_transpose2d(x, kernel.transpose(0, 1), stride=2))
+        # As an argument of the filter, its gradient would be computed together with one of the filter itself.
+        return out if bias is None else out.add_(bias[:, None, None])
 
 
 class Noise(nn.Module):
