@@ -75,13 +75,14 @@ def _standin(given: argparse.Namespace) -> None:
 def prepare_corpus(given: argparse.Namespace) -> str:
     """Prepare a store of a corpus as the words behind its name say; a summary of it."""
     from aukit.registration import FFHQ
-    from aukit.store import prepare_release
+    from aukit.store import Encoding, prepare_release
 
     entry, command = _corpus_command(given)
     kinds = ("ffhq", "similarity", "frontal3d")
     command.add_argument("--registration", choices=kinds, default="frontal3d", help="how faces are cropped")
     command.add_argument("--size", type=int, default=224, metavar="N", help="side of the crops in pixels")
     settings = add_options(command, FFHQ, skip=("size",), default=None)
+    encoding = add_options(command, Encoding)
     command.add_argument("--weights", type=Path, metavar="DIR", help="folder of face-alignment's weights")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="processes")
     command.add_argument(
@@ -93,7 +94,14 @@ def prepare_corpus(given: argparse.Namespace) -> str:
     release = reader(options.root, **_chosen(options, names))
     chosen = {name: value for name, value in _chosen(options, settings).items() if value is not None}
     store = prepare_release(
-        release, options.out, options.registration, options.size, options.weights, options.workers, **chosen
+        release,
+        options.out,
+        options.registration,
+        options.size,
+        options.weights,
+        options.workers,
+        **_chosen(options, encoding),
+        **chosen,
     )
     return store.summary()
 

@@ -18,7 +18,7 @@ from aukit.datamodules.transforms import Augmentation
 from aukit.datasets import AvatarPairs
 from aukit.datasets.release import Release
 from aukit.errors import ConfigError
-from aukit.store import PreparedStore, prepare_release
+from aukit.store import Encoding, PreparedStore, prepare_release
 from aukit.utils.bounds import NonNegativeInt, PositiveInt
 
 
@@ -78,15 +78,19 @@ class CorpusDataModule(StepDataModule):
         padding: of "ffhq": whether what lies outside the frame is filled in instead of black.
         pad_mode: of "ffhq": with what, before it is blurred and faded: "reflect", its mirrored border, or
             "constant", zeros, as in the cropper of FG-Net's authors.
+        encoding: how the store keeps crops: "webp" (lossless) or "jpeg" (not exact, smaller still); None for
+            pixels without compression, which are read fastest (`aukit.store.Encoding`).
+        quality: of "jpeg", 1 to 100; None for 95.
         images_root: folder with the videos or images of the release; None for the root.
         labels_root: folder with its label files; None for the root.
         follow_links: whether links in the release are followed wherever they lead.
         options: further options: see `StepDataModule`.
 
     Raises:
-        ConfigError: `transform_size`, `padding` or `pad_mode` is given with another registration than "ffhq";
-            from `prepare_data()`, there is no root, or one is named for parts of a corpus that lies in one
-            folder; from `setup()`, a test person is also used for training or validation.
+        ConfigError: `transform_size`, `padding` or `pad_mode` is given with another registration than "ffhq",
+            "jpeg" with "frontal3d", or `quality` without "jpeg"; from `prepare_data()`, there is no root,
+            or one is named for parts of a corpus that lies in one folder; from `setup()`, a test person is
+            also used for training or validation.
 
     Example:
         >>> class MyDataModule(CorpusDataModule):
@@ -140,6 +144,8 @@ class CorpusDataModule(StepDataModule):
         transform_size: PositiveInt | None = None,
         padding: bool = True,
         pad_mode: Literal["reflect", "constant"] = "reflect",
+        encoding: Literal["webp", "jpeg"] | None = None,
+        quality: PositiveInt | None = None,
         images_root: str | None = None,
         labels_root: str | None = None,
         follow_links: bool = False,
@@ -167,6 +173,9 @@ class CorpusDataModule(StepDataModule):
         self.transform_size = transform_size
         self.padding = padding
         self.pad_mode = pad_mode
+        self.encoding = encoding
+        self.quality = quality
+        Encoding(encoding, quality).check(registration)
         self.locations: dict[str, Any] = {
             "images_root": images_root,
             "labels_root": labels_root,
@@ -200,6 +209,8 @@ class CorpusDataModule(StepDataModule):
             self.size,
             self.weights_dir,
             self.prepare_workers,
+            self.encoding,
+            self.quality,
             **self._settings,
         ).path
 

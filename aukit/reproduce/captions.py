@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from aukit.reproduce.scores import Span
+from aukit.store import Encoding
 
 INTERVALS = (
     "jackknife t-intervals over people; by simulation such a 95 % interval covers the mean over AUs in 95 %"
@@ -75,6 +76,17 @@ def difference_sentences(publication: str, found: Sequence[str]) -> list[str]:
         ['Differs from FG-Net, whose way is in brackets: batches of 8 (16); crops kept without loss (JPEG).']
     """
     return [f"Differs from {publication}, whose way is in brackets: {'; '.join(found)}."] if found else []
+
+
+def crops_with_loss(data: Mapping[str, Any]) -> str:
+    """How the crops of a datamodule with these arguments are kept; empty where that is exact.
+
+    Example:
+        >>> crops_with_loss({"encoding": "jpeg", "quality": None}), crops_with_loss({"encoding": "webp"})
+        ('crops kept as JPEG, quality 95', '')
+    """
+    encoding = Encoding(data.get("encoding"), data.get("quality"))
+    return f"crops kept as JPEG, quality {encoding.quality}" if encoding.format == "jpeg" else ""
 
 
 def other_values(ours: Mapping[str, Any], published: Mapping[str, tuple[Any, str]]) -> list[str]:

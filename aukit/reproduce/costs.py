@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import yaml
 
 from aukit.reproduce.throughput import Cluster, Device
+from aukit.store.encoding import Encoding, store_kind
 
 if TYPE_CHECKING:  # Lightning takes seconds to import
     from aukit.training import RunConfig
@@ -37,6 +38,8 @@ _STEP = 5e-3  # per step: Lightning's loop, hooks and log
 # Bytes. Video and images: 0.09 (mp4) to 0.34 (JPEG) per pixel; landmarks, labels and sealed truth of a frame.
 _VIDEO_PIXEL, _FRAME = 0.34, 2000
 _LANDMARKS = 68 * 3 * 4
+# A pixel of a crop: JPEG at quality 95 and lossless WebP of 224 px (`benchmarks/store.py`).
+_CROP_BYTES = {None: 3.0, "webp": 1.2, "jpeg": 0.6}
 _SCORE = 8  # a prediction's, of a frame and action unit, compressed
 _LOGS = 1.2e6  # per training: CSV, Weights & Biases, scores by group, record
 
@@ -138,12 +141,12 @@ class Renders:
 
 @dataclass(frozen=True)
 class Crops:
-    """The prepared store of a corpus: raw pixels and landmarks.
+    """The prepared store of a corpus: crops and landmarks.
 
     Attributes:
         corpus: Name of the corpus.
         frames: Frames of it.
-        data: Section ``data`` of its datamodule: registration, size, where stores lie.
+        data: Section ``data`` of its datamodule: registration, size, encoding, where stores lie.
     """
 
     corpus: str
@@ -151,8 +154,9 @@ class Crops:
     data: Mapping[str, Any]
 
     def disk(self) -> Disk:
-        """Pixels without compression, and landmarks."""
-        return Disk(0 if self._is_there() else self.frames * (3 * self.data["size"] ** 2 + _LANDMARKS))
+        """Crops as the encoding keeps them, and landmarks."""
+        each = _CROP_BYTES[self._encoding.format] * self.data["size"] ** 2 + _LANDMARKS
+        return Disk(0 if self._is_there() else self.frames * each)
 
     def effort(self, device: Device) -> Effort:
         """Time of all cores."""
@@ -163,8 +167,13 @@ class Crops:
         each = _CROP + _CROP_PIXEL * resampled**2
         return Effort(seconds=self.frames * each / device.cores)
 
+    @property
+    def _encoding(self) -> Encoding:
+        return Encoding(self.data.get("encoding"), self.data.get("quality"))
+
     def _is_there(self) -> bool:
-        name = f"{self.corpus}-{self.data['registration']}-{self.data['size']}-*"
+        kind = store_kind(self.data["registration"], self._encoding)
+        name = f"{self.corpus}-{kind}-{self.data['size']}-*"
         return any(path.is_dir() for path in Path(self.data["cache"]).glob(name))
 
 

@@ -2,6 +2,7 @@
 
 from aukit.store.balanced_set import BalancedSet
 from aukit.store.build import prepare, prepare_release
+from aukit.store.encoding import Encoding
 from aukit.store.store import PreparedStore
 
-__all__ = ["BalancedSet", "PreparedStore", "prepare", "prepare_release"]
+__all__ = ["BalancedSet", "Encoding", "PreparedStore", "prepare", "prepare_release"]

@@ -1,7 +1,7 @@
 """Corpus → prepared store: decode, find landmarks, register; killed at any moment, it resumes where it was.
 
-Each video, or some short ones, becomes a *shard* (crops as raw bytes, then a small file of landmarks and
-exclusions whose appearance marks the shard as done). When all shards are there they are moved into one array,
+Each video, or some short ones, becomes a *shard* (crops as bytes, then a small file of landmarks and
+exclusions whose appearance marks the shard as done). When all shards are there they are moved into one file,
 one by one, so that the disk never holds the crops twice. The folder takes its final name, which contains the
 fingerprint, as the very last step: what has that name is complete.
 """
@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -33,7 +34,8 @@ from aukit.registration import (
     SidecarLandmarks,
     build_registration,
 )
-from aukit.store.files import map_array, reserve
+from aukit.store.encoding import ENCODED, INDEX, DamagedStoreError, Encoding, encoded_index, store_kind
+from aukit.store.files import array_header, reserve
 from aukit.store.shards import Corpus, ShardJob, StoreJob, make_shards, pixels_path, read_notes, split_jobs
 from aukit.store.store import (
     EXCLUSIONS,
@@ -42,10 +44,11 @@ from aukit.store.store import (
     MANIFEST,
     SCHEMA,
     TABLE,
-    DamagedStoreError,
     PreparedStore,
 )
 from aukit.utils.files import atomic_folder, atomic_path, write_atomic
+
+RAW = Encoding()
 
 
 def store_fingerprint(
@@ -53,6 +56,7 @@ def store_fingerprint(
     registration: Registration,
     landmark_source: LandmarkSource,
     selection: npt.NDArray[np.int64] | None = None,
+    encoding: Encoding = RAW,
 ) -> str:
     """Hash (64 hex digits) of everything that decides a store's content; cheap, no frame is read."""
     content = {
@@ -61,6 +65,7 @@ def store_fingerprint(
         "registration": [registration.name, registration.size, registration.settings],
         "landmarks": landmark_source.name,
         "selection": None if selection is None else np.asarray(selection, dtype=np.int64).tolist(),
+        **encoding.settings,
     }
     return hashlib.sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
 
@@ -73,6 +78,7 @@ def prepare(
     selection: npt.NDArray[np.int64] | None = None,
     workers: int = 2,
     progress: bool = True,
+    encoding: Encoding = RAW,
 ) -> PreparedStore:
     """Build the prepared store of a corpus below `out`, or open it when it is complete.
 
@@ -83,7 +89,7 @@ def prepare(
     where other frames of their partition have labels.
 
     Cost: a few milliseconds per frame and worker (face-alignment landmarks: far more); `S * S * 3` bytes of
-    disk per frame, and memory for 32 frames per worker.
+    disk per frame without encoding, and memory for 32 frames per worker.
 
     Args:
         corpus: reader of a release.
@@ -93,6 +99,7 @@ def prepare(
         selection: rows of `corpus.table` to use; None for all.
         workers: processes; 0 works in this process.
         progress: whether to show a progress bar.
+        encoding: how crops are kept; without compression if not given.
 
     Returns:
         The opened store; `store.summary()` and `store.exclusions` tell what was left out and why.
@@ -100,10 +107,13 @@ def prepare(
     Raises:
         StoreError: not a single frame could be used, or a file of the corpus changed meanwhile.
         WeightsError: the landmark source lacks its weights.
+        ConfigError: the encoding does not go with the registration.
     """
-    fingerprint = store_fingerprint(corpus, registration, landmark_source, selection)
+    encoding.check(registration.name)
+    fingerprint = store_fingerprint(corpus, registration, landmark_source, selection, encoding)
     out = Path(out)
-    name = f"{_corpus_name(corpus)}-{registration.name}-{registration.size}-{fingerprint[:12]}"
+    kind = store_kind(registration.name, encoding)
+    name = f"{_corpus_name(corpus)}-{kind}-{registration.size}-{fingerprint[:12]}"
     final = out / name
     if (store := _finished(final)) is not None:
         return store
@@ -118,7 +128,7 @@ def prepare(
                 if _finished(building) is None:
                     # Never beside arrays that are half-made again.
                     (building / MANIFEST).unlink(missing_ok=True)
-                    job = StoreJob(corpus, registration, landmark_source, building)
+                    job = StoreJob(corpus, registration, landmark_source, building, encoding)
                     shard_jobs = split_jobs(corpus.table, rows)
                     make_shards(job, shard_jobs, workers, progress)
                     _refuse_changes(job)
@@ -148,6 +158,8 @@ def prepare_release(
     size: int,
     weights_dir: str | Path | None = None,
     workers: int = 2,
+    encoding: Literal["webp", "jpeg"] | None = None,
+    quality: int | None = None,
     **settings: Any,
 ) -> PreparedStore:
     """Build the prepared store of a release, or open it; see `prepare`.
@@ -160,10 +172,13 @@ def prepare_release(
         weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; with the
             registration "none" and without the folder, frames have no landmarks.
         workers: processes.
+        encoding: how crops are kept, see `aukit.store.Encoding`.
+        quality: of the encoding "jpeg".
         settings: further arguments of the registration, such as `transform_size` of "ffhq".
     """
     source = landmark_source(corpus, registration, weights_dir)
-    return prepare(corpus, build_registration(registration, size, **settings), source, cache, workers=workers)
+    build = build_registration(registration, size, **settings)
+    return prepare(corpus, build, source, cache, workers=workers, encoding=Encoding(encoding, quality))
 
 
 def _corpus_name(corpus: Corpus) -> str:
@@ -235,7 +250,14 @@ def _merge(
         raise StoreError(
             f"no frame of the corpus can be used ({'; '.join(reasons[:3])}); mend that and repeat the command"
         )
-    _move_pixels(folder, shard_jobs, [len(note["rows"]) for note in notes], size)
+    lengths = np.concatenate([note["lengths"] for note in notes])
+    header = b""
+    if job.encoding.format is None:
+        header = array_header((frames, size, size, 3))
+    else:
+        with atomic_path(folder / INDEX) as temporary:
+            np.save(temporary, encoded_index(lengths, np.concatenate([note["checksums"] for note in notes])))
+    _move_shards(job, header, shard_jobs, [int(note["lengths"].sum()) for note in notes])
     with atomic_path(folder / LANDMARKS) as temporary:
         np.save(temporary, np.concatenate([note["landmarks"] for note in notes]))
     table = job.corpus.table.frame
@@ -255,38 +277,39 @@ def _merge(
             "size": size,
             "settings": job.registration.settings,
         },
+        **job.encoding.settings,
         "landmarks": job.landmark_source.name,
         "notes": list(job.corpus.notes),
     }
     write_atomic(folder / MANIFEST, json.dumps(manifest, indent=1, default=str).encode())
 
 
-def _move_pixels(folder: Path, jobs: list[ShardJob], counts: list[int], size: int) -> None:
-    shape = (sum(counts), size, size, 3)
-    untouched = all(pixels_path(folder, job).is_file() for job in jobs)
-    # As long as no shard is gone, an existing array may be half-made: start again.
-    mode: Any = "w+" if untouched else "r+"
-    if not untouched:
-        try:
-            map_array(folder / IMAGES, np.uint8, shape)
-        except ValueError as error:
-            shutil.rmtree(folder)
-            raise StoreError(
-                f"{folder}: the half-built store was damaged ({error}) and is removed; repeat the command"
-            ) from error
-    images = np.lib.format.open_memmap(folder / IMAGES, mode=mode, dtype=np.uint8, shape=shape)
-    at = 0
-    for job, count in zip(jobs, counts, strict=True):
-        path = pixels_path(folder, job)
-        if path.is_file():
-            if count:
-                reserve(folder / IMAGES, images.offset + at * images[0].nbytes, count * images[0].nbytes)
-                shard = np.memmap(path, np.uint8, mode="r", shape=(count, size, size, 3))
-                for first in range(0, count, 256):
-                    images[at + first : at + min(first + 256, count)] = shard[first : first + 256]
-                images.flush()
-            path.unlink()
-        at += count
+def _move_shards(store_job: StoreJob, header: bytes, jobs: list[ShardJob], lengths: Sequence[int]) -> None:
+    """Move shards of so many bytes into one file, behind its header."""
+    path, size = store_job.images, len(header) + sum(lengths)
+    # As long as no shard is gone, an existing file may be half-made: start again.
+    if all(pixels_path(store_job.folder, job).is_file() for job in jobs):
+        path.write_bytes(header)
+        os.truncate(path, size)
+    elif (found := path.stat().st_size if path.is_file() else 0) != size:
+        shutil.rmtree(store_job.folder)
+        raise StoreError(
+            f"{store_job.folder}: the half-built store was damaged ({path.name} has {found:,} bytes, expected"
+            f" {size:,}) and is removed; repeat the command"
+        )
+    at = len(header)
+    with path.open("r+b") as whole:
+        for job, length in zip(jobs, lengths, strict=True):
+            shard = pixels_path(store_job.folder, job)
+            if shard.is_file():
+                reserve(path, at, length)  # a full disk is an error that names the file
+                with shard.open("rb") as part:
+                    whole.seek(at)
+                    shutil.copyfileobj(part, whole, 2**20)
+                whole.flush()
+                os.fsync(whole.fileno())
+                shard.unlink()
+            at += length
 
 
 def _clean(folder: Path) -> None:
@@ -294,7 +317,7 @@ def _clean(folder: Path) -> None:
     for path in folder.iterdir():
         if path.is_dir():
             shutil.rmtree(path)
-        elif path.name not in (IMAGES, LANDMARKS, TABLE, EXCLUSIONS, MANIFEST):
+        elif path.name not in (IMAGES, ENCODED, INDEX, LANDMARKS, TABLE, EXCLUSIONS, MANIFEST):
             path.unlink()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import math
 import os
 from collections.abc import Mapping
@@ -71,6 +72,25 @@ def map_array(path: Path, dtype: npt.DTypeLike, shape: tuple[int, ...]) -> np.me
     if size != end:
         raise ValueError(f"{path.name} has {size:,} bytes, expected {end:,}")
     return np.memmap(path, wanted, "r", offset, shape)
+
+
+def map_bytes(path: Path, size: int) -> np.memmap[Any, np.dtype[np.uint8]]:
+    """Map a file of `size` bytes, read-only.
+
+    Raises:
+        ValueError: it is missing, or has another size.
+        OSError: it cannot be read.
+    """
+    if (found := _require_file(path)) != size:
+        raise ValueError(f"{path.name} has {found:,} bytes, expected {size:,}")
+    return np.memmap(path, np.uint8, "r")
+
+
+def array_header(shape: tuple[int, ...]) -> bytes:
+    """What stands before an array of bytes in numpy's file format."""
+    file = io.BytesIO()
+    np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+    return file.getvalue()
 
 
 def create_array(path: Path, shape: tuple[int, ...]) -> np.memmap[Any, np.dtype[np.uint8]]:

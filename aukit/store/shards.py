@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import as_completed
 from dataclasses import dataclass
@@ -17,11 +18,13 @@ from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.reader import NOT_DECODED
 from aukit.errors import CorpusError
 from aukit.registration import LandmarkSource, NoLandmarks, Registration
+from aukit.store.encoding import ENCODED, Encoding
 from aukit.store.store import IMAGES
 from aukit.utils.files import atomic_path
 from aukit.utils.processes import worker_pool
 
 _BATCH = 32  # frames in memory at once, per worker
+_NOTES = ("rows", "landmarks", "lengths", "checksums", "excluded", "reasons")
 _LEAST = 16  # frames of a shard that takes short videos: a corpus may have a folder for each image
 
 
@@ -69,6 +72,12 @@ class StoreJob:
     registration: Registration
     landmark_source: LandmarkSource
     folder: Path
+    encoding: Encoding
+
+    @property
+    def images(self) -> Path:
+        """The file of all crops."""
+        return self.folder / (IMAGES if self.encoding.format is None else ENCODED)
 
 
 @dataclass(frozen=True)
@@ -150,7 +159,7 @@ def _work(job: ShardJob) -> None:
 
 
 def pixels_path(folder: Path, job: ShardJob) -> Path:
-    """Crops of a shard: raw uint8 [n,S,S,3]."""
+    """Crops of a shard, one behind the other as the encoding makes them."""
     return folder / "shards" / f"{job.number:06d}.u8"
 
 
@@ -160,19 +169,19 @@ def notes_path(folder: Path, job: ShardJob) -> Path:
 
 
 def read_notes(store_job: StoreJob, job: ShardJob) -> dict[str, npt.NDArray[Any]] | None:
-    """Rows, landmarks and exclusions of a shard; None if it is not done or its files are damaged."""
+    """Rows, landmarks, bytes and exclusions of a shard; None if it is not done or its files are damaged."""
     path, pixels = notes_path(store_job.folder, job), pixels_path(store_job.folder, job)
     if not path.is_file():
         return None
     try:
         with np.load(path, allow_pickle=False) as shard:
-            notes = {key: shard[key] for key in ("rows", "landmarks", "excluded", "reasons")}
+            notes = {key: shard[key] for key in _NOTES}
     except Exception:  # whatever a half-written file makes the parser raise, after the power went off
         return None
     if pixels.is_file():
-        whole = len(notes["rows"]) * store_job.registration.size**2 * 3 == pixels.stat().st_size
+        whole = int(notes["lengths"].sum()) == pixels.stat().st_size
     else:  # moved into the array already
-        whole = (store_job.folder / IMAGES).is_file()
+        whole = store_job.images.is_file()
     return notes if whole else None
 
 
@@ -180,12 +189,18 @@ def _make_shard(store_job: StoreJob, job: ShardJob) -> None:
     """Register the videos of a shard: memory for one batch, whatever their length."""
     rows: list[npt.NDArray[np.int64]] = []
     landmarks: list[npt.NDArray[np.float32]] = []
+    lengths: list[int] = []
+    checksums: list[int] = []
     excluded: dict[int, str] = {}
     with atomic_path(pixels_path(store_job.folder, job)) as temporary, temporary.open("wb") as pixels:
         for video in job.videos:
             for index, frames in _batches(store_job, video, excluded):
                 kept, crops, points = _register(store_job, video, index, frames, excluded)
-                pixels.write(crops.tobytes())
+                for crop in crops:
+                    content = store_job.encoding.encode(crop)
+                    pixels.write(content)
+                    lengths.append(len(content))
+                    checksums.append(zlib.crc32(content))
                 landmarks.append(points)
                 rows.append(video.rows[kept])
     with atomic_path(notes_path(store_job.folder, job)) as temporary:
@@ -193,6 +208,8 @@ def _make_shard(store_job: StoreJob, job: ShardJob) -> None:
             temporary,
             rows=np.concatenate([np.zeros(0, np.int64), *rows]),
             landmarks=np.concatenate([np.zeros((0, 68, 3), np.float32), *landmarks]),
+            lengths=np.array(lengths, dtype=np.int64),
+            checksums=np.array(checksums, dtype=np.int64),
             excluded=np.array(sorted(excluded), dtype=np.int64),
             reasons=np.array([excluded[row] for row in sorted(excluded)], dtype=np.str_),
         )

@@ -11,7 +11,8 @@ import numpy.typing as npt
 
 from aukit.datasets.check_report import shortened
 from aukit.datasets.frame_table import FrameTable
-from aukit.errors import StoreError
+from aukit.errors import ConfigError, StoreError
+from aukit.store.encoding import Crops, DamagedStoreError, EncodedImages, Encoding
 from aukit.store.files import map_array, read_manifest, read_table, require
 
 #: Raised whenever the content or the layout of a store changes; part of every fingerprint.
@@ -37,19 +38,16 @@ _REGISTRATION_KEYS = {"name": str, "size": int, "settings": dict}
 REMEDY = "`aukit fit -c FILE`, `aukit prepare -c FILE` or `aukit prepare CORPUS --root DIR` builds it"
 
 
-class DamagedStoreError(StoreError):
-    """A complete store whose files are not as they were written; `aukit.store.prepare` builds it again."""
-
-
 class PreparedStore:
     """Registered crops of a corpus, opened read-only; made by `aukit.store.prepare`.
 
-    Opening costs milliseconds; crops are mapped, not read. Row i of `images`, `landmarks` and `table` belong
-    together.
+    Opening costs milliseconds; crops are mapped, not read, and encoded ones are decoded at each access. Row i
+    of `images`, `landmarks` and `table` belong together.
 
     Attributes:
         path: the store's folder.
-        images: uint8 [N,S,S,3] RGB memory map.
+        images: uint8 [N,S,S,3] RGB: a memory map, or encoded crops, which are indexed like one by rows.
+        encoding: how the crops are kept.
         landmarks: float32 [N,68,3], pixels of the crop.
         table: labels and ids of the N frames.
         exclusions: frames that could not be used: columns video, position (missing: the whole video),
@@ -82,8 +80,11 @@ class PreparedStore:
             require(self.manifest, MANIFEST, _KEYS)
             require(self.manifest["registration"], f"the registration in {MANIFEST}", _REGISTRATION_KEYS)
             frames, size = self.manifest["frames"], self.manifest["registration"]["size"]
-            self.images: npt.NDArray[np.uint8] = map_array(
-                self.path / IMAGES, np.uint8, (frames, size, size, 3)
+            self.encoding = _encoding(self.manifest)
+            self.images: Crops = (
+                map_array(self.path / IMAGES, np.uint8, (frames, size, size, 3))
+                if self.encoding.format is None
+                else EncodedImages(self.path, self.encoding, frames, size)
             )
             self.landmarks: npt.NDArray[np.float32] = np.array(
                 map_array(self.path / LANDMARKS, np.float32, (frames, 68, 3))
@@ -120,13 +121,13 @@ class PreparedStore:
 
     @property
     def fingerprint(self) -> str:
-        """Hash of the corpus, the selection, the landmark source, the registration and the schema."""
+        """Hash of corpus, selection, landmark source, registration, encoding and schema."""
         return str(self.manifest["fingerprint"])
 
     @property
     def size(self) -> int:
         """Side of the crops in pixels."""
-        return int(self.images.shape[1])
+        return self.images.shape[1]
 
     @property
     def standin(self) -> dict[str, Any] | None:
@@ -140,7 +141,8 @@ class PreparedStore:
         lines = [
             f"{self.path}",
             f"{len(self):,} crops of {self.size} x {self.size} ({self.manifest['registration']['name']}),"
-            f" {frame['person'].nunique()} people, {frame['video'].nunique()} videos",
+            f" {frame['person'].nunique()} people, {frame['video'].nunique()} videos"
+            + ("" if self.encoding.format is None else f", kept as {self.encoding}"),
         ]
         for partition, rows in frame.groupby("partition", sort=False):
             lines.append(f"  {partition}: {len(rows):,} frames, {rows['person'].nunique()} people")
@@ -150,6 +152,18 @@ class PreparedStore:
         ]
         notes = shortened(self.manifest["notes"], f"see {self.path / MANIFEST}")
         return "\n".join([*lines, *(f"note: {text}" for text in notes)])
+
+
+def _encoding(manifest: dict[str, Any]) -> Encoding:
+    """The encoding that a manifest names; one of pixels without compression says nothing of it."""
+    if (found := manifest.get("encoding")) is None:
+        return Encoding()
+    require({"encoding": found}, MANIFEST, {"encoding": dict})
+    require(found, f"the encoding in {MANIFEST}", {"format": str, "quality": (int, type(None))})
+    try:
+        return Encoding(found["format"], found["quality"])
+    except ConfigError as error:
+        raise ValueError(f"{MANIFEST}: {error}") from error
 
 
 def _read_labels(path: Path, frames: int) -> FrameTable:

@@ -39,6 +39,8 @@ def data_of(kind: str, roots: Path) -> dict[str, Any]:
     """Section `data` of experiments whose stores are none of the default settings."""
     if kind == "crops":
         return corpus(roots, "BP4D", transform_size=64, padding=False, leave_out_occluded=True, size=24)
+    if kind == "jpeg":
+        return corpus(roots, "BP4D", registration="similarity", encoding="jpeg", quality=80)
     if kind == "camera":
         return corpus(roots, "DISFA", camera="right", threshold=3, registration="similarity")
     both = corpus(roots, "BP4D", padding=False), corpus(roots, "DISFA", threshold=1, holdout_fraction=0.4)
@@ -79,7 +81,8 @@ def listing(stores: Path) -> dict[str, int]:
 
 
 @pytest.mark.parametrize(
-    ("kind", "count"), [("crops", 1), ("camera", 1), ("cross", 2), ("paired", 2), ("synthesis", 1)]
+    ("kind", "count"),
+    [("crops", 1), ("jpeg", 1), ("camera", 1), ("cross", 2), ("paired", 2), ("synthesis", 1)],
 )
 def test_nothing_is_left_to_build(kind, count, roots, tmp_path, capsys, monkeypatch):
     path = experiment(tmp_path, data_of(kind, roots))
@@ -122,6 +125,25 @@ def test_a_corpus_is_prepared_as_the_experiment_asks(roots, tmp_path):
     assert listing(tmp_path / "stores") == before
     assert main([*words[:-5], "--out", f"{tmp_path}/stores"]) == 0  # without the two settings: another one
     assert len(listing(tmp_path / "stores")) > len(before)
+
+
+def test_jpeg_is_asked_for_in_the_same_words(roots, tmp_path, capsys):
+    path = experiment(tmp_path, data_of("jpeg", roots))
+    assert main(["prepare", "-c", str(path), f"data.cache={tmp_path}/stores"]) == 0
+    before = listing(tmp_path / "stores")
+    words = f"prepare bp4d --root {roots}/bp4d --registration similarity --size 32".split()
+    words += ["--encoding", "jpeg", "--quality", "80", "--out", f"{tmp_path}/stores"]
+    assert main(words) == 0
+    assert listing(tmp_path / "stores") == before
+    assert "kept as jpeg80" in capsys.readouterr().out
+    data = build_datamodule(load_config(path, overrides=[f"data.cache={tmp_path}/stores"]))
+    data.prepare_data()
+    data.setup("fit")
+    assert next(iter(data.train_dataloader()))["image"].shape[1:] == (3, 32, 32)
+    assert main([*words, "--registration", "frontal3d"]) == 2
+    assert "take encoding=webp" in capsys.readouterr().err
+    assert main(["prepare", "-c", str(path), "data.encoding=webp"]) == 2
+    assert "belongs to encoding=jpeg" in capsys.readouterr().err
 
 
 def test_settings_of_another_registration_are_refused(roots, capsys):

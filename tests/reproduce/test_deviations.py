@@ -63,6 +63,9 @@ def test_what_fg_net_does_as_published_is_not_said():
     assert len(said) == len(FGNET["paper"]) - 2
     assert not [each for each in said if "4096" in each or "test fold" in each]
     assert "beyond the frame black (zeros, blurred and faded)" in fgnet("paper", "data.padding=false")
+    kept = "crops kept as JPEG, quality 80 (JPEG, its quality not stated)"
+    assert kept in fgnet("paper", "data.encoding=jpeg", "data.quality=80")
+    assert "crops kept without loss (JPEG)" in fgnet("paper", "data.encoding=webp")
     mini = [
         (None, load_config("fgnet", "mini", [f"model.weights={words}"])) for words in ("random", "[mini]")
     ]
@@ -119,4 +122,6 @@ def test_variants_of_table_3_are_said():
     every = table3("paper", "model.lambda_ids=1", "data.same_person_share=1")
     assert every[-1] == "100% of each batch of the same person (by chance)"
     assert "from random weights (ImageNet's)" in table3("paper", weights="random")
+    flat = ("data.corpus.registration=similarity", "data.corpus.encoding=jpeg")
+    assert "crops kept as JPEG, quality 95 (not stated)" in table3("paper", *flat)
     assert difference_sentences("a paper", []) == []

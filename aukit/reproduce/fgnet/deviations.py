@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aukit.models.weights import RANDOM
-from aukit.reproduce.captions import LANDMARKS, other_values, training_length
+from aukit.reproduce.captions import LANDMARKS, crops_with_loss, other_values, training_length
 
 _CROPS = {
     "similarity": "close 2D crops (FFHQ's squares)",
@@ -47,6 +47,8 @@ def crop_deviations(data: Mapping[str, Any], landmarks: Sequence[str]) -> list[s
         found.append(_CROPS[data["registration"]])
     else:
         found += _square_deviations(data)
+    if with_loss := crops_with_loss(data):
+        return [*found, f"{with_loss} (JPEG, its quality not stated)"]
     return [*found, "crops kept without loss (JPEG)"]
 
 

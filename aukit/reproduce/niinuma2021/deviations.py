@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from aukit.models.weights import RANDOM
-from aukit.reproduce.captions import LANDMARKS, other_values, training_length
+from aukit.reproduce.captions import LANDMARKS, crops_with_loss, other_values, training_length
 
 _PER_LEVEL = 5000
 _EPOCHS = 30
@@ -94,6 +94,8 @@ def _registration(registration: Mapping[str, Any], landmarks: str) -> list[str]:
 def _generator(config: Mapping[str, Any]) -> list[str]:
     model, data = config["model"]["init_args"], config["data"]["init_args"]
     found = other_values(model, _GENERATOR) + other_values(data, _PAIRS)
+    if with_loss := crops_with_loss(data["corpus"]["init_args"]):
+        found.append(f"{with_loss} (not stated)")
     share = data["same_person_share"]
     if share or (share is None and model["lambda_ids"]):
         which = f"{share:.0%} of each batch" if share else "one pair of each batch"

@@ -12,6 +12,7 @@ from aukit.reproduce.captions import (
     INTERVALS,
     LANDMARKS,
     DataFacts,
+    crops_with_loss,
     data_sentence,
     not_run_sentences,
     span_text,
@@ -148,11 +149,13 @@ def _trainings(facts: Facts) -> str:
     weights = facts.start["model"]["init_args"].get("weights")
     begun = "from random weights" if weights in (None, RANDOM) else f"from the weights {Path(weights).name}"
     landmarks = " and ".join(LANDMARKS.get(name, name) for name in facts.landmarks)
+    kept = {part: crops_with_loss(data[part]["init_args"]) for part in ("source", "target", "avatars")}
+    with_loss = "".join(f", {how} ({part})" for part, how in kept.items() if how)
     return (
         f"One source-trained start per seed (without avatars, {training_length(facts.start)} {begun}), shared"
         f" by all methods; then {training_length(facts.method)} of every method, source only included, with"
         f" {data['batch_size']} frames per labelled stream and {target} of the target, crops of {size} px"
-        f" registered by landmarks of {landmarks}, {model['backbone']}, Adam {model['lr']:g}."
+        f" registered by landmarks of {landmarks}{with_loss}, {model['backbone']}, Adam {model['lr']:g}."
         f" Seeds: {', '.join(map(str, facts.seeds))}."
     )
 

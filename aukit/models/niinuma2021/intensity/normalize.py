@@ -12,6 +12,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from aukit.store.encoding import Crops
+
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
@@ -58,14 +60,14 @@ def mean_texture_normalize(images: Images | Floats, mean: Floats) -> Floats:
 
 
 def person_means(
-    images: Images,
+    images: Crops,
     persons: Sequence[str] | npt.NDArray[np.object_],
     rows: npt.NDArray[np.int64] | None = None,
 ) -> dict[str, Floats]:
     """Mean texture of each person over the frames in which a pixel is seen.
 
     Args:
-        images: uint8 ``[N,S,S,3]``; a memory map is read in pieces.
+        images: uint8 ``[N,S,S,3]``; those of a store are read in pieces.
         persons: ``[N]`` people.
         rows: Frames to use; None for all.
 
@@ -90,7 +92,7 @@ def person_means(
 
 
 def person_neutrals(
-    images: Images,
+    images: Crops,
     persons: Sequence[str] | npt.NDArray[np.object_],
     levels: Floats,
     rows: npt.NDArray[np.int64] | None = None,
