@@ -4,8 +4,8 @@
     python benchmarks/store.py --crops lightning_logs/stores/NAME/images.npy
 
 Without --crops they are smooth noise, which PNG and JPEG compress about as well as faces. One thread, files
-cached; every side ends in a uint8 batch. Rates are the best of five rounds in turn; errors are in grey levels
-of 255.
+cached; every side ends in a uint8 batch. Rates are by processor time, the best of three rounds in turn;
+errors are in grey levels of 255.
 """
 
 import argparse
@@ -54,10 +54,10 @@ def encoded(folder: Path, encoding: Encoding, images: Batch) -> tuple[EncodedIma
     return EncodedImages(folder, encoding, len(images), images.shape[1]), seconds
 
 
-def rates(reads: dict[str, Read], count: int, batch: int, seconds: float = 0.6) -> dict[str, float]:
-    """Frames per second of processor time of reading random batches, each the best of five rounds in turn."""
+def rates(reads: dict[str, Read], count: int, batch: int, seconds: float = 0.3) -> dict[str, float]:
+    """Frames per second of processor time of reading random batches, each the best of three rounds in turn."""
     best = dict.fromkeys(reads, 0.0)
-    for turn in range(5):
+    for turn in range(3):
         for name, read in reads.items():
             rng = np.random.default_rng(turn)
             read(rng.integers(0, count, batch))
