@@ -55,7 +55,7 @@ def encoded(folder: Path, encoding: Encoding, images: Batch) -> tuple[EncodedIma
 
 
 def rates(reads: dict[str, Read], count: int, batch: int, seconds: float = 0.3) -> dict[str, float]:
-    """Frames per second of processor time of reading random batches, each the best of three rounds in turn."""
+    """Random frames per second of processor time, each the best of three rounds in turn."""
     best = dict.fromkeys(reads, 0.0)
     for turn in range(3):
         for name, read in reads.items():

@@ -38,7 +38,7 @@ _STEP = 5e-3  # per step: Lightning's loop, hooks and log
 # Bytes. Video and images: 0.09 (mp4) to 0.34 (JPEG) per pixel; landmarks, labels and sealed truth of a frame.
 _VIDEO_PIXEL, _FRAME = 0.34, 2000
 _LANDMARKS = 68 * 3 * 4
-# A pixel of a crop: lossless WebP, and JPEG at quality 95, of rendered frames at 224 px (`benchmarks/store.py`).
+# A pixel of a crop, lossless WebP and JPEG at quality 95: rendered frames at 224 px (`benchmarks/store.py`).
 _CROP_BYTES = {None: 3.0, "webp": 0.85, "jpeg": 0.35}
 _SCORE = 8  # a prediction's, of a frame and action unit, compressed
 _LOGS = 1.2e6  # per training: CSV, Weights & Biases, scores by group, record

@@ -45,7 +45,7 @@ class Encoding:
     """How a store keeps its crops.
 
     Pixels without compression are the default: exact, and read as fast as memory is. Encoded crops take a
-    part of the disk and the time of a decoder; figures are in `benchmarks/README.md`.
+    part of the disk and the time of a decoder; figures are in `docs/costs.md`.
 
     Args:
         encoding: "webp" (lossless) or "jpeg" (smaller, not exact); None for pixels without compression.

@@ -142,13 +142,13 @@ def test_a_store_that_is_there_costs_nothing(tmp_path):
     assert crops.disk().kept == 10 * (3 * 32**2 + 68 * 3 * 4)
     assert crops.effort(ASSUMED_GPU).seconds > 0
     smaller = Crops("bp4d", 10, {**crops.data, "encoding": "jpeg"})
-    assert 10 * 68 * 3 * 4 < smaller.disk(1).kept < crops.disk(1).kept / 2
+    assert 10 * 68 * 3 * 4 < smaller.disk().kept < crops.disk().kept / 2
     (tmp_path / "bp4d-ffhq-32-0123").mkdir()
     assert crops.disk() == Disk()
     assert crops.effort(ASSUMED_GPU) == Effort()
-    assert smaller.disk(1).kept > 0  # of another kind
+    assert smaller.disk().kept > 0  # of another kind
     (tmp_path / "bp4d-ffhq-jpeg95-32-0123").mkdir()
-    assert smaller.disk(1) == Disk()
+    assert smaller.disk() == Disk()
 
 
 @pytest.mark.parametrize(
