@@ -23,7 +23,7 @@ WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: help env test test-all fuzz kills lint format reproduce-table3 plan-table3 \
-        reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
+        reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -69,10 +69,22 @@ format: $(READY) ## Apply the house style
 	$(BIN)/ruff format .
 
 reproduce-table3: $(READY) ## Table 3 of Niinuma et al. (WACV 2021): published columns beside ours
-	$(BIN)/aukit reproduce table3 $(WORDS)
+	$(BIN)/aukit reproduce niinuma2021 --table 3 $(WORDS)
 
 plan-table3: $(READY) ## What reproduce-table3 would run: cells, hours, disk
-	$(BIN)/aukit reproduce table3 --plan $(if $(GPUS),--gpus $(GPUS)) $(WORDS)
+	$(BIN)/aukit reproduce niinuma2021 --table 3 --plan $(if $(GPUS),--gpus $(GPUS)) $(WORDS)
+
+reproduce-table2: $(READY) ## Table 2: 2D and 3D alignment, real and synthetic images; runs that tables share are made once
+	$(BIN)/aukit reproduce niinuma2021 --table 2 $(WORDS)
+
+reproduce-tables1: $(READY) ## Table S1: single and combined training sets
+	$(BIN)/aukit reproduce niinuma2021 --table S1 $(WORDS)
+
+reproduce-tables3: $(READY) ## Table S3: with and without the idiosyncratic loss
+	$(BIN)/aukit reproduce niinuma2021 --table S3 $(WORDS)
+
+reproduce-tables4: $(READY) ## Table S4: StarGAN, and GANimation's own classifier
+	$(BIN)/aukit reproduce niinuma2021 --table S4 $(WORDS)
 
 reproduce-fgnet: $(READY) ## FG-Net within and across BP4D and DISFA, on few frames, with other heads; baselines beside it
 	$(BIN)/aukit reproduce fgnet $(WORDS)

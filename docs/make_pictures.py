@@ -18,14 +18,12 @@ from aukit.models.niinuma2021 import SynthesizerModule, compose
 from aukit.models.niinuma2021.synthesis.synthetic_set import to_images, to_tensor
 from aukit.reproduce import LOGS
 from aukit.reproduce.base import read_spec
-from aukit.reproduce.niinuma2021.cells import Table3Cells
-from aukit.reproduce.niinuma2021.tables import Table3
+from aukit.reproduce.niinuma2021.cells import FRONTAL, NiinumaCells
+from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import PROFILES, choose_options
 from aukit.simulation import ICT_VARIABLE, contact_sheet
 from aukit.utils.files import atomic_path
 
-#: The same schedule, its first phase (the idiosyncratic loss alone) replaced by steps with all other terms.
-WITHOUT_IDIOSYNCRATIC = ("model.lambda_ids=0", "model.warmup_share=0", "data.warmup_share=0")
 COLUMNS = ("input", "target", "with", "without")
 TILE = 128
 
@@ -40,14 +38,13 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     contact_sheet(arguments.out / "avatars.jpg", bases())
-    corpora = read_spec(Table3Cells.name)["corpora"]
-    table = Table3(choose_options(corpora, arguments.profile, LOGS, arguments.seed))
+    corpora = read_spec(NiinumaCells.name)["corpora"]
+    options = choose_options(corpora, arguments.profile, LOGS, arguments.seed)
+    table = NiinumaTable(options, "S3")
     table.make_corpora()
-    corpus = table.prepare()
-    checkpoints = [
-        table.train_generator().checkpoint,
-        table.train_generator(*WITHOUT_IDIOSYNCRATIC).checkpoint,
-    ]
+    corpus = table.prepare(FRONTAL)
+    runs = table.train_generators()
+    checkpoints = [runs[id].checkpoint for id in ("with_ids", "without_ids")]
     picture = expression_table(corpus, table.cells.aus, checkpoints)
     with atomic_path(arguments.out / "expressions.png") as temporary:
         picture.save(temporary, format="PNG")

@@ -27,7 +27,7 @@ _CLOSED_PIPE = 141  # 128 + SIGPIPE, as of any program whose reader is gone
 
 _EXAMPLES = """\
 examples:
-  aukit reproduce table3 --profile smoke          a published table on rendered stand-ins, in minutes
+  aukit reproduce fgnet --profile smoke           published tables on rendered stand-ins, in minutes
   aukit fit -c fgnet --profile mini fold=1        train, select, test; prints F1 per action unit and gender
   aukit config -c fgnet --help-keys model         what can be set, with types and defaults
 

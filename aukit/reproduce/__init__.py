@@ -19,43 +19,58 @@ MOST_GPUS = 64
 
 #: Name on the command line and stem of a file in experiments/tables → class, imported when asked for.
 TABLES = {
-    "table3": "aukit.reproduce.niinuma2021.tables.Table3",
+    "niinuma2021": "aukit.reproduce.niinuma2021.tables.NiinumaTable",
     "fgnet": "aukit.reproduce.fgnet.tables.FGNetTables",
     "pm2": "aukit.reproduce.pm2.tables.PM2Tables",
 }
 
 
 def main(arguments: argparse.Namespace) -> None:
-    """Make and print the table that the arguments of `aukit reproduce` ask for.
+    """Make and print the tables that the arguments of `aukit reproduce` ask for.
 
     Raises:
         ConfigError: The table, its target, the profile or a named folder does not exist; a bundle cannot
-            lie where it is wanted; a plan is not made for so many GPUs.
+            lie where it is wanted, or is wanted of several tables; a plan is not made for so many GPUs.
         StoreError: A bundle would name a person or this machine, or what it needs is gone.
     """
     kind = table_class(arguments.table)
+    choices = _choices(arguments)
     if arguments.bundle_frames and arguments.bundle is None:
         raise ConfigError("--bundle-frames says what is in a bundle; name its file with --bundle ZIP")
     if arguments.bundle is not None and arguments.bundle.is_dir():
         raise ConfigError(f"--bundle {arguments.bundle}: is a folder; name a file")
+    if arguments.bundle is not None and len(choices) > 1:
+        raise ConfigError(f"--bundle {arguments.bundle}: holds one table; choose it with --table")
     _check_gpus(arguments)
     from aukit.reproduce.base import read_spec
     from aukit.reproduce.options import check_affordable, choose_options
 
-    corpora = read_spec(arguments.table, arguments.target)["corpora"]
+    corpora = read_spec(arguments.table, choices[0])["corpora"]
     options = choose_options(corpora, arguments.profile, LOGS, arguments.seed, arguments.jobs)
-    table = kind(options, arguments.target)
+    tables = [kind(options, choice) for choice in choices]
     if arguments.plan:
-        print(table.plan(arguments.gpus))
+        print("\n\n".join(table.plan(arguments.gpus) for table in tables))
         return
     check_affordable(options, arguments.yes)
-    print(table.run())
-    print(f"{table.cells.folder}/table.{{txt,csv,md,tex,json,png}}")
-    if arguments.bundle is not None:
-        from aukit.reproduce.bundle import write_bundle
+    for table in tables:
+        print(table.run())
+        print(f"{table.cells.folder}/table.{{txt,csv,md,tex,json,png}}")
+        if arguments.bundle is not None:
+            from aukit.reproduce.bundle import write_bundle
 
-        frames = options.data_origin == "standin" or arguments.bundle_frames
-        print(write_bundle(table, arguments.bundle, frames))
+            frames = options.data_origin == "standin" or arguments.bundle_frames
+            print(write_bundle(table, arguments.bundle, frames))
+
+
+def _choices(arguments: argparse.Namespace) -> list[str | None]:
+    """The tables, or the target, that are asked for; all tables where none is named."""
+    from aukit.reproduce.base import tables_of
+
+    if arguments.target is not None and arguments.tables:
+        raise ConfigError("--target and --table: no table has both; leave one out")
+    if arguments.target is not None:
+        return [arguments.target]
+    return [*(arguments.tables or tables_of(arguments.table))] or [None]
 
 
 def _check_gpus(arguments: argparse.Namespace) -> None:

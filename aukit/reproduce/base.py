@@ -38,30 +38,42 @@ def table_file(name: str) -> Path:
     return experiments_folder() / "tables" / f"{name}.yaml"
 
 
-def read_spec(name: str, target: str | None = None) -> dict[str, Any]:
+_CHOICES = {"targets": "--target", "tables": "--table"}
+"""Sections of a YAML file of which one entry is merged in, and the option that chooses it."""
+
+
+def read_spec(name: str, choice: str | None = None) -> dict[str, Any]:
     """Read ``experiments/tables/<name>.yaml``; see `Cells` for what every such file has.
 
     Args:
         name: Name on the command line, and stem of the file.
-        target: Corpus below ``targets`` whose entries are merged in; None for the first one. Where there are
-            targets, ``{target}`` in the title is its title.
+        choice: Corpus below ``targets``, or table below ``tables``, whose entries are merged in; None for the
+            first one. ``{target}`` in the title is the corpus' title.
 
     Raises:
-        ConfigError: The table has no such target.
+        ConfigError: There is no such choice.
     """
     content = OmegaConf.to_container(OmegaConf.load(table_file(name)))
     assert isinstance(content, dict)
     spec: dict[str, Any] = {str(key): value for key, value in content.items()}
-    targets: dict[str, dict[str, Any]] = spec.pop("targets", {})
-    if target is not None and not targets:
-        raise ConfigError(f"--target {target}: the table {name} has no choice of targets")
-    if not targets:
+    section = next((section for section in _CHOICES if section in spec), None)
+    if section is None:
+        if choice is not None:
+            raise ConfigError(f"{choice}: {name} has nothing to choose from; leave out --target and --table")
         return spec
-    target = target or next(iter(targets))
-    if target not in targets:
-        raise ConfigError(f"--target {target}: unknown; choose {' or '.join(targets)}")
-    title = spec["title"].format(target=corpus_entry(target).title)
-    return {**spec, **targets[target], "target": target, "title": title}
+    entries: dict[str, dict[str, Any]] = spec.pop(section)
+    choice = next(iter(entries)) if choice is None else choice
+    if choice not in entries:
+        raise ConfigError(f"{_CHOICES[section]} {choice}: unknown; choose {' or '.join(entries)}")
+    if section == "targets":
+        spec["title"] = spec["title"].format(target=corpus_entry(choice).title)
+    return {**spec, **entries[choice], "choice": choice}
+
+
+def tables_of(name: str) -> list[str]:
+    """Tables that a YAML file describes; empty where it describes one alone."""
+    content: Any = OmegaConf.load(table_file(name))
+    return [str(table) for table in content.get("tables") or ()]
 
 
 class Cells:
@@ -73,7 +85,7 @@ class Cells:
 
     Args:
         options: Data origin and size.
-        target: Target corpus of tables that have a choice of them.
+        choice: Target corpus, or table, where the file has several.
 
     Raises:
         ConfigError: An experiment that it names is not there.
@@ -88,9 +100,9 @@ class Cells:
     name: ClassVar[str]
     """Name on the command line, and stem of the YAML file."""
 
-    def __init__(self, options: TableOptions, target: str | None = None) -> None:
+    def __init__(self, options: TableOptions, choice: str | None = None) -> None:
         self.options = options
-        self.spec = read_spec(self.name, target)
+        self.spec = read_spec(self.name, choice)
         self.size: dict[str, Any] = self.spec["profiles"][options.profile]
         for experiment in self.spec["experiments"]:
             find_experiment(experiment)
@@ -107,7 +119,7 @@ class Cells:
         """Group of the table's runs in Weights & Biases."""
         return f"{self.folder_name}-{self.options.name}"
 
-    def config(self, experiment: str, *overrides: str) -> RunConfig:
+    def experiment_config(self, experiment: str, *overrides: str) -> RunConfig:
         """A run's configuration: the experiment in this size with these overrides."""
         from aukit.training import load_config
 
@@ -154,7 +166,7 @@ class Reproduction(ABC, Generic[CellsT]):
 
     Args:
         options: Data origin and size.
-        target: Target corpus of tables that have a choice of them.
+        choice: Target corpus, or table, where the file has several.
 
     Attributes:
         options: As given.
@@ -163,9 +175,9 @@ class Reproduction(ABC, Generic[CellsT]):
 
     cells_type: type[CellsT]
 
-    def __init__(self, options: TableOptions, target: str | None = None) -> None:
+    def __init__(self, options: TableOptions, choice: str | None = None) -> None:
         self.options = options
-        self.cells: CellsT = self.cells_type(options, target)
+        self.cells: CellsT = self.cells_type(options, choice)
 
     @abstractmethod
     def make(self, stages: Stages) -> Table | Report:

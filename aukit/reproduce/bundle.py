@@ -86,8 +86,8 @@ def write_bundle(table: Reproduction[Any], out: Path, frames: bool) -> str:
         members[lock.name] = read_bytes(lock, _MOST_BYTES)
     names.refuse_leaks(members, table.options.roots)
     detail = "frames" if frames else "people"
-    target = table.cells.spec.get("target")
-    about = {"table": table.cells.name, "target": target, "detail": detail, "aukit": __version__}
+    choice = table.cells.spec.get("choice")
+    about = {"table": table.cells.name, "choice": choice, "detail": detail, "aukit": __version__}
     write_members(out, about, members)
     size = f"{len(members)} members, {out.stat().st_size / 1e6:.1f} MB"
     return f"{out}: {size}; {DETAILS[detail]}; people under salted ids"

@@ -195,7 +195,7 @@ def verify(path: Path) -> Verification:
 def _verify(bundle: BundleFile) -> Verification:
     content, manifest = _clean(bundle.json(TABLE)), _clean(bundle.manifest)
     kind = table_class(str(manifest["table"]))
-    spec = read_spec(str(manifest["table"]), manifest["target"])
+    spec = read_spec(str(manifest["table"]), manifest["choice"])
     _check_runs(bundle, content)
     known = kind.published(spec)
     again = Again(bundle)

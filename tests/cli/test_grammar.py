@@ -48,8 +48,8 @@ def test_a_value_may_hold_anything():
         ("corpora check bp4", "'bp4' is unknown; did you mean bp4d?"),
         ("corpora check bp4d --rot x", "--rot: no such option; did you mean --root?"),
         ("prepare bp4 --root x", "'bp4' is no corpus; did you mean bp4d?"),
-        ("reproduce table3 --profil mini", "--profil: no such option; did you mean --profile?"),
-        ("reproduce table3 --profile minni", "'minni' is unknown; did you mean mini?"),
+        ("reproduce niinuma2021 --profil mini", "--profil: no such option; did you mean --profile?"),
+        ("reproduce niinuma2021 --profile minni", "'minni' is unknown; did you mean mini?"),
         ("test -c f --checkpoint a --weights b", "not allowed with argument"),
     ],
 )

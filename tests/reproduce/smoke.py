@@ -11,10 +11,11 @@ from aukit.reproduce import main
 from aukit.reproduce.verify import verify
 
 
-def smoke_arguments(table: str) -> Namespace:
+def smoke_arguments(table: str, *tables: str) -> Namespace:
     """What the command line hands to the command."""
     return Namespace(
         table=table,
+        tables=list(tables),
         target=None,
         profile="smoke",
         seed=0,
@@ -26,16 +27,16 @@ def smoke_arguments(table: str) -> Namespace:
     )
 
 
-def make_in_smoke(table: str, folder: Path) -> Path:
+def make_in_smoke(folder: Path, table: str, *tables: str) -> Path:
     """Make a table in a folder, which is returned."""
     with chdir(folder):
-        main(smoke_arguments(table))
+        main(smoke_arguments(table, *tables))
     return folder
 
 
-def assert_others_can_verify(table: str, made: Path, empty: Path) -> None:
+def assert_others_can_verify(made: Path, empty: Path, table: str, *tables: str) -> None:
     """Bundle a table that has been made; all of it follows from the bundle, and nobody is named in it."""
-    bundle, arguments = empty / "bundle.zip", smoke_arguments(table)
+    bundle, arguments = empty / "bundle.zip", smoke_arguments(table, *tables)
     arguments.bundle = bundle
     with chdir(made):
         main(arguments)

@@ -18,7 +18,7 @@ from aukit.cli import main as aukit
 from aukit.errors import StoreError
 from aukit.reproduce.bundle import write_bundle
 from aukit.reproduce.bundle_file import MANIFEST
-from aukit.reproduce.niinuma2021.tables import Table3
+from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.statistics_table import StatisticsTable
@@ -67,7 +67,7 @@ class Licensed:
     def __init__(self, folder, **provenance):
         self.folder = folder
         (folder / "release").mkdir(parents=True)
-        self.table = Table3(TableOptions("paper", {"fera2017": folder / "release"}, folder / "logs"))
+        self.table = NiinumaTable(TableOptions("paper", {"fera2017": folder / "release"}, folder / "logs"))
         cells, runs = self.table.cells, self.table.options.runs
         path = runs / RUN / "predictions.parquet"
         path.parent.mkdir(parents=True)
@@ -94,7 +94,7 @@ class Licensed:
                 values={f"AU{au}": value for au, value in published["values"].items()},
                 mean=published["mean"],
             ),
-            icc_scores(path, cells.aus).column(cells.estimators[0].heading),
+            icc_scores(path, cells.aus).column(cells.columns[0].heading),
         ]
         provenance = {
             "data_origin": "licensed",
@@ -292,7 +292,7 @@ def test_published_values_are_inside_outside_or_not_comparable(bundle, tmp_path)
         verdict = found["Niinuma et al. 2021, no normalization", row]
         low, high = ours["au_intervals"][row]
         assert verdict.verdict == ("inside" if low <= verdict.published.value <= high else "outside")
-    assert found["Zhou et al. 2017", "mean"].why == "another system, which is not built here"
+    assert found["Zhou et al. 2017", "mean"].why == "another system or corpus, which is not built here"
     assert found["Niinuma et al. 2021, AU0 normalization", "mean"].why == "not run"
     valid = verify(Licensed(tmp_path, scored_partition="valid", size="mini").bundle())
     why = {v.why for v in valid.verdicts if v.published.ours == "none"}
@@ -381,7 +381,7 @@ def replaced(name, old, new):
         (with_(MANIFEST, b"[1]"), False, "MANIFEST.json is not readable"),
         (replaced(MANIFEST, b'"schema": 1', b'"schema": 99'), False, "schema 99, this version reads 1"),
         (replaced(MANIFEST, b'"people"', b'"all"'), False, "unknown detail all"),
-        (replaced(MANIFEST, b'"table3"', b'"table9"'), False, "'table9': unknown"),
+        (replaced(MANIFEST, b'"niinuma2021"', b'"table9"'), False, "'table9': unknown"),
         (with_("table.json", b"{"), True, "table.json is no JSON"),
         (with_("table.json", b"[" * 10**5), True, "table.json"),
         (with_("table.json", b"[]"), True, "table.json does not have the form of a table"),
@@ -437,9 +437,12 @@ def test_the_command_prints_words_or_json(bundle, tmp_path, capsys):
     content = json.loads(capsys.readouterr().out)
     assert content["holds"] is True
     assert len(content["verdicts"]) == 64
-    assert aukit(["reproduce", "table3", "--profile", "smoke", "--bundle-frames"]) == 2
+    assert aukit(["reproduce", "niinuma2021", "--table", "3", "--profile", "smoke", "--bundle-frames"]) == 2
     assert "--bundle ZIP" in capsys.readouterr().err
-    assert aukit(["reproduce", "table3", "--profile", "smoke", "--bundle", str(tmp_path)]) == 2
+    assert (
+        aukit(["reproduce", "niinuma2021", "--table", "3", "--profile", "smoke", "--bundle", str(tmp_path)])
+        == 2
+    )
     assert "is a folder" in capsys.readouterr().err
 
 

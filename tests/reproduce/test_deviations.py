@@ -103,7 +103,7 @@ def table3(profile, *words, weights="x.pth"):
     generator = load_config("synthesis", profile, words)
     store = {"name": "frontal3d", "settings": {"inset": 0.15}}
     per_level = {"smoke": 6, "mini": 200, "standin": 1000, "paper": 5000}[profile]
-    return deviations(generator, estimator, store, "face-alignment", per_level)
+    return deviations(generator, estimator, [(store, "face-alignment")], per_level)
 
 
 @pytest.mark.parametrize("profile", TABLE3)

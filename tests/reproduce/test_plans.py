@@ -20,12 +20,13 @@ from aukit.training.cost import Exchange
 from aukit.utils import experiments
 
 EXPECTED = {
-    "table3": (
+    "niinuma2021": (
         "9,408 frames",
         "8,400 images",
         "shuffled_labels",
-        "1,900",
-        "8,620",
+        "3,800",
+        "11,640",
+        "estimators 3 trainings",
         "GB are free",
         "measured",
     ),
@@ -79,7 +80,13 @@ def test_a_table_that_has_no_room_is_not_begun(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     ("table", "profile"),
-    [("table3", "smoke"), ("table3", "paper"), ("fgnet", "standin"), ("fgnet", "paper"), ("pm2", "paper")],
+    [
+        ("niinuma2021", "smoke"),
+        ("niinuma2021", "paper"),
+        ("fgnet", "standin"),
+        ("fgnet", "paper"),
+        ("pm2", "paper"),
+    ],
 )
 def test_large_and_small_sizes_have_a_plan(table, profile, tmp_path, monkeypatch):
     for variable in ("FGNET", "RESNET50", "SWIN", "VIT", "VGG16"):

@@ -3,14 +3,14 @@
 import pytest
 
 from aukit.reproduce.base import Reproduction
-from aukit.reproduce.niinuma2021.cells import Table3Cells
+from aukit.reproduce.niinuma2021.cells import NiinumaCells
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import ALL_POSITIVE, Column, Heading, Table
 from tests import wandb_files
 
 
-class Cells(Table3Cells):
+class Cells(NiinumaCells):
     def signature(self):
         return "0123456789abcdef"
 
@@ -45,11 +45,11 @@ def made(tmp_path_factory):
 
 def test_a_table_is_a_run_in_the_group_of_its_trainings(made):
     run = wandb_files.run(made.cells.folder)
-    assert (run.job_type, run.run_group) == ("table", "table3-standin-mini")
-    assert made.cells.config("intensity").logging.group == run.run_group
-    assert sorted(run.tags) == ["mini", "standin", "table3"]
+    assert (run.job_type, run.run_group) == ("table", "niinuma2021-3-standin-mini")
+    assert made.cells.experiment_config("intensity").logging.group == run.run_group
+    assert sorted(run.tags) == ["mini", "niinuma2021", "standin"]
     held = wandb_files.config(made.cells.folder)
-    assert (held["table"], held["git_commit"], held["runs"]) == ("table3", "abc", {"GAN": "12"})
+    assert (held["table"], held["git_commit"], held["runs"]) == ("niinuma2021", "abc", {"GAN": "12"})
 
 
 def test_it_holds_values_caption_figure_and_headline_numbers(made):

@@ -83,7 +83,7 @@ class FGNetCells(Cells):
 
     Args:
         options: Data origin and size.
-        target: There is no choice of targets.
+        choice: There is none.
 
     Attributes:
         methods: Id → entry of the YAML file.
@@ -97,8 +97,8 @@ class FGNetCells(Cells):
 
     name = "fgnet"
 
-    def __init__(self, options: TableOptions, target: str | None = None) -> None:
-        super().__init__(options, target)
+    def __init__(self, options: TableOptions, choice: str | None = None) -> None:
+        super().__init__(options, choice)
         self.methods: dict[str, dict[str, Any]] = {method["id"]: method for method in self.spec["methods"]}
         self.heads: dict[str, dict[str, Any]] = {head["id"]: head for head in self.spec["heads"]}
         self.folds: list[int] = self.size["folds"]
@@ -222,7 +222,7 @@ class FGNetCells(Cells):
         seed = self.options.seed
         where = [f"corpus={corpus}", f"data.root={self.corpora[corpus].root}"]
         where += [f"data.cache={self.options.stores}", f"data.seed={seed}", f"seed={seed}"]
-        return self.config(experiment, *where, *overrides)
+        return self.experiment_config(experiment, *where, *overrides)
 
     def decisive_values(self) -> str:
         """The weights that methods start from."""

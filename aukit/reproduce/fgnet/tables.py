@@ -35,7 +35,7 @@ class FGNetTables(Reproduction[FGNetCells]):
 
     Args:
         options: Data origin and size.
-        target: There is no choice of targets.
+        choice: There is none.
 
     Raises:
         ConfigError: A variable that names weights names no file.

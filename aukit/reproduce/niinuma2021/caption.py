@@ -12,6 +12,7 @@ from aukit.reproduce.captions import (
     DataFacts,
     data_sentence,
     difference_sentences,
+    other_values,
     training_length,
 )
 from aukit.reproduce.niinuma2021.deviations import deviations
@@ -29,15 +30,15 @@ class Facts:
         coded_frames: Per action unit, number of frames with a code, ascending.
         training_people: Number of people trained on.
         selection_people: Number of people who choose the checkpoint.
-        generator: Configuration of the generator's run.
+        generators: How a generator differs from the first of the file, in words (empty for that one) →
+            configuration of its run.
         estimator: Configuration of an estimator's run.
-        registration: ``name`` and ``settings`` of the store's registration.
-        landmarks: Where its landmarks come from.
+        registrations: Of each store ``name`` and ``settings``, and where its landmarks come from.
         per_level: Images per intensity level and action unit.
-        images: Images in the synthetic training set.
-        every_image: What it would be if the training frames had every level.
-        references: Number of people with a reference image for AU0 normalization.
-        references_not_neutral: How many of these references show an action unit.
+        images: Set → images in it.
+        every_image: What one set would have if the training frames had every level.
+        references: Number of people with a reference image for AU0 normalization, and how many of these
+            references show an action unit; None without such an estimator.
         cross_entropies: Heading of an estimator → its final training cross-entropy.
     """
 
@@ -48,15 +49,13 @@ class Facts:
     coded_frames: Sequence[int]
     training_people: int
     selection_people: int
-    generator: Mapping[str, Any]
+    generators: Mapping[str, Mapping[str, Any]]
     estimator: Mapping[str, Any]
-    registration: Mapping[str, Any]
-    landmarks: str
+    registrations: Sequence[tuple[Mapping[str, Any], str]]
     per_level: int
-    images: int
+    images: Mapping[str, int]
     every_image: int
-    references: int
-    references_not_neutral: int
+    references: tuple[int, int] | None
     cross_entropies: Mapping[str, float]
 
 
@@ -70,15 +69,15 @@ def caption(facts: Facts) -> list[str]:
             " frames.",
         ),
         _scores(facts),
-        _generator(facts.generator),
+        *_generators(facts.generators),
         _sets(facts),
         _estimators(facts.estimator),
-        _references(facts),
+        *([_references(*facts.references)] if facts.references else []),
         _fit(facts),
         *difference_sentences(
             "the paper or the code that it builds on",
             deviations(
-                facts.generator, facts.estimator, facts.registration, facts.landmarks, facts.per_level
+                next(iter(facts.generators.values())), facts.estimator, facts.registrations, facts.per_level
             ),
         ),
         "Published columns: as printed in the paper, on FERA 2017 Test; its tuned loss weights are published"
@@ -100,22 +99,51 @@ def _scores(facts: Facts) -> str:
     )
 
 
-def _generator(config: Mapping[str, Any]) -> str:
-    model, data = config["model"]["init_args"], config["data"]["init_args"]
-    return (
-        f"Generator: GANimation at {model['image_size']} px after 3D registration, width"
-        f" {model['generator_width']}, {model['generator_blocks']} residual blocks, {training_length(config)}"
+def _generators(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """The first generator, and in what each other one differs from it."""
+    (label, first), *others = configs.items()
+    model, data = first["model"]["init_args"], first["data"]["init_args"]
+    which = f" {label}" if label else ""
+    found = [
+        f"Generator{which}: {_kind(model)} at {model['image_size']} px after {_alignment(data)}, width"
+        f" {model['generator_width']}, {model['generator_blocks']} residual blocks, {training_length(first)}"
         f" of {data['batch_size']} pairs; λ_adv {model['lambda_adv']:g}, λ_exp {model['lambda_exp']:g}, λ_idt"
         f" {model['lambda_idt']:g}, λ_ids {model['lambda_ids']:g}, λ_gp {model['lambda_gp']:g}."
-    )
+    ]
+    for label, config in others:
+        found.append(f"Generator {label}: {'; '.join(_changes(first, config)) or 'the same'}.")
+    return found
+
+
+def _kind(model: Mapping[str, Any]) -> str:
+    return {"ganimation": "GANimation", "stargan": "StarGAN"}[model["variant"]]
+
+
+def _alignment(data: Mapping[str, Any]) -> str:
+    frontal = data["corpus"]["init_args"]["registration"] == "frontal3d"
+    return "3D registration" if frontal else "2D registration"
+
+
+def _changes(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
+    """What another generator is trained with, and in brackets the first one."""
+    kinds = [_kind(each["model"]["init_args"]) for each in (first, other)]
+    found = [kinds[1]] if kinds[0] != kinds[1] else []
+    one, two = (_alignment(each["data"]["init_args"]) for each in (first, other))
+    if one != two:
+        found.append(f"{two} ({one})")
+    model = first["model"]["init_args"]
+    values = {"lambda_ids": (model["lambda_ids"], "λ_ids {0:g} ({1:g})")}
+    values["warmup_share"] = (model["warmup_share"], "the idiosyncratic loss alone up to {0:.0%} ({1:.0%})")
+    return found + other_values(other["model"]["init_args"], values)
 
 
 def _sets(facts: Facts) -> str:
-    absent = "" if facts.images == facts.every_image else " (levels that no training frame has are absent)"
+    counts = sorted(set(facts.images.values()))
+    absent = "" if facts.every_image in counts else " (levels that no training frame has are absent)"
     return (
         f"Training sets: semantic resampling, {facts.per_level:,} images per level and AU,"
-        f" {facts.images:,} in all{absent}; frames that are not synthesised are down- or up-sampled to the"
-        " same counts."
+        f" {' or '.join(f'{count:,}' for count in counts)} in all{absent}; frames that are not synthesised"
+        " are down- or up-sampled to the same counts."
     )
 
 
@@ -138,11 +166,11 @@ def _estimators(config: Mapping[str, Any]) -> str:
     )
 
 
-def _references(facts: Facts) -> str:
+def _references(people: int, not_neutral: int) -> str:
     return (
-        f"AU0 normalization: {facts.references_not_neutral} of {facts.references} people have no frame with"
-        " every AU at 0; their least expressive frame is subtracted instead. The labels of all people, scored"
-        " ones too, choose these frames."
+        f"AU0 normalization: {not_neutral} of {people} people have no frame with every AU at 0; their least"
+        " expressive frame is subtracted instead. The labels of all people, scored ones too, choose these"
+        " frames."
     )
 
 

@@ -1,12 +1,12 @@
-"""What Table 3 runs: one generator, balanced training sets, an estimator per cell."""
+"""The generators, balanced sets and estimators that a table of Niinuma et al. needs."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
@@ -19,64 +19,149 @@ if TYPE_CHECKING:
 
 WEIGHTS_VARIABLE = "AUKIT_VGG16_WEIGHTS"
 
+FRONTAL = "frontal3d"
+"""Registration where an entry names none."""
 
-@dataclass(frozen=True)
-class Cell:
-    """One estimator, for all action units.
+
+class Generator(NamedTuple):
+    """A generator with its discriminator.
 
     Attributes:
-        heading: What its column is called.
-        training_set: ``synthetic``, ``identity`` (the same plan without synthesis) or ``real`` (frames drawn
-            for their own labels).
+        id: Its name.
+        label: How it differs from the first one, in words.
+        overrides: Of `experiments/synthesis.yaml` in this size.
+        registration: Of the frames.
+    """
+
+    id: str
+    label: str
+    overrides: tuple[str, ...]
+    registration: str
+
+
+class TrainingSet(NamedTuple):
+    """A balanced set.
+
+    Attributes:
+        id: Its name.
+        kind: ``synthetic``, ``identity`` (the same plan without synthesis), ``real`` (frames drawn for their
+            own labels) or ``mix`` (the images of others).
+        registration: Of the frames.
+        generator: Id of the one that makes the images; None where none does.
+        of: Ids of the sets that are mixed.
+    """
+
+    id: str
+    kind: str
+    registration: str
+    generator: str | None = None
+    of: tuple[str, ...] = ()
+
+
+class Estimator(NamedTuple):
+    """A training on a balanced set, for all action units.
+
+    Attributes:
+        id: Its name.
+        set: Id of the set.
         normalization: Of the images.
         shuffle_labels: Whether the label vectors are shuffled over the images.
     """
 
+    id: str
+    set: str
+    normalization: str = "none"
+    shuffle_labels: bool = False
+
+
+@dataclass(frozen=True)
+class ColumnOf:
+    """What a column shows.
+
+    Attributes:
+        heading: What it is called.
+        estimator: Id of an estimator; None where it is a critic.
+        generator: Id of the generator whose critic reads the intensities.
+        repeats: Id of the published column of the same setting.
+    """
+
     heading: Heading
-    training_set: str
-    normalization: str
-    shuffle_labels: bool
+    estimator: str | None
+    generator: str | None
+    repeats: str | None
 
     @classmethod
-    def of(cls, entry: Mapping[str, Any]) -> Cell:
-        """The cell of an entry of the YAML file."""
-        shuffled = entry.get("shuffle_labels", False)
-        return cls(Heading.of(entry), entry["training_set"], entry["normalization"], shuffled)
-
-    @property
-    def name(self) -> str:
-        """Name in progress and provenance."""
-        return self.heading.id
+    def of(cls, entry: Mapping[str, Any]) -> ColumnOf:
+        """The column of an entry of the YAML file."""
+        return cls(Heading.of(entry), entry.get("estimator"), entry.get("generator"), entry.get("repeats"))
 
 
-class Table3Cells(Cells):
-    """The generator and the estimators of Table 3.
+class NiinumaCells(Cells):
+    """One table's columns, and the estimators, sets and generators below them, in the order of the file.
 
     Args:
         options: Data origin and size.
-        target: There is no choice of targets.
+        choice: Which table; None for the first one of the YAML file.
 
     Attributes:
         aus: Action units in printing order.
-        estimators: Cells in printing order.
+        columns: What the table shows beside published values.
+        estimators: Id → estimator.
+        sets: Id → balanced set, those that others are mixed of first.
+        generators: Id → generator.
         start_weights: What estimators of the paper's widths start from.
 
     Raises:
-        ConfigError: `AUKIT_VGG16_WEIGHTS` names no file.
+        ConfigError: There is no such table, or `AUKIT_VGG16_WEIGHTS` names no file.
     """
 
-    name = "table3"
+    name = "niinuma2021"
 
-    def __init__(self, options: TableOptions, target: str | None = None) -> None:
-        super().__init__(options, target)
+    def __init__(self, options: TableOptions, choice: str | None = None) -> None:
+        super().__init__(options, choice)
         self.aus: list[int] = self.spec["aus"]
-        self.estimators = [Cell.of(entry) for entry in self.spec["cells"]]
+        self.columns = [ColumnOf.of(entry) for entry in self.spec["columns"]]
+        self.estimators = {
+            id: Estimator(id, **entry)
+            for id, entry in self._needed("estimators", (c.estimator for c in self.columns))
+        }
+        every = {id: _training_set(id, entry) for id, entry in self.spec["sets"].items()}
+        direct = [every[each.set] for each in self.estimators.values()]
+        wanted = {each.id for each in direct} | {id for each in direct for id in each.of}
+        self.sets = {id: each for id, each in every.items() if id in wanted}
+        makers = [each.generator for each in self.sets.values()]
+        self.generators = {
+            id: self._generator(id, entry)
+            for id, entry in self._needed("generators", (*makers, *(c.generator for c in self.columns)))
+        }
         self.start_weights = StartWeights.read(WEIGHTS_VARIABLE, "VGG16", "estimators")
+
+    def _needed(self, section: str, ids: Iterable[str | None]) -> list[tuple[str, dict[str, Any]]]:
+        """Entries of a section that are among `ids`."""
+        wanted = set(ids)
+        return [(id, entry) for id, entry in self.spec[section].items() if id in wanted]
+
+    def _generator(self, id: str, entry: Mapping[str, Any]) -> Generator:
+        by_size = entry.get("overrides", {})
+        overrides = (*by_size.get("all", ()), *by_size.get(self.options.profile, ()))
+        return Generator(id, entry.get("label", ""), overrides, entry.get("registration", FRONTAL))
+
+    @property
+    def folder_name(self) -> str:
+        """All tables and which of them."""
+        return f"{self.name}-{self.spec['choice'].lower()}"
 
     @property
     def corpus(self) -> TableCorpus:
         """FERA 2017."""
         return next(iter(self.corpora.values()))
+
+    @property
+    def registrations(self) -> list[str]:
+        """Registrations of the frames that the table needs."""
+        needed = [each.registration for each in self.sets.values()]
+        needed += [each.registration for each in self.generators.values()]
+        return list(dict.fromkeys(needed))
 
     @cached_property
     def scored_partition(self) -> str:
@@ -87,32 +172,40 @@ class Table3Cells(Cells):
         return "test" if release.is_labelled("test") else "valid"
 
     @property
-    def sets(self) -> Path:
-        """Folder of the balanced training sets."""
+    def sets_folder(self) -> Path:
+        """Folder of the balanced sets of all tables."""
         return self.options.logs / "sets" / f"{self.name}-{self.options.name}"
 
-    def config(self, experiment: str, *overrides: str) -> RunConfig:
+    def config(self, experiment: str, registration: str, *overrides: str) -> RunConfig:
         """A run's configuration: the experiment in this size, on this corpus, with this seed."""
         seed = self.options.seed
         where = [f"data.corpus.root={self.corpus.root}", f"data.corpus.cache={self.options.stores}"]
         where += [f"data.corpus.seed={seed}", f"seed={seed}"]
+        if registration != FRONTAL:
+            where.append(f"data.corpus.registration={registration}")
         if self.scored_partition == "valid":
             where += ["data.corpus.test_partition=valid", "data.corpus.validation=people"]
-        return super().config(experiment, f"corpus={self.corpus.name}", *where, *overrides)
+        return self.experiment_config(experiment, f"corpus={self.corpus.name}", *where, *overrides)
 
-    def corpus_arguments(self) -> dict[str, Any]:
+    def corpus_arguments(self, registration: str) -> dict[str, Any]:
         """Arguments of the corpus' datamodule."""
-        found: dict[str, Any] = self.config("synthesis")["data"]["init_args"]["corpus"]["init_args"]
+        config = self.config("synthesis", registration)
+        found: dict[str, Any] = config["data"]["init_args"]["corpus"]["init_args"]
         return found
 
-    def estimator_config(self, cell: Cell, training_set: Path) -> RunConfig:
+    def generator_config(self, generator: Generator) -> RunConfig:
+        """Configuration of the training of a generator."""
+        return self.config("synthesis", generator.registration, *generator.overrides)
+
+    def estimator_config(self, estimator: Estimator, training_set: Path) -> RunConfig:
         """Configuration of the training of an estimator on a balanced set."""
         overrides = [
             f"data.training_set={training_set}",
-            f"data.normalization={cell.normalization}",
-            f"data.shuffle_labels={str(cell.shuffle_labels).lower()}",
+            f"data.normalization={estimator.normalization}",
+            f"data.shuffle_labels={str(estimator.shuffle_labels).lower()}",
         ]
-        return self.config("intensity", *self._start(), *overrides)
+        registration = self.sets[estimator.set].registration
+        return self.config("intensity", registration, *self._start(), *overrides)
 
     def _start(self) -> list[str]:
         """Overrides that say where the estimators start from; none where the size says it."""
@@ -142,3 +235,8 @@ class Table3Cells(Cells):
     def decisive_values(self) -> str:
         """The weights that the estimators start from."""
         return str(self.start_weights.value)
+
+
+def _training_set(id: str, entry: Mapping[str, Any]) -> TrainingSet:
+    registration, of = entry.get("registration", FRONTAL), tuple(entry.get("of", ()))
+    return TrainingSet(id, entry["kind"], registration, entry.get("generator"), of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aukit.models.weights import RANDOM
@@ -56,8 +56,7 @@ _FROZEN = 2
 def deviations(
     generator: Mapping[str, Any],
     estimator: Mapping[str, Any],
-    registration: Mapping[str, Any],
-    landmarks: str,
+    registrations: Sequence[tuple[Mapping[str, Any], str]],
     per_level: int,
 ) -> list[str]:
     """What differs, and in brackets how it is in the paper.
@@ -65,12 +64,16 @@ def deviations(
     Args:
         generator: Configuration of the generator's run.
         estimator: Configuration of an estimator's run.
-        registration: ``name`` and ``settings`` of the store's registration.
-        landmarks: Where its landmarks come from, as `aukit.reproduce.captions.LANDMARKS` names it.
+        registrations: Of each store ``name`` and ``settings`` of the registration, and where its landmarks
+            come from, as `aukit.reproduce.captions.LANDMARKS` names it.
         per_level: Images per intensity level and action unit.
     """
     return [
-        *_registration(registration, landmarks),
+        *(
+            found
+            for registration, landmarks in registrations
+            for found in _registration(registration, landmarks)
+        ),
         *_generator(generator),
         *(
             [f"{per_level:,} images per level and action unit ({_PER_LEVEL:,})"]
@@ -84,7 +87,7 @@ def deviations(
 def _registration(registration: Mapping[str, Any], landmarks: str) -> list[str]:
     source = LANDMARKS.get(landmarks, landmarks)
     if registration["name"] != "frontal3d":
-        return [f"2D registration by 68 landmarks of {source} (PRNet's dense mesh in 3D)"]
+        return [f"2D alignment by 68 landmarks of {source} (dlib's)"]
     found = [f"a mesh fitted to 68 landmarks of {source} (PRNet's dense one of 43,867 points)"]
     if inset := registration["settings"]["inset"]:
         found.append(f"faces end {inset:g} eye distances inside of one fixed outline (each at its own)")

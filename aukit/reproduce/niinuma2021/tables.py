@@ -1,4 +1,4 @@
-"""Table 3 of Niinuma et al. (WACV 2021): corpus → registration → GAN → balanced sets → estimators → ICC."""
+"""Tables of Niinuma et al. (WACV 2021): corpus → registration → GANs → balanced sets → estimators → ICC."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from aukit.errors import ConfigError
 from aukit.reproduce.base import Reproduction
 from aukit.reproduce.costs import Crops, Fixed, Images, Rows, Trainings
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.niinuma2021.caption import Facts, caption
-from aukit.reproduce.niinuma2021.cells import Cell, Table3Cells
+from aukit.reproduce.niinuma2021.cells import ColumnOf, Estimator, NiinumaCells
+from aukit.reproduce.niinuma2021.sets import make_sets, set_folder
 from aukit.reproduce.plan import Stage
 from aukit.reproduce.published import Published
 from aukit.reproduce.render.table import Column, Heading, Table
@@ -26,88 +26,70 @@ if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is prin
 
 
 class Made(NamedTuple):
-    """What the table is made of: the corpus, the generator's run, balanced sets and estimators by name."""
+    """What a table is made of.
 
-    corpus: CorpusDataModule
-    gan: Record
+    Attributes:
+        corpora: Registration → the corpus.
+        generators: Id → run.
+        sets: Id → balanced set.
+        estimators: Id → run.
+    """
+
+    corpora: dict[str, CorpusDataModule]
+    generators: dict[str, Record]
     sets: dict[str, BalancedSet]
-    records: dict[str, Record]
+    estimators: dict[str, Record]
+
+    def record(self, column: ColumnOf) -> Record:
+        """The run whose predictions a column shows."""
+        if column.estimator is not None:
+            return self.estimators[column.estimator]
+        return self.generators[str(column.generator)]
 
 
-class Table3(Reproduction[Table3Cells]):
+class NiinumaTable(Reproduction[NiinumaCells]):
     """Intensity of action units, learned from synthetic faces; ICC beside the published columns.
 
     Args:
         options: Data origin and size.
-        target: There is no choice of targets.
+        choice: Which table; None for the first one of the YAML file.
 
     Raises:
-        ConfigError: `AUKIT_VGG16_WEIGHTS` names no file.
+        ConfigError: There is no such table, or `AUKIT_VGG16_WEIGHTS` names no file.
     """
 
-    cells_type = Table3Cells
+    cells_type = NiinumaCells
 
     def make(self, stages: Stages) -> Table:
-        """Corpus, registration, GAN, balanced sets, estimators, scores."""
+        """Corpus, registration, GANs, balanced sets, estimators, scores."""
+        cells = self.cells
         with stages.stage("corpus"):
             self.make_corpora()
         with stages.stage("registration"):
-            corpus = self.prepare()
+            corpora = {each: self.prepare(each) for each in cells.registrations}
         with stages.stage("GAN"):
-            gan = self.train_generator()
+            generators = self.train_generators()
         with stages.stage("synthesis"):
-            sets = self.make_sets(corpus, gan)
+            sets = make_sets(cells, corpora, generators)
         with stages.stage("estimators"):
-            records = self.train_estimators(sets)
+            estimators = self.train_estimators(sets)
         with stages.stage("scores"):
-            return self.tabulate(Made(corpus, gan, sets, records))
+            return self.tabulate(Made(corpora, generators, sets, estimators))
 
-    def prepare(self) -> CorpusDataModule:
-        """Register every frame to a frontal view; split by person."""
-        return self.cells.corpus.prepare(self.cells.corpus_arguments())
+    def prepare(self, registration: str) -> CorpusDataModule:
+        """Register every frame; split by person."""
+        return self.cells.corpus.prepare(self.cells.corpus_arguments(registration))
 
-    def train_generator(self, *overrides: str) -> Record:
-        """Train generator and discriminator."""
-        return self.train("GAN", {"GAN": self.cells.config("synthesis", *overrides)})["GAN"]
+    def train_generators(self) -> dict[str, Record]:
+        """Train the generators with their discriminators, equal ones once."""
+        configs = {id: self.cells.generator_config(each) for id, each in self.cells.generators.items()}
+        return self.train("GAN", configs)
 
-    def make_sets(self, corpus: CorpusDataModule, gan: Record) -> dict[str, BalancedSet]:
-        """The balanced training sets: synthetic images, the same plan without synthesis, plain frames."""
-        from aukit.models.niinuma2021 import (
-            SynthesizerModule,
-            real_resampling,
-            semantic_resampling,
-            synthesize,
-        )
-        from aukit.reproduce.options import has_gpu
-        from aukit.store.balanced_set import BalancedSet
-
-        rows, aus, folder = corpus.train_rows, self.cells.aus, self.cells.sets
-        levels = corpus.store.table.intensities(tuple(aus))[rows]
-        count, seed = self.cells.size["per_level"], self.options.seed
-        plan = semantic_resampling(levels, aus, count, seed, rows)
-        module = SynthesizerModule.load_from_checkpoint(
-            str(gan.checkpoint), map_location="cpu", weights_only=True
-        )
-        if list(module.hparams["aus"]) != aus:
-            raise ConfigError(
-                f"{gan.checkpoint}: generates AUs {list(module.hparams['aus'])}, the table has {aus}; make"
-                " model.aus of the synthesis and aus of the table equal"
-            )
-        device, batch = ("cuda", 128) if has_gpu() else ("cpu", 16)
-        synthetic = synthesize(module.generator, corpus.store, plan, folder / "synthetic", aus, batch, device)
-        return {
-            "synthetic": synthetic,
-            "identity": BalancedSet.write(folder / "identity", plan, corpus.store),
-            "real": BalancedSet.write(
-                folder / "real", real_resampling(levels, aus, count, seed, rows), corpus.store
-            ),
-        }
-
-    def train_estimators(self, sets: dict[str, BalancedSet]) -> dict[str, Record]:
-        """One training per cell of the table; each trains all action units."""
+    def train_estimators(self, sets: Mapping[str, BalancedSet]) -> dict[str, Record]:
+        """One training per estimator; each trains all action units."""
         configs = {
-            cell.name: self.cells.estimator_config(cell, sets[cell.training_set].path)
-            for cell in self.cells.estimators
+            id: self.cells.estimator_config(each, sets[each.set].path)
+            for id, each in self.cells.estimators.items()
         }
         return self.train("estimators", configs)
 
@@ -123,7 +105,8 @@ class Table3(Reproduction[Table3Cells]):
             )
             for column in self.cells.spec["published"]
         ]
-        ours = [self.column(cell, made.records[cell.name]) for cell in self.cells.estimators]
+        ours = [self.column(each, made.record(each)) for each in self.cells.columns]
+        some = next(iter(made.corpora.values())).store
         return Table(
             title=self.title(),
             rows=[f"AU{au}" for au in self.cells.aus],
@@ -131,35 +114,35 @@ class Table3(Reproduction[Table3Cells]):
             agreement=self.inter_rater_agreement(),
             caption=caption(self.facts(made, ours)),
             provenance=self.provenance(
-                {"GAN": made.gan, **made.records},
-                standin=made.corpus.store.standin,
+                {**{f"GAN {id}": run for id, run in made.generators.items()}, **made.estimators},
+                standin=some.standin,
                 scored_partition=self.cells.scored_partition,
-                store=made.corpus.store.fingerprint,
-                sets={name: each.fingerprint for name, each in made.sets.items()},
+                stores={each: corpus.store.fingerprint for each, corpus in made.corpora.items()},
+                sets={id: each.fingerprint for id, each in made.sets.items()},
             ),
         )
 
-    def column(self, cell: Cell, record: Record) -> Column:
-        """Score one estimator; without a fit there is a note instead, but controls are not meant to fit."""
+    def column(self, column: ColumnOf, record: Record) -> Column:
+        """Score one run; without a fit there is a note instead, but controls are not meant to fit."""
         from aukit.reproduce.scores import icc_scores
 
         assert record.predictions is not None
         scores = icc_scores(Path(record.predictions), self.cells.aus)
-        by_level = icc_scores(Path(record.predictions), self.cells.aus, "level")
+        extra = {"seconds": record.seconds, "run": record.folder.name}
+        if column.estimator is None:
+            return scores.column(column.heading, extra=extra)
         entropy = record.metrics["final_cross_entropy"]
-        extra = {
+        extra |= {
             "final_cross_entropy": entropy,
-            "mean_of_likeliest_level": by_level.mean,
+            "mean_of_likeliest_level": icc_scores(Path(record.predictions), self.cells.aus, "level").mean,
             "validation_icc": record.notes.get("best_score"),
-            "seconds": record.seconds,
-            "run": record.folder.name,
         }
-        column = scores.column(cell.heading, extra=extra)
-        if record.metrics["fitted"] or cell.heading.kind == "control":
-            return column
+        found = scores.column(column.heading, extra=extra)
+        if record.metrics["fitted"] or column.heading.kind == "control":
+            return found
         note = f"not fitted: training cross-entropy {entropy:.2f}, chance 1.79; no score"
         nothing: dict[str, float | None] = dict.fromkeys(scores.values)
-        return replace(column, values=nothing, mean=None, interval=None, au_intervals={}, note=note)
+        return replace(found, values=nothing, mean=None, interval=None, au_intervals={}, note=note)
 
     def inter_rater_agreement(self) -> dict[str, float] | None:
         """ICC of two simulated annotators of the scored frames; None on a licensed release."""
@@ -170,42 +153,43 @@ class Table3(Reproduction[Table3Cells]):
 
     def facts(self, made: Made, ours: list[Column]) -> Facts:
         """What the caption states."""
-        store = made.corpus.store
-        by_normalization = {
-            cell.normalization: made.records[cell.name] for cell in reversed(self.cells.estimators)
-        }
-        references = by_normalization["au0"].notes["data"]
+        cells, corpus = self.cells, next(iter(made.corpora.values()))
+        au0 = [made.estimators[id] for id, each in cells.estimators.items() if each.normalization == "au0"]
+        notes = au0[0].notes["data"] if au0 else None
+        stores = [each.store.manifest for each in made.corpora.values()]
         return Facts(
-            data=self.data_facts([store.standin]),
-            scored_partition=self.cells.scored_partition,
+            data=self.data_facts([corpus.store.standin]),
+            scored_partition=cells.scored_partition,
             scored_people=ours[0].extra["people"],
             scored_frames=ours[0].extra["frames"],
             coded_frames=sorted(ours[0].support.values()),
-            training_people=count_people(store, made.corpus.train_rows),
-            selection_people=count_people(store, made.corpus.val_rows),
-            generator=made.gan.config,
-            estimator=by_normalization["none"].config,
-            registration=store.manifest["registration"],
-            landmarks=str(store.manifest["landmarks"]),
-            per_level=self.cells.size["per_level"],
-            images=len(made.sets["synthetic"].plan),
-            every_image=self.cells.size["per_level"] * 6 * len(self.cells.aus),
-            references=references["references"],
-            references_not_neutral=references["references_not_neutral"],
-            cross_entropies={column.short: column.extra["final_cross_entropy"] for column in ours},
+            training_people=count_people(corpus.store, corpus.train_rows),
+            selection_people=count_people(corpus.store, corpus.val_rows),
+            generators={cells.generators[id].label: run.config for id, run in made.generators.items()},
+            estimator=next(iter(made.estimators.values())).config,
+            registrations=[(each["registration"], str(each["landmarks"])) for each in stores],
+            per_level=cells.size["per_level"],
+            images={id: len(each.plan) for id, each in made.sets.items()},
+            every_image=cells.size["per_level"] * 6 * len(cells.aus),
+            references=notes and (notes["references"], notes["references_not_neutral"]),
+            cross_entropies={
+                column.short: column.extra["final_cross_entropy"]
+                for column in ours
+                if "final_cross_entropy" in column.extra
+            },
         )
 
     # ----------------------------------------------------------------- beside published numbers
 
     @classmethod
     def published(cls, spec: Mapping[str, Any]) -> list[Published]:
-        """The printed columns, with our cell that repeats each."""
-        ours = {cell["repeats"]: cell["id"] for cell in spec["cells"] if "repeats" in cell}
+        """The printed columns, with our column that repeats each."""
+        ours = {column["repeats"]: column["id"] for column in spec["columns"] if "repeats" in column}
         found = []
         for column in spec["published"]:
             rows = {**{f"AU{au}": value for au, value in column["values"].items()}, "mean": column["mean"]}
             mine = ours.get(column["id"])
-            why = "" if mine else "another system, which is not built here"
+            why = "" if mine else "another system or corpus, which is not built here"
             found += [Published("", row, column["label"], v, mine, why) for row, v in rows.items()]
         return found
 
@@ -220,32 +204,48 @@ class Table3(Reproduction[Table3Cells]):
     # ----------------------------------------------------------------- the plan
 
     def plan_stages(self) -> list[Stage]:
-        """Corpus, crops, the generator, balanced sets, an estimator per cell."""
+        """Corpus, crops, the generators, balanced sets, the estimators."""
         from aukit.training.cost import pass_work
 
         cells, corpus = self.cells, self.cells.corpus
-        data, frames = cells.corpus_arguments(), corpus.frames_by_partition()
+        frames = corpus.frames_by_partition()
+        data = {each: cells.corpus_arguments(each) for each in cells.registrations}
+        side = next(iter(data.values()))["size"]
         count = len(cells.aus) * 6 * cells.size["per_level"]
         scored = frames[cells.scored_partition]
-        gan = cells.config("synthesis")
-        pairs = gan["data"]["init_args"]["val_pairs"]
-        configs = {c.name: cells.estimator_config(c, cells.sets / c.training_set) for c in cells.estimators}
+        gans = {id: cells.generator_config(each) for id, each in cells.generators.items()}
+        pairs = next(iter(gans.values()))["data"]["init_args"]["val_pairs"]
+        configs = {
+            id: cells.estimator_config(each, set_folder(cells, cells.sets[each.set]))
+            for id, each in cells.estimators.items()
+        }
         most = next(iter(configs.values()))["data"]["init_args"]["val_frames"]
-        rows = Rows(count, min(frames["valid"], most or frames["valid"]), scored)
+        validated = min(frames["valid"], most or frames["valid"])
+        seeds, runs = [self.options.seed], self.options.runs
+
+        def training(estimator: Estimator) -> Trainings:
+            images = count * max(1, len(cells.sets[estimator.set].of))
+            rows = Rows(images, validated, scored)
+            return Trainings(estimator.id, configs[estimator.id], rows, runs, seeds)
+
+        made = {id: each for id, each in cells.sets.items() if each.generator is not None}
+        some = next(iter(gans.values()))
+        image = partial(pass_work, some, lambda module, x: module(x, x.new_empty(len(x), len(cells.aus))))
         lines = [
-            "GAN        1 training",
-            f"synthesis  {count:,} images ({cells.size['per_level']:,} per level and action unit)",
-            f"estimators {len(cells.estimators)} trainings, {self.options.jobs} side by side:",
-            *(f"  {cell.name:<20} {cell.heading.label}" for cell in cells.estimators),
+            f"GAN        {len(gans)} trainings: {', '.join(gans)}",
+            f"synthesis  {count:,} images ({cells.size['per_level']:,} per level and action unit) for each of"
+            f" {', '.join(made)}",
+            f"estimators {len(configs)} trainings, {self.options.jobs} side by side: {', '.join(configs)}",
             *cells.weights_lines(),
         ]
-        seeds, runs = [self.options.seed], self.options.runs
-        image = partial(pass_work, gan, lambda module, x: module(x, x.new_empty(len(x), len(cells.aus))))
+        trained = Rows(frames["train"], pairs, scored)
         return [
-            self.corpora_stage("corpus", {corpus.name: data["size"]}),
-            Stage("registration", [Crops(corpus.name, frames.total(), data)]),
-            Stage("GAN", [Trainings("GAN", gan, Rows(frames["train"], pairs, scored), runs, seeds)], lines),
-            Stage("synthesis", [Images(count, data["size"], image, cells.sets / "synthetic")]),
-            Stage("estimators", [Trainings(n, config, rows, runs, seeds) for n, config in configs.items()]),
+            self.corpora_stage("corpus", {corpus.name: side}),
+            Stage("registration", [Crops(corpus.name, frames.total(), each) for each in data.values()]),
+            Stage("GAN", [Trainings(id, gan, trained, runs, seeds) for id, gan in gans.items()], lines),
+            Stage(
+                "synthesis", [Images(count, side, image, set_folder(cells, each)) for each in made.values()]
+            ),
+            Stage("estimators", [training(each) for each in cells.estimators.values()]),
             Stage("scores", [Fixed(2.0)]),
         ]

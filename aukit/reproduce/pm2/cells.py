@@ -42,7 +42,7 @@ class PM2Cells(Cells):
 
     Args:
         options: Data origin and size.
-        target: Unlabelled corpus; None for the first one of the YAML file.
+        choice: Unlabelled corpus; None for the first one of the YAML file.
 
     Attributes:
         aus: Action units that both corpora code.
@@ -60,8 +60,8 @@ class PM2Cells(Cells):
 
     name = "pm2"
 
-    def __init__(self, options: TableOptions, target: str | None = None) -> None:
-        super().__init__(options, target)
+    def __init__(self, options: TableOptions, choice: str | None = None) -> None:
+        super().__init__(options, choice)
         self.aus: list[int] = self.spec["aus"]
         methods = [m for m in self.spec["methods"] if options.profile in m["sizes"]]
         ablations = [a for a in self.spec["ablations"] if a["id"] in self.size["ablations"]]
@@ -86,7 +86,7 @@ class PM2Cells(Cells):
     @property
     def target(self) -> TableCorpus:
         """The unlabelled corpus."""
-        return self.corpora[self.spec["target"]]
+        return self.corpora[self.spec["choice"]]
 
     @property
     def adapted(self) -> list[str]:
@@ -160,7 +160,7 @@ class PM2Cells(Cells):
             f"data.seed={seed}",
             f"seed={seed}",
         ]
-        return self.config("pm2", *common, *overrides)
+        return self.experiment_config("pm2", *common, *overrides)
 
     @property
     def names_weights(self) -> bool:

@@ -41,7 +41,7 @@ class PM2Tables(Reproduction[PM2Cells]):
 
     Args:
         options: Data origin and size.
-        target: Unlabelled corpus; None for the first one of the YAML file.
+        choice: Unlabelled corpus; None for the first one of the YAML file.
     """
 
     cells_type = PM2Cells

@@ -22,7 +22,7 @@ FOLDER = "lightning_logs/tables/fgnet/standin-smoke"
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder in which the tables have been made."""
-    return make_in_smoke("fgnet", tmp_path_factory.mktemp("fgnet"))
+    return make_in_smoke(tmp_path_factory.mktemp("fgnet"), "fgnet")
 
 
 def report(folder):
@@ -95,7 +95,7 @@ def test_every_format_is_written(made):
 
 
 def test_others_can_verify_it(made, tmp_path):
-    assert_others_can_verify("fgnet", made, tmp_path)
+    assert_others_can_verify(made, tmp_path, "fgnet")
 
 
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):

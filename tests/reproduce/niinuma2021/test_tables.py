@@ -1,7 +1,8 @@
-"""Table 3 in `smoke`, once through the whole chain: what a second command does, and after losses."""
+"""The tables in `smoke`, Table 3 first: what they share, what a second command does, and after losses."""
 
 import json
 import shutil
+from pathlib import Path
 
 import pytest
 
@@ -9,32 +10,41 @@ from aukit.cli import main as aukit
 from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
 from aukit.reproduce import main
-from aukit.reproduce.niinuma2021.cells import WEIGHTS_VARIABLE, Table3Cells
-from aukit.reproduce.niinuma2021.tables import Table3
+from aukit.reproduce.base import read_spec
+from aukit.reproduce.niinuma2021.cells import FRONTAL, WEIGHTS_VARIABLE, NiinumaCells
+from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import TableOptions, check_affordable, choose_options
 from aukit.simulation import STANDIN_VERSION
 from tests.reproduce.smoke import assert_others_can_verify, make_in_smoke, smoke_arguments
 
 CORPORA = ("fera2017",)
+PRINTED = Path(__file__).parents[2] / "parity/data"
 ROOT_VARIABLE = corpus_entry("fera2017").root_variable
-ARGUMENTS = smoke_arguments("table3")
+ARGUMENTS = smoke_arguments("niinuma2021", "3")
+OTHERS = ("2", "S1", "S3", "S4")
 
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     """A folder in which the table has been made."""
-    return make_in_smoke("table3", tmp_path_factory.mktemp("table3"))
+    return make_in_smoke(tmp_path_factory.mktemp("niinuma2021"), "niinuma2021", "3")
 
 
-def table(folder):
-    return json.loads((folder / "lightning_logs/tables/table3/standin-smoke/table.json").read_text())
+def table(folder, which="3"):
+    name = f"niinuma2021-{which.lower()}"
+    return json.loads((folder / f"lightning_logs/tables/{name}/standin-smoke/table.json").read_text())
+
+
+def runs_of(content):
+    """Id of a column → folder of its run."""
+    return {column["id"]: column["extra"].get("run") for column in content["columns"]}
 
 
 def test_the_table_holds_published_columns_ours_comparison_and_controls(made):
     content = table(made)
     kinds = {column["id"]: column["kind"] for column in content["columns"]}
     assert list(kinds.values()).count("published") == 8
-    assert [i for i, kind in kinds.items() if kind == "ours"] == ["none", "au0", "mean"]
+    assert [i for i, kind in kinds.items() if kind == "ours"] == ["none", "au0", "mean", "without_ids"]
     assert [i for i, kind in kinds.items() if kind == "comparison"] == ["frames"]
     assert [i for i, kind in kinds.items() if kind == "control"] == ["identity_generator", "shuffled_labels"]
     by_id = {column["id"]: column for column in content["columns"]}
@@ -52,6 +62,70 @@ def test_the_table_holds_published_columns_ours_comparison_and_controls(made):
     assert set(content["provenance"]["seconds"]) >= {"corpus", "registration", "GAN", "estimators"}
 
 
+@pytest.fixture(scope="module")
+def all_made(made, tmp_path_factory):
+    """A copy of the folder with the other tables too, and how many trainings each of them began."""
+    copy = shutil.copytree(made, tmp_path_factory.mktemp("all") / "copy")
+    runs, counts = copy / "lightning_logs/runs", {}
+    for which in OTHERS:
+        before = len(list(runs.iterdir()))
+        make_in_smoke(copy, "niinuma2021", which)
+        counts[which] = len(list(runs.iterdir())) - before
+    return copy, counts
+
+
+def test_tables_share_what_is_equal(all_made):
+    folder, counts = all_made
+    # A generator of 2D alignment and two estimators; a mix; nothing; StarGAN and its estimator.
+    assert counts == {"2": 3, "S1": 1, "S3": 0, "S4": 2}
+    runs = {which: runs_of(table(folder, which)) for which in OTHERS}
+    three = runs_of(table(folder))
+    assert three["none"] == runs["2"]["synthetic"] == runs["S1"]["synthetic"] == runs["S4"]["ganimation"]
+    assert three["none"] == runs["S3"]["with_ids"]
+    assert three["without_ids"] == runs["S3"]["without_ids"]
+    assert three["frames"] == runs["2"]["real"] == runs["S1"]["real"]
+    assert runs["S4"]["dexp"].startswith("synthesis-")
+    assert len({*runs["2"].values()} - {None}) == 4
+
+
+def test_every_table_says_what_it_is_made_of(all_made):
+    folder, _ = all_made
+    captions = {which: " ".join(table(folder, which)["caption"]) for which in OTHERS}
+    assert "Generator of 2D alignment: 2D registration (3D registration)." in captions["2"]
+    assert "2D alignment by 68 landmarks of a file beside the corpus (dlib's)" in captions["2"]
+    assert "186 or 372 in all" in captions["S1"]
+    assert "Generator with the idiosyncratic loss: λ_ids 100 (0)" in captions["S3"]
+    assert "Generator StarGAN: StarGAN." in captions["S4"]
+    dexp = table(folder, "S4")["columns"][-1]
+    assert dexp["mean"] == pytest.approx(sum(dexp["values"].values()) / 7)
+    assert dexp["interval"][0] <= dexp["mean"] <= dexp["interval"][1]
+
+
+def test_others_can_verify_the_critic_s_column(all_made, tmp_path):
+    assert_others_can_verify(all_made[0], tmp_path, "niinuma2021", "S4")
+
+
+@pytest.mark.parametrize("which", ["2", "3", "S1", "S3", "S4"])
+def test_published_values_are_those_of_the_paper(which):
+    printed = json.loads((PRINTED / "niinuma2021.json").read_text())[which]
+    spec = read_spec("niinuma2021", which)
+    assert {each["id"]: [each["mean"], *each["values"].values()] for each in spec["published"]} == printed
+    ours = {column["repeats"] for column in spec["columns"] if "repeats" in column}
+    assert ours <= printed.keys()
+
+
+def test_the_paper_s_size_has_the_paper_s_losses(tmp_path):
+    def weights(which):
+        cells = NiinumaCells(TableOptions("paper", {}, tmp_path), which)
+        return {
+            id: cells.generator_config(each)["model"]["init_args"]["lambda_ids"]
+            for id, each in cells.generators.items()
+        }
+
+    assert weights("3") == {"synthesis": 0.0, "without_ids": 0.0}
+    assert weights("S3") == {"without_ids": 0.0, "with_ids": 1.0}
+
+
 def test_the_caption_says_what_the_numbers_are(made):
     caption = " ".join(table(made)["caption"])
     for words in (
@@ -67,7 +141,7 @@ def test_the_caption_says_what_the_numbers_are(made):
 
 
 def test_every_format_is_written(made):
-    folder = made / "lightning_logs/tables/table3/standin-smoke"
+    folder = made / "lightning_logs/tables/niinuma2021-3/standin-smoke"
     for suffix in ("txt", "csv", "md", "tex", "json", "png"):
         assert (folder / f"table.{suffix}").stat().st_size > 500
 
@@ -88,15 +162,15 @@ def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(mad
 
 
 def test_others_can_verify_it(made, tmp_path):
-    assert_others_can_verify("table3", made, tmp_path)
+    assert_others_can_verify(made, tmp_path, "niinuma2021", "3")
 
 
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
-    monkeypatch.setattr(Table3, "make", lambda self, stages: pytest.fail("worked again"))
+    monkeypatch.setattr(NiinumaTable, "make", lambda self, stages: pytest.fail("worked again"))
     main(ARGUMENTS)
     assert (
-        made / "lightning_logs/tables/table3/standin-smoke/table.txt"
+        made / "lightning_logs/tables/niinuma2021-3/standin-smoke/table.txt"
     ).read_text() in capsys.readouterr().out
 
 
@@ -120,13 +194,21 @@ def test_what_was_lost_is_made_again_and_ends_in_the_same_numbers(made, monkeypa
 def test_bad_words_name_the_remedy(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     assert aukit(["reproduce", "table9"]) == 2
-    assert "table3" in capsys.readouterr().err
+    assert "niinuma2021" in capsys.readouterr().err
+    assert aukit(["reproduce", "niinuma2021", "--table", "9"]) == 2
+    assert "--table 9: unknown; choose 3 or 2 or S1 or S3 or S4" in capsys.readouterr().err
+    assert aukit(["reproduce", "fgnet", "--table", "3"]) == 2
+    assert "fgnet has nothing to choose from" in capsys.readouterr().err
+    assert aukit(["reproduce", "pm2", "--target", "gft", "--table", "3"]) == 2
+    assert "leave one out" in capsys.readouterr().err
+    assert aukit(["reproduce", "niinuma2021", "--profile", "smoke", "--bundle", "all.zip"]) == 2
+    assert "choose it with --table" in capsys.readouterr().err
     monkeypatch.setenv(ROOT_VARIABLE, str(tmp_path / "nowhere"))
-    assert aukit(["reproduce", "table3"]) == 2
+    assert aukit(["reproduce", "niinuma2021"]) == 2
     assert "no such folder" in capsys.readouterr().err
     monkeypatch.delenv(ROOT_VARIABLE)
     monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path / "vgg.safetensors"))
-    assert aukit(["reproduce", "table3", "--profile", "smoke"]) == 2
+    assert aukit(["reproduce", "niinuma2021", "--profile", "smoke"]) == 2
     assert WEIGHTS_VARIABLE in capsys.readouterr().err
 
 
@@ -150,15 +232,15 @@ def test_no_size_starts_vgg16_from_random_weights_unasked(tmp_path, monkeypatch)
     monkeypatch.delenv(WEIGHTS_VARIABLE, raising=False)
 
     def model(profile):
-        cells = Table3Cells(TableOptions(profile, {}, tmp_path))
-        arguments = cells.estimator_config(cells.estimators[0], tmp_path)["model"]["init_args"]
+        cells = NiinumaCells(TableOptions(profile, {}, tmp_path))
+        arguments = cells.estimator_config(cells.estimators["none"], tmp_path)["model"]["init_args"]
         return arguments["network"], arguments["weights"], arguments["frozen_convs"]
 
     for profile in ("smoke", "mini"):
         assert model(profile) == ("trunk", "random", 0)
     assert model("standin") == ("vgg16_bn", "random", 0)
     with pytest.raises(ConfigError, match=f"{WEIGHTS_VARIABLE}=FILE, or say {WEIGHTS_VARIABLE}=random"):
-        Table3(TableOptions("paper", {}, tmp_path)).run()
+        NiinumaTable(TableOptions("paper", {}, tmp_path)).run()
     assert not list(tmp_path.iterdir())  # nothing was begun
     monkeypatch.setenv(WEIGHTS_VARIABLE, "random")
     assert model("paper") == ("vgg16", "random", 0)
@@ -175,9 +257,11 @@ def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkey
     )
     for path in root.rglob("FERA17_TE_*_Int.csv"):
         path.unlink()
-    cells = Table3Cells(TableOptions("smoke", {"fera2017": root}, tmp_path / "logs", 0, 1))
+    cells = NiinumaCells(TableOptions("smoke", {"fera2017": root}, tmp_path / "logs", 0, 1))
     assert cells.options.data_origin == "standin"  # whatever the user calls it
     assert cells.scored_partition == "valid"
-    corpus = cells.config("intensity", "data.training_set=x")["data"]["init_args"]["corpus"]["init_args"]
+    corpus = cells.config("intensity", FRONTAL, "data.training_set=x")["data"]["init_args"]["corpus"][
+        "init_args"
+    ]
     assert corpus["test_partition"] == "valid"
     assert corpus["validation"] == "people"
