@@ -20,6 +20,7 @@ def smoke_arguments(table: str, *tables: str) -> Namespace:
         profile="smoke",
         seed=0,
         plan=False,
+        gpus=None,
         yes=False,
         jobs=1,
         bundle=None,

@@ -181,7 +181,7 @@ def test_steps_of_an_epoch(overrides, rows, steps):
 )
 def test_a_wrong_number_of_gpus(words, message, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    assert aukit(["reproduce", "table3", "--profile", "smoke", *words]) == 2
+    assert aukit(["reproduce", "niinuma2021", "--profile", "smoke", *words]) == 2
     assert message in capsys.readouterr().err
 
 
