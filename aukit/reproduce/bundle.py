@@ -61,8 +61,9 @@ def write_bundle(table: Reproduction[Any], out: Path, frames: bool) -> str:
     bases = [Basis.of(column["basis"]) for _, column in columns(content) if column.get("basis")]
     if not bases:
         raise StoreError(
-            f"{table.cells.folder / TABLE}: does not say what its columns are computed from, since another"
-            " version of aukit made it; delete it and repeat the command: finished trainings are reused"
+            f"{table.cells.folder / TABLE}: no column is computed from predictions of frames, or another"
+            " version of aukit made it and does not say from which; then delete it and repeat the command:"
+            " finished trainings are reused"
         )
     members: dict[str, bytes] = {}
     for name, (aus, threshold) in _files(bases).items():

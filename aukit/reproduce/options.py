@@ -10,7 +10,7 @@ from typing import Literal
 from aukit.datasets.files import STANDIN_FILE
 from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
-from aukit.utils.cores import available_cores, visible_gpus
+from aukit.utils.cores import available_cores
 
 PROFILES = ("smoke", "mini", "standin", "paper")
 
@@ -90,7 +90,7 @@ def choose_options(
     if profile not in PROFILES:
         raise ConfigError(f"--profile {profile}: unknown; choose one of {', '.join(PROFILES)}")
     if jobs is None:
-        jobs = len(visible_gpus()) or min(4, available_cores())
+        jobs = count_gpus() or min(4, available_cores())
     return TableOptions(profile, roots, logs, seed, jobs)
 
 
@@ -132,6 +132,13 @@ def has_gpu() -> bool:
     import torch
 
     return torch.cuda.is_available()
+
+
+def count_gpus() -> int:
+    """Number of GPUs that torch sees."""
+    import torch
+
+    return torch.cuda.device_count() if torch.cuda.is_available() else 0
 
 
 def free_bytes(folder: Path) -> int:

@@ -9,7 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from aukit.training import Record, execute
-from aukit.utils.cores import visible_gpus
+from aukit.utils.gpus import visible_gpus
 from aukit.utils.processes import worker_pool
 from aukit.utils.spawned import event_queue
 

@@ -12,7 +12,7 @@ from torch import nn
 from aukit.errors import ConfigError
 from aukit.models.components.global_layers import with_global_layers, with_local_layers
 from aukit.training.run_config import RunConfig, resolve
-from aukit.utils.cores import visible_gpus
+from aukit.utils.gpus import visible_gpus
 from aukit.utils.spawned import leave_when_orphaned
 
 __all__ = [

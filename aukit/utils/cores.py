@@ -1,4 +1,4 @@
-"""Cores and GPUs that this process may use, which on a shared machine are fewer than there are."""
+"""Cores that this process may use, which on a shared machine are fewer than there are."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 import os
 from pathlib import Path
 
-__all__ = ["available_cores", "visible_gpus"]
+__all__ = ["available_cores"]
 
 _GROUPS = Path("/sys/fs/cgroup")
 
@@ -19,15 +19,6 @@ def available_cores() -> int:
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return max(1, math.ceil(min(cores, _group_limit(_GROUPS, _own_groups()))))
-
-
-def visible_gpus() -> list[str]:
-    """GPUs that torch sees, as ``CUDA_VISIBLE_DEVICES`` names them: indices or identifiers."""
-    import torch
-
-    count = torch.cuda.device_count()
-    named = [name.strip() for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name.strip()]
-    return named[:count] if named else [str(index) for index in range(count)]
 
 
 def _own_groups() -> str:

@@ -40,7 +40,7 @@ def worker_pool(
         initializer: Called in each of them before its first task.
         initargs: Its arguments.
         work: What the tasks are made of, where that is not among `initargs`.
-        gpus: What ``CUDA_VISIBLE_DEVICES`` may name, such as `aukit.utils.cores.visible_gpus`.
+        gpus: What ``CUDA_VISIBLE_DEVICES`` may name, such as `aukit.utils.gpus.visible_gpus`.
     """
     context = QuietContext()
     place = Place(max(1, available_cores() // workers), context.Value("i", 0), tuple(gpus))

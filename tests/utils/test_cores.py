@@ -7,7 +7,8 @@ import sys
 
 import pytest
 
-from aukit.utils.cores import _group_limit, available_cores, visible_gpus
+from aukit.utils.cores import _group_limit, available_cores
+from aukit.utils.gpus import visible_gpus
 
 
 @pytest.mark.parametrize(

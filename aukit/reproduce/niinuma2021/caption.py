@@ -69,7 +69,7 @@ def caption(facts: Facts) -> list[str]:
             " frames.",
         ),
         _scores(facts),
-        *_generators(facts.generators),
+        *generator_sentences(facts.generators),
         _sets(facts),
         _estimators(facts.estimator),
         *([_references(*facts.references)] if facts.references else []),
@@ -99,7 +99,7 @@ def _scores(facts: Facts) -> str:
     )
 
 
-def _generators(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
+def generator_sentences(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:
     """The first generator, and in what each other one differs from it."""
     (label, first), *others = configs.items()
     model, data = first["model"]["init_args"], first["data"]["init_args"]

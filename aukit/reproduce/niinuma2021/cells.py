@@ -80,20 +80,23 @@ class ColumnOf:
 
     Attributes:
         heading: What it is called.
-        estimator: Id of an estimator; None where it is a critic.
-        generator: Id of the generator whose critic reads the intensities.
+        estimator: Id of an estimator.
+        generator: Id of the generator whose critic reads the intensities, in place of an estimator.
+        set: Id of the set whose distance from real frames is shown, in place of both.
         repeats: Id of the published column of the same setting.
     """
 
     heading: Heading
     estimator: str | None
     generator: str | None
+    set: str | None
     repeats: str | None
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> ColumnOf:
         """The column of an entry of the YAML file."""
-        return cls(Heading.of(entry), entry.get("estimator"), entry.get("generator"), entry.get("repeats"))
+        shown = [entry.get(kind) for kind in ("estimator", "generator", "set", "repeats")]
+        return cls(Heading.of(entry), *shown)
 
 
 class NiinumaCells(Cells):
@@ -128,6 +131,8 @@ class NiinumaCells(Cells):
         every = {id: _training_set(id, entry) for id, entry in self.spec["sets"].items()}
         direct = [every[each.set] for each in self.estimators.values()]
         wanted = {each.id for each in direct} | {id for each in direct for id in each.of}
+        wanted |= {column.set for column in self.columns if column.set}
+        wanted |= {self.spec["reference"]} if "reference" in self.spec else set()
         self.sets = {id: each for id, each in every.items() if id in wanted}
         makers = [each.generator for each in self.sets.values()]
         self.generators = {

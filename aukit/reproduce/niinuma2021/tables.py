@@ -13,6 +13,7 @@ from aukit.reproduce.costs import Crops, Fixed, Images, Rows, Trainings
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.niinuma2021.caption import Facts, caption
 from aukit.reproduce.niinuma2021.cells import ColumnOf, Estimator, NiinumaCells
+from aukit.reproduce.niinuma2021.distances import FRECHET, distance_columns, distance_table
 from aukit.reproduce.niinuma2021.sets import make_sets, set_folder
 from aukit.reproduce.plan import Stage
 from aukit.reproduce.published import Published
@@ -72,7 +73,7 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         with stages.stage("synthesis"):
             sets = make_sets(cells, corpora, generators)
         with stages.stage("estimators"):
-            estimators = self.train_estimators(sets)
+            estimators = self.train_estimators(sets) if cells.estimators else {}
         with stages.stage("scores"):
             return self.tabulate(Made(corpora, generators, sets, estimators))
 
@@ -97,6 +98,8 @@ class NiinumaTable(Reproduction[NiinumaCells]):
 
     def tabulate(self, made: Made) -> Table:
         """Published columns and ours, with everything that must stand beside them."""
+        if "reference" in self.cells.spec:
+            return self.distances(made)
         published = [
             Column(
                 *Heading.of(column, "published"),
@@ -121,6 +124,26 @@ class NiinumaTable(Reproduction[NiinumaCells]):
                 sets={id: each.fingerprint for id, each in made.sets.items()},
             ),
         )
+
+    def distances(self, made: Made) -> Table:
+        """How far synthetic sets are from real frames."""
+        some = next(iter(made.corpora.values())).store
+        return distance_table(
+            self.title(),
+            distance_columns(self.cells, made.sets),
+            self.data_facts([some.standin]),
+            self.described(made),
+            self.provenance(
+                {f"GAN {id}": run for id, run in made.generators.items()},
+                standin=some.standin,
+                scored_partition=self.cells.scored_partition,
+                sets={id: each.fingerprint for id, each in made.sets.items()},
+            ),
+        )
+
+    def described(self, made: Made) -> dict[str, Mapping[str, Any]]:
+        """How a generator differs from the first of the file → configuration of its run."""
+        return {self.cells.generators[id].label: run.config for id, run in made.generators.items()}
 
     def column(self, column: ColumnOf, record: Record) -> Column:
         """Score one run; without a fit there is a note instead, but controls are not meant to fit."""
@@ -165,7 +188,7 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             coded_frames=sorted(ours[0].support.values()),
             training_people=count_people(corpus.store, corpus.train_rows),
             selection_people=count_people(corpus.store, corpus.val_rows),
-            generators={cells.generators[id].label: run.config for id, run in made.generators.items()},
+            generators=self.described(made),
             estimator=next(iter(made.estimators.values())).config,
             registrations=[(each["registration"], str(each["landmarks"])) for each in stores],
             per_level=cells.size["per_level"],
@@ -187,6 +210,9 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         ours = {column["repeats"]: column["id"] for column in spec["columns"] if "repeats" in column}
         found = []
         for column in spec["published"]:
+            if "value" in column:  # of another extractor
+                found.append(Published("", FRECHET, column["label"], column["value"], None, "no Inception"))
+                continue
             rows = {**{f"AU{au}": value for au, value in column["values"].items()}, "mean": column["mean"]}
             mine = ours.get(column["id"])
             why = "" if mine else "another system or corpus, which is not built here"
@@ -219,8 +245,8 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             id: cells.estimator_config(each, set_folder(cells, cells.sets[each.set]))
             for id, each in cells.estimators.items()
         }
-        most = next(iter(configs.values()))["data"]["init_args"]["val_frames"]
-        validated = min(frames["valid"], most or frames["valid"])
+        most = [each["data"]["init_args"]["val_frames"] for each in configs.values()][:1]
+        validated = min([frames["valid"], *(each for each in most if each)])
         seeds, runs = [self.options.seed], self.options.runs
 
         def training(estimator: Estimator) -> Trainings:

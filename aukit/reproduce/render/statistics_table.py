@@ -56,8 +56,8 @@ class StatisticsTable(Table):
         return [row for row in super().csv_rows() if row[2] in self.rows]
 
     def draw(self, axes: Any, colors: Mapping[str, str]) -> None:
-        """Points with intervals, a group per statistic."""
-        shown = [column for column in self.columns if column.kind != "missing"]
+        """Points with intervals, a group per statistic; what others printed stands in the table alone."""
+        shown = [column for column in self.columns if column.kind not in ("missing", "published")]
         draw_points(axes, shown, self.rows, colors, self.rows[0])
         finish_rows(axes, self.title, self.rows, rotation=25, ha="right", fontsize=8)
 
