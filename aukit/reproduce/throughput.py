@@ -8,8 +8,8 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from aukit.reproduce.options import has_gpu
-from aukit.utils.cores import available_cores, visible_gpus
+from aukit.reproduce.options import count_gpus, has_gpu
+from aukit.utils.cores import available_cores
 
 if TYPE_CHECKING:  # torch takes seconds to import
     from torch import Tensor
@@ -75,7 +75,7 @@ def device_for(accelerator: str, jobs: int) -> Device:
     """
     if accelerator == "cpu":
         return replace(_measure("cpu", jobs), jobs=jobs)
-    gpu, count = (_measure("cuda", 1), len(visible_gpus())) if has_gpu() else (ASSUMED_GPU, 1)
+    gpu, count = (_measure("cuda", 1), count_gpus()) if has_gpu() else (ASSUMED_GPU, 1)
     share = max(1.0, jobs / count)
     return replace(gpu, multiply_adds=gpu.multiply_adds / share, bandwidth=gpu.bandwidth / share, jobs=jobs)
 
