@@ -6,18 +6,21 @@ import os
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+import torch
 from lightning.pytorch.plugins.layer_sync import LayerSync
 from torch import nn
 
 from aukit.errors import ConfigError
 from aukit.models.components.global_layers import with_global_layers, with_local_layers
 from aukit.training.run_config import RunConfig, resolve
+from aukit.utils.cores import available_cores
 from aukit.utils.gpus import visible_gpus
 from aukit.utils.spawned import leave_when_orphaned
 
 __all__ = [
     "GlobalLayers",
     "Launch",
+    "keep_to_cores",
     "launch",
     "leave_with_main",
     "placed",
@@ -152,6 +155,16 @@ def placed(trainer: Mapping[str, Any], started: Launch | None) -> dict[str, Any]
             f" with {command}, or leave out trainer.devices and trainer.num_nodes"
         )
     return {"devices": count, "num_nodes": nodes}
+
+
+def keep_to_cores(environment: Mapping[str, str] = os.environ) -> None:
+    """Use no more threads than this process has cores, unless ``OMP_NUM_THREADS`` says how many.
+
+    Torch heeds affinity, but not the quota of a control group, as containers have one: with a thread for each
+    core of the machine it would be held up most of the time.
+    """
+    if "OMP_NUM_THREADS" not in environment and available_cores() < torch.get_num_threads():
+        torch.set_num_threads(available_cores())
 
 
 def with_whole_batches(config: RunConfig, started: Launch | None) -> RunConfig:

@@ -39,6 +39,7 @@ from aukit.training.options import RunOptions
 from aukit.training.predictions import IDS, PredictionWriter
 from aukit.training.processes import (
     GlobalLayers,
+    keep_to_cores,
     launch,
     leave_with_main,
     placed,
@@ -102,6 +103,7 @@ def open_run(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfi
         )
     resolved = with_whole_batches(resolve(config), launch())
     leave_with_main()
+    keep_to_cores()
     _quieten()
     seed_everything(resolved.seed, verbose=False)
     data = build_datamodule(resolved)

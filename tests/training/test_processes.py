@@ -7,10 +7,17 @@ import sys
 import time
 
 import pytest
+import torch
 
 from aukit.errors import ConfigError
 from aukit.training import load_config
-from aukit.training.processes import launch, placed, refuse_several, with_whole_batches
+from aukit.training.processes import (
+    keep_to_cores,
+    launch,
+    placed,
+    refuse_several,
+    with_whole_batches,
+)
 from aukit.training.run_folder import RunFolder
 
 SLURM = {"SLURM_NTASKS": "8", "SLURM_NNODES": "2", "SLURM_STEP_ID": "0", "SLURM_JOB_NAME": "train"}
@@ -109,3 +116,18 @@ def test_a_process_beside_the_main_one_ends_with_it():
     assert main.stdout.read() == ""  # until the child, which has the pipe too, is gone
     assert time.monotonic() - began < 15
     main.wait()
+
+
+@pytest.mark.parametrize(
+    ("environment", "cores", "threads"),
+    [({}, 2, 2), ({}, 8, 4), ({"OMP_NUM_THREADS": "4"}, 2, 4)],
+)
+def test_threads_are_no_more_than_cores(environment, cores, threads, monkeypatch):
+    monkeypatch.setattr("aukit.training.processes.available_cores", lambda: cores)
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(4)
+        keep_to_cores(environment)
+        assert torch.get_num_threads() == threads
+    finally:
+        torch.set_num_threads(before)
