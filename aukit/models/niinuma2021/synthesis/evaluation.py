@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import numpy.typing as npt
 import torch
@@ -11,7 +13,7 @@ from torch.nn import functional as F
 from aukit.models.niinuma2021.synthesis.networks import ExpressionGenerator, compose, initialize
 from aukit.models.niinuma2021.synthesis.synthetic_set import to_images, to_tensor
 
-__all__ = ["FrameReader", "expression_grid", "train_reader"]
+__all__ = ["FrameReader", "expression_grid", "lattice", "train_reader"]
 
 
 class FrameReader(nn.Module):
@@ -69,6 +71,28 @@ def train_reader(
             loss.backward()  # type: ignore[no-untyped-call]
             optimizer.step()
     return reader.eval().requires_grad_(False)
+
+
+def lattice(images: Tensor, period: int = 4) -> Tensor:
+    """How much images ``[B,3,S,S]`` repeat themselves every few pixels: 1 if no more than anything else.
+
+    The power at the frequencies of that period and its fractions over the mean power two and three bins away,
+    under a Hann window, so that the images' borders do not count. A generator that draws a grid of dots has
+    it far above 1.
+    """
+    grey = images.float().mean(1)
+    side = grey.shape[-1]
+    window = torch.hann_window(side, device=grey.device)
+    grey = (grey - grey.mean((1, 2), keepdim=True)) * window[:, None] * window
+    power = torch.fft.fft2(grey).abs().square().mean(0)
+    peaks, around = [], []
+    at = [index * side // period for index in range(period)]
+    for y, x in itertools.product(at, at):
+        if (y, x) != (0, 0):
+            near = torch.roll(power, (3 - y, 3 - x), (0, 1))[:7, :7]
+            peaks.append(near[3, 3])
+            around.append((near.sum() - near[2:5, 2:5].sum()) / 40)
+    return torch.stack(peaks).mean() / torch.stack(around).mean()
 
 
 def expression_grid(generator: ExpressionGenerator, faces: Tensor, n_aus: int) -> npt.NDArray[np.uint8]:

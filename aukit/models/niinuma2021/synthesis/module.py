@@ -20,7 +20,7 @@ from aukit.models.components.processes import averaged, draw_rows, log_of_all
 from aukit.models.components.training import check_aus, frozen, is_logged
 from aukit.models.niinuma2021.synthesis import losses
 from aukit.models.niinuma2021.synthesis.data import SynthesisDataModule
-from aukit.models.niinuma2021.synthesis.evaluation import FrameReader, expression_grid, train_reader
+from aukit.models.niinuma2021.synthesis.evaluation import FrameReader, expression_grid, lattice, train_reader
 from aukit.models.niinuma2021.synthesis.networks import (
     ExpressionDiscriminator,
     ExpressionGenerator,
@@ -49,6 +49,8 @@ class SynthesizerModule(LightningModule):
         generator_blocks: Its residual blocks.
         attention_bias: Constant on the attention logits; negative starts the mask away from copying.
         modulate: The target also scales and shifts channels after each residual block; not in the paper.
+        upsample: How the generator doubles the resolution: "transposed" convolutions, or "nearest", of which
+            none can draw a lattice.
         critic_width: Channels of the discriminator's first layer.
         critic_layers: Its strided convolutions.
         critic_max_width: Upper bound of its channels.
@@ -93,6 +95,7 @@ class SynthesizerModule(LightningModule):
         generator_blocks: PositiveInt = 6,
         attention_bias: float = 0.0,
         modulate: bool = False,
+        upsample: Literal["transposed", "nearest"] = "transposed",
         critic_width: PositiveInt = 64,
         critic_layers: PositiveInt = 6,
         critic_max_width: PositiveInt = 2048,
@@ -126,6 +129,7 @@ class SynthesizerModule(LightningModule):
             attention_bias,
             attend=variant == "ganimation",
             modulate=modulate,
+            upsample=upsample,
         )
         self.discriminator = ExpressionDiscriminator(
             len(aus), image_size, critic_width, critic_layers, critic_max_width
@@ -350,6 +354,8 @@ class SynthesizerModule(LightningModule):
         values |= {
             f"frechet_{FIXED_FEATURES}": torch.tensor(frechet_distance(real, fake)),
             f"kernel_{FIXED_FEATURES}": torch.tensor(kernel_distance(real, fake)),
+            "lattice": lattice(data["fake"]),
+            "lattice_of_frames": lattice(data["target"]),
         }
         if self.hparams["reader_steps"]:
             values |= self._read_independently(data)
