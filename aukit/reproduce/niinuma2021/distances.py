@@ -17,8 +17,8 @@ if TYPE_CHECKING:
 
     from aukit.store.balanced_set import BalancedSet
 
-FRECHET = "Fréchet"
-"""The row of the table."""
+FID, FRECHET = "FID", "Fréchet × 1,000"
+"""Rows of the table: what is published, and ours, which is no FID."""
 
 _BATCH = 128
 
@@ -34,13 +34,13 @@ def distance_columns(cells: NiinumaCells, sets: Mapping[str, BalancedSet]) -> li
 
     reference = moments(sets[cells.spec["reference"]])
     published = [
-        Column(*Heading.of(each, "published"), values={FRECHET: each["value"]}, mean=None)
+        Column(*Heading.of(each, "published"), values={FID: each["value"]}, mean=None)
         for each in cells.spec["published"]
     ]
     ours = []
     for column in cells.columns:
         assert column.set is not None
-        distance = float(frechet_from_moments(*moments(sets[column.set]), *reference))
+        distance = 1000 * float(frechet_from_moments(*moments(sets[column.set]), *reference))
         extra = {"images": len(sets[column.set]), "set": sets[column.set].fingerprint}
         ours.append(Column(*column.heading, values={FRECHET: distance}, mean=None, extra=extra))
     return [*published, *ours]
@@ -95,4 +95,4 @@ def distance_table(
         " no interval.",
         *generator_sentences(generators),
     ]
-    return StatisticsTable(title, [FRECHET], list(columns), None, caption, provenance)
+    return StatisticsTable(title, [FID, FRECHET], list(columns), None, caption, provenance)

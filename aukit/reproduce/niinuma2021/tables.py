@@ -13,7 +13,7 @@ from aukit.reproduce.costs import Crops, Fixed, Images, Rows, Trainings
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.niinuma2021.caption import Facts, caption
 from aukit.reproduce.niinuma2021.cells import ColumnOf, Estimator, NiinumaCells
-from aukit.reproduce.niinuma2021.distances import FRECHET, distance_columns, distance_table
+from aukit.reproduce.niinuma2021.distances import FID, distance_columns, distance_table
 from aukit.reproduce.niinuma2021.sets import make_sets, set_folder
 from aukit.reproduce.plan import Stage
 from aukit.reproduce.published import Published
@@ -211,7 +211,7 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         found = []
         for column in spec["published"]:
             if "value" in column:  # of another extractor
-                found.append(Published("", FRECHET, column["label"], column["value"], None, "no Inception"))
+                found.append(Published("", FID, column["label"], column["value"], None, "no Inception"))
                 continue
             rows = {**{f"AU{au}": value for au, value in column["values"].items()}, "mean": column["mean"]}
             mine = ours.get(column["id"])

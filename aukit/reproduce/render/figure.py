@@ -33,8 +33,8 @@ def legend_beside(axes: Any, fontsize: float = 7.5) -> None:
 
 
 def finish_rows(axes: Any, title: str, rows: Sequence[str], **tick_style: Any) -> None:
-    """Title, a line at 0, a tick per row of the table and the legend."""
+    """Title, broken where it is long, a line at 0, a tick per row of the table and the legend."""
     axes.axhline(0, color="0.8", lw=0.8, zorder=0)
     axes.set_xticks(range(len(rows)), rows, **tick_style)
-    axes.set_title(title, fontsize=11)
+    axes.set_title(textwrap.fill(title, 95, break_on_hyphens=False), fontsize=11)
     legend_beside(axes)

@@ -21,7 +21,7 @@ CORPORA = ("fera2017",)
 PRINTED = Path(__file__).parents[2] / "parity/data"
 ROOT_VARIABLE = corpus_entry("fera2017").root_variable
 ARGUMENTS = smoke_arguments("niinuma2021", "3")
-OTHERS = ("2", "S1", "S3", "S4")
+OTHERS = ("2", "S1", "S3", "S4", "FID")
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def all_made(made, tmp_path_factory):
 def test_tables_share_what_is_equal(all_made):
     folder, counts = all_made
     # A generator of 2D alignment and two estimators; a mix; nothing; StarGAN and its estimator.
-    assert counts == {"2": 3, "S1": 1, "S3": 0, "S4": 2}
+    assert counts == {"2": 3, "S1": 1, "S3": 0, "S4": 2, "FID": 0}
     runs = {which: runs_of(table(folder, which)) for which in OTHERS}
     three = runs_of(table(folder))
     assert three["none"] == runs["2"]["synthetic"] == runs["S1"]["synthetic"] == runs["S4"]["ganimation"]
@@ -99,6 +99,14 @@ def test_every_table_says_what_it_is_made_of(all_made):
     dexp = table(folder, "S4")["columns"][-1]
     assert dexp["mean"] == pytest.approx(sum(dexp["values"].values()) / 7)
     assert dexp["interval"][0] <= dexp["mean"] <= dexp["interval"][1]
+
+
+def test_the_distance_is_no_fid(all_made):
+    content = table(all_made[0], "FID")
+    values = {column["id"]: column["values"] for column in content["columns"]}
+    assert values["published_with_ids"] == {"FID": 4.88}
+    assert all(values[id]["Fréchet × 1,000"] > 0 for id in ("with_ids", "without_ids"))
+    assert "ours are no FID" in " ".join(content["caption"])
 
 
 def test_others_can_verify_the_critic_s_column(all_made, tmp_path):
@@ -196,7 +204,7 @@ def test_bad_words_name_the_remedy(tmp_path, monkeypatch, capsys):
     assert aukit(["reproduce", "table9"]) == 2
     assert "niinuma2021" in capsys.readouterr().err
     assert aukit(["reproduce", "niinuma2021", "--table", "9"]) == 2
-    assert "--table 9: unknown; choose 3 or 2 or S1 or S3 or S4" in capsys.readouterr().err
+    assert "--table 9: unknown; choose 3 or 2 or S1 or S3 or S4 or FID" in capsys.readouterr().err
     assert aukit(["reproduce", "fgnet", "--table", "3"]) == 2
     assert "fgnet has nothing to choose from" in capsys.readouterr().err
     assert aukit(["reproduce", "pm2", "--target", "gft", "--table", "3"]) == 2
