@@ -11,6 +11,7 @@ os.environ["WANDB_MODE"] = "offline"
 os.environ["WANDB_SILENT"] = "true"
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import gc  # noqa: E402
 import ipaddress  # noqa: E402
 import shutil  # noqa: E402
 import socket  # noqa: E402
@@ -27,6 +28,16 @@ from tests.standins import smoke_fera2017  # noqa: E402
 # The same examples in every run, however busy the machine is.
 settings.register_profile("aukit", deadline=None, derandomize=True)
 settings.load_profile("aukit")
+
+
+def _keep_garbage_here() -> None:
+    gc.collect()
+    gc.freeze()
+
+
+# What there is now is never collected in a fork: a picture that PyAV decoded waits, when it is freed, for
+# threads that a fork does not have, and the test would hang.
+os.register_at_fork(before=_keep_garbage_here, after_in_parent=gc.unfreeze)
 
 
 class NetworkBlockedError(RuntimeError):

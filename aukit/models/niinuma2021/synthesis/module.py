@@ -49,8 +49,8 @@ class SynthesizerModule(LightningModule):
         generator_blocks: Its residual blocks.
         attention_bias: Constant on the attention logits; negative starts the mask away from copying.
         modulate: The target also scales and shifts channels after each residual block; not in the paper.
-        upsample: How the generator doubles the resolution: "transposed" convolutions, or "nearest", of which
-            none can draw a lattice.
+        upsample: How the generator doubles the resolution: None for transposed convolutions, or "nearest",
+            which cannot draw a lattice.
         critic_width: Channels of the discriminator's first layer.
         critic_layers: Its strided convolutions.
         critic_max_width: Upper bound of its channels.
@@ -95,7 +95,7 @@ class SynthesizerModule(LightningModule):
         generator_blocks: PositiveInt = 6,
         attention_bias: float = 0.0,
         modulate: bool = False,
-        upsample: Literal["transposed", "nearest"] = "transposed",
+        upsample: Literal["nearest"] | None = None,
         critic_width: PositiveInt = 64,
         critic_layers: PositiveInt = 6,
         critic_max_width: PositiveInt = 2048,

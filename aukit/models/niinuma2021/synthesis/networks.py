@@ -77,7 +77,7 @@ class ExpressionGenerator(nn.Module):
             target (Perez et al., "FiLM", AAAI 2018). Not in the paper: there the target enters as constant
             planes, of which the first instance norm leaves little but their effect at the image's border, so
             that it is learned slowly. Adds ``modulation.*`` to the state dict.
-        upsample: "transposed" convolutions as in the paper, or "nearest" (`NearestConvolution`).
+        upsample: None for transposed convolutions, as in the paper, or "nearest" (`NearestConvolution`).
 
     Cost: 20.2 GFLOP per 128² image, 62.0 per 224² image (width 64, 6 blocks).
 
@@ -96,7 +96,7 @@ class ExpressionGenerator(nn.Module):
         attention_bias: float = 0.0,
         attend: bool = True,
         modulate: bool = False,
-        upsample: Literal["transposed", "nearest"] = "transposed",
+        upsample: Literal["nearest"] | None = None,
     ) -> None:
         super().__init__()
         self.n_aus = n_aus
@@ -251,7 +251,7 @@ def initialize(
                     module.bias.zero_()
 
 
-def _doubling(channels_in: int, channels_out: int, upsample: str) -> nn.Module:
+def _doubling(channels_in: int, channels_out: int, upsample: str | None) -> nn.Module:
     """A layer that doubles the resolution."""
     if upsample == "nearest":
         return NearestConvolution(channels_in, channels_out)
