@@ -58,8 +58,9 @@ class StatisticsTable(Table):
     def draw(self, axes: Any, colors: Mapping[str, str]) -> None:
         """Points with intervals, a group per statistic; what others printed stands in the table alone."""
         shown = [column for column in self.columns if column.kind not in ("missing", "published")]
-        draw_points(axes, shown, self.rows, colors, self.rows[0])
-        finish_rows(axes, self.title, self.rows, rotation=25, ha="right", fontsize=8)
+        rows = [row for row in self.rows if any(column.at(row)[0] is not None for column in shown)]
+        draw_points(axes, shown, rows, colors, rows[0] if rows else "")
+        finish_rows(axes, self.title, rows, rotation=25, ha="right", fontsize=8)
 
     def _cell(self, column: Column, row: str) -> str:
         if column.kind == "missing":
