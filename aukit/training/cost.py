@@ -298,6 +298,7 @@ _COUNTED: dict[tuple[Any, ...], Work] = {}
 def _counted(module: LightningModule, images: Tensor, name: str, run: Callable[[], Tensor]) -> Work:
     networks = (*((n, p.shape, p.requires_grad) for n, p in module.named_parameters()), type(module))
     key = (networks, images.shape, module.training, name)
+    module.zero_grad()  # as before each step; else gradients of an earlier count would be added to
     if key not in _COUNTED:
         _COUNTED[key] = count_work(run)
     return _COUNTED[key]
