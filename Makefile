@@ -23,7 +23,8 @@ WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: help env test test-all fuzz kills lint format reproduce-table3 plan-table3 \
-        reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
+        reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 \
+        reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)

@@ -138,7 +138,7 @@ def count_gpus() -> int:
     """Number of GPUs that torch sees."""
     import torch
 
-    return torch.cuda.device_count() if torch.cuda.is_available() else 0
+    return torch.cuda.device_count()
 
 
 def free_bytes(folder: Path) -> int:

@@ -43,7 +43,7 @@ def worker_pool(
         gpus: What ``CUDA_VISIBLE_DEVICES`` may name, such as `aukit.utils.gpus.visible_gpus`.
     """
     context = QuietContext()
-    place = Place(max(1, available_cores() // workers), context.Value("i", 0), tuple(gpus))
+    place = _Place(max(1, available_cores() // workers), context.Value("i", 0), tuple(gpus))
     others = multiprocessing.active_children()
     script_needed = b"__main__" in pickle.dumps((initializer, initargs, work))
     with (
@@ -61,7 +61,7 @@ def worker_pool(
             raise
 
 
-class Place(NamedTuple):
+class _Place(NamedTuple):
     """Where the processes of a pool run.
 
     Attributes:
@@ -84,7 +84,7 @@ class Place(NamedTuple):
             os.environ["CUDA_VISIBLE_DEVICES"] = self.gpus[index % len(self.gpus)]
 
 
-def _start(place: Place, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
+def _start(place: _Place, initializer: Callable[..., None] | None, initargs: tuple[Any, ...]) -> None:
     place.take()
     hear_signals(signal.SIG_DFL)  # which ends it at once: the parent says that it was interrupted
     leave_with_parent()

@@ -176,10 +176,18 @@ class NiinumaCells(Cells):
         release: Any = self.corpus.release()
         return "test" if release.is_labelled("test") else "valid"
 
-    @property
-    def sets_folder(self) -> Path:
-        """Folder of the balanced sets of all tables."""
-        return self.options.logs / "sets" / f"{self.name}-{self.options.name}"
+    def set_folder(self, wanted: TrainingSet) -> Path:
+        """Folder of a balanced set; sets of all tables that are made alike in this size are one."""
+        every = (_training_set(id, entry) for id, entry in self.spec["sets"].items())
+        first = next(each for each in every if self._how(each) == self._how(wanted))
+        return self.options.logs / "sets" / f"{self.name}-{self.options.name}" / first.id
+
+    def _how(self, wanted: TrainingSet) -> tuple[Any, ...]:
+        """What decides the images of a set."""
+        id = wanted.generator
+        generator = None if id is None else self._generator(id, self.spec["generators"][id])
+        trained = generator and (generator.overrides, generator.registration)
+        return wanted.kind, wanted.registration, trained, wanted.of
 
     def config(self, experiment: str, registration: str, *overrides: str) -> RunConfig:
         """A run's configuration: the experiment in this size, on this corpus, with this seed."""

@@ -26,18 +26,6 @@ _BLOCK = 1024  # images of a mix at a time
 _MOST_BYTES = 100_000
 
 
-def set_folder(cells: NiinumaCells, wanted: TrainingSet, generator: Record | None = None) -> Path:
-    """Folder of a set; equal generators make one set.
-
-    Args:
-        cells: What is run.
-        wanted: The set.
-        generator: Run of its generator; None while it has not been trained.
-    """
-    name = wanted.id if generator is None else f"{wanted.kind}-{generator.identity[:12]}"
-    return cells.sets_folder / name
-
-
 def make_sets(
     cells: NiinumaCells, corpora: Mapping[str, CorpusDataModule], generators: Mapping[str, Record]
 ) -> dict[str, BalancedSet]:
@@ -57,9 +45,9 @@ def make_sets(
     for id, each in cells.sets.items():
         store = corpora[each.registration].store
         if each.kind == "mix":
-            made[id] = _mix(set_folder(cells, each), [made[part] for part in each.of])
+            made[id] = _mix(cells.set_folder(each), [made[part] for part in each.of])
         elif each.generator is None:
-            made[id] = BalancedSet.write(set_folder(cells, each), _plan(cells, each, corpora), store)
+            made[id] = BalancedSet.write(cells.set_folder(each), _plan(cells, each, corpora), store)
         else:
             made[id] = _synthesize(cells, each, corpora, generators[each.generator])
     return made
@@ -90,7 +78,7 @@ def _synthesize(
             " make model.aus of the synthesis and aus of the table equal"
         )
     device, batch = ("cuda", 128) if has_gpu() else ("cpu", 16)
-    store, folder = corpora[wanted.registration].store, set_folder(cells, wanted, generator)
+    store, folder = corpora[wanted.registration].store, cells.set_folder(wanted)
     return synthesize(
         module.generator, store, _plan(cells, wanted, corpora), folder, cells.aus, batch, device
     )

@@ -14,7 +14,7 @@ from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.niinuma2021.caption import Facts, caption
 from aukit.reproduce.niinuma2021.cells import ColumnOf, Estimator, NiinumaCells
 from aukit.reproduce.niinuma2021.distances import FID, distance_columns, distance_table
-from aukit.reproduce.niinuma2021.sets import make_sets, set_folder
+from aukit.reproduce.niinuma2021.sets import make_sets
 from aukit.reproduce.plan import Stage
 from aukit.reproduce.published import Published
 from aukit.reproduce.render.table import Column, Heading, Table
@@ -242,7 +242,7 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         gans = {id: cells.generator_config(each) for id, each in cells.generators.items()}
         pairs = next(iter(gans.values()))["data"]["init_args"]["val_pairs"]
         configs = {
-            id: cells.estimator_config(each, set_folder(cells, cells.sets[each.set]))
+            id: cells.estimator_config(each, cells.set_folder(cells.sets[each.set]))
             for id, each in cells.estimators.items()
         }
         most = [each["data"]["init_args"]["val_frames"] for each in configs.values()][:1]
@@ -270,7 +270,7 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             Stage("registration", [Crops(corpus.name, frames.total(), each) for each in data.values()]),
             Stage("GAN", [Trainings(id, gan, trained, runs, seeds) for id, gan in gans.items()], lines),
             Stage(
-                "synthesis", [Images(count, side, image, set_folder(cells, each)) for each in made.values()]
+                "synthesis", [Images(count, side, image, cells.set_folder(each)) for each in made.values()]
             ),
             Stage("estimators", [training(each) for each in cells.estimators.values()]),
             Stage("scores", [Fixed(2.0)]),

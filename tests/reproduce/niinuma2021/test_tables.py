@@ -88,6 +88,32 @@ def test_tables_share_what_is_equal(all_made):
     assert len({*runs["2"].values()} - {None}) == 4
 
 
+def test_the_plan_knows_what_is_there(all_made, monkeypatch, capsys):
+    monkeypatch.chdir(all_made[0])
+    assert aukit(["reproduce", "niinuma2021", "--plan", "--profile", "smoke"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    sets = [line for line in lines if line[:1] == ["synthesis"] and "images" not in line]
+    assert len(sets) == 6
+    assert {tuple(line[1:]) for line in sets} == {("0", "MB", "0.0", "min")}
+
+
+def test_sets_that_are_made_alike_are_one(tmp_path):
+    def folders(profile):
+        cells = NiinumaCells(TableOptions(profile, {}, tmp_path), "FID")
+        return {id: cells.set_folder(each).name for id, each in cells.sets.items()}
+
+    assert folders("mini") == {
+        "real": "real",
+        "synthetic_without_ids": "synthetic_without_ids",
+        "synthetic_with_ids": "synthetic",
+    }
+    paper = folders("paper")
+    assert (paper["synthetic_without_ids"], paper["synthetic_with_ids"]) == (
+        "synthetic",
+        "synthetic_with_ids",
+    )
+
+
 def test_every_table_says_what_it_is_made_of(all_made):
     folder, _ = all_made
     captions = {which: " ".join(table(folder, which)["caption"]) for which in OTHERS}
