@@ -1,0 +1,1 @@
+"""Photographs and videos to faces, landmarks and action units. Names are imported on first use."""
