@@ -1,7 +1,7 @@
 """Run configurations side by side, with one progress bar for all of them."""
 
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import as_completed
 from pathlib import Path
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from tqdm import tqdm
 
 from aukit.training import Record, execute
+from aukit.training.run import open_run
 from aukit.utils.gpus import visible_gpus
 from aukit.utils.processes import worker_pool
 from aukit.utils.spawned import event_queue
@@ -30,11 +31,13 @@ def run_all(
 ) -> dict[str, Record]:
     """Execute every configuration; finished runs are reused, interrupted ones go on.
 
+    Processes are started for what is not finished alone, so that the last one left has all cores.
+
     Args:
         configs: Name → configuration of `load_config`.
         runs: Folder of all run folders.
-        jobs: Processes side by side, each with its share of the cores and a GPU
-            where there are some; 1 runs everything in this process.
+        jobs: Most processes side by side, each with its share of the cores and a GPU
+            where there are some; a single one is this process.
         desc: Text of the progress bar.
         after: Name → what to do with the finished run, in the same process; it must be picklable.
 
@@ -53,10 +56,18 @@ def run_all(
             bar.n = sum(shares.values())
             bar.refresh()
 
-        if min(jobs, len(configs)) > 1:
-            return _side_by_side(configs, runs, min(jobs, len(configs)), report, after or {})
         then = after or {}
-        return {name: _work(name, config, runs, report, then.get(name)) for name, config in configs.items()}
+
+        def in_turn(names: Iterable[str]) -> dict[str, Record]:
+            return {name: _work(name, configs[name], runs, report, then.get(name)) for name in names}
+
+        if jobs == 1:
+            return in_turn(configs)
+        records = in_turn(name for name, config in configs.items() if open_run(config, runs)[2].is_done)
+        left = {name: config for name, config in configs.items() if name not in records}
+        workers = min(jobs, len(left))
+        records |= _side_by_side(left, runs, workers, report, then) if workers > 1 else in_turn(left)
+        return {name: records[name] for name in configs}
 
 
 def _side_by_side(
@@ -85,7 +96,7 @@ def _side_by_side(
         finally:
             events.put(None)
             follower.join()
-    return {name: records[name] for name in configs}
+    return records
 
 
 def _work(
