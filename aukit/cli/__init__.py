@@ -17,8 +17,9 @@ from aukit.cli.grammar import Parser, Run, add_group
 from aukit.cli.runs import add_runs
 from aukit.cli.tables import add_tables
 from aukit.cli.weights import add_weights
-from aukit.errors import explained
-from aukit.utils.signals import termination_interrupts
+from aukit.errors import ConfigError, explained
+from aukit.utils.signals import Ending, termination_interrupts
+from aukit.utils.slurm import in_job, requeue_own
 
 DEBUG_VARIABLE = "AUKIT_DEBUG"
 """Set to 1, errors that a user can act on are shown with their traceback too."""
@@ -41,32 +42,52 @@ def main(arguments: Sequence[str] | None = None) -> int:
         arguments: Words after `aukit`; None for those of the command line.
 
     Returns:
-        Exit status: 0; 2 after an error that the user can act on; 1 if a check ends with findings; 130 after
-        Ctrl-C and 143 after SIGTERM.
+        Exit status: 0, also when SLURM asked for the end and the job is back in its queue; 2 after an error
+        that the user can act on; 1 if a check ends with findings; 130 after Ctrl-C and 143 after SIGTERM.
 
     Raises:
         SystemExit: With status 2 for words that are no command, 0 after a help text.
         Exception: Whatever nobody foresaw, so that its traceback is shown.
     """
-    with termination_interrupts() as was_terminated:
-        try:
-            return _run(arguments)
-        except KeyboardInterrupt:
-            print("aukit: interrupted; repeat the command to go on", file=sys.stderr)
-            return 128 + (signal.SIGTERM if was_terminated() else signal.SIGINT)
-        except Exception as error:
-            if isinstance(error, BrokenPipeError) and _leave_closed_pipe():
-                return _CLOSED_PIPE
-            message = explained(error)
-            if message is None or os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
-                raise
-            print(f"aukit: {message}", file=sys.stderr)
-            return 2
+    with termination_interrupts() as ending:
+        status = _status(arguments, ending)
+        return _put_back(ending, status) if status and ending.came and in_job() else status
+
+
+def _status(arguments: Sequence[str] | None, ending: Ending) -> int:
+    try:
+        return _run(arguments)
+    except KeyboardInterrupt:
+        print("aukit: interrupted; repeat the command to go on", file=sys.stderr)
+        return 128 + (ending.came or signal.SIGINT)
+    except Exception as error:
+        if isinstance(error, BrokenPipeError) and _leave_closed_pipe():
+            return _CLOSED_PIPE
+        message = explained(error)
+        if message is None or os.environ.get(DEBUG_VARIABLE, "0") not in ("", "0"):
+            raise
+        print(f"aukit: {message}", file=sys.stderr)
+        return 2
+
+
+def _put_back(ending: Ending, status: int) -> int:
+    """Exit status of a process that SLURM asked to end, and whose job it is to start again."""
+    if ending.agreed and os.environ.get("SLURM_PROCID", "0") != "0":
+        return 0  # the first one does it
+    try:
+        if not requeue_own():
+            return status
+    except ConfigError as error:
+        print(f"aukit: {error}\nthe job does not go on by itself: submit it again", file=sys.stderr)
+        return status
+    print("aukit: the job is back in the queue, and goes on from there", file=sys.stderr)
+    return 0
 
 
 def _run(arguments: Sequence[str] | None) -> int:
     try:
         parsed = parser().parse_args(arguments)
+        parsed.words = list(sys.argv[1:] if arguments is None else arguments)
         run: Run = parsed.run
         return int(run(parsed) or 0)  # type: ignore[call-overload,no-any-return]
     finally:

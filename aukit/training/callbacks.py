@@ -8,7 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from aukit.errors import AukitError, ConfigError
 from aukit.training.checkpoint_file import CheckpointFile
 from aukit.training.options import RunOptions
 from aukit.training.resume import readable
+from aukit.utils.signals import ending
+from aukit.utils.slurm import in_job
 
 
 class RunInterrupted(AukitError):  # noqa: N818 - no error, but an end on purpose
@@ -82,12 +84,58 @@ class StepSeed(Callback):
         torch.manual_seed(int(numbers.generate_state(1, np.uint64)[0] >> 1))
 
 
+def agreed(trainer: Trainer, *wanted: bool) -> list[bool]:
+    """What at least one process of a training wants; the same for all, which must all ask at this place."""
+    if trainer.world_size == 1:
+        return list(wanted)
+    votes = torch.tensor(wanted, dtype=torch.uint8, device=trainer.strategy.root_device)
+    torch.distributed.all_reduce(votes, torch.distributed.ReduceOp.MAX)
+    return [bool(vote) for vote in votes.tolist()]
+
+
+def leave_together(saved: str) -> NoReturn:
+    """End all processes of a training, of which one was asked to end.
+
+    Args:
+        saved: What is saved of the work.
+
+    Raises:
+        RunInterrupted: Always.
+    """
+    ending.agree()
+    raise RunInterrupted(f"asked to end: {saved}")
+
+
+class LeaveWhenAsked(Callback):
+    """End before a batch of an evaluation when SLURM has asked one of the processes to; nothing is saved.
+
+    A validation or test that was begun is done again as a whole: what it goes on from is the last state that
+    `RunCheckpoints` wrote. Outside of SLURM it does nothing.
+    """
+
+    def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
+        """Hear signals again: Lightning has handlers in which processes wait for each other."""
+        ending.hear_again()
+
+    on_train_start = on_validation_start = on_test_start = on_predict_start = on_sanity_check_start
+
+    def on_validation_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, *_: Any, **__: Any
+    ) -> None:
+        """Leave if one is asked to."""
+        if in_job() and agreed(trainer, ending.came is not None)[0]:
+            leave_together("this evaluation begins anew")
+
+    on_test_batch_start = on_predict_batch_start = on_validation_batch_start
+
+
 class RunCheckpoints(Checkpoint):
     """Write `last.ckpt`, to resume from, and `best.ckpt`, the weights with the best monitored metric.
 
     `last.ckpt` is written before a batch when `save_minutes` have passed since it was, and at the end of
     training. Before a batch all that belongs to the one before has happened: its validation, its log lines,
-    its schedulers. Files are replaced in one step. At the time limit the state is written and training stops.
+    its schedulers. Files are replaced in one step. At the time limit the state is written and training stops;
+    so it does when SLURM has asked one of the processes to end.
     When the run is recorded, `keep_tested` leaves the weights that were tested.
 
     Args:
@@ -138,14 +186,16 @@ class RunCheckpoints(Checkpoint):
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
-        """Save if it is due, and stop if it is late."""
-        if self._batches > 0 and batch_idx % trainer.accumulate_grad_batches == 0:
+        """Save if it is due, and stop if it is late or asked for."""
+        if batch_idx % trainer.accumulate_grad_batches == 0:
             now, limit = time.monotonic(), self.options.time_limit
-            late = limit is not None and now - self._began > limit
-            due = now - self._saved >= 60 * self.options.save_minutes
-            late, due = trainer.strategy.broadcast((late, due))  # one decision for all processes
-            if late or due:
+            late = self._batches > 0 and limit is not None and now - self._began > limit
+            due = self._batches > 0 and now - self._saved >= 60 * self.options.save_minutes
+            late, due, asked = agreed(trainer, late, due, ending.came is not None)
+            if self._batches > 0 and (late or due or asked):
                 self._save(trainer)
+            if asked:
+                leave_together("its state is saved")
             if late:
                 raise RunInterrupted(
                     f"stopped at the time limit of {self.options.time_limit:g} s in epoch"
@@ -216,10 +266,9 @@ def keep_tested(tested: Path) -> None:
     Args:
         tested: The checkpoint that was tested.
     """
-    for state in (tested.with_name("last.ckpt"), *tested.parents[1].glob("hpc_ckpt_*.ckpt")):
-        if state != tested:
-            state.unlink(missing_ok=True)
-    if tested.name == "last.ckpt" and tested.is_file():
+    if tested.name != "last.ckpt":
+        tested.with_name("last.ckpt").unlink(missing_ok=True)
+    elif tested.is_file():
         content = readable(tested)
         if content is not None and content.keys() & set(_RESUMED_FROM):
             kept = {key: value for key, value in content.items() if key not in _RESUMED_FROM}

@@ -28,21 +28,9 @@ def check_resumable(path: Path, model: LightningModule) -> None:
     """
     if (fault := _fault(path, model)) is None:
         return
-    folder = path.parent if path.name.startswith("hpc") else path.parent.parent
-    others = [
-        other
-        for other in (*folder.glob("checkpoints/*.ckpt"), *folder.glob("hpc_ckpt_*.ckpt"))
-        if other != path
-    ]
-    whole = sorted(
-        (other for other in others if _fault(other, model) is None), key=lambda other: other.stat().st_mtime
-    )
-    if whole:
-        lost = f"training then goes on from {whole[-1].name}, {_progress(whole[-1])}"
-    else:
-        lost = "training then begins anew"
-        if kept := [other for other in others if other.name == "best.ckpt" and readable(other) is not None]:
-            lost += f"; {kept[0].name} beside it is whole, for aukit test --checkpoint {kept[0]}"
+    lost, best = "training then begins anew", path.with_name("best.ckpt")
+    if best.exists() and readable(best) is not None:
+        lost += f"; {best.name} beside it is whole, for aukit test --checkpoint {best}"
     raise StoreError(f"{path}: {fault}\nremove this file and repeat the command: {lost}")
 
 
@@ -73,8 +61,3 @@ def readable(path: Path) -> Mapping[str, Any] | None:
     except (RuntimeError, EOFError, ValueError, LookupError, pickle.UnpicklingError):
         return None
     return content if isinstance(content, Mapping) else None
-
-
-def _progress(path: Path) -> str:
-    content = readable(path) or {}
-    return f"epoch {content.get('epoch')}, step {content.get('global_step')}"

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
 from lightning.pytorch.callbacks import Callback, WeightAveraging
@@ -24,6 +25,7 @@ from aukit.models.components.training import logged_step
 from aukit.models.weights import RANDOM
 from aukit.training import record as records
 from aukit.training.callbacks import (
+    LeaveWhenAsked,
     ProgressReport,
     RunCheckpoints,
     StepSeed,
@@ -52,6 +54,7 @@ from aukit.training.run_config import RunConfig, build_datamodule, build_model, 
 from aukit.training.run_folder import RunFolder
 from aukit.training.start_files import without_start_files
 from aukit.training.wandb_run import RunWandbLogger, begin_wandb, ending_wandb
+from aukit.utils.signals import ending
 
 RUNS = "lightning_logs/runs"
 
@@ -75,7 +78,7 @@ def execute(
         ConfigError: a value is missing or wrong.
         WeightsError: a file that the training starts from is missing.
         StoreError: another process works on the same run.
-        RunInterrupted: the time limit is reached; the same call resumes.
+        RunInterrupted: the time limit is reached, or SLURM asked for the end; the same call resumes.
     """
     resolved, data, run = open_run(config, runs_root)
     if run.is_done:
@@ -127,7 +130,7 @@ def _execute(
     checkpoints = RunCheckpoints(run.checkpoints, config.run)
     clock = TimeAndMemory()
     writer = PredictionWriter(run.predictions)
-    callbacks = [StepSeed(config.seed), clock, writer, checkpoints]
+    callbacks: list[Callback] = [StepSeed(config.seed), clock, writer, checkpoints]
     if progress is not None:
         callbacks.append(ProgressReport(progress))
     store: Any = getattr(data, "store", None)
@@ -249,12 +252,17 @@ def build_trainer(
 ) -> Trainer:
     """The configured trainer with a run's callbacks and folder."""
     arguments = trainer_arguments(config)
-    arguments["callbacks"] = [*(arguments.get("callbacks") or []), *callbacks]
+    arguments["callbacks"] = [*(arguments.get("callbacks") or []), *callbacks, LeaveWhenAsked()]
     plugins = arguments.get("plugins") or []
     plugins = plugins if isinstance(plugins, list) else [plugins]
     if not any(isinstance(plugin, CheckpointIO) for plugin in plugins):
-        arguments["plugins"] = [*plugins, CheckpointFile()]
-    arguments |= placed(arguments, launch())
+        plugins = [*plugins, CheckpointFile()]
+    started = launch()
+    if started is not None and started.by == "SLURM":
+        # What SLURM sends is heard by aukit.utils.signals; Lightning would save in the middle of a step.
+        plugins = [*plugins, SLURMEnvironment(auto_requeue=False)]
+    arguments["plugins"] = plugins
+    arguments |= placed(arguments, started)
     arguments["logger"] = logger
     arguments["default_root_dir"] = str(run.path)
     # Our samplers share batches between processes themselves, without repeating a frame.
@@ -265,7 +273,7 @@ def build_trainer(
     try:
         trainer = Trainer(**arguments)
         if trainer.world_size > 1:
-            arguments["plugins"] = [*arguments.get("plugins", plugins), GlobalLayers()]
+            arguments["plugins"] = [*plugins, GlobalLayers()]
             if arguments.get("strategy") in ("auto", None):
                 arguments["strategy"] = strategy_of(import_class(config["model"]["class_path"]))
             trainer = Trainer(**arguments)
@@ -284,14 +292,16 @@ def _is_lightnings(error: Exception) -> bool:
 def plain_errors(trainer: Trainer) -> Iterator[None]:
     """Say what Lightning says of a configuration as our own error, and let the caller end at Ctrl-C.
 
-    Lightning ends the program then, and ignores further ones.
+    Lightning ends the program then, and ignores further ones. What SLURM sends waits for the next batch.
 
     Raises:
         ConfigError: Lightning finds a setting that does not fit the model or the data.
-        KeyboardInterrupt: Ctrl-C was pressed.
+        KeyboardInterrupt: Ctrl-C was pressed, or SLURM asked for the end after the last batch.
+        RunInterrupted: SLURM asked for the end before.
     """
     try:
-        yield
+        with ending.waits():
+            yield
     except (MisconfigurationException, ValueError) as error:
         if not isinstance(error, MisconfigurationException) and not _is_lightnings(error):
             raise

@@ -91,9 +91,9 @@ class RunFolder:
         return self.path / "predictions.parquet"
 
     def to_resume(self) -> Path | None:
-        """The newest checkpoint with a whole state: ours, or one that Lightning saved for SLURM's requeue."""
-        found = [*self.checkpoints.glob("last.ckpt"), *self.path.glob("hpc_ckpt_*.ckpt")]
-        return max(found, key=lambda path: path.stat().st_mtime, default=None)
+        """The checkpoint with a whole state; None where there is none."""
+        last = self.checkpoints / "last.ckpt"
+        return last if last.exists() else None
 
     def save_config(self, config: RunConfig) -> None:
         """Save configuration and start files of the first attempt; later ones have the same identity."""

@@ -18,10 +18,13 @@ _ENDING = {signal.SIGINT, signal.SIGTERM}
 
 
 class _Process(SpawnProcess):
-    """A process that is not interrupted while it imports: it would print a traceback."""
+    """A process that is not interrupted while it imports: it would print a traceback.
+
+    SIGUSR1, which SLURM may send to every process of a job, means its parent alone.
+    """
 
     def start(self) -> None:
-        with _signals_wait({signal.SIGINT}):
+        with _signals_wait({signal.SIGINT, signal.SIGUSR1}):
             super().start()
 
 

@@ -176,17 +176,6 @@ def test_a_damaged_checkpoint_at_resume(kind, begun, capsys):
     assert main(["fit", "-c", "tiny.yaml"]) == 0
 
 
-def test_an_older_checkpoint_is_named_and_used(begun, capsys):
-    run = the_run()
-    last = run / "checkpoints/last.ckpt"
-    shutil.copy2(last, run / "hpc_ckpt_1.ckpt")
-    damage(last, "truncated")
-    os.utime(last)
-    assert "goes on from hpc_ckpt_1.ckpt, epoch 1" in fails(capsys, "fit -c tiny.yaml")
-    last.unlink()
-    assert main(["fit", "-c", "tiny.yaml"]) == 0
-
-
 @pytest.mark.parametrize(
     ("change", "message"),
     [

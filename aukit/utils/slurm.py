@@ -1,0 +1,60 @@
+"""The job of SLURM that this process belongs to, asked and told by SLURM's own commands."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from collections.abc import Mapping
+
+from aukit.errors import ConfigError
+
+
+def in_job(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether this process belongs to a job."""
+    return "SLURM_JOB_ID" in environment
+
+
+def ask(*words: str) -> str:
+    """What one of SLURM's commands prints.
+
+    Raises:
+        ConfigError: It is not there, refuses or gives no answer within two minutes; the message is its own.
+    """
+    try:
+        done = subprocess.run(words, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+    except FileNotFoundError as error:
+        raise ConfigError(
+            f"{words[0]}: not found; this is no machine of a SLURM cluster, or its module is not loaded"
+        ) from error
+    except subprocess.TimeoutExpired as error:
+        raise ConfigError(f"{words[0]}: SLURM gives no answer; ask its administrators") from error
+    if done.returncode:
+        raise ConfigError(f"{' '.join(words[:2])}: {done.stderr.strip() or f'exit {done.returncode}'}")
+    return done.stdout
+
+
+def describe(job: str) -> dict[str, str]:
+    """What SLURM says of a job that has not long ended: `JobState`, `Restarts`, `Reason` and so on."""
+    text = ask("scontrol", "--oneliner", "show", "job", job)
+    return dict(word.split("=", 1) for word in text.split() if "=" in word)
+
+
+def requeue_own(environment: Mapping[str, str] = os.environ) -> bool:
+    """Put this process' job back into the queue: SLURM ends it and starts it again, under the same number.
+
+    Nothing is done where another process has done it, or where the job was cancelled.
+
+    Returns:
+        Whether the job is in the queue, or on its way there.
+
+    Raises:
+        ConfigError: SLURM refuses, as it does for jobs that are interactive or of ``--no-requeue``.
+    """
+    job = environment["SLURM_JOB_ID"]
+    now = describe(job)
+    if now["Restarts"] != environment.get("SLURM_RESTART_COUNT", "0"):
+        return True
+    if now["JobState"] == "CANCELLED":
+        return False
+    ask("scontrol", "requeue", job)
+    return True
