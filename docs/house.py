@@ -50,7 +50,7 @@ INNER: dict[str, tuple[tuple[str, ...], ...]] = {
     "models": (
         ("weights",),
         ("components",),
-        ("baselines", "fgnet", "niinuma2021", "pm2"),
+        ("baselines", "fgnet", "landmarks", "niinuma2021", "pm2"),
     ),
 }
 

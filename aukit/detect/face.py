@@ -22,10 +22,10 @@ class Face:
         confidence: That there is a face where it was looked for, in [0, 1].
         landmarks: float32 [68, 3] in pixels of the image, pixel centres at integers, z towards the viewer.
         uncertainty: float32 [68], expected distance of each landmark in pixels.
-        pose: float32 [3], rotation of the head in radians about x (positive: looks down), y (positive: turns to
-            the right of the image) and z (positive: clockwise in the image).
+        pose: float32 [3], rotation of the head in radians, Rx · Ry · Rz about axes to the right, down and
+            away from the camera; all 0 for a face that looks into it.
         intensities: float32 [A] in [0, 5], of the detector's `aus`.
-        identity: Number that stays with a person while a video is read; 0 for the largest face of a photograph.
+        identity: Number that stays with a person while a video is read; in photographs by size, from 0 on.
 
     Example:
         >>> detector = Detector()  # doctest: +SKIP

@@ -12,6 +12,7 @@ from aukit.registration.landmark_sources import (
     NoLandmarks,
     SidecarLandmarks,
 )
+from aukit.registration.landmarks.detector import FaceTrack, FoundFace, LandmarkDetector
 from aukit.registration.procrustes import frontalize, umeyama
 from aukit.registration.similarity import similarity_align
 
@@ -24,7 +25,10 @@ __all__ = [
     "FFHQPlan",
     "FFHQQuad",
     "FaceAlignmentLandmarks",
+    "FaceTrack",
+    "FoundFace",
     "Frontal3D",
+    "LandmarkDetector",
     "LandmarkSource",
     "NoLandmarks",
     "Registered",

@@ -26,6 +26,10 @@ from .face.face_model import FaceModel as FaceModel
 from .face.regions import face_regions as face_regions
 from .ict.convert import import_ict as import_ict
 from .images.contact_sheet import contact_sheet as contact_sheet
+from .images.labelled_faces import LabelledFaces as LabelledFaces
+from .images.labelled_faces import LabelledFacesConfig as LabelledFacesConfig
+from .images.labelled_faces import open_labelled_faces as open_labelled_faces
+from .images.labelled_faces import write_labelled_faces as write_labelled_faces
 from .images.pretraining_faces import PretrainingFacesConfig as PretrainingFacesConfig
 from .images.pretraining_faces import open_avatar_faces as open_avatar_faces
 from .images.pretraining_faces import write_avatar_faces as write_avatar_faces

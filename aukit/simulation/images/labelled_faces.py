@@ -1,16 +1,16 @@
 """Faces with everything known, to train networks that find landmarks and action units in photographs.
 
-``DIR/images.npy`` uint8 [N, S, S, 4]: RGB and the share of each pixel that is person, so that a training can put
-another place behind it; ``DIR/points.npy`` float32 [N, 68 + D, 3], the landmarks and `DENSE_POINTS` places of the
-skin in pixels; ``DIR/movements.npy`` float32 [N, A], how far each AU of `aukit.facs.VISIBLE_AUS` is seen to act, the
-greater of both sides; ``DIR/faces.parquet`` with a row for each: identity, gender, age, skin tone, yaw, pitch, roll,
-acquisition, maker, basis.
+``DIR/images.npy`` uint8 [N, S, S, 4]: RGB and the share of each pixel that is person, so that a training can
+put another place behind it; ``DIR/points.npy`` float32 [N, P, 3] pixels, the points of
+`aukit.registration.landmarks.points`; ``DIR/movements.npy`` float32 [N, A], how far each AU of
+`aukit.facs.VISIBLE_AUS` is seen to act, the greater of both sides; ``DIR/faces.parquet`` with a row for each:
+identity, gender, age, skin tone, yaw, pitch, roll, acquisition, maker, basis.
 
-Breadth carries over to real faces, many frames of few people do not. So every identity is new in all that is known
-to matter: face basis, maker (people of all acquisitions, most of them filmed on the street, and some avatars), age,
-paint, hair, glasses; and every frame of it in light, place, camera, pose, gaze and expression. The identities are a
-split of their own (`IDENTITY_SPLIT`): none of them is in a stand-in corpus, among the avatars of the pairs or in
-faces to pre-train on.
+Breadth carries over to real faces, many frames of few people do not. So every identity is new in all that is
+known to matter: face basis, maker (people of all acquisitions, most of them filmed on the street, and some
+avatars), age, paint, hair, glasses; and every frame of it in light, place, camera, pose, gaze and expression.
+The identities are a split of their own (`IDENTITY_SPLIT`): none of them is in a stand-in corpus, among the
+avatars of the pairs or in faces to pre-train on.
 """
 
 from __future__ import annotations
@@ -25,9 +25,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 import torch
+from scipy.spatial import cKDTree
 
 from aukit.errors import ConfigError, StoreError
 from aukit.facs import VISIBLE_AUS
+from aukit.registration.landmarks.points import MIDLINE, PAIRS, POINTS
 from aukit.simulation.appearance.appearance import Avatar
 from aukit.simulation.bases import face_model
 from aukit.simulation.behaviour.person import Person
@@ -50,8 +52,6 @@ IDENTITY_SPLIT = "registration"
 VERSION = 1
 CHUNK = 16
 """Identities that one job renders."""
-DENSE_POINTS = 256
-"""Places of the skin besides the 68 landmarks."""
 ZOOM, SHIFT_Y = 1.08, -0.06
 """The facial mask fills two thirds of the image's width, so that it can be turned and shifted later on."""
 REACH = 55.0
@@ -105,7 +105,7 @@ class LabelledFaces(NamedTuple):
 
     Attributes:
         images: uint8 [N, S, S, 4], RGB and person.
-        points: float32 [N, 68 + D, 3] pixels, z towards the viewer.
+        points: float32 [N, P, 3] pixels, z towards the viewer.
         movements: float32 [N, A] in [0, 1], columns as in `aukit.facs.VISIBLE_AUS`.
         rows: One row for each image.
 
@@ -155,7 +155,8 @@ def write_labelled_faces(
         )
     if not 0 <= config.max_yaw <= 90 or not config.bases:
         raise ConfigError(
-            f"max_yaw {config.max_yaw:g}, bases {config.bases}: needed are a yaw from 0 to 90 degrees and a face basis"
+            f"max_yaw {config.max_yaw:g}, bases {config.bases}: needed are a yaw from 0 to 90 degrees and a "
+            "face basis"
         )
     for basis in config.bases:
         face_model(basis)  # says now if there is no such basis
@@ -189,7 +190,7 @@ def open_labelled_faces(out: str | Path) -> LabelledFaces:
         rows = read_table(out / FACES, ("identity", "gender", "age", "skin_tone", "yaw"))
         faces = LabelledFaces(
             map_array(out / "images.npy", np.uint8, (count, size, size, 4)),
-            map_array(out / "points.npy", np.float32, (count, 68 + DENSE_POINTS, 3)),
+            map_array(out / "points.npy", np.float32, (count, POINTS, 3)),
             map_array(out / "movements.npy", np.float32, (count, len(VISIBLE_AUS))),
             rows,
         )
@@ -342,13 +343,26 @@ def _join(out: Path, tables: list[Path]) -> None:
 
 @lru_cache(maxsize=1)
 def dense_places() -> npt.NDArray[np.int64]:
-    """Skin vertices [D] of the procedural mean head, spread evenly over its facial mask (farthest first)."""
+    """Skin vertices [DENSE] of the procedural mean head, spread evenly over its facial mask.
+
+    In the order of `aukit.registration.landmarks.points`.
+    """
     model = face_model("procedural")
     region = np.flatnonzero(model.face_region.numpy())
     points = model.mean_mesh().vertices[0].numpy()[region]
-    chosen = [int(np.argmax(points[:, 2]))]  # the tip of the nose
+    middle = np.flatnonzero(np.abs(points[:, 0]) < 1e-3)
+    right = np.flatnonzero(points[:, 0] < -2.0)
+    on_right = right[_spread(points[right], PAIRS)]
+    on_left = cKDTree(points).query(points[on_right] * [-1.0, 1.0, 1.0])[1]
+    order = np.concatenate([middle[_spread(points[middle], MIDLINE)], on_right, on_left])
+    return np.asarray(region[order], np.int64)
+
+
+def _spread(points: npt.NDArray[np.floating[Any]], count: int) -> npt.NDArray[np.int64]:
+    """Indices of `count` points, each the farthest from those before it; the first is the nearest to us."""
+    chosen = [int(np.argmax(points[:, 2]))]
     distance = np.linalg.norm(points - points[chosen[0]], axis=1)
-    while len(chosen) < DENSE_POINTS:
+    while len(chosen) < count:
         chosen.append(int(np.argmax(distance)))
         distance = np.minimum(distance, np.linalg.norm(points - points[chosen[-1]], axis=1))
-    return region[chosen].astype(np.int64)
+    return np.array(chosen)

@@ -1,0 +1,175 @@
+"""The LightningModules that train `FaceReader` and `FaceFinder` on rendered faces."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from lightning import LightningModule
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from aukit.facs import VISIBLE_AUS
+from aukit.metrics import IntraclassCorrelation
+from aukit.models.components.lr_schedule import set_learning_rates
+from aukit.models.components.processes import all_rows, averaged, log_of_all
+from aukit.models.landmarks.losses import finding_losses, reading_losses
+from aukit.registration.landmarks.finding import peaks
+from aukit.registration.landmarks.networks import FaceFinder, FaceReader
+from aukit.registration.landmarks.points import LANDMARKS
+from aukit.utils.bounds import Fraction, NonNegativeFloat, NonNegativeInt, PositiveFloat
+
+_MEAN_BATCHES = 20
+"""Batches whose mean face the reader starts from."""
+
+
+class _Averaging(LightningModule):
+    """Trains one network with AdamW; its exponential average is what is validated and shipped."""
+
+    def __init__(self, network: FaceReader | FaceFinder, averaging: float) -> None:
+        super().__init__()
+        self.network: Any = network
+        update: Any = get_ema_multi_avg_fn(averaging)  # type: ignore[no-untyped-call]
+        self.average: Any = AveragedModel(network, multi_avg_fn=update, use_buffers=True)
+        self.average.requires_grad_(False)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        """AdamW; weight decay on convolutions and linear layers alone."""
+        hp = self.hparams
+        flat = [p for p in self.network.parameters() if p.ndim < 2]
+        others = [p for p in self.network.parameters() if p.ndim >= 2]
+        groups: list[dict[str, Any]] = [
+            {"params": others, "weight_decay": hp["weight_decay"]},
+            {"params": flat, "weight_decay": 0.0},
+        ]
+        return torch.optim.AdamW(groups, lr=hp["lr"])
+
+    def optimizer_step(self, *args: Any, **kwargs: Any) -> None:
+        """A step, and one of the average."""
+        super().optimizer_step(*args, **kwargs)
+        self.average.update_parameters(self.network)
+
+    def _step(self, losses: dict[str, Tensor]) -> Tensor:
+        set_learning_rates(self, self.hparams["warmup_steps"])
+        loss = torch.stack(list(losses.values())).sum()
+        shown = averaged({**losses, "loss": loss.detach()})
+        self.log_dict({f"train/{name}": value.detach() for name, value in shown.items()}, prog_bar=True)
+        return loss
+
+
+class FaceReaderModule(_Averaging):
+    """Train a `FaceReader` on crops of an `aukit.datamodules.LabelledFacesDataModule` of task "read".
+
+    Logged on held-out identities: ``val/nme``, the mean distance of the 68 landmarks in the image over the
+    square root of the area of their upright box, in percent; ``val/icc``, ICC(3,1) of how far AUs act, mean
+    over AUs.
+
+    Args:
+        network: The reader.
+        lr: AdamW's learning rate, with cosine decay to 3 % over the run.
+        weight_decay: AdamW's, on weights.
+        warmup_steps: Steps in which the rate rises.
+        averaging: Share that the average keeps in each step.
+    """
+
+    def __init__(
+        self,
+        network: FaceReader,
+        lr: PositiveFloat = 2e-3,
+        weight_decay: NonNegativeFloat = 0.01,
+        warmup_steps: NonNegativeInt = 100,
+        averaging: Fraction = 0.998,
+    ) -> None:
+        super().__init__(network, averaging)
+        self.save_hyperparameters(ignore=["network"])
+        self.save_hyperparameters({"options": network.options})
+        self.agreement = IntraclassCorrelation(len(VISIBLE_AUS))
+        self._distances: list[Tensor] = []
+
+    def on_fit_start(self) -> None:
+        """Let the network start from the mean face, unless a checkpoint gives it."""
+        if bool(self.network.mean.any()):
+            return
+        dataset, sampler = self.trainer.datamodule.train_batches()  # type: ignore[attr-defined]
+        batches = [
+            dataset[sampler.batch(0, step)]["points"] for step in range(min(_MEAN_BATCHES, len(sampler)))
+        ]
+        mean = torch.cat(batches).mean(0)
+        self.network.mean.copy_(mean)
+        self.average.module.mean.copy_(mean)
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """The sum of all losses."""
+        reading = self.network(batch["image"])
+        return self._step(
+            reading_losses(reading, batch["points"], batch["movements"], batch["presence"].float())
+        )
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Distances of landmarks, and pairs of readings and truth."""
+        reading = self.average(batch["image"])
+        truth = batch["points"][:, :LANDMARKS, :2]
+        extent = (truth.amax(1) - truth.amin(1)).prod(-1).sqrt()
+        apart = (reading.points[:, :LANDMARKS, :2] - truth).norm(dim=-1).mean(-1)
+        self._distances.append(apart / extent)
+        self.agreement.update(reading.movements.sigmoid(), batch["movements"])
+
+    def on_validation_epoch_end(self) -> None:
+        """Log error and agreement."""
+        distances = all_rows(torch.cat(self._distances))
+        self._distances = []
+        scores = {"val/nme": 100 * distances.mean(), "val/icc": self.agreement.compute().nanmean()}
+        self.agreement.reset()
+        log_of_all(self, scores, prog_bar=True)
+
+
+class FaceFinderModule(_Averaging):
+    """Train a `FaceFinder` on scenes of an `aukit.datamodules.LabelledFacesDataModule` of task "find".
+
+    Logged on scenes of held-out identities: ``val/found``, the share of faces of which a peak above 0.5 lies
+    within a quarter of their side; ``val/false``, peaks that are at no face, per picture.
+
+    Args:
+        network: The finder.
+        lr: AdamW's learning rate, with cosine decay to 3 % over the run.
+        weight_decay: AdamW's, on weights.
+        warmup_steps: Steps in which the rate rises.
+        averaging: Share that the average keeps in each step.
+    """
+
+    def __init__(
+        self,
+        network: FaceFinder,
+        lr: PositiveFloat = 2e-3,
+        weight_decay: NonNegativeFloat = 0.01,
+        warmup_steps: NonNegativeInt = 100,
+        averaging: Fraction = 0.998,
+    ) -> None:
+        super().__init__(network, averaging)
+        self.save_hyperparameters(ignore=["network"])
+        self.save_hyperparameters({"options": network.options})
+        self._counts: list[Tensor] = []
+
+    def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
+        """The sum of both losses."""
+        heat, boxes = self.network(batch["image"])
+        return self._step(finding_losses(heat, boxes, batch["places"]))
+
+    def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
+        """Count faces, those found, peaks at no face, and pictures."""
+        heat, boxes = self.average(batch["image"])
+        for found, places in zip(peaks(heat, boxes, 0.5), batch["places"], strict=True):
+            places = places[places[:, 2] > 0]
+            apart = (found[:, None, :2] - places[None, :, :2]).norm(dim=-1) < 0.25 * places[None, :, 2]
+            self._counts.append(
+                torch.stack([apart.any(0).sum(), apart.new_tensor(len(places), dtype=torch.long),
+                             (~apart.any(1)).sum(), apart.new_tensor(1, dtype=torch.long)])
+            )  # fmt: skip
+
+    def on_validation_epoch_end(self) -> None:
+        """Log shares of all scenes."""
+        found, faces, false, pictures = all_rows(torch.stack(self._counts)).sum(0).float()
+        self._counts = []
+        log_of_all(
+            self, {"val/found": found / faces.clamp(min=1), "val/false": false / pictures}, prog_bar=True
+        )

@@ -1,0 +1,71 @@
+"""The weights of a training, as the detector loads them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from aukit import __version__
+from aukit.errors import WeightsError
+from aukit.models.weights.files import (
+    FORMAT,
+    check_target,
+    content_hash,
+    read_checkpoint,
+    state_entries,
+    write_tensors,
+)
+from aukit.utils.files import file_sha256
+
+LICENCE = (
+    "MIT. Trained on rendered faces, half of them of shapes of ICT-FaceKit "
+    "(Copyright (c) 2020 USC Institute for Creative Technologies, MIT)"
+)
+_AVERAGE = "average.module."
+
+
+def pack_network(checkpoint: Path, out: Path) -> dict[str, str]:
+    """Take the averaged network out of a checkpoint of a finder's or reader's training, as safetensors.
+
+    Values are rounded to half precision; the detector computes in single precision.
+
+    Args:
+        checkpoint: The checkpoint.
+        out: The file to write.
+
+    Returns:
+        The file's metadata.
+
+    Raises:
+        WeightsError: The checkpoint is missing, unreadable or another module's, or has values that are not
+            finite in half precision; or `out` is the checkpoint or another's file.
+    """
+    check_target(out, checkpoint)
+    content = read_checkpoint(
+        checkpoint, "name the checkpoint of a training", ("state_dict", "hyper_parameters")
+    )
+    entries = state_entries(checkpoint, "state_dict", content.get("state_dict", {}))
+    tensors = {key.removeprefix(_AVERAGE): v for key, v in entries.items() if key.startswith(_AVERAGE)}
+    options = dict(content.get("hyper_parameters", {})).get("options")
+    if not tensors or not isinstance(options, dict):
+        raise WeightsError(
+            f"{checkpoint}: no checkpoint of a network that finds or reads faces: it has no entry "
+            f"{_AVERAGE}… or does not say how large its network is"
+        )
+    packed = {key: v.half() if v.is_floating_point() else v for key, v in tensors.items()}
+    if broken := [key for key, value in packed.items() if not bool(value.isfinite().all())]:
+        raise WeightsError(
+            f"{checkpoint}: {broken[0]} has values that are not finite in half precision; train again or "
+            "take an earlier checkpoint"
+        )
+    metadata = {
+        "format": FORMAT,
+        "aukit": __version__,
+        "network": json.dumps(options),
+        "licence": LICENCE,
+        "source": checkpoint.name,
+        "source_sha256": file_sha256(checkpoint),
+        "sha256": content_hash(packed),
+    }
+    write_tensors(out, packed, metadata)
+    return metadata
