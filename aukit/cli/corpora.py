@@ -16,6 +16,7 @@ from aukit.datasets.registry import CorpusEntry, corpus_entry, corpus_names
 from aukit.utils.arguments import add_options
 
 READER_ARGUMENTS = ("root", "persons")
+LANDMARK_SOURCES = ("sidecar", "face-alignment", "aukit")
 """Of every reader; all others are options of the commands that read a corpus."""
 
 
@@ -90,8 +91,19 @@ def prepare_corpus(given: argparse.Namespace) -> str:
     )
     reader = entry.load("reader")
     names = add_options(command, reader, skip=READER_ARGUMENTS)
+    if "landmarks" not in names:
+        where = "where landmarks come from; default: what the release brings, else face-alignment"
+        command.add_argument("--landmarks", choices=LANDMARK_SOURCES, help=where)
     options = command.parse_args(given.options)
-    release = reader(options.root, **_chosen(options, names))
+    arguments = _chosen(options, names)
+    landmarks = options.landmarks
+    if "landmarks" in names:  # that of a reader is a file or folder, or the name of a source
+        if str(landmarks) in LANDMARK_SOURCES and not Path(landmarks).exists():
+            arguments["landmarks"] = None
+            landmarks = str(landmarks)
+        else:
+            landmarks = None
+    release = reader(options.root, **arguments)
     chosen = {name: value for name, value in _chosen(options, settings).items() if value is not None}
     store = prepare_release(
         release,
@@ -100,6 +112,7 @@ def prepare_corpus(given: argparse.Namespace) -> str:
         options.size,
         options.weights,
         options.workers,
+        landmarks=landmarks,
         **_chosen(options, encoding),
         **chosen,
     )

@@ -19,6 +19,7 @@ from aukit.datasets import AvatarPairs
 from aukit.datasets.release import Release
 from aukit.errors import ConfigError
 from aukit.store import Encoding, PreparedStore, prepare_release
+from aukit.store.build import LandmarkSourceName
 from aukit.utils.bounds import NonNegativeInt, PositiveInt
 
 
@@ -72,6 +73,8 @@ class CorpusDataModule(StepDataModule):
         prepare_workers: processes that decode and register when the store is built.
         weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; None for the
             library's own cache.
+        landmark_source: "sidecar", "face-alignment" or "aukit" (the package's own networks: nothing is
+            fetched); None for what the release brings, else face-alignment.
         transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
             4096, as in the cropper of FG-Net's authors, takes about 13 times as long as 1024 (0.8 s per frame
             and CPU core) and changes next to nothing (`aukit/registration/CHOICES.md`).
@@ -141,6 +144,7 @@ class CorpusDataModule(StepDataModule):
         drop_last: bool = True,
         prepare_workers: NonNegativeInt = 2,
         weights_dir: str | None = None,
+        landmark_source: LandmarkSourceName | None = None,
         transform_size: PositiveInt | None = None,
         padding: bool = True,
         pad_mode: Literal["reflect", "constant"] = "reflect",
@@ -170,6 +174,7 @@ class CorpusDataModule(StepDataModule):
         self.drop_last = drop_last
         self.prepare_workers = prepare_workers
         self.weights_dir = weights_dir
+        self.landmark_source: LandmarkSourceName | None = landmark_source
         self.transform_size = transform_size
         self.padding = padding
         self.pad_mode = pad_mode
@@ -211,6 +216,7 @@ class CorpusDataModule(StepDataModule):
             self.prepare_workers,
             self.encoding,
             self.quality,
+            self.landmark_source,
             **self._settings,
         ).path
 

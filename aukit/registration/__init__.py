@@ -7,6 +7,7 @@ from aukit.registration.dense import DenseFit, DenseFitter, fit_dense_mesh
 from aukit.registration.ffhq import FFHQPlan, FFHQQuad, ffhq_crop, ffhq_matrix, ffhq_plan, ffhq_quad
 from aukit.registration.frontal3d import Frontal3D
 from aukit.registration.landmark_sources import (
+    AukitLandmarks,
     FaceAlignmentLandmarks,
     LandmarkSource,
     NoLandmarks,
@@ -19,6 +20,7 @@ from aukit.registration.similarity import similarity_align
 __all__ = [
     "FFHQ",
     "AsIs",
+    "AukitLandmarks",
     "CanonicalFace",
     "DenseFit",
     "DenseFitter",

@@ -46,7 +46,9 @@ def main(arguments: argparse.Namespace) -> None:
     from aukit.reproduce.options import check_affordable, choose_options
 
     corpora = read_spec(arguments.table, choices[0])["corpora"]
-    options = choose_options(corpora, arguments.profile, LOGS, arguments.seed, arguments.jobs)
+    options = choose_options(
+        corpora, arguments.profile, LOGS, arguments.seed, arguments.jobs, arguments.landmarks
+    )
     tables = [kind(options, choice) for choice in choices]
     if arguments.plan:
         print("\n\n".join(table.plan(arguments.gpus) for table in tables))

@@ -112,6 +112,13 @@ LANDMARKS = {
 """Sources of landmarks, as stores name them, in words."""
 
 
+def landmarks_in_words(source: str) -> str:
+    """A source of landmarks, as a store names it, in words."""
+    if source.startswith("aukit-"):
+        return f"aukit's networks (weights {source.removeprefix('aukit-')})"
+    return LANDMARKS.get(source, source)
+
+
 def training_length(config: Mapping[str, Any], frames: int | None = None) -> str:
     """Steps of a configuration's training; epochs where they follow from frames whose number is not given.
 

@@ -25,6 +25,8 @@ class TableOptions:
         logs: Folder that everything is written into.
         seed: Seed of the whole chain: the stand-ins' people, the data order, every training.
         jobs: Trainings run side by side.
+        landmarks: Where landmarks come from, see `aukit.store.build.landmark_source`; None for what the
+            corpora bring, else face-alignment.
 
     Example:
         >>> TableOptions("mini", {}, Path("lightning_logs"), seed=2).name
@@ -36,6 +38,7 @@ class TableOptions:
     logs: Path
     seed: int = 0
     jobs: int = 1
+    landmarks: str | None = None
 
     @property
     def data_origin(self) -> Literal["standin", "licensed"]:
@@ -49,8 +52,15 @@ class TableOptions:
 
     @property
     def name(self) -> str:
-        """Folder name of the table: ``<data origin>-<size>``, with the seed where it is not 0."""
-        return f"{self.data_origin}-{self.profile}" + (f"-seed{self.seed}" if self.seed else "")
+        """Folder name of the table: ``<data origin>-<size>``, and what is not usual: seed, landmarks."""
+        seed = f"-seed{self.seed}" if self.seed else ""
+        landmarks = f"-{self.landmarks}" if self.landmarks else ""
+        return f"{self.data_origin}-{self.profile}{seed}{landmarks}"
+
+    def data_overrides(self, data: str) -> list[str]:
+        """Where a corpus' datamodule, at this place in a configuration, has its store and landmarks."""
+        landmarks = [f"{data}.landmark_source={self.landmarks}"] if self.landmarks else []
+        return [f"{data}.cache={self.stores}", *landmarks]
 
     @property
     def runs(self) -> Path:
@@ -69,7 +79,12 @@ def is_standin(root: Path) -> bool:
 
 
 def choose_options(
-    corpora: Sequence[str], profile: str | None, logs: Path, seed: int = 0, jobs: int | None = None
+    corpora: Sequence[str],
+    profile: str | None,
+    logs: Path,
+    seed: int = 0,
+    jobs: int | None = None,
+    landmarks: str | None = None,
 ) -> TableOptions:
     """Decide data origin and size from the environment and the arguments of the command.
 
@@ -80,6 +95,7 @@ def choose_options(
         logs: Output folder.
         seed: Seed of the whole chain.
         jobs: Trainings side by side; None for one on each GPU, or up to four on a CPU.
+        landmarks: Where landmarks come from, see `TableOptions`.
 
     Raises:
         ConfigError: A root does not exist, only some of the roots are given, some are licensed and some
@@ -91,7 +107,7 @@ def choose_options(
         raise ConfigError(f"--profile {profile}: unknown; choose one of {', '.join(PROFILES)}")
     if jobs is None:
         jobs = count_gpus() or min(4, available_cores())
-    return TableOptions(profile, roots, logs, seed, jobs)
+    return TableOptions(profile, roots, logs, seed, jobs, landmarks)
 
 
 def _named_roots(corpora: Sequence[str]) -> dict[str, Path]:

@@ -24,9 +24,10 @@ from filelock import FileLock, Timeout
 
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.reader import CorpusReader
-from aukit.errors import StoreError
+from aukit.errors import ConfigError, StoreError
 from aukit.registration import (
     AsIs,
+    AukitLandmarks,
     FaceAlignmentLandmarks,
     LandmarkSource,
     NoLandmarks,
@@ -137,16 +138,30 @@ def prepare(
     return PreparedStore.open(final)
 
 
-def landmark_source(
-    corpus: CorpusReader, registration: str, weights_dir: str | Path | None = None
-) -> LandmarkSource:
-    """The corpus' own landmarks if it has some, else those of face-alignment.
+LandmarkSourceName = Literal["sidecar", "face-alignment", "aukit"]
+"""Files beside the corpus, face-alignment's networks, or those of the package."""
 
-    Frames that are crops already are taken without landmarks, unless the weights are named.
+
+def landmark_source(
+    corpus: CorpusReader,
+    registration: str,
+    weights_dir: str | Path | None = None,
+    name: LandmarkSourceName | None = None,
+) -> LandmarkSource:
+    """Where a corpus' landmarks come from: from what is named, else from the corpus itself or face-alignment.
+
+    Frames that are crops already are taken without landmarks, unless a source or its weights are named.
+
+    Raises:
+        ConfigError: Weights of face-alignment are named beside another source.
     """
-    if corpus.has_sidecar:
+    if name not in (None, "face-alignment") and weights_dir is not None:
+        raise ConfigError(f"landmarks by {name} need no weights of face-alignment: leave out {weights_dir}")
+    if name == "aukit":
+        return AukitLandmarks()
+    if name == "sidecar" or (name is None and corpus.has_sidecar):
         return SidecarLandmarks(corpus)
-    if registration == AsIs.name and weights_dir is None:
+    if registration == AsIs.name and weights_dir is None and name is None:
         return NoLandmarks()
     return FaceAlignmentLandmarks(weights_dir)
 
@@ -160,6 +175,7 @@ def prepare_release(
     workers: int = 2,
     encoding: Literal["webp", "jpeg"] | None = None,
     quality: int | None = None,
+    landmarks: LandmarkSourceName | None = None,
     **settings: Any,
 ) -> PreparedStore:
     """Build the prepared store of a release, or open it; see `prepare`.
@@ -174,9 +190,10 @@ def prepare_release(
         workers: processes.
         encoding: how crops are kept, see `aukit.store.Encoding`.
         quality: of the encoding "jpeg".
+        landmarks: where landmarks come from, see `landmark_source`.
         settings: further arguments of the registration, such as `transform_size` of "ffhq".
     """
-    source = landmark_source(corpus, registration, weights_dir)
+    source = landmark_source(corpus, registration, weights_dir, landmarks)
     build = build_registration(registration, size, **settings)
     return prepare(corpus, build, source, cache, workers=workers, encoding=Encoding(encoding, quality))
 

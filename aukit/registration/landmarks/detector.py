@@ -110,7 +110,7 @@ class LandmarkDetector:
     def __init__(self, device: str | torch.device = "cpu", weights: str | Path = WEIGHTS) -> None:
         self.device = torch.device(device)
         folder = Path(weights)
-        self.version = _digest(folder / "reader.safetensors", folder / "finder.safetensors")
+        self.version = weights_version(folder)
         self._reader = load_network(FaceReader, folder / "reader.safetensors").to(self.device)
         self._finder = load_network(FaceFinder, folder / "finder.safetensors").to(self.device)
 
@@ -155,10 +155,15 @@ class LandmarkDetector:
             )
         return faces
 
-    def photograph(self, image: Image) -> list[FoundFace]:
-        """All faces of one image uint8 [H, W, 3] RGB, largest first."""
+    def photograph(self, image: Image, sides: Sequence[int] = LOOKED_AT) -> list[FoundFace]:
+        """All faces of one image uint8 [H, W, 3] RGB, largest first.
+
+        Args:
+            image: The image.
+            sides: Longer sides, in pixels, at which it is searched; those of more than twice its own are not.
+        """
         longest = max(image.shape[:2])
-        sides = [side for side in LOOKED_AT if side < 2 * longest] or [LOOKED_AT[0]]
+        sides = [side for side in sides if side < 2 * longest] or [min(sides)]
         found = [candidate for side in sides for candidate in self.find(image, side)]
         return self.refined(image, _apart(found))
 
@@ -256,6 +261,14 @@ def _among(square: Square, others: Sequence[Square]) -> bool:
     )
 
 
+def weights_version(weights: str | Path = WEIGHTS) -> str:
+    """Digest of the weights of a folder, 16 hexadecimal digits."""
+    digest = hashlib.sha256()
+    for name in ("reader.safetensors", "finder.safetensors"):
+        digest.update((Path(weights) / name).read_bytes())
+    return digest.hexdigest()[:16]
+
+
 def load_network(kind: type[Network], file: Path) -> Network:
     """A network of the package's weights, ready to infer: batch norms are folded into their convolutions.
 
@@ -280,10 +293,3 @@ def _fold(network: nn.Module) -> None:
             if isinstance(convolution, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
                 module[index] = fuse_conv_bn_eval(convolution, norm)
                 module[index + 1] = nn.Identity()
-
-
-def _digest(*files: Path) -> str:
-    digest = hashlib.sha256()
-    for file in files:
-        digest.update(file.read_bytes())
-    return digest.hexdigest()[:16]

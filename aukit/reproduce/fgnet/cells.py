@@ -221,7 +221,7 @@ class FGNetCells(Cells):
         """A run's configuration: the experiment in this size, on a corpus, with this table's seed."""
         seed = self.options.seed
         where = [f"corpus={corpus}", f"data.root={self.corpora[corpus].root}"]
-        where += [f"data.cache={self.options.stores}", f"data.seed={seed}", f"seed={seed}"]
+        where += [*self.options.data_overrides("data"), f"data.seed={seed}", f"seed={seed}"]
         return self.experiment_config(experiment, *where, *overrides)
 
     def decisive_values(self) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aukit.models.weights import RANDOM
-from aukit.reproduce.captions import LANDMARKS, crops_with_loss, other_values, training_length
+from aukit.reproduce.captions import crops_with_loss, landmarks_in_words, other_values, training_length
 
 _CROPS = {
     "similarity": "close 2D crops (FFHQ's squares)",
@@ -39,9 +39,9 @@ def crop_deviations(data: Mapping[str, Any], landmarks: Sequence[str]) -> list[s
 
     Args:
         data: Arguments of a datamodule.
-        landmarks: Where the stores' landmarks come from, as `aukit.reproduce.captions.LANDMARKS` names it.
+        landmarks: Where the stores' landmarks come from, as stores name them.
     """
-    sources = " and ".join(LANDMARKS.get(name, name) for name in landmarks)
+    sources = " and ".join(landmarks_in_words(name) for name in landmarks)
     found = [f"landmarks of {sources}, on the frame alone (dlib's, on the frame and again on its crop)"]
     if data["registration"] in _CROPS:
         found.append(_CROPS[data["registration"]])

@@ -192,7 +192,7 @@ class NiinumaCells(Cells):
     def config(self, experiment: str, registration: str, *overrides: str) -> RunConfig:
         """A run's configuration: the experiment in this size, on this corpus, with this seed."""
         seed = self.options.seed
-        where = [f"data.corpus.root={self.corpus.root}", f"data.corpus.cache={self.options.stores}"]
+        where = [f"data.corpus.root={self.corpus.root}", *self.options.data_overrides("data.corpus")]
         where += [f"data.corpus.seed={seed}", f"seed={seed}"]
         if registration != FRONTAL:
             where.append(f"data.corpus.registration={registration}")

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from aukit.models.weights import RANDOM
-from aukit.reproduce.captions import LANDMARKS, crops_with_loss, other_values, training_length
+from aukit.reproduce.captions import crops_with_loss, landmarks_in_words, other_values, training_length
 
 _PER_LEVEL = 5000
 _EPOCHS = 30
@@ -66,7 +66,7 @@ def deviations(
         generator: Configuration of the generator's run.
         estimator: Configuration of an estimator's run.
         registrations: Of each store ``name`` and ``settings`` of the registration, and where its landmarks
-            come from, as `aukit.reproduce.captions.LANDMARKS` names it.
+            come from, as stores name them.
         per_level: Images per intensity level and action unit.
     """
     return [
@@ -86,7 +86,7 @@ def deviations(
 
 
 def _registration(registration: Mapping[str, Any], landmarks: str) -> list[str]:
-    source = LANDMARKS.get(landmarks, landmarks)
+    source = landmarks_in_words(landmarks)
     if registration["name"] != "frontal3d":
         return [f"2D alignment by 68 landmarks of {source} (dlib's)"]
     found = [f"a mesh fitted to 68 landmarks of {source} (PRNet's dense one of 43,867 points)"]

@@ -10,10 +10,10 @@ from typing import Any
 from aukit.models.weights import RANDOM
 from aukit.reproduce.captions import (
     INTERVALS,
-    LANDMARKS,
     DataFacts,
     crops_with_loss,
     data_sentence,
+    landmarks_in_words,
     not_run_sentences,
     span_text,
     training_length,
@@ -148,7 +148,7 @@ def _trainings(facts: Facts) -> str:
     target = data.get("target_batch_size") or data["batch_size"]
     weights = facts.start["model"]["init_args"].get("weights")
     begun = "from random weights" if weights in (None, RANDOM) else f"from the weights {Path(weights).name}"
-    landmarks = " and ".join(LANDMARKS.get(name, name) for name in facts.landmarks)
+    landmarks = " and ".join(landmarks_in_words(name) for name in facts.landmarks)
     kept = {part: crops_with_loss(data[part]["init_args"]) for part in ("source", "target", "avatars")}
     with_loss = "".join(f", {how} ({part})" for part, how in kept.items() if how)
     return (

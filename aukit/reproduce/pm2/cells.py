@@ -155,7 +155,9 @@ class PM2Cells(Cells):
             f"data.source.fold={self.fold}",
             f"data.target.root={self.target.root}",
             f"data.avatars.root={self.pairs}",
-            *(f"data.{data}.cache={self.options.stores}" for data in ("source", "target", "avatars")),
+            *self.options.data_overrides("data.source"),
+            *self.options.data_overrides("data.target"),
+            f"data.avatars.cache={self.options.stores}",  # landmarks of renders are known
             f"aus=[{','.join(map(str, self.aus))}]",
             f"data.seed={seed}",
             f"seed={seed}",

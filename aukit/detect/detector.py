@@ -1,0 +1,83 @@
+"""The model that comes along: `aukit.registration.LandmarkDetector` behind the door of `aukit detect`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from aukit.detect.face import Face, Image
+from aukit.facs import MAX_INTENSITY, VISIBLE_AUS
+from aukit.registration import FoundFace, LandmarkDetector
+
+
+class Detector:
+    """Faces, landmarks and action units with the weights of the package.
+
+    Args:
+        device: Where the networks compute.
+
+    Example:
+        >>> detector = Detector()  # doctest: +SKIP
+        >>> face = detector.photograph(image)[0]  # doctest: +SKIP
+        >>> dict(zip(detector.aus, face.intensities, strict=True))[12]  # doctest: +SKIP
+        3.1
+    """
+
+    name = "aukit"
+    aus = VISIBLE_AUS
+
+    def __init__(self, device: str = "cpu") -> None:
+        self._landmarks = LandmarkDetector(device)
+        self.version = self._landmarks.version
+
+    def photograph(self, image: Image) -> list[Face]:
+        """Faces of one image uint8 [H, W, 3] RGB, largest first."""
+        return [_face(found, index) for index, found in enumerate(self._landmarks.photograph(image))]
+
+    def video(self) -> _Track:
+        """A reader of one video."""
+        return _Track(self._landmarks)
+
+
+class _Track:
+    def __init__(self, landmarks: LandmarkDetector) -> None:
+        self._track = landmarks.video()
+
+    def __call__(self, frames: Sequence[Image | None]) -> list[list[Face]]:
+        return [[_face(found, found.identity) for found in faces] for faces in self._track(frames)]
+
+
+def _face(found: FoundFace, identity: int) -> Face:
+    low, high = found.landmarks[:, :2].min(0), found.landmarks[:, :2].max(0)
+    return Face(
+        box=np.concatenate([low, high - low]),
+        confidence=found.confidence,
+        landmarks=found.landmarks,
+        uncertainty=found.spread,
+        pose=euler_angles(found.rotation),
+        intensities=MAX_INTENSITY * found.movements,
+        identity=identity,
+    )
+
+
+def euler_angles(rotation: npt.NDArray[np.floating]) -> npt.NDArray[np.float32]:
+    """Angles [3] in radians, as OpenFace writes them.
+
+    OpenFace's third axis goes away from the camera, and its rotation is Rx · Ry · Rz about its axes.
+
+    Args:
+        rotation: [3, 3], of axes to the right, down and towards the viewer.
+
+    """
+    away = np.diag([1.0, 1.0, -1.0])
+    r = away @ np.asarray(rotation, np.float64) @ away
+    return np.array(
+        [
+            np.arctan2(-r[1, 2], r[2, 2]),
+            np.arcsin(np.clip(r[0, 2], -1.0, 1.0)),
+            np.arctan2(-r[0, 1], r[0, 0]),
+        ],
+        np.float32,
+    )
