@@ -30,6 +30,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("training",),
     ("reproduce",),
+    ("detect",),
     ("cli",),
 )
 

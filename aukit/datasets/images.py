@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
 from aukit.datasets.files import file_names
 from aukit.datasets.libav import MAX_SIDE, listening
@@ -76,6 +76,10 @@ def read_image(path: Path) -> Image:
                 raise ValueError(f"{picture.width} x {picture.height} pixels, at most {MAX_SIDE} a side")
             image = _rgb(ImageOps.exif_transpose(picture))
             damage = _jpeg_damage(content) if picture.format == "JPEG" else ""
+    except UnidentifiedImageError as error:
+        raise CorpusError(
+            f"{path}: cannot be read as an image (no {', '.join(_FORMATS)}); copy it again"
+        ) from error
     except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
         raise CorpusError(f"{path}: cannot be read as an image ({error}); copy it again") from error
     if damage:

@@ -64,6 +64,8 @@ def _on_grid(
     usual = float(np.median(steps))
     # Rounding to ticks makes steps of 33 and 34 of 33.3: those near the usual one give it.
     near = steps[np.abs(steps - usual) <= max(1.0, MOST_JITTER * usual)]
+    if not len(near):
+        return None
     for step in (*(float(rate) for rate in rates), float(near.mean())):
         if not 0.5 < usual / step < 1.5:
             continue  # finer than the frames, or coarser

@@ -37,6 +37,7 @@ Image = npt.NDArray[np.uint8]
 _ARITHMETIC = ("h264", "hevc", "vp8", "vp9", "av1")
 """Codecs whose data look random: a run of zeros in them is a hole in the file."""
 _HOLE = bytes(64)
+_TICK = Fraction(1, 90_000)
 
 
 def video_positions(path: Path) -> Places:
@@ -52,6 +53,21 @@ def video_positions(path: Path) -> Places:
     """
     at = index_video(path).positions
     return np.sort(at[at >= 0])
+
+
+def video_times(path: Path) -> tuple[Places, npt.NDArray[np.float64]]:
+    """`video_positions`, and for each the second at which it is shown; real times at variable frame rates.
+
+    Seconds count from the beginning of the timeline; they are NaN where the file says neither times nor a
+    frame rate.
+
+    Raises:
+        VideoError: As of `video_positions`.
+    """
+    index = index_video(path)
+    shown = np.flatnonzero(index.positions >= 0)
+    order = shown[np.argsort(index.positions[shown])]
+    return index.positions[order], index.seconds[order]
 
 
 def decode_video(path: Path) -> Iterator[tuple[int, Image | None]]:
@@ -81,15 +97,19 @@ def decode_video(path: Path) -> Iterator[tuple[int, Image | None]]:
         yield position, None
 
 
-def encode_video(path: Path, frames: Iterable[Image], fps: int, crf: int = 20) -> None:
+def encode_video(
+    path: Path, frames: Iterable[Image], fps: int, crf: int = 20, seconds: Iterable[float] | None = None
+) -> None:
     """Write RGB uint8 frames [H, W, 3] (even height and width) as mp4 or avi, by the path's suffix.
 
     The file appears whole or not at all.
 
     H.264 (x264) where PyAV brings it, MPEG-4 part 2 otherwise; one encoder thread and bit-exact flags, so
     that the same frames give the same bytes with the same library version. A smaller `crf` is a better
-    picture (H.264 only).
+    picture (H.264 only). `seconds` are times, ascending, at which the frames are shown, for a variable rate
+    (mp4 only); `fps` is then the nominal one.
     """
+    times = None if seconds is None else iter(seconds)
     h264 = "libx264" in av.codecs_available
     options = {"fflags": "+bitexact"}
     if path.suffix == ".mp4":
@@ -100,6 +120,8 @@ def encode_video(path: Path, frames: Iterable[Image], fps: int, crf: int = 20) -
             stream = container.add_stream("libx264" if h264 else "mpeg4", rate=Fraction(fps))
             stream.pix_fmt = "yuv420p"
             stream.codec_context.thread_count = 1
+            if times is not None:
+                stream.codec_context.time_base = _TICK
             stream.codec_context.options = (
                 {"crf": str(crf), "preset": "superfast", "flags": "+bitexact"}
                 if h264
@@ -108,7 +130,10 @@ def encode_video(path: Path, frames: Iterable[Image], fps: int, crf: int = 20) -
             for position, image in enumerate(frames):
                 if position == 0:
                     stream.height, stream.width = image.shape[:2]
-                container.mux(stream.encode(av.VideoFrame.from_ndarray(image, format="rgb24")))
+                frame = av.VideoFrame.from_ndarray(image, format="rgb24")
+                if times is not None:
+                    frame.pts, frame.time_base = round(next(times) / _TICK), _TICK
+                container.mux(stream.encode(frame))
             container.mux(stream.encode())
 
 

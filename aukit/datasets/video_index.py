@@ -28,6 +28,7 @@ class VideoIndex:
 
     Attributes:
         positions: Place of each; -1 where the edit list leaves it out.
+        seconds: float64, when its frame is shown, from the beginning of the timeline; NaN where nothing says.
         times: Timestamp that its frame will have.
         keys: Whether it is a key frame.
         after_gap: Whether it comes after a gap on the timeline that its decoder would not notice.
@@ -35,6 +36,7 @@ class VideoIndex:
     """
 
     positions: Places
+    seconds: npt.NDArray[np.float64]
     times: npt.NDArray[np.int64]
     keys: npt.NDArray[np.bool_]
     after_gap: npt.NDArray[np.bool_]
@@ -72,6 +74,7 @@ def _index(path: Path, container: av.container.InputContainer) -> VideoIndex:
     # AVI has no timestamps of presentation: those that rise where the order changes are made up.
     made_up = avi and delay > 0 and bool((np.diff(pts[shown]) > 0).all())
     ordered = made_up or bool((pts[shown] == _NONE).any())
+    origin = None if ordered else _origin(container, delay, pts, dts, keys)
     try:
         if not ordered and len(np.unique(pts[shown])) < shown.sum():
             raise ValueError("two frames have the same timestamp")
@@ -80,7 +83,7 @@ def _index(path: Path, container: av.container.InputContainer) -> VideoIndex:
         elif ordered:
             at = _ordered_places(dts[shown])
         else:
-            at = places(pts[shown], _frame_durations(stream), _origin(container, delay, pts, dts, keys))
+            at = places(pts[shown], _frame_durations(stream), origin)
         if ordered and delay and len(at) <= at.max():
             raise ValueError("frames are missing, and none says when it is shown")
         begins_whole = keys[0] or any(entry.is_keyframe for entry in stream.index_entries[:1])
@@ -97,7 +100,11 @@ def _index(path: Path, container: av.container.InputContainer) -> VideoIndex:
     after_gap = np.zeros(len(pts), dtype=bool)
     if not avi and stream.codec_context.name not in _TELLS_GAPS:  # an empty chunk of AVI means "as before"
         after_gap = _after_gaps(positions, delay)
-    return VideoIndex(positions, pts, keys.astype(bool), after_gap, ordered)
+    if avi or ordered:  # the places are all that is known, one per tick of the frame rate
+        seconds = positions * float(1 / (stream.average_rate or stream.guessed_rate or np.nan))
+    else:
+        seconds = (pts - (pts[shown].min() if origin is None else origin)) * float(stream.time_base)
+    return VideoIndex(positions, np.asarray(seconds, np.float64), pts, keys.astype(bool), after_gap, ordered)
 
 
 def _avi_places(

@@ -1,1 +1,5 @@
 """Photographs and videos to faces, landmarks and action units. Names are imported on first use."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from aukit.datasets.libav import VideoError
-from aukit.datasets.video import decode_video, video_positions
+from aukit.datasets.video import decode_video, encode_video, video_positions, video_times
 from tests.datasets.numbered import number, overwrite, packet_places, picture, remux, write
 
 KINDS = {
@@ -289,3 +289,25 @@ def test_frames_of_another_size_are_left_out(tmp_path: Path) -> None:
     frames = dict(decode_video(path))
     assert [number(frames[place]) for place in range(4)] == [0, 1, 2, 3]
     assert [frames[place] for place in range(4, 8)] == [None] * 4
+
+
+def test_times_are_those_of_the_container(tmp_path: Path) -> None:
+    ticks = [0, 40, 47, 120, 300, 310]
+    write(tmp_path / "variable.mkv", 6, times=ticks, time_base=Fraction(1, 1000))
+    positions, seconds = video_times(tmp_path / "variable.mkv")
+    assert positions.tolist() == [0, 1, 2, 3, 4, 5]
+    np.testing.assert_allclose(seconds, np.array(ticks) / 1000, atol=1e-9)
+
+
+@pytest.mark.parametrize("video", KINDS, indirect=True)
+def test_times_at_a_constant_rate(video: Path) -> None:
+    positions, seconds = video_times(video)
+    assert positions.tolist() == list(range(36))
+    np.testing.assert_allclose(seconds, np.arange(36) / 25, atol=1e-3)
+
+
+def test_a_video_is_written_at_the_times_that_are_asked_for(tmp_path: Path) -> None:
+    seconds = [0.0, 0.04, 0.05, 0.5, 0.51]
+    encode_video(tmp_path / "a.mp4", (picture(i) for i in range(5)), 25, seconds=seconds)
+    np.testing.assert_allclose(video_times(tmp_path / "a.mp4")[1], seconds, atol=1e-4)
+    assert {p: number(f) for p, f in frames(tmp_path / "a.mp4").items()} == {i: i for i in range(5)}

@@ -1,0 +1,8 @@
+# What the package exports, each from where it is defined; read by type checkers and by its lazy loader.
+from .face import Face as Face
+from .face import FaceDetector as FaceDetector
+from .face import Track as Track
+from .files import Summary as Summary
+from .files import detect_files as detect_files
+from .overlay import draw_faces as draw_faces
+from .table import read_detections as read_detections

@@ -1,0 +1,86 @@
+"""What stands beside a table: of which files it is, by which model and with which options."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from aukit.utils.files import write_atomic
+from aukit.utils.outside import read_json
+
+_MOST_BYTES = 2**28
+
+
+@dataclass
+class Record:
+    """How a table was made; it lies beside it as ``clip.csv.json``.
+
+    Attributes:
+        model: Name of the detector.
+        version: Of its weights.
+        options: Options that change rows.
+        files: Path, size in bytes and time of change (ns) of what was read, by the image's name in the table;
+            by an empty name for a video.
+        counts: Numbers of images or frames, of faces, of those without face and of those that could not be
+            read.
+        overlay: Whether what was found has been drawn.
+    """
+
+    model: str
+    version: str
+    options: dict[str, Any]
+    files: dict[str, list[Any]] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+    overlay: bool = False
+
+    def write(self, table: Path) -> None:
+        """Write beside the table."""
+        write_atomic(_path(table), f"{json.dumps(asdict(self), indent=1)}\n".encode())
+
+    def fits(self, other: Record) -> bool:
+        """Whether rows made by the one are as those made by the other."""
+        return (self.model, self.version, self.options) == (other.model, other.version, other.options)
+
+    def is_about(self, files: dict[str, list[Any]]) -> bool:
+        """Whether the table is of at least one of these files, be it changed or moved."""
+        return not self.files or any(
+            stamp[0] == other[0] or stamp[1:] == other[1:]
+            for name, stamp in self.files.items()
+            if (other := files.get(name)) is not None
+        )
+
+    def is_whole(self, files: dict[str, list[Any]]) -> bool:
+        """Whether the table is of all these files as they are now."""
+        return all(self.files.get(name, [])[1:] == stamp[1:] for name, stamp in files.items())
+
+    @classmethod
+    def read(cls, table: Path) -> Record | None:
+        """The record of a table; None where there is no table, or no record of it that can be read."""
+        try:
+            record = cls(**read_json(_path(table), _MOST_BYTES))
+            stamps = all(len(stamp) == 3 and isinstance(stamp[0], str) for stamp in record.files.values())
+            whole = stamps and all(isinstance(number, int) for number in record.counts.values())
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+        return record if whole and table.is_file() else None
+
+
+def forget(table: Path) -> None:
+    """Remove the record of a table that is about to be replaced."""
+    _path(table).unlink(missing_ok=True)
+
+
+def stamp_of(path: Path) -> list[Any]:
+    """Absolute path, size in bytes and time of change; zeros where the file cannot be looked at."""
+    try:
+        status = path.stat()
+    except OSError:
+        return [os.path.abspath(path), 0, 0]
+    return [os.path.abspath(path), status.st_size, status.st_mtime_ns]
+
+
+def _path(table: Path) -> Path:
+    return table.with_name(f"{table.name}.json")

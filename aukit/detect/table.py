@@ -1,0 +1,328 @@
+"""Tables of faces: columns called as OpenFace calls them, written as rows come, read back and checked.
+
+=============== ==========================================================================================
+input           of images alone: the image, as it was named or by its place in the folder
+frame           of a video: place of the frame on the timeline, from 1; of images: their number, from 1
+face_id         number of the person in a video, 0 for the largest face of an image; empty without a face
+timestamp       second at which the frame is shown; empty for images
+confidence      that there is a face, 0 to 1; 0 without one
+success         1 where a face was found, else 0
+box_x … height  left, top, width and height of the box around the landmarks in pixels
+pose_Rx, Ry, Rz rotation of the head in radians, see `aukit.detect.Face`
+x_0 … z_67      landmarks in pixels, pixel centres at integers; z towards the viewer
+AUxx_r          intensity, 0 to 5
+AUxx_c          1 where the intensity is at least `PRESENT`, else 0
+reason          why there is no face: `NO_FACE`, `NOT_DECODED` or what is wrong with the file; else empty
+=============== ==========================================================================================
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from aukit.detect.face import Face
+from aukit.errors import CorpusError, shown
+from aukit.facs import MAX_INTENSITY, intensity_column, occurrence_column
+from aukit.utils.files import atomic_path
+from aukit.utils.outside import require_regular
+
+TableFormat = Literal["csv", "parquet"]
+Row = npt.NDArray[np.float64]
+
+PRESENT = 1.0
+"""Least intensity at which an action unit counts as present: level A, a trace."""
+NO_FACE, NOT_DECODED = "no face", "not decoded"
+
+_BOX = ("box_x", "box_y", "box_width", "box_height")
+_POSE = ("pose_Rx", "pose_Ry", "pose_Rz")
+_LANDMARKS = tuple(f"{axis}_{point}" for axis in "xyz" for point in range(68))
+_OF_FRAME = ("frame", "face_id", "timestamp", "confidence", "success")
+_OF_FACE = (*_BOX, *_POSE, *_LANDMARKS)
+_WHOLE = ("frame", "face_id", "success")
+_LEVEL, _PRESENCE = re.compile(r"AU(\d\d)_r"), re.compile(r"AU(\d\d)_c")
+_FORMAT = {b"aukit.format": b"aukit.detections/1"}
+_MOST_BYTES = 2**34
+_TOGETHER = 256  # rows that are written at once
+
+
+class TableWriter:
+    """Takes the faces of one image after the other; see `open_table`.
+
+    Attributes:
+        images: Number of images or frames so far.
+        faces: Number of faces in them.
+        without: Images in which no face was found, those that could not be read not counted.
+        unread: Images that could not be read.
+    """
+
+    def __init__(self, sink: Any, aus: Sequence[int], of_images: bool) -> None:
+        # OpenFace has closed eyes under the number of the blink.
+        closed = {45: aus.index(43)} if 43 in aus and 45 not in aus else {}
+        places = dict(sorted(({au: place for place, au in enumerate(aus)} | closed).items()))
+        self._places = list(places.values())
+        levels = [intensity_column(au) for au in places]
+        self.numbers = [*_OF_FRAME, *_OF_FACE, *levels, *(occurrence_column(au) for au in places)]
+        self._of_images = of_images
+        self._sink = sink
+        self._rows: list[Row] = []
+        self._texts: list[tuple[str, str]] = []
+        self.images = self.faces = self.without = self.unread = 0
+
+    def add(
+        self, frame: int, seconds: float, faces: Sequence[Face], reason: str = NO_FACE, name: str = ""
+    ) -> None:
+        """Write the faces of an image, or one row with the reason why there is none.
+
+        Args:
+            frame: Its number, from 1.
+            seconds: When it is shown; NaN for images.
+            faces: What was found.
+            reason: Why nothing was.
+            name: Of an image.
+        """
+        rows = [self._row(frame, seconds, face) for face in faces]
+        if not rows:
+            rows = [np.full(len(self.numbers), np.nan)]
+            rows[0][: len(_OF_FRAME)] = (frame, np.nan, seconds, 0, 0)
+        self._write(rows, "" if faces else reason, name)
+
+    def add_again(self, frame: int, rows: pd.DataFrame) -> None:
+        """Write rows about one image that `read_detections` gave, with another number."""
+        values = rows[self.numbers].to_numpy(np.float64, na_value=np.nan)
+        values[:, 0] = frame
+        self._write(list(values), rows["reason"].iloc[0], rows["input"].iloc[0])
+
+    def counts(self) -> dict[str, int]:
+        """Numbers of images, of faces, of images without face and of those that could not be read."""
+        return {"images": self.images, "faces": self.faces, "without": self.without, "unread": self.unread}
+
+    def _write(self, rows: Sequence[Row], reason: str, name: str) -> None:
+        self.images += 1
+        self.faces += 0 if reason else len(rows)
+        self.without += reason == NO_FACE
+        self.unread += reason not in ("", NO_FACE)
+        self._rows += rows
+        self._texts += [(name, reason)] * len(rows)
+        if len(self._rows) >= _TOGETHER:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write what waits."""
+        values = np.array(self._rows).reshape(-1, len(self.numbers))
+        columns: dict[str, Any] = {"input": [name for name, _ in self._texts]} if self._of_images else {}
+        for name, column in zip(self.numbers, values.T, strict=True):
+            columns[name] = np.round(column, _decimals(name))
+            if _is_whole(name):
+                columns[name] = pd.Series(column).astype("Int64").array
+        columns["reason"] = [reason for _, reason in self._texts]
+        self._sink(pd.DataFrame(columns))
+        self._rows.clear()
+        self._texts.clear()
+
+    def _row(self, frame: int, seconds: float, face: Face) -> Row:
+        levels = np.clip(np.asarray(face.intensities, np.float64)[self._places], 0, MAX_INTENSITY)
+        first = (frame, face.identity, seconds, face.confidence, 1)
+        # As it is written, so that a table agrees with itself.
+        present = np.round(levels, 3) >= PRESENT
+        return np.concatenate([first, face.box, face.pose, face.landmarks.T.ravel(), levels, present])
+
+
+@contextmanager
+def open_table(path: Path, aus: Sequence[int], of_images: bool) -> Iterator[TableWriter]:
+    """A writer of a table, CSV or Parquet by the path's suffix; the file appears whole or not at all.
+
+    CSV has two decimals of pixels, three of intensities and confidence, four of radians and six of seconds;
+    Parquet the same values.
+
+    Args:
+        path: Of the table.
+        aus: Action units that the detector reads.
+        of_images: Whether it is about images, which have names, and not about the frames of a video.
+    """
+    with atomic_path(path) as temporary:
+        if path.suffix == ".csv":
+            with temporary.open("w", encoding="utf-8", newline="") as file:
+                begun = False
+
+                def write_csv(table: pd.DataFrame) -> None:
+                    nonlocal begun
+                    table.to_csv(file, index=False, header=not begun)
+                    begun = True
+
+                writer = TableWriter(write_csv, aus, of_images)
+                yield writer
+                writer.flush()
+        else:
+            parquet: Any = None
+
+            def write_parquet(table: pd.DataFrame) -> None:
+                nonlocal parquet
+                arrow = pa.Table.from_pandas(table, preserve_index=False).replace_schema_metadata(_FORMAT)
+                parquet = parquet or pq.ParquetWriter(temporary, arrow.schema, compression="zstd")
+                parquet.write_table(arrow.cast(parquet.schema))
+
+            writer = TableWriter(write_parquet, aus, of_images)
+            try:
+                yield writer
+                writer.flush()
+            finally:
+                if parquet is not None:
+                    parquet.close()
+
+
+def is_table(path: Path) -> bool:
+    """Whether a file begins as a table of ours does."""
+    try:
+        if path.suffix == ".parquet":
+            metadata = pq.read_schema(path).metadata or {}
+            return bool(metadata.items() >= _FORMAT.items())
+        with path.open("rb") as file:
+            begin = file.readline(200).decode("utf-8", "replace")
+    except (OSError, pa.ArrowException):
+        return False
+    return begin.removeprefix("input,").startswith(",".join((*_OF_FRAME, *_BOX)))
+
+
+def read_detections(path: str | Path) -> pd.DataFrame:
+    """Read a table of `aukit detect`, CSV or Parquet.
+
+    Args:
+        path: Of the table.
+
+    Returns:
+        A row per face, and one per image without a face; columns as the module's text says. ``frame`` and
+        ``success`` are int64, ``face_id`` and ``AUxx_c`` Int64 with missing values, ``input`` and ``reason``
+        text, all else float64 with NaN.
+
+    Raises:
+        CorpusError: The file is missing, damaged or no such table; with file, row and column.
+
+    Example:
+        >>> faces = read_detections("results/clip.csv")  # doctest: +SKIP
+        >>> faces.loc[faces["success"] == 1, "AU12_r"].max()  # doctest: +SKIP
+        4.2
+    """
+    path = Path(path)
+    try:
+        require_regular(path, _MOST_BYTES)
+        if path.suffix == ".parquet":
+            table: pd.DataFrame = pq.read_table(path).to_pandas()
+        else:
+            texts = {"input": str, "reason": str}
+            table = pd.read_csv(path, dtype=texts, keep_default_na=False, na_values=[""], low_memory=False)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise CorpusError(
+            f"{path}: cannot be read as a table of faces ({shown(error)}); run aukit detect again"
+        ) from error
+    lacking = [name for name in (*_OF_FRAME, *_OF_FACE, "reason") if name not in table.columns]
+    if lacking:
+        raise CorpusError(
+            f"{path}: is no table of aukit detect: the columns {', '.join(lacking[:4])} are missing"
+        )
+    _check_types(path, table)
+    _check_values(path, table)
+    return table
+
+
+def detected_aus(columns: Iterable[str]) -> tuple[int, ...]:
+    """Action units whose intensities a table has."""
+    return tuple(int(match[1]) for name in columns if (match := _LEVEL.fullmatch(name)))
+
+
+def faces_of(rows: pd.DataFrame, aus: Sequence[int]) -> list[Face]:
+    """The faces of rows of `read_detections`, with intensities of these action units."""
+    found = rows[rows["success"] == 1]
+    levels = [intensity_column(au) for au in aus]
+    return [
+        Face(
+            box=box,
+            confidence=float(confidence),
+            landmarks=points.reshape(3, 68).T,
+            uncertainty=np.full(68, np.nan, np.float32),
+            pose=pose,
+            intensities=each,
+            identity=int(number),
+        )
+        for box, confidence, points, pose, each, number in zip(
+            found[list(_BOX)].to_numpy(np.float32),
+            found["confidence"],
+            found[list(_LANDMARKS)].to_numpy(np.float32),
+            found[list(_POSE)].to_numpy(np.float32),
+            found[levels].to_numpy(np.float32),
+            found["face_id"],
+            strict=True,
+        )
+    ]
+
+
+def _is_whole(name: str) -> bool:
+    return name in _WHOLE or _PRESENCE.fullmatch(name) is not None
+
+
+def _decimals(name: str) -> int:
+    if name == "timestamp":
+        return 6
+    if name in _POSE:
+        return 4
+    return 3 if name == "confidence" or _LEVEL.fullmatch(name) else 2
+
+
+def _check_types(path: Path, table: pd.DataFrame) -> None:
+    """Turn every column of numbers into its type, in place."""
+    for name in table.columns:
+        if name in ("input", "reason"):
+            table[name] = table[name].fillna("").astype(str)
+            continue
+        if (
+            name not in (*_OF_FRAME, *_OF_FACE)
+            and not _LEVEL.fullmatch(name)
+            and not _PRESENCE.fullmatch(name)
+        ):
+            continue  # somebody's own column
+        numbers = pd.to_numeric(table[name], errors="coerce")
+        _refuse(path, table, name, (numbers.isna() & table[name].notna()).to_numpy(bool), "a number")
+        values = numbers.to_numpy(np.float64, na_value=np.nan)
+        if _is_whole(name):
+            _refuse(path, table, name, np.isfinite(values) & (values != np.floor(values)), "a whole number")
+            always = name in ("frame", "success")
+            if always:
+                _refuse(path, table, name, ~np.isfinite(values), "a whole number")
+            table[name] = pd.Series(values, index=table.index).astype("int64" if always else "Int64")
+        else:
+            table[name] = values
+
+
+def _check_values(path: Path, table: pd.DataFrame) -> None:
+    found = (table["success"] == 1).to_numpy()
+    _refuse(path, table, "success", ~table["success"].isin([0, 1]).to_numpy(), "0 or 1")
+    _refuse(path, table, "frame", (table["frame"] < 1).to_numpy(), "a number from 1")
+    _refuse(path, table, "face_id", found & table["face_id"].isna().to_numpy(bool), "a number")
+    for name in table.columns:
+        if name in (*_OF_FACE, "confidence") or _LEVEL.fullmatch(name):
+            values = table[name].to_numpy()
+            _refuse(path, table, name, found & ~np.isfinite(values), "a number where success is 1")
+        if _LEVEL.fullmatch(name):
+            outside = (values < 0) | (values > MAX_INTENSITY)
+            _refuse(path, table, name, outside, f"an intensity, 0 to {MAX_INTENSITY}")
+        elif _PRESENCE.fullmatch(name):
+            allowed = table[name].isna() | table[name].isin([0, 1])
+            _refuse(path, table, name, ~allowed.to_numpy(bool), "0 or 1")
+
+
+def _refuse(path: Path, table: pd.DataFrame, name: str, wrong: npt.NDArray[np.bool_], wanted: str) -> None:
+    if wrong.any():
+        row = int(np.argmax(wrong))
+        raise CorpusError(
+            f"{path}, row {row + 1}, column {name}: {shown(table[name].iloc[row])} is not {wanted}; "
+            "run aukit detect again"
+        )

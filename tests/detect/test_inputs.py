@@ -1,0 +1,52 @@
+"""Names of tables: of its own for each input, whatever files are called."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from aukit.detect.inputs import distinct_names, find_inputs
+from aukit.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("paths", "names"),
+    [
+        (["a/clip.mp4"], ["clip"]),
+        (["a/clip.mp4", "a/clip.avi"], ["clip.mp4", "clip.avi"]),
+        (["a/clip.mp4", "b/clip.mp4"], ["a-clip", "b-clip"]),
+        (["a/clip.mp4", "b/CLIP.mp4"], ["a-clip", "b-CLIP"]),
+        (["x/a/clip.mp4", "y/a/clip.mp4", "clip2.mp4"], ["x-a-clip", "y-a-clip", "clip2"]),
+        (["a/clip.mp4", "b/clip.mp4", "a-clip.mp4"], ["a-clip", "b-clip", "a-clip.mp4"]),
+        (["photographs.mp4"], ["photographs.mp4"]),
+        (["Ünïcode 猫.mp4"], ["Ünïcode 猫"]),
+        ([".mp4"], [".mp4"]),
+    ],
+)
+def test_names_are_as_short_as_can_be(paths: list[str], names: list[str]) -> None:
+    found = distinct_names([Path(path) for path in paths], taken=["photographs"])
+    assert found == names
+    assert len({name.casefold() for name in found}) == len(found)
+
+
+def test_names_fit_into_a_file_system() -> None:
+    (name,) = distinct_names([Path("猫" * 80 + ".mp4")])
+    assert len(os.fsencode(name)) <= 180
+    with pytest.raises(ConfigError, match="rename"):
+        distinct_names([Path("x" * 240 + "1.mp4"), Path("x" * 240 + "2.mp4")])
+
+
+def test_files_named_twice_count_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/clip.mp4").write_bytes(b"")
+    os.symlink(tmp_path / "in/clip.mp4", tmp_path / "link.mp4")
+    found = find_inputs(["in/clip.mp4", tmp_path / "in", "in/*.mp4", "link.mp4"])
+    assert list(found.videos) == ["clip"]
+
+
+def test_circles_of_links_end(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"")
+    os.symlink(tmp_path, tmp_path / "again")
+    (images,) = find_inputs([tmp_path]).folders.values()
+    assert list(images) == ["a.png"]
