@@ -12,7 +12,8 @@ ROWS = np.arange(8)
 
 def test_exact_crops_have_the_face_in_their_middle():
     batch = CropsDataset(made_faces(), 112, augment=False)[BatchSpec(ROWS)]
-    assert batch["image"].shape == (8, 3, 112, 112) and batch["image"].dtype == torch.uint8
+    assert batch["image"].shape == (8, 3, 112, 112)
+    assert batch["image"].dtype == torch.uint8
     marks = batch["points"][:, :68]
     low, high = marks[..., :2].amin(1), marks[..., :2].amax(1)
     torch.testing.assert_close((low + high) / 2, torch.full((8, 2), 0.0), atol=1e-4, rtol=0)
@@ -27,7 +28,7 @@ def test_points_lie_where_the_picture_has_them():
     seen = 0
     for step in range(6):
         batch = dataset[BatchSpec(ROWS, 0, 0, step)]
-        for index, row in enumerate(ROWS):
+        for index, _row in enumerate(ROWS):
             if not batch["presence"][index]:
                 continue
             place = ((batch["points"][index, :68, :2] + 1) * 56 - 0.5).round().long()
@@ -64,12 +65,16 @@ def test_batches_depend_on_their_specification_alone_and_divide():
 def test_scenes_say_where_their_faces_are():
     dataset = ScenesDataset(made_faces(40), 160, augment=True)
     batch = dataset[BatchSpec(np.arange(32), 0, 0, 0)]
-    assert batch["image"].shape == (32, 3, 160, 160) and batch["places"].shape == (32, 4, 3)
+    assert batch["image"].shape == (32, 3, 160, 160)
+    assert batch["places"].shape == (32, 4, 3)
     sides = batch["places"][..., 2]
     there = sides > 0
-    assert 10 < there.sum() < 100 and (~there).all(1).any(), "some scenes have several faces, some none"
-    assert sides[there].min() >= 12 and sides[there].max() <= 152
-    assert (batch["places"][there][:, :2] >= 0).all() and (batch["places"][there][:, :2] <= 159).all()
+    assert 10 < there.sum() < 100, "some scenes have several faces"
+    assert (~there).all(1).any(), "some have none"
+    assert sides[there].min() >= 12
+    assert sides[there].max() <= 152
+    assert (batch["places"][there][:, :2] >= 0).all()
+    assert (batch["places"][there][:, :2] <= 159).all()
     fixed = ScenesDataset(made_faces(40), 160, augment=False)
     assert torch.equal(fixed[BatchSpec(ROWS, 0, 0, 0)]["image"], fixed[BatchSpec(ROWS, 5, 7, 9)]["image"]), (
         "those of validation are always the same"
