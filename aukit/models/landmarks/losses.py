@@ -10,9 +10,9 @@ from aukit.models.components.processes import global_sum
 from aukit.registration.landmarks.networks import STRIDE, Reading
 from aukit.registration.landmarks.points import LANDMARKS
 
-LANDMARK_WEIGHT, DENSE_WEIGHT, DEPTH_WEIGHT = 20.0, 10.0, 0.5
-MOVEMENT_WEIGHT, SPREAD_WEIGHT, PRESENCE_WEIGHT = 2.0, 0.05, 0.2
-"""Distances are of crops from -1 to 1, so that their mean becomes about .03."""
+LANDMARK_WEIGHT, DENSE_WEIGHT, DEPTH_WEIGHT = 10.0, 5.0, 0.5
+MOVEMENT_WEIGHT, SPREAD_WEIGHT, PRESENCE_WEIGHT = 40.0, 0.05, 0.5
+"""So that landmarks and action units move the trunk about equally after the first hundred steps."""
 
 
 def reading_losses(

@@ -26,7 +26,7 @@ def test_distances_count_in_the_image_fully_and_in_depth_by_half():
         moved = truth.clone()
         moved[:, :68, axis] = 0.1
         losses = reading_losses(reading(moved), truth, torch.zeros(2, 25), faces)
-        assert float(losses["landmarks"]) == pytest.approx(20 * 0.1 * share)
+        assert float(losses["landmarks"]) == pytest.approx(10 * 0.1 * share)
         assert losses["dense"] == 0
 
 
