@@ -109,7 +109,9 @@ def parser() -> Parser:
     add_tables(commands)
     add_standin(commands)
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
-    add_avatars(add_group(commands, "avatars", "sheet, render, faces, pairs, import-ict: rendered faces"))
+    add_avatars(
+        add_group(commands, "avatars", "sheet, render, faces, labelled, pairs, import-ict: rendered faces")
+    )
     add_doctor(commands)
     add_weights(add_group(commands, "weights", "import, check: published weights"))
     return root

@@ -52,6 +52,13 @@ def _add_faces(avatars: Commands[Parser]) -> None:
     )
     _add_writing(command)
 
+    text = "faces with points and action units, to train networks that find and read faces"
+    command = add_command(avatars, "labelled", _labelled, text)
+    command.add_argument("--identities", type=int, default=8000, help="number of people and avatars")
+    command.add_argument("--frames", type=int, default=6, help="images of each")
+    command.add_argument("--size", type=int, default=144, help="side of the images in pixels")
+    _add_writing(command, several_bases=True)
+
 
 def _sheet(given: argparse.Namespace) -> None:
     from aukit.simulation import contact_sheet
@@ -87,6 +94,15 @@ def _faces(given: argparse.Namespace) -> None:
         registration=given.registration,
     )
     print(write_avatar_faces(given.out, config, _shard(given), given.workers))
+
+
+def _labelled(given: argparse.Namespace) -> None:
+    from aukit.simulation import LabelledFacesConfig, write_labelled_faces
+
+    config = LabelledFacesConfig(
+        given.identities, given.frames, given.size, bases=tuple(given.basis), seed=given.seed
+    )
+    print(write_labelled_faces(given.out, config, _shard(given), given.workers))
 
 
 def _add_pairs(avatars: Commands[Parser]) -> None:
@@ -128,9 +144,10 @@ def _pairs(given: argparse.Namespace) -> None:
     )
 
 
-def _add_writing(command: Parser) -> None:
+def _add_writing(command: Parser, several_bases: bool = False) -> None:
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
-    command.add_argument("--basis", choices=BASES, default=BASES[0], help="where the geometry comes from")
+    several: dict[str, Any] = {"nargs": "+", "default": BASES[:1]} if several_bases else {"default": BASES[0]}
+    command.add_argument("--basis", choices=BASES, help="where the geometry comes from", **several)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--workers", type=int, help="processes (default: one per core)")
     command.add_argument(

@@ -13,11 +13,14 @@ from aukit.models.baselines import MultilabelModule
 from aukit.models.components.backbones import Backbone
 from aukit.models.components.pca_pretraining import PCAModule
 from aukit.models.fgnet import FGNetModule, InversionModule, Inverter, StyleGAN2Module
+from aukit.models.landmarks import FaceFinderModule, FaceReaderModule
 from aukit.models.niinuma2021.intensity import IntensityDataModule, IntensityModule
 from aukit.models.niinuma2021.synthesis import SynthesisDataModule, SynthesizerModule
 from aukit.models.pm2 import METHODS, PM2Module
+from aukit.registration.landmarks.networks import FaceFinder, FaceReader
 from tests.fake_training import FakeDataModule
 from tests.fakes import AUS
+from tests.labelled_faces import MadeFaces
 from tests.models.fgnet.faces import Faces
 from tests.models.fgnet.networks import SMALL as FGNET
 from tests.models.fgnet.unlabelled import Unlabelled
@@ -97,6 +100,21 @@ def pretrain_inversion(folder: Path, noise: float) -> tuple[Any, Any]:
     return InversionModule(inverter, components=4, least_dimensions=0.0), data
 
 
+def face_reader(folder: Path, noise: float) -> tuple[Any, Any]:
+    network = FaceReader(widths=[4, 4, 8, 8, 8], blocks=1, squeezed=4)
+    if not noise:
+        network.look[-1].p = 0.0
+    return FaceReaderModule(network, warmup_steps=2), MadeFaces(
+        batch_size=4, steps_per_epoch=3, augment=noise > 0
+    )
+
+
+def face_finder(folder: Path, noise: float) -> tuple[Any, Any]:
+    network = FaceFinder(widths=[4, 4, 8, 8, 8], blocks=1)
+    data = MadeFaces("find", 96, augment=noise > 0, batch_size=4, steps_per_epoch=3)
+    return FaceFinderModule(network, warmup_steps=2), data
+
+
 SYSTEMS: dict[str, System] = {
     "fgnet": fgnet,
     "baseline": baseline,
@@ -105,6 +123,8 @@ SYSTEMS: dict[str, System] = {
     "pretrain_gan": pretrain_gan,
     "pretrain_backbone": pretrain_backbone,
     "pretrain_inversion": pretrain_inversion,
+    "face_reader": face_reader,
+    "face_finder": face_finder,
     **{f"pm2_{method}": pm2(method) for method in METHODS},
 }
 

@@ -29,6 +29,7 @@ def reading_losses(
         movements: [B, A] in [0, 1].
         presence: [B], 1 or 0; points and movements count where it is 1.
     """
+    points, movements, presence = (t.to(reading.points.dtype) for t in (points, movements, presence))
     shown = presence[:, None]
     faces = global_sum(presence.sum()).clamp(min=1)
     distance = (reading.points - points).abs() * points.new_tensor([1.0, 1.0, DEPTH_WEIGHT])

@@ -101,9 +101,7 @@ class FaceReaderModule(_Averaging):
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> Tensor:
         """The sum of all losses."""
         reading = self.network(batch["image"])
-        return self._step(
-            reading_losses(reading, batch["points"], batch["movements"], batch["presence"].float())
-        )
+        return self._step(reading_losses(reading, batch["points"], batch["movements"], batch["presence"]))
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Distances of landmarks, and pairs of readings and truth."""

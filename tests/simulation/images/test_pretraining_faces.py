@@ -8,7 +8,7 @@ import pytest
 from aukit.datamodules.faces import AvatarFacesDataModule
 from aukit.errors import ConfigError, CorpusError, StoreError
 from aukit.simulation.corpora import recorder
-from aukit.simulation.images import pretraining_faces, random_renders
+from aukit.simulation.images import labelled_faces, pretraining_faces, random_renders
 from aukit.simulation.images.pretraining_faces import (
     CHUNK,
     PretrainingFacesConfig,
@@ -30,7 +30,8 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_identity_splits_are_disjoint() -> None:
-    splits = [module.IDENTITY_SPLIT for module in (pretraining_faces, identities, recorder, random_renders)]
+    modules = (labelled_faces, pretraining_faces, identities, recorder, random_renders)
+    splits = [module.IDENTITY_SPLIT for module in modules]
     assert len(set(splits)) == len(splits)
 
 
