@@ -22,7 +22,7 @@ WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 # Institutes' proxies often sign with a certificate that only the system knows.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help env test test-all fuzz kills lint format reproduce-table3 plan-table3 \
+.PHONY: help env test test-all test-slurm fuzz kills slurm-table3 lint format reproduce-table3 plan-table3 \
         reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 \
         reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
 
@@ -59,6 +59,10 @@ fuzz: $(READY) ## Damage 500 releases and 90 files of weights, and judge each (a
 
 kills: $(READY) ## Stop every long command at 60 random moments, go on, compare bit by bit (about an hour)
 	$(BIN)/python -m tests.kills --seed $(SEED) $(ARGS)
+
+test-slurm: $(READY) ## Jobs on a SLURM of two nodes that the tests start (Debian: slurm-wlm, munge), ten of them put back twice (an hour)
+	$(BIN)/python -m pytest -m "heavy or not heavy" tests/slurm $(ARGS)
+	$(BIN)/python -m tests.slurm --seed $(SEED)
 
 lint: $(READY) ## Check style and types
 	$(BIN)/ruff check .
@@ -98,6 +102,9 @@ reproduce-pm2: $(READY) ## PM2 and its rivals from BP4D and avatars to DISFA (TA
 
 plan-pm2: $(READY) ## What reproduce-pm2 would run: cells, hours, disk
 	$(BIN)/aukit reproduce pm2 --plan $(if $(GPUS),--gpus $(GPUS)) $(if $(TARGET),--target $(TARGET)) $(WORDS)
+
+slurm-table3: $(READY) ## Table 3 as jobs of SLURM (ARGS="--site FILE --gpus-per-cell 2 --time 4:00:00"); closed and opened at will
+	$(BIN)/aukit reproduce niinuma2021 --table 3 --launcher slurm $(WORDS)
 
 pictures: $(READY) ## The pictures of the README, from the runs of reproduce-table3
 	$(BIN)/python -m docs.make_pictures $(WORDS)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
 from aukit.cli.grammar import Commands, Parser, add_command
+from aukit.cli.launch import add_shard, also_as_job, shard_of
 from aukit.datasets.registry import corpus_names
 
 BASES = ("procedural", "ict")
@@ -79,7 +79,7 @@ def _render(given: argparse.Namespace) -> None:
     config = RandomRendersConfig(
         given.maker, given.count, given.size, given.max_yaw, given.seed, given.basis, given.acquisition
     )
-    print(write_random_renders(given.out, config, _shard(given), given.workers))
+    print(write_random_renders(given.out, config, shard_of(given), given.workers))
 
 
 def _faces(given: argparse.Namespace) -> None:
@@ -93,7 +93,7 @@ def _faces(given: argparse.Namespace) -> None:
         basis=given.basis,
         registration=given.registration,
     )
-    print(write_avatar_faces(given.out, config, _shard(given), given.workers))
+    print(write_avatar_faces(given.out, config, shard_of(given), given.workers))
 
 
 def _labelled(given: argparse.Namespace) -> None:
@@ -140,7 +140,9 @@ def _pairs(given: argparse.Namespace) -> None:
         basis=given.basis,
     )
     print(
-        write_avatar_pairs(given.out, given.driving_root, config, given.tracker, _shard(given), given.workers)
+        write_avatar_pairs(
+            given.out, given.driving_root, config, given.tracker, shard_of(given), given.workers
+        )
     )
 
 
@@ -150,12 +152,5 @@ def _add_writing(command: Parser, several_bases: bool = False) -> None:
     command.add_argument("--basis", choices=BASES, help="where the geometry comes from", **several)
     command.add_argument("--seed", type=int, default=0)
     command.add_argument("--workers", type=int, help="processes (default: one per core)")
-    command.add_argument(
-        "--shard", metavar="i/n", help="do share i of n, from 0/n on; for cluster arrays (default: all)"
-    )
-
-
-def _shard(given: argparse.Namespace) -> Any:
-    from aukit.utils.jobs import Shard
-
-    return Shard.parse(given.shard)
+    add_shard(command)
+    also_as_job(command)

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from aukit.cli.grammar import Commands, Parser, Run, add_command
+from aukit.cli.launch import add_launcher, add_shard, as_job, as_jobs, shard_of
 from aukit.datasets.registry import CorpusEntry, corpus_entry, corpus_names
 from aukit.utils.arguments import add_options
 
@@ -60,23 +61,31 @@ def _standin(given: argparse.Namespace) -> None:
     command.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
     command.add_argument("--seed", type=int, default=0, metavar="N")
     names = add_options(command, standin.config_type, standin.config_type.options, default=None)
+    add_shard(command)
+    add_launcher(command, shards=True)
     options = command.parse_args(given.options)
+    options.words = given.words
+    if as_jobs(options):
+        return as_job(options, f"standin-{entry.name}")
     chosen = {name: value for name, value in _chosen(options, names).items() if value is not None}
-    write_standin(
+    missing = write_standin(
         entry.name,
         options.root,
         options.profile,
         truth_root=options.truth,
         seed=options.seed,
         workers=options.workers,
+        shard=shard_of(options),
         **chosen,
     )
+    if missing:
+        print(missing)
 
 
-def prepare_corpus(given: argparse.Namespace) -> str:
-    """Prepare a store of a corpus as the words behind its name say; a summary of it."""
+def prepare_corpus(given: argparse.Namespace) -> None:
+    """Prepare a store of a corpus as the words behind its name say; print a summary of it."""
     from aukit.registration import FFHQ
-    from aukit.store import Encoding, prepare_release
+    from aukit.store import Encoding, prepare_release, prepare_share
 
     entry, command = _corpus_command(given)
     kinds = ("ffhq", "similarity", "frontal3d")
@@ -94,7 +103,12 @@ def prepare_corpus(given: argparse.Namespace) -> str:
     if "landmarks" not in names:
         where = "where landmarks come from; default: what the release brings, else face-alignment"
         command.add_argument("--landmarks", choices=LANDMARK_SOURCES, help=where)
+    add_shard(command)
+    add_launcher(command, shards=True)
     options = command.parse_args(given.options)
+    options.words = given.words
+    if as_jobs(options):
+        return as_job(options, f"prepare-{entry.name}")
     arguments = _chosen(options, names)
     landmarks = options.landmarks
     if "landmarks" in names:  # that of a reader is a file or folder, or the name of a source
@@ -103,20 +117,14 @@ def prepare_corpus(given: argparse.Namespace) -> str:
             landmarks = str(landmarks)
         else:
             landmarks = None
-    release = reader(options.root, **arguments)
+    release, shard = reader(options.root, **arguments), shard_of(options)
+    wanted = (release, options.out, options.registration, options.size, options.weights, options.workers)
     chosen = {name: value for name, value in _chosen(options, settings).items() if value is not None}
-    store = prepare_release(
-        release,
-        options.out,
-        options.registration,
-        options.size,
-        options.weights,
-        options.workers,
-        landmarks=landmarks,
-        **_chosen(options, encoding),
-        **chosen,
-    )
-    return store.summary()
+    chosen |= {**_chosen(options, encoding), "landmarks": landmarks}
+    if shard.count > 1 and (missing := prepare_share(shard, *wanted, **chosen)):
+        print(f"{missing} parts are missing: the store follows when all are there")
+    else:
+        print(prepare_release(*wanted, **chosen).summary())
 
 
 def _add_for_corpus(

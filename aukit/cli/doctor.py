@@ -90,6 +90,7 @@ def checks() -> Iterator[Check]:
     yield _torch()
     yield _torchvision()
     yield _gpu()
+    yield _slurm()
     yield _opencv()
     yield _experiments()
     yield _weights()
@@ -217,6 +218,18 @@ def _gpu() -> Check:
             f"a newer driver, or torch built for CUDA {driver[1]}",
         )
     return Check("GPU", found)
+
+
+def _slurm() -> Check:
+    if shutil.which("sbatch") is None:
+        return Check("SLURM", "not here; --launcher slurm is for the machines of a cluster")
+    listed = _output("sinfo", "--noheader", "--format=%P|%D|%G|%l").split()
+    if not listed:
+        return Check("SLURM", "its commands are here, and no cluster answers them")
+    rows = [row.split("|") for row in listed]
+    shown = [f"{name} ({nodes} nodes, GPUs {gpus}, up to {limit})" for name, nodes, gpus, limit in rows[:4]]
+    more = f" and {len(rows) - 4} more" if len(rows) > 4 else ""
+    return Check("SLURM", f"{_output('sinfo', '--version').strip()}: partitions {', '.join(shown)}{more}")
 
 
 def _disk() -> Check:

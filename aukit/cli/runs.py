@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from aukit.cli.corpora import prepare_corpus
 from aukit.cli.grammar import PROFILES, Commands, Parser, add_command
+from aukit.cli.launch import add_launcher, as_job, as_jobs
 from aukit.datasets.registry import corpus_names
 
 if TYPE_CHECKING:
@@ -33,7 +34,9 @@ def add_runs(commands: Commands[Parser]) -> None:
         command.add_argument(
             "--runs", type=Path, default=RUNS, metavar="DIR", help="folder of all run folders"
         )
-        if name != "fit":
+        if name == "fit":
+            add_launcher(command)
+        else:
             model = command.add_mutually_exclusive_group()
             model.add_argument(
                 "--checkpoint", type=Path, metavar="FILE", help="other than the one the run has tested"
@@ -78,6 +81,8 @@ def _load(given: argparse.Namespace) -> RunConfig:
 
 
 def _fit(given: argparse.Namespace) -> None:
+    if as_jobs(given):  # types of values are checked in the job: a login node imports no torch
+        return as_job(given, f"fit-{_read(given).name.replace('/', '-')}")
     config = _load(given)
     from aukit.training import execute, is_rank_zero, summary
 
@@ -134,8 +139,7 @@ def _add_prepare(commands: Commands[Parser]) -> None:
 
 def _prepare(given: argparse.Namespace) -> None:
     if given.corpus is not None:
-        print(prepare_corpus(given))
-        return
+        return prepare_corpus(given)
     if given.config is None:
         given.refuse(f"name an experiment (-c FILE|NAME) or a corpus ({', '.join(corpus_names())})")
     config = _load(given)

@@ -6,6 +6,7 @@ import argparse
 from pathlib import Path
 
 from aukit.cli.grammar import PROFILES, Commands, Parser, add_command
+from aukit.cli.launch import add_launcher, as_jobs
 
 
 def add_tables(commands: Commands[Parser]) -> None:
@@ -26,6 +27,8 @@ def add_tables(commands: Commands[Parser]) -> None:
     command.add_argument("--gpus", type=int, metavar="N", help="with --plan: what N GPUs need, up to 64")
     command.add_argument("--yes", action="store_true", help="paper size without a GPU, really")
     command.add_argument("--jobs", type=int, help="trainings side by side")
+    add_launcher(command)
+    command.add_argument("--step", action="store_true", help=argparse.SUPPRESS)  # in the table's own job
     command.add_argument(
         "--bundle", type=Path, metavar="ZIP", help="also write what others need to verify the table"
     )
@@ -42,6 +45,7 @@ def add_tables(commands: Commands[Parser]) -> None:
 
 
 def _reproduce(given: argparse.Namespace) -> None:
+    as_jobs(given)
     from aukit.reproduce import main as reproduce
 
     reproduce(given)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -31,6 +32,7 @@ def main(arguments: argparse.Namespace) -> None:
     Raises:
         ConfigError: The table, its target, the profile or a named folder does not exist; a bundle cannot
             lie where it is wanted, or is wanted of several tables; a plan is not made for so many GPUs.
+        TrainingError: A job of the table failed.
         StoreError: A bundle would name a person or this machine, or what it needs is gone.
     """
     kind = table_class(arguments.table)
@@ -46,14 +48,27 @@ def main(arguments: argparse.Namespace) -> None:
     from aukit.reproduce.options import check_affordable, choose_options
 
     corpora = read_spec(arguments.table, choices[0])["corpora"]
-    options = choose_options(
-        corpora, arguments.profile, LOGS, arguments.seed, arguments.jobs, arguments.landmarks
-    )
+    jobs = 1 if arguments.launcher else arguments.jobs
+    options = choose_options(corpora, arguments.profile, LOGS, arguments.seed, jobs, arguments.landmarks)
     tables = [kind(options, choice) for choice in choices]
     if arguments.plan:
         print("\n\n".join(table.plan(arguments.gpus) for table in tables))
         return
-    check_affordable(options, arguments.yes)
+    if arguments.launcher:
+        from aukit.reproduce.cell_jobs import GoesOnLater, cell_jobs
+
+        name = "-".join([arguments.table, *(choice for choice in choices if choice), options.name])
+        cells = cell_jobs(arguments, name, LOGS)
+        if arguments.step:
+            for table in tables:
+                table.cell_jobs = cells
+            with suppress(GoesOnLater):
+                for table in tables:
+                    print(table.run())
+            return
+        cells.follow(lambda: all(table.finished() is not None for table in tables))
+    else:
+        check_affordable(options, arguments.yes)
     for table in tables:
         print(table.run())
         print(f"{table.cells.folder}/table.{{txt,csv,md,tex,json,png}}")

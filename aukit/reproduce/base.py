@@ -29,6 +29,7 @@ from aukit.utils.experiments import experiments_folder, find_experiment
 from aukit.utils.outside import read_json
 
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
+    from aukit.reproduce.cell_jobs import CellJobs
     from aukit.reproduce.parallel_runs import After
     from aukit.training import Record, RunConfig
 
@@ -171,6 +172,7 @@ class Reproduction(ABC, Generic[CellsT]):
     Attributes:
         options: As given.
         cells: What the table runs.
+        cell_jobs: Trains it as jobs of SLURM, where that is wanted.
     """
 
     cells_type: type[CellsT]
@@ -178,6 +180,7 @@ class Reproduction(ABC, Generic[CellsT]):
     def __init__(self, options: TableOptions, choice: str | None = None) -> None:
         self.options = options
         self.cells: CellsT = self.cells_type(options, choice)
+        self.cell_jobs: CellJobs | None = None
 
     @abstractmethod
     def make(self, stages: Stages) -> Table | Report:
@@ -197,11 +200,22 @@ class Reproduction(ABC, Generic[CellsT]):
         """Why a table of this provenance does not compare with published numbers; empty if it does."""
         return hindrances(provenance)
 
-    def run(self) -> str:
-        """Make what is missing and return the table as text; at once when it is complete."""
+    def finished(self) -> str | None:
+        """The table as text when it is complete; else None."""
         folder, signature = self.cells.folder, self.cells.signature()
         if signature is not None and _signature_of(folder / "table.json") == signature:
             return (folder / "table.txt").read_text()
+        return None
+
+    def run(self) -> str:
+        """Make what is missing and return the table as text; at once when it is complete.
+
+        Raises:
+            GoesOnLater: Its trainings are jobs, and some were missing.
+        """
+        if (text := self.finished()) is not None:
+            return text
+        folder = self.cells.folder
         from aukit.training.processes import launch, refuse_several
 
         refuse_several("aukit reproduce", launch())
@@ -225,10 +239,11 @@ class Reproduction(ABC, Generic[CellsT]):
     def train(
         self, what: str, configs: Mapping[str, RunConfig], after: Mapping[str, After] | None = None
     ) -> dict[str, Record]:
-        """Run trainings side by side; see `aukit.reproduce.parallel_runs.run_all`."""
+        """Run trainings side by side, or as jobs; see `aukit.reproduce.parallel_runs.run_all`."""
         from aukit.reproduce.parallel_runs import run_all
 
-        return run_all(configs, self.options.runs, self.options.jobs, what, after)
+        run = run_all if self.cell_jobs is None else self.cell_jobs.run_all
+        return run(configs, self.options.runs, self.options.jobs, what, after)
 
     def title(self) -> str:
         """Title with data origin and size, where the numbers are not of licensed corpora."""

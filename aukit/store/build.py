@@ -47,7 +47,8 @@ from aukit.store.store import (
     TABLE,
     PreparedStore,
 )
-from aukit.utils.files import atomic_folder, atomic_path, write_atomic
+from aukit.utils.files import atomic_folder, atomic_path, building_folder, write_atomic
+from aukit.utils.jobs import Shard
 
 RAW = Encoding()
 
@@ -112,15 +113,12 @@ def prepare(
     """
     encoding.check(registration.name)
     fingerprint = store_fingerprint(corpus, registration, landmark_source, selection, encoding)
-    out = Path(out)
-    kind = store_kind(registration.name, encoding)
-    name = f"{_corpus_name(corpus)}-{kind}-{registration.size}-{fingerprint[:12]}"
-    final = out / name
+    final = _folder(corpus, registration, Path(out), encoding, fingerprint)
     if (store := _finished(final)) is not None:
         return store
     landmark_source.check()
-    out.mkdir(parents=True, exist_ok=True)
-    with _only_builder(out / f".{name}.lock"):
+    final.parent.mkdir(parents=True, exist_ok=True)
+    with _only_builder(final.with_name(f".{final.name}.lock")):
         if _finished(final) is None:
             if final.exists():
                 print(f"{final}: the store is damaged and is built again", flush=True)
@@ -196,6 +194,63 @@ def prepare_release(
     source = landmark_source(corpus, registration, weights_dir, landmarks)
     build = build_registration(registration, size, **settings)
     return prepare(corpus, build, source, cache, workers=workers, encoding=Encoding(encoding, quality))
+
+
+def prepare_share(
+    shard: Shard,
+    corpus: CorpusReader,
+    cache: str | Path,
+    registration: str,
+    size: int,
+    weights_dir: str | Path | None = None,
+    workers: int = 2,
+    encoding: Literal["webp", "jpeg"] | None = None,
+    quality: int | None = None,
+    landmarks: LandmarkSourceName | None = None,
+    **settings: Any,
+) -> int:
+    """Register the videos of one of several processes that build a store together, on any machines.
+
+    Args:
+        shard: which of the processes this one is.
+        corpus: as of `prepare_release`, and so are the others.
+        cache: folder of prepared stores.
+        registration: kind of crops.
+        size: side of the crops in pixels.
+        weights_dir: folder of face-alignment's weights.
+        workers: processes that this one starts.
+        encoding: how crops are kept.
+        quality: of the encoding "jpeg".
+        landmarks: where landmarks come from.
+        settings: further arguments of the registration.
+
+    Returns:
+        How many parts are still missing, of all shares; where none is, `prepare_release` joins them.
+    """
+    source = landmark_source(corpus, registration, weights_dir, landmarks)
+    kept = Encoding(encoding, quality)
+    build = build_registration(registration, size, **settings)
+    kept.check(build.name)
+    fingerprint = store_fingerprint(corpus, build, source, encoding=kept)
+    final = _folder(corpus, build, Path(cache), kept, fingerprint)
+    if _finished(final) is not None:
+        return 0
+    source.check()
+    final.parent.mkdir(parents=True, exist_ok=True)
+    job = StoreJob(corpus, build, source, building_folder(final), kept)
+    jobs = split_jobs(corpus.table, _usable_rows(corpus.table, None)[0])
+    with _only_builder(final.with_name(f".{final.name}-{shard.index}-{shard.count}.lock")):
+        make_shards(job, shard.of(jobs), workers, progress=True)
+    missing = sum(read_notes(job, each) is None for each in jobs)
+    return 0 if _finished(final) is not None else missing  # another may have joined them meanwhile
+
+
+def _folder(
+    corpus: Corpus, registration: Registration, out: Path, encoding: Encoding, fingerprint: str
+) -> Path:
+    """Where a store lies when it is complete."""
+    kind = store_kind(registration.name, encoding)
+    return out / f"{_corpus_name(corpus)}-{kind}-{registration.size}-{fingerprint[:12]}"
 
 
 def _corpus_name(corpus: Corpus) -> str:

@@ -120,7 +120,7 @@ def split_jobs(table: FrameTable, rows: npt.NDArray[np.int64]) -> list[ShardJob]
     return [ShardJob(index, tuple(videos)) for index, videos in enumerate(shards)]
 
 
-def make_shards(store_job: StoreJob, jobs: list[ShardJob], workers: int, progress: bool) -> None:
+def make_shards(store_job: StoreJob, jobs: Sequence[ShardJob], workers: int, progress: bool) -> None:
     """Make the shards that are missing, in `workers` processes (0: in this one)."""
     shards = store_job.folder / "shards"
     shards.mkdir(parents=True, exist_ok=True)

@@ -106,11 +106,15 @@ def leave_together(saved: str) -> NoReturn:
     raise RunInterrupted(f"asked to end: {saved}")
 
 
+_SHORT = 15.0  # seconds of a validation that is ended first; SLURM kills 30 after its last signal
+
+
 class LeaveWhenAsked(Callback):
     """End before a batch of an evaluation when SLURM has asked one of the processes to; nothing is saved.
 
-    A validation or test that was begun is done again as a whole: what it goes on from is the last state that
-    `RunCheckpoints` wrote. Outside of SLURM it does nothing.
+    A test that was begun is done again as a whole. A validation that will soon be over is ended, so that the
+    training before it can be saved by `RunCheckpoints`; a longer one is left, and what came after the last
+    state is done again. Outside of SLURM it does nothing.
     """
 
     def on_sanity_check_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -122,11 +126,20 @@ class LeaveWhenAsked(Callback):
     def on_validation_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, *_: Any, **__: Any
     ) -> None:
-        """Leave if one is asked to."""
-        if in_job() and agreed(trainer, ending.came is not None)[0]:
-            leave_together("this evaluation begins anew")
+        """Leave if one was asked to some time ago."""
+        self._leave_after(_SHORT, trainer)
 
-    on_test_batch_start = on_predict_batch_start = on_validation_batch_start
+    def on_test_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int, *_: Any, **__: Any
+    ) -> None:
+        """Leave if one is asked to."""
+        self._leave_after(0.0, trainer)
+
+    on_predict_batch_start = on_test_batch_start
+
+    def _leave_after(self, seconds: float, trainer: Trainer) -> None:
+        if in_job() and agreed(trainer, ending.waited() > seconds)[0]:
+            leave_together("this evaluation begins anew")
 
 
 class RunCheckpoints(Checkpoint):

@@ -53,7 +53,7 @@ def atomic_folder(path: Path, resume: bool = False) -> Iterator[Path]:
     """
     path = Path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.building")
+    temporary = building_folder(path)
     with _locked_folder(temporary):
         if not resume:
             _empty(temporary)
@@ -65,6 +65,11 @@ def atomic_folder(path: Path, resume: bool = False) -> Iterator[Path]:
             raise
         shutil.rmtree(path, ignore_errors=True)
         temporary.replace(path)
+
+
+def building_folder(path: Path) -> Path:
+    """Where `atomic_folder` lets a folder be filled."""
+    return path.with_name(f".{path.name}.building")
 
 
 def _temporary_file(path: Path) -> tuple[Path, int]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -24,6 +25,7 @@ class Ending:
     def hear(self, hears: bool) -> None:
         """Forget what came; hear signals from now on, or leave that to others."""
         self.came: signal.Signals | None = None
+        self._when = 0.0
         self.agreed = self._waits = False
         self._hears = hears
         self.hear_again()
@@ -37,6 +39,10 @@ class Ending:
     def agree(self) -> None:
         """Leave with all processes of the training, whichever of them was asked."""
         self.came, self.agreed = self.came or signal.SIGUSR1, True
+
+    def waited(self) -> float:
+        """Seconds since a signal came; 0 where none did."""
+        return 0.0 if self.came is None else time.monotonic() - self._when
 
     @contextmanager
     def waits(self) -> Iterator[None]:
@@ -53,7 +59,9 @@ class Ending:
             raise KeyboardInterrupt
 
     def _handle(self, number: int, _: object) -> None:
-        first, self.came = self.came is None, signal.Signals(number)
+        first = self.came is None
+        if first:
+            self.came, self._when = signal.Signals(number), time.monotonic()
         if not in_job():
             signal.signal(number, signal.SIG_DFL)
         elif self._waits or not first:  # more come while the job is put back, and SLURM knows how to end it

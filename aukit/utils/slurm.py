@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 from collections.abc import Mapping
+from pathlib import Path
 
 from aukit.errors import ConfigError
 
@@ -14,14 +15,20 @@ def in_job(environment: Mapping[str, str] = os.environ) -> bool:
     return "SLURM_JOB_ID" in environment
 
 
-def ask(*words: str) -> str:
+def ask(*words: str, environment: Mapping[str, str] | None = None) -> str:
     """What one of SLURM's commands prints.
+
+    Args:
+        words: The command.
+        environment: Its environment; None for that of this process.
 
     Raises:
         ConfigError: It is not there, refuses or gives no answer within two minutes; the message is its own.
     """
     try:
-        done = subprocess.run(words, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL)
+        done = subprocess.run(
+            words, capture_output=True, text=True, timeout=120, stdin=subprocess.DEVNULL, env=environment
+        )
     except FileNotFoundError as error:
         raise ConfigError(
             f"{words[0]}: not found; this is no machine of a SLURM cluster, or its module is not loaded"
@@ -31,6 +38,18 @@ def ask(*words: str) -> str:
     if done.returncode:
         raise ConfigError(f"{' '.join(words[:2])}: {done.stderr.strip() or f'exit {done.returncode}'}")
     return done.stdout
+
+
+def submit(script: Path) -> str:
+    """Submit a script as a job of its own, also from inside another one; the job's number.
+
+    Raises:
+        ConfigError: SLURM refuses it.
+    """
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("SLURM_")}
+    if "SLURM_CONF" in os.environ:
+        kept["SLURM_CONF"] = os.environ["SLURM_CONF"]
+    return ask("sbatch", "--parsable", str(script), environment=kept).strip().partition(";")[0]
 
 
 def describe(job: str) -> dict[str, str]:

@@ -178,3 +178,22 @@ def test_words_that_are_no_command(words, message, capsys):
         main(["prepare", *words.split()])
     assert stop.value.code == 2
     assert message in capsys.readouterr().err
+
+
+def test_processes_share_a_store_and_the_last_one_joins_it(roots, tmp_path, monkeypatch, capsys):
+    monkeypatch.setattr("aukit.store.shards._LEAST", 1)  # a part for each video
+    words = ["prepare", "bp4d", "--root", str(roots / "bp4d"), "--registration", "ffhq", "--size", "32"]
+    words += ["--workers", "0", "--out"]
+    assert main([*words, str(tmp_path / "whole")]) == 0
+    summary = capsys.readouterr().out
+    for shard in ("1/3", "2/3"):
+        assert main([*words, str(tmp_path / "shared"), "--shard", shard]) == 0
+        assert "parts are missing: the store follows" in capsys.readouterr().out
+    assert not [path for path in (tmp_path / "shared").iterdir() if not path.name.startswith(".")]
+    for _ in range(2):  # and once more, when all is done
+        assert main([*words, str(tmp_path / "shared"), "--shard", "0/3"]) == 0
+        assert capsys.readouterr().out.replace("shared", "whole") == summary
+    (whole,), (shared,) = (list((tmp_path / name).glob("bp4d*")) for name in ("whole", "shared"))
+    assert whole.name == shared.name
+    for file in whole.iterdir():
+        assert file.read_bytes() == (shared / file.name).read_bytes()

@@ -25,6 +25,7 @@ def smoke_arguments(table: str, *tables: str) -> Namespace:
         jobs=1,
         bundle=None,
         bundle_frames=False,
+        launcher=None,
     )
 
 

@@ -108,13 +108,24 @@ def test_a_training_saves_goes_back_into_the_queue_and_ends_as_if_nothing_had_be
     assert_equal_ends(the_run(job), the_run(job, "whole"))
 
 
-def test_a_validation_is_left_at_once_and_saves_nothing(job, monkeypatch):
+def test_a_short_validation_is_ended_before_the_state_is_saved(job, monkeypatch):
     with monkeypatch.context() as patch:
         signal_in(patch, "validation_step", 1, signal.SIGUSR1)
         assert fit() == 0
     assert requeued(job) == 1
-    assert not (the_run(job) / "checkpoints/last.ckpt").exists()
+    assert state(the_run(job))["global_step"] == 8
     assert fit() == 0
+    assert fit("whole") == 0
+    assert_equal_ends(the_run(job), the_run(job, "whole"))
+
+
+def test_a_long_validation_is_left_and_saves_nothing(job, monkeypatch):
+    with monkeypatch.context() as patch:
+        patch.setattr("aukit.training.callbacks._SHORT", 0.0)
+        signal_in(patch, "validation_step", 1, signal.SIGUSR1)
+        assert fit() == 0
+    assert requeued(job) == 1
+    assert not (the_run(job) / "checkpoints/last.ckpt").exists()
 
 
 def test_a_test_leaves_the_state_of_the_training_alone(job, monkeypatch):

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from aukit.datasets.registry import corpus_entry
+from aukit.utils.jobs import WHOLE, Shard
 
 
 def write_standin(
@@ -17,8 +18,9 @@ def write_standin(
     truth_root: str | Path | None = None,
     seed: int = 0,
     workers: int | None = 0,
+    shard: Shard = WHOLE,
     **options: Any,
-) -> Path:
+) -> str:
     """Render a stand-in of a corpus in its official layout, or complete one that was interrupted.
 
     Args:
@@ -28,10 +30,11 @@ def write_standin(
         truth_root: Folder of what only the renderer knows; None for one named ``<root>-truth`` beside it.
         seed: Seed of people and performances.
         workers: Processes; None for one per core, 0 to work in this one.
+        shard: Whose people to render, of several processes that write the same stand-in.
         options: Other values than the size's, such as ``people``; see the corpus' ``SimulationConfig``.
 
     Returns:
-        The folder.
+        How many people are still missing, as a sentence; empty if the stand-in is complete.
 
     Raises:
         ConfigError: There is no such corpus.
@@ -39,10 +42,11 @@ def write_standin(
 
     Example:
         >>> write_standin("bp4d", "bp4d", "smoke")  # doctest: +SKIP
-        PosixPath('bp4d')
+        ''
     """
     root = Path(root)
     standin = corpus_entry(corpus).load("standin")
     config = replace(standin.config_type.of_size(size, seed), **options)
-    standin(root, Path(truth_root or root.with_name(f"{root.name}-truth")), config).write(workers)
-    return root
+    truth = Path(truth_root or root.with_name(f"{root.name}-truth"))
+    written: str = standin(root, truth, config).write(workers, shard=shard)
+    return written

@@ -30,7 +30,7 @@ from aukit.metrics import intraclass_correlation, multilabel_f1
 from aukit.simulation.corpora.config import NO_DEFECTS, Defects, Recording, SimulationConfig
 from aukit.simulation.corpora.recorder import Recorder
 from aukit.utils.files import write_atomic
-from aukit.utils.jobs import claim, disk_errors, run_jobs
+from aukit.utils.jobs import WHOLE, Shard, claim, disk_errors, run_jobs
 
 Codes = npt.NDArray[np.int64]
 Intensities = npt.NDArray[np.float64]
@@ -109,7 +109,7 @@ class Standin(ABC):
         files = self.sidecar(recording, view), self.truth(recording, view)
         return self.is_saved(recording, view) and all(file.exists() for file in files)
 
-    def write(self, workers: int | None = None, progress: bool = True) -> None:
+    def write(self, workers: int | None = None, progress: bool = True, shard: Shard = WHOLE) -> str:
         """Render the stand-in, or complete one that was interrupted.
 
         Finished recordings are kept, unfinished ones are done again; calling again with the same
@@ -118,35 +118,50 @@ class Standin(ABC):
         Args:
             workers: Processes; None for one per core, 0 or 1 to work in this process.
             progress: Whether to show a progress bar.
+            shard: Whose people to render, of several processes that write the same stand-in. The one that
+                finds all of them writes the labels.
+
+        Returns:
+            How many people are still missing, as a sentence; empty if the stand-in is complete.
 
         Raises:
             CorpusError: The root holds another recipe or a licensed release, the folders contain each other,
                 or the disk is full; everything finished stays and is not done again.
         """
         self._check_folders()
-        # Beside the corpus, since the corpus holds the official layout only; freed by the system on kill -9.
-        with FileLock(self.root.parent / f".{self.root.name}.lock"):
-            claim(self.root, STANDIN_FILE, self.config.description())
-            recordings = self.config.recordings()
-            waiting = {r: [v for v in self.views if not self.is_done(r, v)] for r in recordings}
-            finished = self.root / AGREEMENT_FILE
-            if finished.exists() and not any(waiting.values()):
-                return
-            intensities = {r: self.config.true_intensities(r) for r in recordings}
-            with disk_errors(self.root):
-                finished.unlink(missing_ok=True)  # first, where a file was lost later
-                agreement = self._write_labels(intensities)
+        claim(self.root, STANDIN_FILE, self.config.description())
+        finished = self.root / AGREEMENT_FILE
+        with self._lock(f"-{shard.index}-{shard.count}"):
+            waiting = self._waiting()
+            if any(waiting.values()):
+                with disk_errors(self.root):
+                    finished.unlink(missing_ok=True)  # first, where a file was lost later
+            own = shard.of(list(waiting.values()))
             # A person is built once for all of their recordings.
-            people: dict[str, list[_View]] = {}
-            for recording, views in waiting.items():
-                people.setdefault(recording.person, []).extend(
-                    (recording, view, intensities[recording]) for view in views
-                )
-            jobs = [views for views in people.values() if views]
+            jobs = [views for views in own if views]
             work = partial(_record_person, self)
-            run_jobs(work, jobs, len(people), f"rendering {self.config.profile}", "person", workers, progress)
-            with disk_errors(self.root):
-                write_atomic(finished, json.dumps(agreement, indent=2).encode() + b"\n")
+            run_jobs(work, jobs, len(own), f"rendering {self.config.profile}", "person", workers, progress)
+        with self._lock():
+            missing = sum(map(bool, self._waiting().values()))
+            if not missing and not finished.exists():
+                with disk_errors(self.root):
+                    agreement = self._write_labels()
+                    write_atomic(finished, json.dumps(agreement, indent=2).encode() + b"\n")
+        return f"{missing} of {len(waiting)} people are missing: labels follow when all are there" * (
+            missing > 0
+        )
+
+    def _waiting(self) -> dict[str, list[tuple[Recording, int]]]:
+        """Person → views that are not complete, of all people."""
+        waiting: dict[str, list[tuple[Recording, int]]] = {}
+        for recording in self.config.recordings():
+            views = [view for view in self.views if not self.is_done(recording, view)]
+            waiting.setdefault(recording.person, []).extend((recording, view) for view in views)
+        return waiting
+
+    def _lock(self, share: str = "") -> FileLock:
+        """Beside the corpus, which holds the official layout only; the system frees it on kill -9."""
+        return FileLock(self.root.parent / f".{self.root.name}{share}.lock")
 
     def _check_folders(self) -> None:
         root, truth = self.root.resolve(), self.truth_root.resolve()
@@ -157,8 +172,9 @@ class Standin(ABC):
             )
         self.root.parent.mkdir(parents=True, exist_ok=True)
 
-    def _write_labels(self, intensities: Mapping[Recording, Intensities]) -> dict[str, Any]:
+    def _write_labels(self) -> dict[str, Any]:
         """Write all label files, which need no rendering; returns the agreement of the annotators."""
+        intensities = {r: self.config.true_intensities(r) for r in self.config.recordings()}
         first, second = (
             {r: self.config.codes(r, intensity, annotator) for r, intensity in intensities.items()}
             for annotator in ("first", "second")
@@ -256,15 +272,14 @@ def write_genders(root: Path, recordings: Sequence[Recording]) -> None:
     write_atomic(root / GENDERS, ("\n".join(lines) + "\n").encode())
 
 
-_View = tuple[Recording, int, Intensities]
-
-
-def _record_person(standin: Standin, views: list[_View]) -> None:
+def _record_person(standin: Standin, views: list[tuple[Recording, int]]) -> None:
     """Record everything of one person that is missing."""
     first = views[0][0]
     recorder = Recorder(standin.config, first.person, first.gender)
+    intensities = {recording: standin.config.true_intensities(recording) for recording, _ in views}
     with disk_errors(standin.root):
-        for recording, view, intensity in views:
+        for recording, view in views:
+            intensity = intensities[recording]
             recorder.record(
                 recorder.plan(recording, view, intensity),
                 intensity,

@@ -21,6 +21,7 @@ from aukit.simulation import (
 from aukit.simulation.corpora.config import Recording
 from aukit.simulation.corpora.fera2017 import VIEW_POSES, recording_of
 from aukit.simulation.corpora.recorder import Recorder
+from aukit.utils.jobs import Shard
 from tests.standins import file_contents, opened_while_reading
 
 TINY = replace(
@@ -126,6 +127,19 @@ def test_an_interrupted_writer_goes_on_and_ends_with_the_same_bytes(tmp_path: Pa
     assert kept.stat().st_mtime_ns == before
 
 
+def test_processes_share_a_standin_and_the_last_one_writes_its_labels(tmp_path: Path) -> None:
+    FERA2017Standin(tmp_path / "a", tmp_path / "at", TINY).write(workers=0, progress=False)
+    shared = FERA2017Standin(tmp_path / "b", tmp_path / "bt", TINY)
+    people = len({recording.person for recording in TINY.recordings()})
+    assert people > 1
+    said = shared.write(workers=0, progress=False, shard=Shard(1, 2))
+    assert said.startswith(f"{people - people // 2} of {people} people are missing")
+    assert not (tmp_path / "b" / AGREEMENT_FILE).exists()
+    assert shared.write(workers=0, progress=False, shard=Shard(0, 2)) == ""
+    assert file_contents(tmp_path / "b") == file_contents(tmp_path / "a")
+    assert file_contents(tmp_path / "bt") == file_contents(tmp_path / "at")
+
+
 def test_what_a_killed_writer_leaves_is_not_read(tmp_path: Path) -> None:
     root = tmp_path / "standins" / f"fera2017-smoke-v{STANDIN_VERSION}-seed0"
     corpus = TableCorpus("fera2017", TableOptions("smoke", {}, tmp_path))
@@ -136,7 +150,7 @@ def test_what_a_killed_writer_leaves_is_not_read(tmp_path: Path) -> None:
     def killed(*_: Any) -> None:
         raise KeyboardInterrupt
 
-    for stage in ("write_labels", "save"):  # before the first label file, before the first video
+    for stage in ("save", "write_labels"):  # before the first video, before the first label file
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(FERA2017Standin, stage, killed)
             with pytest.raises(KeyboardInterrupt):
