@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from aukit.cli.grammar import Commands, Parser, add_command
 from aukit.cli.launch import add_shard, also_as_job, shard_of
@@ -102,7 +103,7 @@ def _labelled(given: argparse.Namespace) -> None:
     config = LabelledFacesConfig(
         given.identities, given.frames, given.size, bases=tuple(given.basis), seed=given.seed
     )
-    print(write_labelled_faces(given.out, config, _shard(given), given.workers))
+    print(write_labelled_faces(given.out, config, shard_of(given), given.workers))
 
 
 def _add_pairs(avatars: Commands[Parser]) -> None:
