@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from aukit import __version__
 from aukit.cli.avatars import add_avatars
 from aukit.cli.corpora import add_check, add_standin
+from aukit.cli.detect import add_detect
 from aukit.cli.doctor import add_doctor
 from aukit.cli.grammar import Parser, Run, add_group
 from aukit.cli.runs import add_runs
@@ -31,6 +32,7 @@ examples:
   aukit reproduce fgnet --profile smoke           published tables on rendered stand-ins, in minutes
   aukit fit -c fgnet --profile mini fold=1        train, select, test; prints F1 per action unit and gender
   aukit config -c fgnet --help-keys model         what can be set, with types and defaults
+  aukit detect clip.mp4 portrait.jpg --out results  faces and action units of your own pictures
 
 aukit COMMAND --help says more. Set AUKIT_DEBUG=1 to see where an error was raised."""
 
@@ -107,6 +109,7 @@ def parser() -> Parser:
     commands = root.add_subparsers(required=True, prog="aukit", metavar="COMMAND ...", title="commands")
     add_runs(commands)
     add_tables(commands)
+    add_detect(commands)
     add_standin(commands)
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
     add_avatars(

@@ -81,14 +81,16 @@ class Summary:
     def text(self) -> str:
         """A few lines for a terminal."""
         counts = self.counts
-        lines = [f"inputs   {self.videos:,} videos, {self.images:,} images"]
+        lines = [f"inputs   {_many(self.videos, 'video')}, {_many(self.images, 'image')}"]
         lines += [f"         {self.reused:,} of them were done before"] if self.reused else []
-        lines += [f"         {self.left_out:,} other files in folders left out"] if self.left_out else []
-        lines += [f"         {self.gone:,} photographs are no longer there"] if self.gone else []
+        lines += (
+            [f"         {_many(self.left_out, 'other file')} in folders left out"] if self.left_out else []
+        )
+        lines += [f"         {_many(self.gone, 'photograph')} of before no longer there"] if self.gone else []
         lines += [f"frames   {counts['images']:,}: {counts['without']:,} without a face, "
                   f"{counts['unread']:,} could not be read"]  # fmt: skip
         lines += [f"faces    {counts['faces']:,}"]
-        lines += [f"failed   {len(self.failed):,} files"] if self.failed else []
+        lines += [f"failed   {_many(len(self.failed), 'file')}"] if self.failed else []
         named = list(self.failed.items())
         lines += [f"         {shown(path, 300)}: {shown(why, 300)}" for path, why in named[:_SHOWN]]
         lines += [f"         and {len(named) - _SHOWN:,} more"] if len(named) > _SHOWN else []
@@ -359,6 +361,10 @@ class _Run:
 
     def _fail(self, path: Path, error: CorpusError) -> None:
         self.summary.failed[text_of(path)] = _without_path(error, path)
+
+
+def _many(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def _batches(frames: Iterable[tuple[int, Image | None]]) -> Iterator[list[tuple[int, Image | None]]]:

@@ -21,13 +21,13 @@ import numpy.typing as npt
 
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.tracker_rows import TrackerRows
+from aukit.datasets.tracker_timeline import OtherFramesError
 from aukit.errors import CorpusError
 from aukit.facs import VISIBLE_AUS
 from aukit.simulation.behaviour.intensity_curves import LEVEL_SHARES
 from aukit.simulation.pairs.au_tracker_noise import AUTrackerNoise, add_au_tracker_noise
 from aukit.simulation.pairs.retargeting import both_sides, from_labels, sample_levels, smooth
 from aukit.simulation.pairs.tracker_files import AUTrack, read_tracker
-from aukit.simulation.pairs.tracker_timeline import OtherFramesError
 
 CODES, SIMULATED, FILES = "codes", "simulated tracker", "tracker files"
 NO_FILE = "no file of the tracker for this video"

@@ -1,8 +1,8 @@
 """CSV files of expression trackers → how a face moved, frame by frame.
 
-How such a table is written is known to `aukit.simulation.pairs.tracker_tables`, what its columns mean to
+How such a table is written is known to `aukit.datasets.tracker_tables`, what its columns mean to
 `aukit.simulation.pairs.tracker_formats`, and which frame a row is about to
-`aukit.simulation.pairs.tracker_timeline`. What is lost on the way is counted, never silent:
+`aukit.datasets.tracker_timeline`. What is lost on the way is counted, never silent:
 
 - A frame is *seen* if it has a row, the tracker had it (``success``, ``confidence``, ``FaceScore`` and
   ``BlendshapeCount``, each by a stated threshold) and all its numbers are finite.
@@ -24,15 +24,15 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.tracker_rows import TrackerRows
-from aukit.simulation.pairs.tracker_formats import format_of
-from aukit.simulation.pairs.tracker_tables import read_columns, read_header
-from aukit.simulation.pairs.tracker_timeline import (
+from aukit.datasets.tracker_tables import read_columns, read_header
+from aukit.datasets.tracker_timeline import (
     FRAME_COLUMNS,
     NAME_COLUMNS,
     TIME_COLUMNS,
     TIMECODE,
     place_rows,
 )
+from aukit.simulation.pairs.tracker_formats import format_of
 
 MAX_GAP = 5
 """Longest stretch of unseen frames that is interpolated: 0.2 s at 25 frames per second."""

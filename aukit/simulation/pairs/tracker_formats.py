@@ -20,9 +20,10 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from aukit.datasets.tracker_tables import Columns, Header
+from aukit.datasets.tracker_timeline import Numbering
 from aukit.errors import CorpusError
 from aukit.facs import MAX_INTENSITY, VISIBLE_AUS, VISIBLE_INDEX
-from aukit.simulation.pairs.tracker_tables import Columns, Header
 
 MIN_CONFIDENCE = 0.725
 """Of OpenFace: its own ``validation_boundary``, by which it sets ``success``. Files whose ``success`` was set
@@ -160,7 +161,7 @@ def arkit_activations(shapes: Values) -> Activations:
 
 
 @dataclass(frozen=True)
-class Format:
+class Format(Numbering):
     """What the files of a tracker look like.
 
     Attributes:
@@ -170,9 +171,6 @@ class Format:
         top: Greatest value; the least is 0.
         convert: Clipped values → activations [T, A, 2].
         failures: Columns that say that a frame is lost: what is too little, and the reason.
-        first_frame: Number of the first frame in the column ``frame``; None where that is up to the user.
-        by_name: Whether the tracker itself goes through folders of images, and then by name.
-        complete: Whether the tracker writes a row for each frame, be there a face or not.
         required: Other columns that every file has.
     """
 
@@ -182,9 +180,6 @@ class Format:
     top: float
     convert: Callable[[Values], Activations]
     failures: dict[str, tuple[float, str]]
-    first_frame: int | None
-    by_name: bool
-    complete: bool
     required: tuple[str, ...] = ()
 
     def activations(self, columns: Columns) -> tuple[Activations, npt.NDArray[np.object_], int]:

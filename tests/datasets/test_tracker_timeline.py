@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from aukit.datasets.tracker_rows import TrackerRows, video_rows
+from aukit.datasets.tracker_timeline import OtherFramesError
 from aukit.errors import CorpusError
 from aukit.facs import VISIBLE_INDEX
 from aukit.simulation.pairs.tracker_files import read_tracker
-from aukit.simulation.pairs.tracker_timeline import OtherFramesError
 from tests.simulation.pairs.trackers import Rows, arkit, folder, openface, pyfeat, video
 
 N, SMILE = 30, 17

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import PureWindowsPath
 
 import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.tracker_rows import Places, TrackerRows
+from aukit.datasets.tracker_tables import Columns
 from aukit.errors import CorpusError
-from aukit.simulation.pairs.tracker_formats import Format
-from aukit.simulation.pairs.tracker_tables import Columns
 
 NAME_COLUMNS = ("input", "filename", "file_name", "image_name")
 TIME_COLUMNS = ("timestamp", "timestamp_ms", "time", "time_ms")
@@ -36,6 +36,21 @@ _TIMECODE = re.compile(r"(\d{1,2}):(\d{1,2}):(\d{1,2})[:;](\d{1,3}(?:[.,]\d+)?)"
 Times = npt.NDArray[np.float64]
 
 
+@dataclass(frozen=True)
+class Numbering:
+    """How a tracker numbers its rows.
+
+    Attributes:
+        first_frame: Number of the first frame in the column ``frame``; None where that is up to the user.
+        by_name: Whether the tracker itself goes through folders of images, and then by name.
+        complete: Whether the tracker writes a row for each frame, be there a face or not.
+    """
+
+    first_frame: int | None
+    by_name: bool
+    complete: bool
+
+
 class OtherFramesError(CorpusError):
     """A file that is whole, but not about the frames of this recording.
 
@@ -48,13 +63,13 @@ class OtherFramesError(CorpusError):
         super().__init__(f"{columns.header.path}: {reason}; run the tracker again on this recording")
 
 
-def place_rows(columns: Columns, rows: TrackerRows, layout: Format) -> Places:
+def place_rows(columns: Columns, rows: TrackerRows, layout: Numbering) -> Places:
     """Place in time of the frame of each row; −1 for a row about an image that is no frame.
 
     Args:
         columns: The file, with those of the columns named above that it has.
         rows: Frames of the recording.
-        layout: Format of the file.
+        layout: How its tracker numbers rows.
 
     Raises:
         OtherFramesError: The file has more rows than the recording frames, or fewer and does not say which.
@@ -133,7 +148,7 @@ def _by_name(columns: Columns, rows: TrackerRows) -> Places | None:
 
 
 def _by_number(
-    columns: Columns, key: str, rows: TrackerRows, orders: Sequence[Places], layout: Format
+    columns: Columns, key: str, rows: TrackerRows, orders: Sequence[Places], layout: Numbering
 ) -> list[Places]:
     """Readings of the column ``frame``: counted from 0 or 1, or the numbers of images."""
     numbers = _frame_numbers(columns, key, layout)
@@ -168,7 +183,7 @@ def _unbroken(numbers: Places, start: int) -> bool:
     return bool(numbers[0] == start and len(set(np.diff(numbers).tolist())) <= 1)
 
 
-def _frame_numbers(columns: Columns, key: str, layout: Format) -> Places:
+def _frame_numbers(columns: Columns, key: str, layout: Numbering) -> Places:
     """The column ``frame``: whole numbers that ascend."""
     numbers = columns.numbers[key]
     first = 0 if layout.first_frame is None else layout.first_frame
