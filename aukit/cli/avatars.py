@@ -58,6 +58,9 @@ def _add_faces(avatars: Commands[Parser]) -> None:
     command.add_argument("--identities", type=int, default=8000, help="number of people and avatars")
     command.add_argument("--frames", type=int, default=6, help="images of each")
     command.add_argument("--size", type=int, default=144, help="side of the images in pixels")
+    command.add_argument(
+        "--first", type=int, default=0, help="number of the first; one number is one identity"
+    )
     _add_writing(command, several_bases=True)
 
 
@@ -101,7 +104,12 @@ def _labelled(given: argparse.Namespace) -> None:
     from aukit.simulation import LabelledFacesConfig, write_labelled_faces
 
     config = LabelledFacesConfig(
-        given.identities, given.frames, given.size, bases=tuple(given.basis), seed=given.seed
+        given.identities,
+        given.frames,
+        given.size,
+        given.first,
+        bases=tuple(given.basis),
+        seed=given.seed,
     )
     print(write_labelled_faces(given.out, config, shard_of(given), given.workers))
 

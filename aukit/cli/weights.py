@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from pathlib import Path
 
 from aukit.cli.grammar import Commands, Parser, add_command
@@ -12,8 +13,8 @@ def add_weights(weights: Commands[Parser]) -> None:
     """Add the commands."""
     text = "turn a published checkpoint into safetensors, checked"
     command = add_command(weights, "import", _import_weights, text)
-    kinds = ("fgnet", "stylegan2", "psp", "inversion", "backbone")
-    command.add_argument("kind", choices=kinds, help="what the file is; the last two: pre-trained here")
+    kinds = ("fgnet", "stylegan2", "psp", "inversion", "backbone", "reader", "finder")
+    command.add_argument("kind", choices=kinds, help="what the file is; the last four: trained here")
     command.add_argument(
         "file", type=Path, metavar="FILE", help="e.g. model.pth, psp_ffhq_encode.pt, last.ckpt"
     )
@@ -45,6 +46,11 @@ def _import_weights(given: argparse.Namespace) -> None:
 
         print(f"{given.out} written: {pack_backbone(given.file, given.out):,} values")
         return
+    if given.kind in ("reader", "finder"):
+        from aukit.models.landmarks.weights import pack_network
+
+        _say_written(given, pack_network(given.file, given.out))
+        return
     from aukit.models.fgnet.weights import import_weights
 
     metadata = import_weights(
@@ -55,5 +61,9 @@ def _import_weights(given: argparse.Namespace) -> None:
         latent_avg=given.latent_avg,
         sha256=given.sha256,
     )
+    _say_written(given, metadata)
+
+
+def _say_written(given: argparse.Namespace, metadata: Mapping[str, str]) -> None:
     print(f"{given.out} written from {metadata['source']} (SHA-256 {metadata['source_sha256']})")
     print(f"Licence: {metadata['licence']}")

@@ -35,6 +35,10 @@ VIDEO_SIDE = 320
 """Longer side at which frames of a video are searched: faces from about 4 % of the frame's longer side."""
 LEAST_FOUND, LEAST_GUESSED, LEAST_PRESENT = 0.3, 0.2, 0.5
 """Least confidence of what the finder proposes, the reader looks at again, and of what is a face."""
+SURE = 0.05
+"""Mean expected distance of the landmarks, over the square's side, from which on a reading is doubted.
+
+What is no face is often called one, but the landmarks that are seen in it are never sure."""
 SEARCH_EVERY = 12
 """Frames between searches for new faces while all known ones are seen."""
 DAMPING = 0.7
@@ -52,7 +56,7 @@ class FoundFace:
         landmarks: float32 [68, 3] in pixels of the image, pixel centres at integers, z towards the viewer.
         dense: float32 [256, 3], places all over the facial mask, see `aukit.registration.landmarks.points`.
         spread: float32 [68], expected distance of each landmark in pixels.
-        confidence: That this is a face, in [0, 1].
+        confidence: That this is a face, in [0, 1], less the more its landmarks are unsure.
         movements: float32 [A], how far each AU of `aukit.facs.VISIBLE_AUS` acts, in [0, 1].
         square: In which it was read.
         identity: Number of the face in its video; 0 in photographs.
@@ -111,8 +115,8 @@ class LandmarkDetector:
         self.device = torch.device(device)
         folder = Path(weights)
         self.version = weights_version(folder)
-        self._reader = load_network(FaceReader, folder / "reader.safetensors").to(self.device)
-        self._finder = load_network(FaceFinder, folder / "finder.safetensors").to(self.device)
+        self.reader = load_network(FaceReader, folder / "reader.safetensors").to(self.device)
+        self.finder = load_network(FaceFinder, folder / "finder.safetensors").to(self.device)
 
     @torch.inference_mode()
     def find(self, image: Image, side: int) -> list[tuple[Square, float]]:
@@ -125,7 +129,7 @@ class LandmarkDetector:
             small = np.asarray(cv2.resize(image, size, interpolation=cv2.INTER_AREA), np.uint8)
         down, right = (-length % (4 * STRIDE) for length in small.shape[:2])
         padded = np.pad(small, ((0, down), (0, right), (0, 0)))
-        maps = self._finder(self._tensor([padded]))
+        maps = self.finder(self._tensor([padded]))
         factor = width / small.shape[1]
         return [
             (Square((x + 0.5) * factor - 0.5, (y + 0.5) * factor - 0.5, size * factor), sure)
@@ -137,18 +141,19 @@ class LandmarkDetector:
         """What is in some squares of an image, a face or not: one pass of the reader."""
         if not squares:
             return []
-        reading = self._reader(self._tensor([cut(image, square, READER_SIZE) for square in squares]))
+        reading = self.reader(self._tensor([cut(image, square, READER_SIZE) for square in squares]))
         points, spread = reading.points.cpu().numpy(), reading.spread.exp().cpu().numpy()
         presence, movements = reading.presence.sigmoid().tolist(), reading.movements.sigmoid().cpu().numpy()
         faces = []
         for index, square in enumerate(squares):
             pixels = from_crop(points[index], square, READER_SIZE)
+            doubt = float(spread[index].mean()) / 2 / SURE
             faces.append(
                 FoundFace(
                     pixels[:LANDMARKS],
                     pixels[LANDMARKS:],
                     spread[index] * np.float32(square.side / 2),
-                    presence[index],
+                    presence[index] * min(1.0, doubt**-6),
                     movements[index],
                     square,
                 )
