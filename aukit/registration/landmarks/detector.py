@@ -33,8 +33,9 @@ LOOKED_AT = (160, 320, 640)
 """Longer sides, in pixels, at which a photograph is searched."""
 VIDEO_SIDE = 320
 """Longer side at which frames of a video are searched: faces from about 4 % of the frame's longer side."""
-LEAST_FOUND, LEAST_GUESSED, LEAST_PRESENT = 0.3, 0.2, 0.5
-"""Least confidence of what the finder proposes, the reader looks at again, and of what is a face."""
+LEAST_FOUND, LEAST_GUESSED, LEAST_PRESENT = 0.3, 0.002, 0.5
+"""Least confidence of what the finder proposes, the reader looks at again (a square that is off makes it
+unsure), and of what is a face."""
 SURE = 0.05
 """Mean expected distance of the landmarks, over the square's side, from which on a reading is doubted.
 

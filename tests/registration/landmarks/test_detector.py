@@ -14,7 +14,8 @@ def detector():
 
 @pytest.fixture(scope="module")
 def astronaut():
-    """A portrait of a real person, 512 x 512; eyes at about (205, 112) and (244, 107), mouth at (225, 152)."""
+    """A portrait of a real person, 512 x 512; eyes at about (205, 112) and (244, 107), mouth at (225,
+    152)."""
     return skimage.data.astronaut()
 
 
