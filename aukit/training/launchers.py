@@ -228,7 +228,9 @@ class Jobs:
     def _states(self, newest: Mapping[str, str]) -> dict[str, str]:
         ids = ",".join(newest.values())
         try:
-            rows = slurm.ask("squeue", "--noheader", "--states=all", "--format=%F|%T|%r", f"--jobs={ids}")
+            rows = slurm.ask(
+                *("squeue", "--noheader", "--array", "--states=all", "--format=%F|%T|%r", f"--jobs={ids}")
+            )
         except ConfigError as error:
             if "Invalid job id" not in str(error):
                 raise

@@ -61,7 +61,8 @@ def describe(job: str) -> dict[str, str]:
 def requeue_own(environment: Mapping[str, str] = os.environ) -> bool:
     """Put this process' job back into the queue: SLURM ends it and starts it again, under the same number.
 
-    Nothing is done where another process has done it, or where the job was cancelled.
+    Nothing is done where another process has done it, or where the job was cancelled: it is on its way out
+    then, as at its time limit, but for no reason.
 
     Returns:
         Whether the job is in the queue, or on its way there.
@@ -73,7 +74,7 @@ def requeue_own(environment: Mapping[str, str] = os.environ) -> bool:
     now = describe(job)
     if now["Restarts"] != environment.get("SLURM_RESTART_COUNT", "0"):
         return True
-    if now["JobState"] == "CANCELLED":
+    if now["JobState"] != "RUNNING" and now["Reason"] != "TimeLimit":
         return False
     ask("scontrol", "requeue", job)
     return True

@@ -61,3 +61,17 @@ def test_another_number_of_processes_is_refused(cluster: Cluster, tmp_path: Path
         assert view.wait(300) == 2
     assert "fit-tiny: failed: " in (tmp_path / "shown.txt").read_text()
     assert "SLURM started 1 processes on each of 2 nodes" in output(tmp_path)
+
+
+def test_a_cancelled_job_stays_cancelled(cluster: Cluster, tmp_path: Path):
+    write_experiment(tmp_path)
+    (tmp_path / "slowly").touch()
+    with shown(cluster, tmp_path, "fit -c tiny.yaml") as view:
+        until(lambda: list(tmp_path.glob("lightning_logs/runs/*/csv")), 300)
+        job = newest_job(tmp_path)
+        assert job is not None
+        cluster.ask("scancel", job)
+        assert view.wait(120) == 2
+    assert cluster.describe(job)["JobState"] == "CANCELLED"
+    assert cluster.describe(job)["Restarts"] == "0"
+    assert "back in the queue" not in output(tmp_path)

@@ -13,6 +13,7 @@ import yaml
 
 from aukit.cli import main
 from aukit.training import Record, read_log
+from aukit.utils.slurm import requeue_own
 from tests import fake_training
 from tests.distributed.test_ddp import EXPERIMENT
 
@@ -20,8 +21,8 @@ SCONTROL = """\
 #!/bin/sh
 echo "$@" >> {folder}/asked
 case "$1" in
-  --oneliner) echo "JobId=7 JobName=fit JobState=$STATE Reason=None Requeue=1 Restarts=$RESTARTS" ;;
-  *) [ "$STATE" = RUNNING ] || {{ echo "Job is refused" >&2; exit 1; }} ;;
+  --oneliner) echo "JobId=7 JobName=fit JobState=$STATE Reason=$REASON Requeue=1 Restarts=$RESTARTS" ;;
+  *) [ -z "$REFUSES" ] || {{ echo "Job is refused" >&2; exit 1; }} ;;
 esac
 """
 
@@ -38,6 +39,7 @@ def job(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", f"{tools}:{os.environ['PATH']}")
     monkeypatch.setenv("SLURM_JOB_ID", "7")
     monkeypatch.setenv("STATE", "RUNNING")
+    monkeypatch.setenv("REASON", "None")
     monkeypatch.setenv("RESTARTS", "0")
     monkeypatch.chdir(tmp_path)
     return tmp_path
@@ -157,7 +159,7 @@ def test_preparation_goes_back_into_the_queue_at_once(job, monkeypatch):
 
 
 def test_a_cancelled_job_stays_cancelled(job, monkeypatch, capsys):
-    monkeypatch.setenv("STATE", "CANCELLED")
+    monkeypatch.setenv("STATE", "COMPLETING")
     signal_in(monkeypatch, "training_step", 2, signal.SIGTERM)
     assert fit() == 2
     assert requeued(job) == 0
@@ -165,11 +167,22 @@ def test_a_cancelled_job_stays_cancelled(job, monkeypatch, capsys):
     assert state(the_run(job))["global_step"] == 2
 
 
-def test_a_job_that_another_process_put_back_is_not_put_back_again(job, monkeypatch):
-    monkeypatch.setenv("RESTARTS", "1")
-    signal_in(monkeypatch, "training_step", 2, signal.SIGUSR1)
-    assert fit() == 0
-    assert requeued(job) == 0
+@pytest.mark.parametrize(
+    ("state", "reason", "restarts", "is_back", "asked"),
+    [
+        ("RUNNING", "None", "0", True, 1),
+        ("COMPLETING", "TimeLimit", "0", True, 1),  # where the notice was lost
+        ("COMPLETING", "None", "0", False, 0),  # cancelled
+        ("RUNNING", "None", "1", True, 0),  # put back by another process, and running again
+    ],
+)
+def test_a_job_is_put_back_once_and_if_nobody_cancelled_it(
+    job, monkeypatch, state, reason, restarts, is_back, asked
+):
+    for name, value in {"STATE": state, "REASON": reason, "RESTARTS": restarts}.items():
+        monkeypatch.setenv(name, value)
+    assert requeue_own() is is_back
+    assert requeued(job) == asked
 
 
 def test_of_a_training_that_leaves_together_the_first_process_alone_asks(job, monkeypatch):
@@ -180,7 +193,7 @@ def test_of_a_training_that_leaves_together_the_first_process_alone_asks(job, mo
 
 
 def test_a_refusal_is_told_and_is_no_success(job, monkeypatch, capsys):
-    monkeypatch.setenv("STATE", "TIMEOUT")  # of the double, which then refuses
+    monkeypatch.setenv("REFUSES", "1")
     signal_in(monkeypatch, "training_step", 2, signal.SIGUSR1)
     assert fit() == 2
     said = capsys.readouterr().err
