@@ -27,9 +27,9 @@ def centres(face):
 def test_a_portrait_is_found_and_read(detector, astronaut):
     (face,) = detector.photograph(astronaut)
     right_eye, left_eye, mouth = centres(face)
-    np.testing.assert_allclose(right_eye, [205, 113], atol=5)
-    np.testing.assert_allclose(left_eye, [244, 107], atol=5)
-    np.testing.assert_allclose(mouth, [226, 152], atol=6)
+    np.testing.assert_allclose(right_eye, [203, 101], atol=4)
+    np.testing.assert_allclose(left_eye, [246, 103], atol=4)
+    np.testing.assert_allclose(mouth, [224, 145], atol=4)
     assert face.confidence > 0.9
     assert face.movements.shape == (len(VISIBLE_AUS),)
     assert face.movements[VISIBLE_INDEX[12]] > 0.3, "she smiles"
