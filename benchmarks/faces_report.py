@@ -63,7 +63,8 @@ def main() -> None:
     print(f"{'':16} {'faces':>6} {'NME %':>6} {'moved':>6} {'ICC':>6}")
     near = yaw <= 40
     for name, members in groups.items():
-        icc = float(np.nanmean(_agreement(readings[0][1], faces.movements, members & near)))
+        seen = members & near
+        icc = np.nan if not seen.any() else float(np.nanmean(_agreement(readings[0][1], faces.movements, seen)))
         errors = [float(reading[0][members].mean()) for reading in readings]
         result["groups"][name] = {
             "faces": int(members.sum()),
