@@ -1,11 +1,14 @@
-"""The command that looks for faces in files of anyone's."""
+"""The commands that look for faces in files of anyone's, and that score such tables against human codes."""
 
 from __future__ import annotations
 
 import argparse
+import inspect
 from pathlib import Path
 
 from aukit.cli.grammar import Commands, Parser, add_command
+from aukit.datasets.registry import corpus_entry, corpus_names
+from aukit.errors import ConfigError
 
 _EXAMPLES = """\
 examples:
@@ -57,3 +60,50 @@ def _detect(given: argparse.Namespace) -> int:
     )
     print(summary.text())
     return summary.status
+
+
+TOOLS = ("aukit", "openface", "libreface", "pyfeat")
+
+
+def add_score(commands: Commands[Parser]) -> None:
+    """Add the command."""
+    text = "tables of aukit, OpenFace, LibreFace or py-feat against a corpus' human codes"
+    command = add_command(commands, "score", _score, text)
+    command.add_argument(
+        "detections",
+        nargs="+",
+        metavar="DIR[=TOOL]",
+        help="folder of tables, a table for each video of the corpus",
+    )
+    command.add_argument(
+        "--tool", choices=TOOLS, default="aukit", help="whose tables, where DIR does not say it"
+    )
+    command.add_argument("--corpus", choices=corpus_names(released=True), required=True)
+    command.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the corpus")
+    command.add_argument("--table", type=Path, metavar="PATH", help="of the corpus table: its list of frames")
+    command.add_argument(
+        "--threshold",
+        type=int,
+        metavar="N",
+        help="least intensity that coders' codes call present (default: 2)",
+    )
+    command.add_argument("--out", type=Path, metavar="DIR", help="where to write scores.csv and scores.json")
+
+
+def _score(given: argparse.Namespace) -> None:
+    from aukit.detect import score_detections
+
+    named = [text.rpartition("=") for text in given.detections]
+    detections = {
+        place if tool in TOOLS and place else text: tool if tool in TOOLS and place else given.tool
+        for text, (place, _, tool) in zip(given.detections, named, strict=True)
+    }
+    reader = corpus_entry(given.corpus).load("reader")
+    options = {name: value for name in ("table", "threshold") if (value := getattr(given, name)) is not None}
+    if unknown := [name for name in options if name not in inspect.signature(reader).parameters]:
+        raise ConfigError(f"--{unknown[0]}: not an option of {given.corpus}; leave it out")
+    release = reader(given.root, **options)
+    scores = score_detections(release, detections)
+    if given.out is not None:
+        scores.write(given.out)
+    print(scores.text())

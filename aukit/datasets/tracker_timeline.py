@@ -20,7 +20,7 @@ from aukit.datasets.tracker_tables import Columns
 from aukit.errors import CorpusError
 
 NAME_COLUMNS = ("input", "filename", "file_name", "image_name")
-TIME_COLUMNS = ("timestamp", "timestamp_ms", "time", "time_ms")
+TIME_COLUMNS = ("timestamp", "timestamp_ms", "time", "time_ms", "frame_time_in_ms")
 FRAME_COLUMNS = ("frame", "frame_number", "frame_index", "frame_idx", "frame_id")
 TIMECODE = "timecode"
 

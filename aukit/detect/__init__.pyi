@@ -6,4 +6,6 @@ from .face import Track as Track
 from .files import Summary as Summary
 from .files import detect_files as detect_files
 from .overlay import draw_faces as draw_faces
+from .score import Scores as Scores
+from .score import score_detections as score_detections
 from .table import read_detections as read_detections

@@ -1,0 +1,289 @@
+"""Tables of tools against the codes of human coders: what `aukit score` does."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from aukit.datasets.frame_table import GENDERS, FrameTable
+from aukit.datasets.release import Release
+from aukit.datasets.tracker_rows import TrackerRows, video_rows
+from aukit.datasets.video import video_positions
+from aukit.detect.tools import TOOLS, read_tool
+from aukit.errors import ConfigError, CorpusError, shown
+from aukit.metrics import (
+    fairness_intervals,
+    group_icc_intervals,
+    grouped_confusion_counts,
+    grouped_icc_sums,
+)
+from aukit.utils.files import file_sha256, write_atomic
+from aukit.utils.text import aligned, number
+
+RULE = "present: intensity 1 and more (py-feat: probability above 0.5), fixed before scoring"
+
+
+@dataclass
+class Coverage:
+    """What of a corpus the tables of a tool are about.
+
+    Attributes:
+        tool: Its name.
+        place: Folder of the tables.
+        files: SHA-256 of each by its name.
+        coded: Coded frames of the corpus.
+        seen: Those in which the tool had a face.
+        without_file: Those of videos for which there is no table.
+        other_rows: Rows of the tables that are about no coded frame, or about a further face of one.
+        problems: Why tables could not be used, and of how many frames.
+    """
+
+    tool: str
+    place: str
+    files: dict[str, str] = field(default_factory=dict)
+    coded: int = 0
+    seen: int = 0
+    without_file: int = 0
+    other_rows: int = 0
+    problems: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Scores of tools on the frames that all of them saw.
+
+    Attributes:
+        table: A row per action unit and tool, and means over the action units that all tools read: frames,
+            positives, F1 with its interval, by gender and their gap, ICC(3,1) with its interval and gap; NaN
+            where there is no support.
+        corpus: What it is, and how its codes were read.
+        coverage: Of each tool.
+        scored: Frames that all tools saw.
+        people: Number of people in them.
+
+    Example:
+        >>> scores = score_detections(release, {"results": "aukit"})  # doctest: +SKIP
+        >>> print(scores.text())  # doctest: +SKIP
+    """
+
+    table: pd.DataFrame
+    corpus: list[str]
+    coverage: list[Coverage]
+    scored: int
+    people: int
+
+    def text(self) -> str:
+        """For a terminal."""
+        head = ["", "tool", "present/frames", "F1", "95 %", *GENDERS, "gap", "ICC", "95 %", "gap"]
+        rows = [head]
+        for row in self.table.to_dict("records"):
+            rows.append(
+                [
+                    row["au"],
+                    row["tool"],
+                    "" if pd.isna(row["frames"]) else f"{row['positives']:,.0f}/{row['frames']:,.0f}",
+                    number(row["f1"]),
+                    _range(row["f1_low"], row["f1_high"]),
+                    *(number(row[f"f1_{gender}"]) for gender in GENDERS),
+                    number(row["f1_gap"]),
+                    number(row["icc"]),
+                    _range(row["icc_low"], row["icc_high"]),
+                    number(row["icc_gap"]),
+                ]
+            )
+        lines = aligned(rows, bars={3, 8})
+        notes = [
+            f"{self.scored:,} frames of {self.people} people, seen by every tool; 95 %: over people",
+            RULE,
+            *self.corpus,
+        ]
+        for each in self.coverage:
+            notes.append(
+                f"{each.tool}: saw {each.seen:,} of {each.coded:,} coded frames; {each.without_file:,} in "
+                f"videos without a table; {each.other_rows:,} further rows; {len(each.files)} tables in "
+                f"{each.place}"
+            )
+            notes += [f"  {count:,} frames: {shown(why, 300)}" for why, count in each.problems.items()]
+        return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], "", *notes])
+
+    def write(self, folder: Path) -> None:
+        """Write ``scores.csv`` and ``scores.json``, which has the hash of every table too."""
+        content = {
+            "rule": RULE,
+            "corpus": self.corpus,
+            "frames": self.scored,
+            "people": self.people,
+            "tools": [vars(each) for each in self.coverage],
+        }
+        write_atomic(folder / "scores.csv", self.table.to_csv(index=False).encode())
+        write_atomic(folder / "scores.json", f"{json.dumps(content, indent=1)}\n".encode())
+
+
+def score_detections(release: Release, detections: Mapping[str, str]) -> Scores:
+    """Score tables of action units against a corpus' codes.
+
+    A video's table is found by its name: that of the video or its folder of images (``SN001.csv``), or
+    `Release.title` (``F001_T1.csv`` of BP4D). Rows belong to frames by the image's name, the frame's number
+    or the time, as the readers of trackers do it. Frames that one of the tools did not see are left out for
+    all, so that all are scored on the same frames.
+
+    Args:
+        release: The corpus.
+        detections: Folder of the tables → tool, one of `TOOLS`.
+
+    Raises:
+        ConfigError: A tool is unknown, a folder is not there, or no frame is left.
+        CorpusError: The corpus cannot be read.
+    """
+    table = release.table
+    read = [_read(release, table, Path(place), name) for place, name in detections.items()]
+    common = np.logical_and.reduce([seen for _, _, seen, _ in read])
+    coverage = [each for *_, each in read]
+    if not common.any():
+        why = "; ".join(f"{each.tool}: {each.seen} of {each.coded}" for each in coverage)
+        first = next((reason for each in coverage for reason in each.problems), "")
+        raise ConfigError(f"no coded frame that every tool saw ({why}){first and f', for instance {first}'}")
+    people = table.frame["person"].to_numpy(dtype=object)[common].astype(str)
+    genders = table.gender_codes()[common]
+    frames = table.frame[common]
+    shared = [au for au in table.occurrence_aus if all(au in present for _, present, _, _ in read)]
+    rows: list[dict[str, Any]] = []
+    for levels, present, _, each in read:
+        aus = [au for au in table.occurrence_aus if au in present]
+        rows += _rows(each.tool, frames, aus, shared, levels, present, common, people, genders)
+    order = {f"AU{au:02d}": au for au in table.occurrence_aus}
+    rows.sort(key=lambda row: order.get(row["au"], 99))
+    origin = (
+        "licensed or your own" if release.standin is None else "a rendered stand-in: nothing about real faces"
+    )
+    corpus = [f"{release.corpus_title}: {origin}", *release.settings]
+    return Scores(pd.DataFrame(rows), corpus, coverage, int(common.sum()), len(set(people)))
+
+
+Columns = dict[int, npt.NDArray[np.float64]]
+
+
+def _read(
+    release: Release, table: FrameTable, place: Path, name: str
+) -> tuple[Columns, Columns, npt.NDArray[np.bool_], Coverage]:
+    """What a tool says of every row of the corpus' table."""
+    if name not in TOOLS:
+        raise ConfigError(f"tool {name!r} is unknown; known are {', '.join(TOOLS)}")
+    if not place.is_dir():
+        raise ConfigError(f"{place}: no such folder; name the folder of the tables of {name}")
+    found = _files(place)
+    coverage = Coverage(name, str(place), coded=len(table))
+    levels: Columns = {}
+    present: Columns = {}
+    seen = np.zeros(len(table), dtype=bool)
+    for video, rows in table.frame.groupby("video", sort=False):
+        at = table.rows(video=str(video))
+        path = _file_of(release, str(video), found)
+        if path is None:
+            coverage.without_file += len(at)
+            continue
+        try:
+            reading = read_tool(path, TOOLS[name], _tracker_rows(release, str(video), rows))
+        except CorpusError as error:
+            coverage.problems[str(error)] += len(at)
+            continue
+        coverage.files[path.relative_to(place).as_posix()] = file_sha256(path)
+        coverage.other_rows += reading.rows
+        seen[at] = reading.seen
+        for target, source in ((levels, reading.levels), (present, reading.present)):
+            for au, values in source.items():
+                target.setdefault(au, np.full(len(table), np.nan))[at] = values
+    coverage.seen = int(seen.sum())
+    return levels, present, seen, coverage
+
+
+def _files(place: Path) -> dict[str, Path]:
+    """Tables anywhere below a folder, by their names without ending, in small letters."""
+    found: dict[str, Path] = {}
+    for path in sorted([*place.rglob("*.csv"), *place.rglob("*.parquet")]):
+        before = found.setdefault(path.stem.casefold(), path)
+        if before != path:
+            raise ConfigError(f"{path}: {before} has the same name; keep one of them in {place}")
+    return found
+
+
+def _file_of(release: Release, video: str, found: Mapping[str, Path]) -> Path | None:
+    plain = PurePosixPath(video)
+    names = (release.title(video), plain.stem, plain.name)
+    return next((found[name.casefold()] for name in names if name.casefold() in found), None)
+
+
+def _tracker_rows(release: Release, video: str, frames: pd.DataFrame) -> TrackerRows:
+    """What rows of a table about a video stand for."""
+    positions = frames["position"].to_numpy()
+    path = release.video_path(video)
+    if path.is_file():
+        return video_rows(video_positions(path), positions)
+    if "path" not in frames.columns:
+        return release.tracker_rows(video, positions)
+    places = np.arange(len(frames))
+    names = {PurePosixPath(name).name: place for place, name in enumerate(frames["path"])}
+    return TrackerRows(positions, places, (places,), names)
+
+
+def _rows(
+    tool: str,
+    frames: pd.DataFrame,
+    aus: Sequence[int],
+    shared: Sequence[int],
+    levels: Columns,
+    present: Columns,
+    common: npt.NDArray[np.bool_],
+    people: npt.NDArray[Any],
+    genders: npt.NDArray[np.int64],
+) -> list[dict[str, Any]]:
+    """Rows of one tool: action units, then the mean over the shared ones."""
+    if not aus:
+        return []
+
+    def scores(some: Sequence[int]) -> list[dict[str, Any]]:
+        codes = frames[[f"AU{au:02d}_c" for au in some]].to_numpy(np.float64)
+        decided = np.stack([present[au][common] for au in some], axis=1)
+        f1 = fairness_intervals(grouped_confusion_counts(decided, codes, people, genders, GENDERS))
+        graded = np.full_like(codes, np.nan)
+        said = np.full_like(codes, np.nan)
+        for place, au in enumerate(some):
+            if au in levels and f"AU{au:02d}_r" in frames.columns:
+                graded[:, place] = frames[f"AU{au:02d}_r"]
+                said[:, place] = levels[au][common]
+        icc = group_icc_intervals(grouped_icc_sums(said, graded, people, genders, GENDERS))
+        both = ~(np.isnan(codes) | np.isnan(decided))
+        support = [(int(column.sum()), int(codes[column, i].sum())) for i, column in enumerate(both.T)]
+        return [
+            {
+                "au": f"AU{some[i]:02d}" if i < len(some) else "mean",
+                "tool": tool,
+                "frames": support[i][0] if i < len(some) else np.nan,
+                "positives": support[i][1] if i < len(some) else np.nan,
+                "f1": f1["overall_f1"].estimate[i],
+                "f1_low": f1["overall_f1"].low[i],
+                "f1_high": f1["overall_f1"].high[i],
+                **{f"f1_{gender}": f1["f1"].estimate[g, i] for g, gender in enumerate(GENDERS)},
+                "f1_gap": f1["f1_gap"].estimate[i],
+                "icc": icc["overall_icc"].estimate[i],
+                "icc_low": icc["overall_icc"].low[i],
+                "icc_high": icc["overall_icc"].high[i],
+                "icc_gap": icc["icc_gap"].estimate[i],
+            }
+            for i in range(len(some) + 1)
+        ]
+
+    mean = scores(shared)[-1:] if shared else []
+    return [*scores(aus)[:-1], *mean]
+
+
+def _range(low: float, high: float) -> str:
+    return "–" if np.isnan(low) else f"[{number(low)}, {number(high)}]"

@@ -1,0 +1,172 @@
+"""Tables of tools that read action units: which columns each has, and when it says that one is present.
+
+The rules are fixed here, before anything is scored:
+
+========= ============================================ ===================================================
+tool      values                                       present
+========= ============================================ ===================================================
+aukit     ``AU01_r`` …, 0 to 5                         from 1 on
+openface  ``AU01_r`` …, 0 to 5; ``AU45_r`` is AU 43    from 1 on
+libreface ``au_1_intensity`` …, 0 to 5                 from 1 on; without intensity: ``au_7`` … is 1
+pyfeat    ``AU01`` …, probabilities                    above 0.5; they are no intensities: no ICC
+========= ============================================ ===================================================
+
+A frame counts as seen where the tool says that it had the face: ``success`` is 1 (aukit, OpenFace),
+``FaceScore`` is at least 0.5 (py-feat).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from aukit.datasets.tracker_rows import TrackerRows
+from aukit.datasets.tracker_tables import read_columns, read_header
+from aukit.datasets.tracker_timeline import (
+    FRAME_COLUMNS,
+    NAME_COLUMNS,
+    TIME_COLUMNS,
+    TIMECODE,
+    Numbering,
+    place_rows,
+)
+from aukit.detect.table import PRESENT, detected_aus, read_detections
+from aukit.errors import CorpusError
+from aukit.facs import intensity_column
+
+Values = npt.NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Tool(Numbering):
+    """What the files of a tool look like.
+
+    Attributes:
+        name: Word of the command.
+        level: Keys of columns with intensities; the group is the action unit.
+        decision: Keys of columns with decisions or probabilities; the group is the action unit.
+        seen: Columns that say that there was a face, and the least that they say then.
+    """
+
+    name: str
+    level: re.Pattern[str] | None
+    decision: re.Pattern[str] | None
+    seen: Mapping[str, float]
+
+
+TOOLS: Mapping[str, Tool] = {
+    tool.name: tool
+    for tool in (
+        Tool(1, True, True, "aukit", re.compile(r"au(\d\d)_r"), None, {"success": 1}),
+        Tool(1, True, True, "openface", re.compile(r"au(\d\d)_r"), None, {"success": 1}),
+        Tool(None, True, True, "libreface", re.compile(r"au_(\d+)_intensity"), re.compile(r"au_(\d+)"), {}),
+        Tool(0, False, True, "pyfeat", None, re.compile(r"au(\d\d)"), {"facescore": 0.5}),
+    )
+}
+
+
+class Reading(NamedTuple):
+    """What a tool says of N frames.
+
+    Attributes:
+        levels: float64 [N] by action unit, 0 to 5; NaN where nothing is said.
+        present: float64 [N] by action unit, 1 or 0; NaN where nothing is said.
+        seen: bool [N], whether there was a face.
+        rows: Number of rows of the file that are about other frames.
+    """
+
+    levels: dict[int, Values]
+    present: dict[int, Values]
+    seen: npt.NDArray[np.bool_]
+    rows: int
+
+
+def read_tool(path: Path, tool: Tool, rows: TrackerRows) -> Reading:
+    """Read the file of a tool about a recording.
+
+    Of several faces in a frame the largest counts (aukit); the files of other tools hold one.
+
+    Args:
+        path: The file.
+        tool: Whose it is.
+        rows: Frames of the recording, and which of them are asked for.
+
+    Raises:
+        CorpusError: The file is of another tool or other frames, or is damaged.
+    """
+    if tool.name == "aukit":
+        return _read_own(path, rows)
+    header = read_header(path)
+    keys = dict.fromkeys(header.keys)
+    level = _columns(tool.level, keys)
+    decision = {au: key for au, key in _columns(tool.decision, keys).items() if au not in level}
+    lacking = [key for key in tool.seen if key not in keys]
+    if lacking or not (level or decision):
+        what = f"the column {lacking[0]} is missing" if lacking else "it has no column of an action unit"
+        raise CorpusError(f"{path}: is no table of {tool.name}: {what}; name its tool, DETECTIONS=TOOL")
+    columns = read_columns(
+        header,
+        [*level.values(), *decision.values()],
+        [key for key in (*tool.seen, *FRAME_COLUMNS) if key in keys],
+        [key for key in (*NAME_COLUMNS, TIMECODE, *TIME_COLUMNS) if key in keys],
+    )
+    places = place_rows(columns, rows, tool)
+    of = np.full(len(rows.numbers), -1, np.int64)
+    of[places[places >= 0]] = np.flatnonzero(places >= 0)
+    at = of[rows.places]
+    there = at >= 0
+    for key, least in tool.seen.items():
+        there &= columns.numbers[key][at] >= least
+    levels = {au: np.where(there, columns.numbers[key][at], np.nan) for au, key in level.items()}
+    present = {au: _decided(values, PRESENT) for au, values in levels.items()}
+    for au, key in decision.items():
+        chance = np.where(there, columns.numbers[key][at], np.nan)
+        present[au] = _decided(chance, np.nextafter(0.5, 1))
+    return Reading(levels, present, there, len(places) - int((at >= 0).sum()))
+
+
+def _read_own(path: Path, rows: TrackerRows) -> Reading:
+    table = read_detections(path)
+    whole = len(table)
+    table = table[table["success"] == 1]
+    # The last of equal frames stays: the largest.
+    table = table.iloc[np.argsort((table["box_width"] * table["box_height"]).to_numpy(), kind="stable")]
+    if "input" in table.columns:
+        names = [Path(name).name for name in table["input"]]
+        place = np.array([rows.images.get(name, -1) for name in names], np.int64)
+    else:
+        place = np.searchsorted(rows.numbers, table["frame"].to_numpy() - 1)
+        place[~np.isin(table["frame"].to_numpy() - 1, rows.numbers)] = -1
+    of = np.full(len(rows.numbers), -1, np.int64)
+    for row in np.flatnonzero(place >= 0).tolist():
+        of[place[row]] = row
+    at = of[rows.places]
+    levels = {}
+    for au in detected_aus(table.columns):
+        values = np.append(table[intensity_column(au)].to_numpy(), np.nan)
+        levels[au] = values[at]  # the last one, NaN, where there is no row
+    present = {au: _decided(values, PRESENT) for au, values in levels.items()}
+    return Reading(_blinks(levels), _blinks(present), at >= 0, whole - int((at >= 0).sum()))
+
+
+def _columns(pattern: re.Pattern[str] | None, keys: Mapping[str, None]) -> dict[int, str]:
+    if pattern is None:
+        return {}
+    return _blinks({int(match[1]): key for key in keys if (match := pattern.fullmatch(key))})
+
+
+def _blinks(found: dict[int, Any]) -> dict[int, Any]:
+    """Closed eyes, which some tools have under the number of the blink, under their own."""
+    if 45 in found and 43 not in found:
+        found[43] = found[45]
+    return {au: value for au, value in found.items() if au != 45}
+
+
+def _decided(values: Values, least: float) -> Values:
+    return np.where(np.isnan(values), np.nan, (values >= least).astype(np.float64))

@@ -1,0 +1,148 @@
+"""Made tables of four tools against a made corpus: rows find their frames, numbers follow from arithmetic."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from aukit.cli import main
+from aukit.datasets import Table
+from aukit.detect import detect_files, score_detections
+from aukit.errors import ConfigError
+from aukit.utils.files import file_sha256
+from tests.detect.bright import BrightSquares, video
+from tests.simulation.pairs.trackers import openface, pyfeat, table
+
+PEOPLE = {"f1": "female", "f2": "female", "f3": "female", "m1": "male", "m2": "male", "m3": "male"}
+FRAMES = 12
+LEVELS = {person: np.roll([0, 0, 0, 1, 2, 3, 4, 5, 5, 3, 2, 0], shift) for shift, person in enumerate(PEOPLE)}
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A video per person and a list of their frames: AU 12 by intensity, AU 6 as AU 12."""
+    root = tmp_path_factory.mktemp("corpus")
+    rows = ["video,frame,person,gender,AU6_c,AU12_r"]
+    for person, gender in PEOPLE.items():
+        video(root / f"{person}.mp4", FRAMES)
+        rows += [
+            f"{person}.mp4,{i},{person},{gender},{int(n >= 2)},{n}" for i, n in enumerate(LEVELS[person])
+        ]
+    (root / "frames.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+def release(corpus: Path) -> Table:
+    return Table(corpus, corpus / "frames.csv", first_frame=0)
+
+
+def made(folder: Path, tool: str, levels: dict[str, np.ndarray], lose: int = -1) -> Path:
+    """Tables of a tool that says these levels of AU 6 and 12; without the row of one frame."""
+    folder.mkdir(parents=True)
+    for person, values in levels.items():
+        path = folder / f"{person}.csv"
+        if tool == "openface":
+            openface(path, [{"AU06_r": v, "AU12_r": v} for v in values])
+        elif tool == "pyfeat":
+            pyfeat(path, [{"AU06": v / 5, "AU12": v / 5} for v in values])
+        else:
+            names = ["frame_idx", "frame_time_in_ms", "au_6", "au_6_intensity", "au_12_intensity"]
+            rows = [
+                {"frame_idx": i, "frame_time_in_ms": 40 * i, "au_6_intensity": v, "au_12_intensity": v}
+                for i, v in enumerate(values)
+            ]
+            table(path, names, rows)
+        if lose >= 0:
+            lines = path.read_text().splitlines()
+            del lines[1 + lose]
+            path.write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def cell(scores: object, au: str, name: str, tool: str | None = None) -> float:
+    rows = scores.table[scores.table["au"] == au]
+    rows = rows if tool is None else rows[rows["tool"] == tool]
+    return float(rows[name].item())
+
+
+@pytest.mark.parametrize("tool", ["openface", "libreface"])
+def test_a_tool_that_says_what_coders_say(corpus: Path, tmp_path: Path, tool: str) -> None:
+    scores = score_detections(release(corpus), {str(made(tmp_path / "a", tool, LEVELS)): tool})
+    assert scores.scored == 6 * FRAMES
+    assert cell(scores, "AU12", "icc") == pytest.approx(1)
+    # Each person has one frame of intensity 1, which coders' codes do not call present and the rule does.
+    assert cell(scores, "AU12", "f1") == pytest.approx(2 * 7 / (2 * 7 + 1))
+    assert cell(scores, "AU12", "f1_gap") == pytest.approx(0)
+    assert np.isnan(cell(scores, "AU06", "icc"))  # coded by presence alone
+    assert cell(scores, "AU06", "positives") == 42
+    assert cell(scores, "mean", "f1") == pytest.approx(cell(scores, "AU12", "f1"))
+
+
+def test_probabilities_have_no_icc(corpus: Path, tmp_path: Path) -> None:
+    scores = score_detections(release(corpus), {str(made(tmp_path / "a", "pyfeat", LEVELS)): "pyfeat"})
+    assert np.isnan(cell(scores, "AU12", "icc"))
+    above_half = 5  # of twelve frames: 3, 4, 5, 5 and 3 of five
+    assert cell(scores, "AU12", "f1") == pytest.approx(2 * above_half / (2 * above_half + 2))
+
+
+@pytest.mark.parametrize("tool", ["openface", "libreface", "pyfeat"])
+def test_a_lost_row_moves_no_other(corpus: Path, tmp_path: Path, tool: str) -> None:
+    whole = score_detections(release(corpus), {str(made(tmp_path / "a", tool, LEVELS)): tool})
+    lost = score_detections(release(corpus), {str(made(tmp_path / "b", tool, LEVELS, lose=4)): tool})
+    assert lost.scored == whole.scored - 6
+    assert lost.coverage[0].seen == 6 * (FRAMES - 1)
+    if tool != "pyfeat":
+        assert cell(lost, "AU12", "icc") == pytest.approx(1)
+
+
+def test_the_gap_between_women_and_men(corpus: Path, tmp_path: Path) -> None:
+    blind = {person: v if PEOPLE[person] == "female" else 0 * v for person, v in LEVELS.items()}
+    scores = score_detections(release(corpus), {str(made(tmp_path / "a", "openface", blind)): "openface"})
+    assert cell(scores, "AU12", "f1_male") == 0
+    assert cell(scores, "AU12", "f1_gap") == pytest.approx(14 / 15)
+
+
+def test_tools_are_scored_on_the_frames_that_all_saw(corpus: Path, tmp_path: Path) -> None:
+    few = {person: v for person, v in LEVELS.items() if person != "m3"}
+    places = {
+        str(made(tmp_path / "o", "openface", LEVELS)): "openface",
+        str(made(tmp_path / "l", "libreface", few, lose=0)): "libreface",
+    }
+    scores = score_detections(release(corpus), places)
+    assert scores.scored == 5 * (FRAMES - 1)
+    assert scores.coverage[1].without_file == FRAMES
+    both = [cell(scores, "AU12", "frames", tool) for tool in ("openface", "libreface")]
+    assert both == [scores.scored] * 2
+
+
+def test_our_own_tables_and_the_command(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "results"
+    detect_files([corpus / f"{person}.mp4" for person in PEOPLE], out, BrightSquares())
+    words = f"score {out} --corpus table --root {corpus} --table {corpus}/frames.csv --out {tmp_path}/scores"
+    # Frames of the list count from 0, and its first one says so.
+    assert main(words.split()) == 0
+    text = capsys.readouterr().out
+    assert "aukit: saw 72 of 72 coded frames; 0 in videos without a table; 0 further rows; 6 tables" in text
+    rows = pd.read_csv(tmp_path / "scores/scores.csv").set_index("au")
+    assert rows.loc["AU12", "f1"] == pytest.approx(2 * 42 / (2 * 42 + 30))  # all present
+    assert rows.loc["AU12", "icc"] == pytest.approx(0, abs=0.1)
+    content = json.loads((tmp_path / "scores/scores.json").read_text())
+    assert content["tools"][0]["files"]["f1.csv"] == file_sha256(out / "f1.csv")
+
+
+def test_what_cannot_be_scored_is_said(corpus: Path, tmp_path: Path) -> None:
+    made(tmp_path / "a", "openface", LEVELS)
+    for detections, message in (
+        ({str(tmp_path / "a"): "pyfeat"}, "is no table of pyfeat"),
+        ({str(tmp_path / "nowhere"): "aukit"}, "no such folder"),
+        ({str(tmp_path / "a"): "other"}, "tool 'other' is unknown"),
+    ):
+        with pytest.raises(ConfigError, match=message):
+            score_detections(release(corpus), detections)
+    longer = {person: np.append(v, [0, 0]) for person, v in LEVELS.items()}
+    with pytest.raises(ConfigError, match="14 rows for 12 frames"):
+        score_detections(release(corpus), {str(made(tmp_path / "b", "openface", longer)): "openface"})
