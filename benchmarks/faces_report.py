@@ -64,7 +64,9 @@ def main() -> None:
     near = yaw <= 40
     for name, members in groups.items():
         seen = members & near
-        icc = np.nan if not seen.any() else float(np.nanmean(_agreement(readings[0][1], faces.movements, seen)))
+        icc = (
+            np.nan if not seen.any() else float(np.nanmean(_agreement(readings[0][1], faces.movements, seen)))
+        )
         errors = [float(reading[0][members].mean()) for reading in readings]
         result["groups"][name] = {
             "faces": int(members.sum()),

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from aukit.errors import CorpusError, WeightsError
 from aukit.registration.landmark_weights import FACE_ALIGNMENT_FILES, face_alignment_folders, find_files
-from aukit.registration.landmarks.detector import VIDEO_SIDE, LandmarkDetector, weights_version
+from aukit.registration.landmarks.detector import VIDEO_SIDES, LandmarkDetector, weights_version
 
 
 class LandmarkSource(Protocol):
@@ -234,6 +234,6 @@ class AukitLandmarks:
         self._detector = self._detector or LandmarkDetector(self._device)
         result = np.full((len(images), 68, 3), np.nan, np.float32)
         for row, image in enumerate(images):
-            if faces := self._detector.photograph(image, (VIDEO_SIDE,)):
+            if faces := self._detector.photograph(image, VIDEO_SIDES):
                 result[row] = faces[0].landmarks
         return result

@@ -31,9 +31,9 @@ Network = TypeVar("Network", bound=nn.Module)
 WEIGHTS = Path(__file__).parent
 LOOKED_AT = (160, 320, 640)
 """Longer sides, in pixels, at which a photograph is searched."""
-VIDEO_SIDE = 320
-"""Longer side at which frames of a video are searched: faces from about 4 % of the frame's longer side."""
-LEAST_FOUND, LEAST_GUESSED, LEAST_PRESENT = 0.3, 0.002, 0.5
+VIDEO_SIDES = (160, 320)
+"""Those of frames of a video: faces from about 4 % of the frame's longer side up to all of it."""
+LEAST_FOUND, LEAST_GUESSED, LEAST_PRESENT = 0.4, 0.002, 0.5
 """Least confidence of what the finder proposes, the reader looks at again (a square that is off makes it
 unsure), and of what is a face."""
 SURE = 0.05
@@ -119,9 +119,12 @@ class LandmarkDetector:
         self.reader = load_network(FaceReader, folder / "reader.safetensors").to(self.device)
         self.finder = load_network(FaceFinder, folder / "finder.safetensors").to(self.device)
 
+    def find(self, image: Image, sides: Sequence[int]) -> list[Square]:
+        """Squares in which faces may be, the surest first, in an image shrunk to longer sides of some pixels."""
+        return _apart([candidate for side in sides for candidate in self._find(image, side)])
+
     @torch.inference_mode()
-    def find(self, image: Image, side: int) -> list[tuple[Square, float]]:
-        """Squares in which faces may be, with confidences, in an image shrunk to `side` pixels."""
+    def _find(self, image: Image, side: int) -> list[tuple[Square, float]]:
         height, width = image.shape[:2]
         scale = min(1.0, side / max(height, width))
         small = image
@@ -170,8 +173,7 @@ class LandmarkDetector:
         """
         longest = max(image.shape[:2])
         sides = [side for side in sides if side < 2 * longest] or [min(sides)]
-        found = [candidate for side in sides for candidate in self.find(image, side)]
-        return self.refined(image, _apart(found))
+        return self.refined(image, self.find(image, sides))
 
     def video(self) -> FaceTrack:
         """A reader of the frames of one video, in their order."""
@@ -227,7 +229,7 @@ class FaceTrack:
     def _new(self, image: Image, known: Sequence[FoundFace]) -> list[FoundFace]:
         """Faces that are not among the known ones."""
         old = [face.square for face in known]
-        new = [square for square in _apart(self._detector.find(image, VIDEO_SIDE)) if not _among(square, old)]
+        new = [square for square in self._detector.find(image, VIDEO_SIDES) if not _among(square, old)]
         return [face for face in self._detector.refined(image, new) if not _among(face.square, old)]
 
     def _number(self, face: FoundFace, taken: Sequence[FoundFace]) -> int:
