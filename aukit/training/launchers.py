@@ -273,9 +273,9 @@ class Jobs:
             time.sleep(_SECONDS)
 
     def output(self, name: str) -> list[Path]:
-        """What the newest job of a name has printed, of all elements of an array."""
-        place = self.place(name)
-        return sorted(self.folder.glob(f"{place.name}-{self.newest()[name]}*.out"))
+        """What the newest job of a name has printed, of an array by each element, the last to print last."""
+        files = self.folder.glob(f"{self.place(name).name}-{self.newest()[name]}*.out")
+        return sorted(files, key=lambda file: file.stat().st_mtime)
 
     def place(self, name: str) -> Path:
         """Files of a name's jobs, without their ends."""
