@@ -120,7 +120,7 @@ class LandmarkDetector:
         self.finder = load_network(FaceFinder, folder / "finder.safetensors").to(self.device)
 
     def find(self, image: Image, sides: Sequence[int]) -> list[Square]:
-        """Squares in which faces may be, the surest first, in an image shrunk to each of some longer sides."""
+        """Squares in which faces may be, the surest first, in an image shrunk to some longer sides."""
         return _apart([candidate for side in sides for candidate in self._find(image, side)])
 
     @torch.inference_mode()
