@@ -7,9 +7,9 @@ from tests.fake_training import TinyModule
 
 
 class PacedModule(TinyModule):
-    """Takes a second for each step while the file `slowly` is in the current folder."""
+    """Takes four seconds for each step, five minutes in all, while the file `slowly` is there."""
 
     def training_step(self, batch, batch_idx):
         if Path("slowly").exists():
-            time.sleep(1)
+            time.sleep(4)
         return super().training_step(batch, batch_idx)

@@ -33,7 +33,7 @@ def test_a_job_of_two_nodes_is_told_put_back_once_and_ends_bit_equal(cluster: Cl
     with shown(cluster, tmp_path, "fit -c tiny.yaml --runs whole") as view:
         assert view.wait(600) == 0, (tmp_path / "shown.txt").read_text() + output(tmp_path)
     first = newest_job(tmp_path)
-    write_experiment(tmp_path, time="6", notice=180)
+    write_experiment(tmp_path, time="5", notice=180)
     (tmp_path / "slowly").touch()
     with shown(cluster, tmp_path, "fit -c tiny.yaml --runs told") as view:
         until(lambda: newest_job(tmp_path) != first, 120)
