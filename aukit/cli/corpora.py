@@ -111,12 +111,10 @@ def prepare_corpus(given: argparse.Namespace) -> None:
         return as_job(options, f"prepare-{entry.name}")
     arguments = _chosen(options, names)
     landmarks = options.landmarks
-    if "landmarks" in names:  # that of a reader is a file or folder, or the name of a source
-        if str(landmarks) in LANDMARK_SOURCES and not Path(landmarks).exists():
-            arguments["landmarks"] = None
-            landmarks = str(landmarks)
-        else:
-            landmarks = None
+    if "landmarks" in names:  # that of a reader is a file or folder, or the name of a source, which wins
+        named = str(landmarks) in LANDMARK_SOURCES
+        arguments["landmarks"] = None if named else landmarks
+        landmarks = str(landmarks) if named else None
     release, shard = reader(options.root, **arguments), shard_of(options)
     wanted = (release, options.out, options.registration, options.size, options.weights, options.workers)
     chosen = {name: value for name, value in _chosen(options, settings).items() if value is not None}
