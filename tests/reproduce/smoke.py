@@ -18,6 +18,7 @@ def smoke_arguments(table: str, *tables: str) -> Namespace:
         tables=list(tables),
         target=None,
         profile="smoke",
+        landmarks=None,
         seed=0,
         plan=False,
         gpus=None,
