@@ -12,6 +12,7 @@ from torch import nn
 from torchmetrics import MeanSquaredError
 
 from aukit.datamodules import CorpusDataModule, held_out_people
+from aukit.datasets.frame_table import FrameTable
 from tests.fakes import AUS, FakeCorpus, FakeRegistration, fake_store
 
 
@@ -67,6 +68,17 @@ class FakeDataModule(CorpusDataModule):
 
 class OtherDataModule(FakeDataModule):
     """Another class with the same arguments."""
+
+
+class AbroadDataModule(FakeDataModule):
+    """Other people than the fake corpus has, not coded for the last action unit."""
+
+    def _corpus(self) -> FakeCorpus:
+        corpus = super()._corpus()
+        frame = corpus.table.frame.drop(columns=[f"AU{AUS[-1]:02d}_r", f"AU{AUS[-1]:02d}_c"])
+        corpus.table = FrameTable(frame.assign(person=frame["person"].str.replace("Fake", "Abroad")))
+        corpus.fingerprint = lambda: "abroad"
+        return corpus
 
 
 class TinyModule(LightningModule):

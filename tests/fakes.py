@@ -68,10 +68,8 @@ class FakeCorpus:
             time.sleep(self.delay)
             image = np.random.default_rng(position).integers(0, 30, (self.side, self.side, 3), dtype=np.uint8)
             if position in labels.index:
-                levels = (
-                    labels.loc[position, [f"AU{au:02d}_r" for au in AUS]].fillna(0).to_numpy(dtype=np.float32)
-                )
-                image += (levels * 40).astype(np.uint8)
+                levels = labels.loc[position].reindex([f"AU{au:02d}_r" for au in AUS]).fillna(0)
+                image += (levels.to_numpy(dtype=np.float32) * 40).astype(np.uint8)
             yield position, image
 
 
@@ -118,3 +116,12 @@ def fake_store(
         progress=False,
         **options,
     )
+
+
+def fake_plan(store: PreparedStore, inputs: np.ndarray, targets: np.ndarray | None = None) -> pd.DataFrame:
+    """A balanced set's plan for the first of `AUS`: these faces with the labels of those frames."""
+    targets = inputs if targets is None else targets
+    levels, person = store.table.intensities(AUS)[targets], store.table.frame["person"].to_numpy()
+    labels = {f"AU{au:02d}_r": levels[:, index] for index, au in enumerate(AUS)}
+    rows = {"au": AUS[0], "level": levels[:, 0].astype(int), "input_frame": inputs, "target": targets}
+    return pd.DataFrame({**rows, "person": person[inputs], "target_person": person[targets], **labels})

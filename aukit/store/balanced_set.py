@@ -1,119 +1,105 @@
-"""Training sets balanced over intensity levels: a plan (which frame, which target), perhaps images."""
+"""Training sets balanced over intensity levels: a plan (which face, whose labels), and where images lie."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+import os
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from aukit.errors import StoreError
+from aukit.facs import intensity_column
 from aukit.store.files import create_array, map_array, read_manifest, read_table, require
 from aukit.store.store import PreparedStore
-from aukit.utils.files import atomic_folder
+from aukit.utils.files import atomic_folder, file_sha256
 
+IMAGES = "images.npy"
 _PLAN = "set.parquet"
-_IMAGES = "images.npy"
 _MANIFEST = "set.json"
+_KEYS: dict[str, type | tuple[type, ...]] = {
+    "fingerprint": str,
+    "plan": str,
+    "registration": dict,
+    "images": str,
+    "of": list,
+}
 
 #: Raised whenever the content or the layout of a balanced set changes.
-SCHEMA = 3
+SCHEMA = 4
 
-PLAN_COLUMNS = ("au", "level", "input_frame", "target")
-"""Columns of a plan, in the order in which they are hashed."""
+_NUMBERS = ("au", "level", "input_frame", "target")
+_PEOPLE = ("person", "target_person")
+PLAN_COLUMNS = (*_NUMBERS, *_PEOPLE)
+"""Columns of every plan, beside labels; in the order in which they are hashed."""
+
+Rows = npt.NDArray[np.int64]
+Pixels = npt.NDArray[np.uint8]
 
 
 class BalancedSet:
-    """A balanced training set in a folder.
+    """A balanced training set in a folder, which says all that a training needs.
 
     `set.parquet` has one row per training image: `au` (the action unit it was drawn for), `level` (0..5),
-    `input_frame` (row of the prepared store that gives the face) and `target` (row that gives the labels).
-    With `images.npy` (uint8 [M,S,S,3]) the images are synthesised; without it they are the input frames.
+    `input_frame` (row of the prepared store that gives the face) and `target` (row, of that store or of
+    another one, that gives the labels), the global ids `person` and `target_person` of both, and the labels
+    `AUxx_r`, NaN where not coded.
 
-    Args:
+    The images are the set's own (`images.npy`, uint8 [M,S,S,3]), or stay where they are: in the store, or in
+    the sets that it was put together from.
+
+    Attributes:
         path: the folder.
         plan: the table described above, index 0..M-1.
-        images: memory map of the synthetic images, or None.
-        store: the prepared store that `input_frame` and `target` index.
-        fingerprint: hash of plan, store and images.
+        registration: `name`, `size` and `settings` of the crops.
+        fingerprint: hash of plan and images.
 
     Example:
-        >>> rows = np.arange(4)
-        >>> plan = pd.DataFrame({"au": 12, "level": rows, "input_frame": rows, "target": rows[::-1]})
-        >>> balanced = BalancedSet.write("sets/real", plan, store)  # doctest: +SKIP
-        >>> balanced.images_at(rows).shape  # doctest: +SKIP
-        (4, 64, 64, 3)
+        >>> balanced = BalancedSet.open("lightning_logs/sets/real")  # doctest: +SKIP
+        >>> balanced.images_at(np.arange(4)).shape, balanced.levels((6, 12)).shape  # doctest: +SKIP
+        ((4, 64, 64, 3), (8400, 2))
     """
 
-    def __init__(
-        self,
-        path: Path,
-        plan: pd.DataFrame,
-        images: npt.NDArray[np.uint8] | None,
-        store: PreparedStore,
-        fingerprint: str,
-    ) -> None:
-        self.path = path
-        self.plan = plan
-        self.images = images
-        self.store = store
-        self.fingerprint = fingerprint
-
-    def __len__(self) -> int:
-        return len(self.plan)
-
-    def __getstate__(self) -> dict[str, object]:
-        return {"path": self.path, "store": self.store}  # never the pixels: a loader process maps them itself
-
-    def __setstate__(self, state: dict[str, object]) -> None:
-        path, store = state["path"], state["store"]
-        assert isinstance(path, Path)
-        assert isinstance(store, PreparedStore)
-        self.__dict__.update(BalancedSet.open(path, store).__dict__)
-
-    @classmethod
-    def open(cls, path: str | Path, store: PreparedStore) -> BalancedSet:
-        """Open a set that `write` made.
-
-        Args:
-            path: its folder.
-            store: the store it was made from.
-
-        Raises:
-            StoreError: the folder is incomplete or damaged, or was made from another store or by an earlier
-                version.
-        """
-        path = Path(path)
-        if not (path / _MANIFEST).is_file():
-            raise StoreError(f"{path}: no complete balanced set here ({_MANIFEST} is missing); make it again")
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / _MANIFEST).is_file():
+            raise StoreError(
+                f"{self.path}: no complete balanced set here ({_MANIFEST} is missing); make it again"
+            )
         try:
-            manifest = read_manifest(path / _MANIFEST)
+            manifest = read_manifest(self.path / _MANIFEST)
             if (schema := manifest.get("schema", 1)) != SCHEMA:
                 raise StoreError(
-                    f"{path}: made by another version (schema {schema}, this version reads {SCHEMA}); delete"
-                    " the folder and make it again"
+                    f"{self.path}: made by another version (schema {schema}, this version reads {SCHEMA});"
+                    " delete the folder and make it again"
                 )
-            require(manifest, _MANIFEST, {"fingerprint": str, "store": str, "plan": str, "images": bool})
-            if manifest["store"] != store.fingerprint:
-                raise StoreError(
-                    f"{path}: made from the prepared store {manifest['store'][:12]}, not from the open"
-                    f" {store.fingerprint[:12]}; make it again or point to the store it came from"
-                )
-            plan = read_table(path / _PLAN, PLAN_COLUMNS)
-            _check_plan(plan, store, path)
-            if hashlib.sha256(_plan_bytes(plan)).hexdigest() != manifest["plan"]:
+            require(manifest, _MANIFEST, _KEYS)
+            self.registration: dict[str, Any] = manifest["registration"]
+            require(self.registration, f"the registration in {_MANIFEST}", {"name": str, "size": int})
+            self.plan = read_table(self.path / _PLAN, PLAN_COLUMNS)
+            if _hash_of(self.plan) != manifest["plan"]:
                 raise ValueError(f"{_PLAN} holds another plan")
-            shape = (len(plan), store.size, store.size, 3)
-            images = map_array(path / _IMAGES, np.uint8, shape) if manifest["images"] else None
+            self.fingerprint: str = manifest["fingerprint"]
+            self._read = self._reader(manifest["images"], manifest["of"])
         except ValueError as error:
             raise StoreError(
-                f"{path}: damaged balanced set ({error}); delete the folder and make it again"
+                f"{self.path}: damaged balanced set ({error}); delete the folder and make it again"
             ) from error
-        return cls(path, plan, images, store, manifest["fingerprint"])
+
+    @classmethod
+    def open(cls, path: str | Path) -> BalancedSet:
+        """Open the set in the folder `path`; milliseconds, images are mapped.
+
+        Raises:
+            StoreError: the folder is incomplete, damaged or of an earlier version, or the images that it
+                refers to are not there.
+        """
+        return cls(path)
 
     @classmethod
     def write(
@@ -121,64 +107,202 @@ class BalancedSet:
         path: str | Path,
         plan: pd.DataFrame,
         store: PreparedStore,
-        images: Iterable[npt.NDArray[np.uint8]] | None = None,
+        images: Iterable[Pixels] | None = None,
     ) -> BalancedSet:
         """Write a set: the folder appears only when it is complete.
 
         Args:
-            path: the folder to make; an existing complete set there is replaced.
-            plan: columns au, level, input_frame, target.
-            store: the store that `input_frame` and `target` index.
-            images: batches uint8 [b,S,S,3] in plan order, written as they come; None for real frames.
+            path: the folder to make; an existing set there is replaced.
+            plan: `PLAN_COLUMNS` and labels.
+            store: the store of the input frames.
+            images: batches uint8 [b,S,S,3] in plan order, written as they come; None for the input frames
+                themselves, which stay in the store.
 
         Returns:
             The opened set.
 
         Raises:
-            StoreError: columns are missing, rows lie outside the store or the images do not fit the plan.
+            StoreError: columns are missing, labels contradict the levels, rows lie outside the store or the
+                images do not fit the plan.
         """
-        path = Path(path)
-        _check_plan(plan, store, path)
-        plan = plan.reset_index(drop=True)
-        with atomic_folder(path) as temporary:
-            plan.to_parquet(temporary / _PLAN)
-            digest = hashlib.sha256(store.fingerprint.encode() + _plan_bytes(plan))
+        with atomic_folder(Path(path)) as folder:
             if images is not None:
-                _write_images(temporary / _IMAGES, images, len(plan), store.size, digest)
-            fingerprint = digest.hexdigest()
-            manifest = {
-                "schema": SCHEMA,
-                "fingerprint": fingerprint,
-                "store": store.fingerprint,
-                "plan": hashlib.sha256(_plan_bytes(plan)).hexdigest(),
-                "images": images is not None,
-            }
-            (temporary / _MANIFEST).write_text(json.dumps(manifest, indent=1))
-        return cls.open(path, store)
+                _write_images(folder / IMAGES, images, len(plan), store.size)
+            cls.seal(folder, path, plan, store)
+        return cls.open(path)
 
-    def images_at(self, rows: npt.NDArray[np.int64]) -> npt.NDArray[np.uint8]:
-        """Images uint8 [B,S,S,3] of the set's rows: synthetic ones, or the input frames."""
-        if self.images is not None:
-            return np.asarray(self.images[rows])
-        return np.asarray(self.store.images[self.plan["input_frame"].to_numpy()[rows]])
+    @classmethod
+    def seal(cls, folder: Path, path: str | Path, plan: pd.DataFrame, store: PreparedStore) -> None:
+        """Make a folder a set by adding plan and manifest; its images, if it has own ones, are there.
+
+        Args:
+            folder: the folder.
+            path: what it will be called.
+            plan: as for `write`.
+            store: as for `write`.
+        """
+        check_inputs(plan, store, path)
+        registration = store.manifest["registration"]
+        if (folder / IMAGES).exists():
+            _seal(folder, path, plan, registration, "own", [], file_sha256(folder / IMAGES))
+        else:
+            _seal(folder, path, plan, registration, "store", [(store.path, store.fingerprint)])
+
+    @classmethod
+    def concatenate(cls, path: str | Path, parts: Sequence[BalancedSet]) -> BalancedSet:
+        """Put sets together, of whatever corpora; their images stay where they are.
+
+        Args:
+            path: the folder to make; an existing set there is replaced.
+            parts: the sets, in the order of their images.
+
+        Raises:
+            StoreError: their crops are of several kinds.
+        """
+        first = parts[0].registration
+        if others := [part for part in parts if part.registration != first]:
+            raise StoreError(
+                f"{path}: {parts[0].path} and {others[0].path} have crops of two kinds, {first} and"
+                f" {others[0].registration}; make them of stores that are registered alike"
+            )
+        plan = pd.concat([part.plan for part in parts], ignore_index=True)
+        with atomic_folder(Path(path)) as folder:
+            _seal(folder, path, plan, first, "sets", [(part.path, part.fingerprint) for part in parts])
+        return cls.open(path)
+
+    def __len__(self) -> int:
+        return len(self.plan)
+
+    def __getstate__(self) -> Path:
+        return self.path  # never the pixels: a loader process maps them itself
+
+    def __setstate__(self, path: Path) -> None:
+        BalancedSet.__init__(self, path)
+
+    @property
+    def size(self) -> int:
+        """Side of the images in pixels."""
+        return int(self.registration["size"])
+
+    def levels(self, aus: Sequence[int]) -> npt.NDArray[np.float32]:
+        """Labels [M,A] in 0..5 of every image, NaN where not coded."""
+        return self.plan.reindex(columns=[intensity_column(au) for au in aus]).to_numpy(np.float32)
+
+    def images_at(self, rows: Rows) -> Pixels:
+        """Images uint8 [B,S,S,3] of the set's rows."""
+        return self._read(rows)
+
+    def _reader(self, images: str, of: list[Any]) -> Callable[[Rows], Pixels]:
+        """Where the images are read, by what the manifest says of them."""
+        if images == "own":
+            own = map_array(self.path / IMAGES, np.uint8, (len(self), self.size, self.size, 3))
+            return lambda rows: np.asarray(own[rows])
+        if images not in ("store", "sets") or not all(_is_reference(each) for each in of):
+            raise ValueError(f"{_MANIFEST} does not say where the images are")
+        kind: Any = PreparedStore if images == "store" else BalancedSet
+        opened = []
+        for name, fingerprint in of:
+            try:
+                found = kind.open(Path(os.path.normpath(self.path / name)))
+            except StoreError as error:
+                raise StoreError(f"{self.path}: its images are not there: {error}") from error
+            if found.fingerprint != fingerprint:
+                raise StoreError(
+                    f"{self.path}: made of other images than {found.path} has now"
+                    f" ({fingerprint[:12]}, not {found.fingerprint[:12]}); make it again"
+                )
+            opened.append(found)
+        if images == "store":
+            (store,) = opened
+            inputs = self.plan["input_frame"].to_numpy()
+            return lambda rows: np.asarray(store.images[inputs[rows]])
+        if sum(map(len, opened)) != len(self):
+            raise ValueError(f"{_PLAN} has {len(self)} rows for {sum(map(len, opened))} images")
+        return lambda rows: _images_of(opened, rows, self.size)
 
 
-def _plan_bytes(plan: pd.DataFrame) -> bytes:
-    return np.ascontiguousarray(plan[list(PLAN_COLUMNS)].to_numpy(dtype=np.int64)).tobytes()
+def check_inputs(plan: pd.DataFrame, store: PreparedStore, path: str | Path) -> None:
+    """See that the input frames of a plan are rows of a store.
+
+    Raises:
+        StoreError: one is not.
+    """
+    if outside := plan.index[~plan["input_frame"].between(0, len(store) - 1)].tolist():
+        raise StoreError(
+            f"{path}: column 'input_frame' points outside the store's {len(store)} rows, first in row"
+            f" {outside[0]} of the plan"
+        )
 
 
-def _check_plan(plan: pd.DataFrame, store: PreparedStore, path: Path) -> None:
-    missing = [column for column in PLAN_COLUMNS if column not in plan]
-    if missing:
-        raise StoreError(f"{path}: the plan lacks the columns {', '.join(missing)}")
-    for column in ("input_frame", "target"):
-        if len(plan) and not plan[column].between(0, len(store) - 1).all():
-            raise StoreError(f"{path}: column {column!r} points outside the store's {len(store)} rows")
+def _images_of(parts: list[BalancedSet], rows: Rows, size: int) -> Pixels:
+    """Rows of sets put together."""
+    starts = np.cumsum([0, *map(len, parts)])
+    which = np.searchsorted(starts, rows, "right") - 1
+    images = np.empty((len(rows), size, size, 3), np.uint8)
+    for number in np.unique(which):
+        mine = which == number
+        images[mine] = parts[number].images_at(rows[mine] - starts[number])
+    return images
 
 
-def _write_images(
-    path: Path, batches: Iterable[npt.NDArray[np.uint8]], count: int, size: int, digest: hashlib._Hash
+def _seal(
+    folder: Path,
+    path: str | Path,
+    plan: pd.DataFrame,
+    registration: dict[str, Any],
+    images: str,
+    of: Sequence[tuple[Path, str]],
+    pixels: str = "",
 ) -> None:
+    plan = _ordered(plan, path)
+    digest = hashlib.sha256(json.dumps(registration, sort_keys=True).encode())
+    for part in (_hash_of(plan), pixels, *(fingerprint for _, fingerprint in of)):
+        digest.update(part.encode())
+    manifest = {
+        "schema": SCHEMA,
+        "fingerprint": digest.hexdigest(),
+        "plan": _hash_of(plan),
+        "registration": registration,
+        "images": images,
+        "of": [(os.path.relpath(each, path), fingerprint) for each, fingerprint in of],
+    }
+    plan.to_parquet(folder / _PLAN)
+    (folder / _MANIFEST).write_text(json.dumps(manifest, indent=1))
+
+
+def _ordered(plan: pd.DataFrame, path: str | Path) -> pd.DataFrame:
+    """The columns of a plan in their order, each of its type, after a look at what they say."""
+    aus = [int(au) for au in np.unique(plan["au"])] if "au" in plan else []
+    wanted = [*PLAN_COLUMNS, *map(intensity_column, aus)]
+    if missing := [column for column in wanted if column not in plan]:
+        raise StoreError(f"{path}: the plan lacks the columns {', '.join(missing)}")
+    for au in aus:
+        mine = plan[plan["au"] == au]
+        if wrong := mine.index[mine["level"] != mine[intensity_column(au)]].tolist():
+            raise StoreError(f"{path}: row {wrong[0]} of the plan is labelled with another level of AU{au}")
+    labels = sorted(column for column in plan if column not in PLAN_COLUMNS)
+    types = {**dict.fromkeys(_NUMBERS, "int64"), **dict.fromkeys(_PEOPLE, str)}
+    ordered = plan[[*PLAN_COLUMNS, *labels]].reset_index(drop=True)
+    return ordered.astype({**types, **dict.fromkeys(labels, "float32")})
+
+
+def _hash_of(plan: pd.DataFrame) -> str:
+    digest = hashlib.sha256()
+    for column in plan:
+        digest.update(str(column).encode())
+        if column in _PEOPLE:
+            digest.update("\n".join(map(str, plan[column])).encode())
+        else:
+            kind = np.int64 if column in _NUMBERS else np.float32
+            digest.update(np.ascontiguousarray(plan[column].to_numpy(dtype=kind)).tobytes())
+    return digest.hexdigest()
+
+
+def _is_reference(value: Any) -> bool:
+    return isinstance(value, list) and len(value) == 2 and all(isinstance(each, str) for each in value)
+
+
+def _write_images(path: Path, batches: Iterable[Pixels], count: int, size: int) -> None:
     images = create_array(path, (count, size, size, 3))
     at = 0
     for batch in batches:
@@ -188,7 +312,6 @@ def _write_images(
                 f" uint8 [{size},{size},3]"
             )
         images[at : at + len(batch)] = batch
-        digest.update(np.ascontiguousarray(batch).tobytes())
         at += len(batch)
     if at != count:
         raise StoreError(f"{path}: {at} images for {count} rows of the plan")

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from aukit.errors import ConfigError
-from aukit.models.niinuma2021 import real_resampling
+from aukit.models.niinuma2021 import Pool, real_resampling
 from aukit.store import BalancedSet
 from aukit.training import build_datamodule, evaluate, execute
 from tests.models.fgnet.networks import SMALL
@@ -25,8 +25,7 @@ def balanced(folder, aus):
     data = build_datamodule({"data": corpus(folder, aus), "model": model})
     data.prepare_data()
     data.setup()
-    levels = data.store.table.intensities(aus)[data.train_rows]
-    plan = real_resampling(levels, aus, 6, 0, data.train_rows)
+    plan = real_resampling(Pool.of(data.store, aus, data.train_rows), 6, 0)
     return BalancedSet.write(folder / f"set-{len(aus)}", plan, data.store).path
 
 

@@ -20,7 +20,7 @@ import torch
 from torchvision.models import vgg16
 
 from aukit.models.fgnet import FGNet
-from aukit.models.niinuma2021 import SynthesizerModule, real_resampling, semantic_resampling, synthesize
+from aukit.models.niinuma2021 import Pool, SynthesizerModule, real_resampling, semantic_resampling, synthesize
 from aukit.simulation import (
     BP4DSimulationConfig,
     BP4DStandin,
@@ -218,7 +218,7 @@ def fera2017_store(root, stores):
     aukit("prepare", "fera2017", "--root", root, "--out", stores)
     store = PreparedStore.open(next(stores.glob("fera2017-frontal3d-224-*")))
     train = np.flatnonzero(store.table.frame["partition"] == "train")
-    return store, store.table.intensities(AUS)[train], train
+    return store, train
 
 
 def test_synthesis(room, stores, fera2017):
@@ -232,18 +232,19 @@ def test_synthesis(room, stores, fera2017):
     for column in ("model.lambda_ids=1", "model.variant=stargan"):
         Experiment(*common, column).fit_once()
 
-    store, levels, train = fera2017_store(fera2017, stores)
+    store, train = fera2017_store(fera2017, stores)
     module = SynthesizerModule.load_from_checkpoint(gan.checkpoint, map_location="cpu", weights_only=True)
-    plan = semantic_resampling(levels[:, 4:5], AUS[4:5], 1, seed=0, rows=train)
+    pool = Pool.of(store, AUS, train)
+    plan = semantic_resampling(pool, pool, 1, seed=0)
+    plan = plan[plan["au"] == 12].reset_index(drop=True)
     made = synthesize(module.generator, store, plan, room / "set", AUS, batch_size=2, progress=False)
     assert made.images_at(np.arange(1)).shape == (1, 224, 224, 3)
 
 
 def test_intensity(room, stores, fera2017):
-    store, levels, train = fera2017_store(fera2017, stores)
+    store, train = fera2017_store(fera2017, stores)
     two = (6, 12)  # seven networks take 15 GB
-    columns = [AUS.index(au) for au in two]
-    made = BalancedSet.write(room / "set", real_resampling(levels[:, columns], two, 4, 0, train), store)
+    made = BalancedSet.write(room / "set", real_resampling(Pool.of(store, two, train), 4, 0), store)
     torch.save(vgg16().state_dict(), room / "vgg16.pth")
     where = [f"data.corpus.root={fera2017}", f"data.corpus.cache={stores}", f"data.training_set={made.path}"]
     where += ["data.corpus.aus=[6,12]", "model.aus=[6,12]", f"model.weights={room / 'vgg16.pth'}"]

@@ -13,6 +13,7 @@ from aukit.models.niinuma2021.intensity import (
 from aukit.models.niinuma2021.synthesis import (
     ExpressionDiscriminator,
     ExpressionGenerator,
+    Pool,
     SynthesisDataModule,
     SynthesizerModule,
     compose,
@@ -29,6 +30,7 @@ __all__ = [
     "IntensityEstimator",
     "IntensityModule",
     "IntensityTrunk",
+    "Pool",
     "SynthesisDataModule",
     "SynthesizerModule",
     "au0_normalize",

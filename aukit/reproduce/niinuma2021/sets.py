@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from aukit.errors import ConfigError
 from aukit.reproduce.niinuma2021.cells import NiinumaCells, TrainingSet
 from aukit.reproduce.options import has_gpu
-from aukit.utils.files import write_atomic
-from aukit.utils.outside import read_json
 
 if TYPE_CHECKING:
     from aukit.datamodules import CorpusDataModule
     from aukit.store.balanced_set import BalancedSet
     from aukit.training import Record
-
-_BLOCK = 1024  # images of a mix at a time
-_MOST_BYTES = 100_000
 
 
 def make_sets(
@@ -45,7 +36,7 @@ def make_sets(
     for id, each in cells.sets.items():
         store = corpora[each.registration].store
         if each.kind == "mix":
-            made[id] = _mix(cells.set_folder(each), [made[part] for part in each.of])
+            made[id] = BalancedSet.concatenate(cells.set_folder(each), [made[part] for part in each.of])
         elif each.generator is None:
             made[id] = BalancedSet.write(cells.set_folder(each), _plan(cells, each, corpora), store)
         else:
@@ -55,13 +46,13 @@ def make_sets(
 
 def _plan(cells: NiinumaCells, wanted: TrainingSet, corpora: Mapping[str, CorpusDataModule]) -> pd.DataFrame:
     """Which frame is given which labels."""
-    from aukit.models.niinuma2021 import real_resampling, semantic_resampling
+    from aukit.models.niinuma2021 import Pool, real_resampling, semantic_resampling
 
-    corpus, aus = corpora[wanted.registration], cells.aus
-    rows = corpus.train_rows
-    levels = corpus.store.table.intensities(tuple(aus))[rows]
-    resampling = real_resampling if wanted.kind == "real" else semantic_resampling
-    return resampling(levels, aus, cells.size["per_level"], cells.options.seed, rows)
+    corpus, per_level, seed = corpora[wanted.registration], cells.size["per_level"], cells.options.seed
+    pool = Pool.of(corpus.store, cells.aus, corpus.train_rows)
+    if wanted.kind == "real":
+        return real_resampling(pool, per_level, seed)
+    return semantic_resampling(pool, pool, per_level, seed)
 
 
 def _synthesize(
@@ -82,25 +73,3 @@ def _synthesize(
     return synthesize(
         module.generator, store, _plan(cells, wanted, corpora), folder, cells.aus, batch, device
     )
-
-
-def _mix(folder: Path, parts: list[BalancedSet]) -> BalancedSet:
-    """All images of several sets of one store, copied unless that was done before."""
-    from aukit.store.balanced_set import BalancedSet
-
-    note, origin = folder / "mix.json", {"of": [part.fingerprint for part in parts]}
-    try:
-        if read_json(note, _MOST_BYTES) == origin:
-            return BalancedSet.open(folder, parts[0].store)
-    except (OSError, ValueError):
-        pass  # not there yet, or not whole
-
-    def images() -> Iterator[npt.NDArray[np.uint8]]:
-        for part in parts:
-            for start in range(0, len(part), _BLOCK):
-                yield part.images_at(np.arange(start, min(start + _BLOCK, len(part))))
-
-    plan = pd.concat([part.plan for part in parts], ignore_index=True)
-    made = BalancedSet.write(folder, plan, parts[0].store, images())
-    write_atomic(note, json.dumps(origin).encode())
-    return made

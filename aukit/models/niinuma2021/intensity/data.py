@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import warnings
+from functools import cached_property
 from typing import Any, ClassVar, Literal
 
 import numpy as np
@@ -12,6 +13,7 @@ import torch
 from torch.utils.data import Dataset
 
 from aukit.datamodules.corpus import CorpusDataModule
+from aukit.datamodules.dataset import label_columns
 from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
 from aukit.errors import ConfigError, StoreError
 from aukit.models.niinuma2021.data import CorpusFramesDataModule
@@ -27,7 +29,7 @@ from aukit.models.niinuma2021.intensity.normalize import (
     person_means,
     person_neutrals,
 )
-from aukit.models.niinuma2021.synthesis.resampling import real_resampling
+from aukit.models.niinuma2021.synthesis.resampling import Pool, real_resampling
 from aukit.store.balanced_set import BalancedSet
 from aukit.store.store import PreparedStore
 from aukit.utils.bounds import NonNegativeFloat, PositiveInt
@@ -70,7 +72,7 @@ class Normalizer:
             with warnings.catch_warnings():
                 # `IntensityDataModule.notes` counts them.
                 warnings.filterwarnings("ignore", message=".*people lack a neutral frame")
-                return cls(kind, person_neutrals(store.images, persons, store.table.intensities(aus)))
+                return cls(kind, person_neutrals(store.images, persons, _coded_levels(store, aus)))
         return cls(kind, {})
 
     def __call__(self, images: Images | Floats, persons: npt.NDArray[np.object_]) -> Floats:
@@ -83,7 +85,10 @@ class Normalizer:
         try:
             reference = np.stack([self.references[str(person)] for person in persons])
         except KeyError as error:
-            raise ConfigError(f"normalization={self.kind}: no reference picture of {error}") from error
+            raise ConfigError(
+                f"data.normalization={self.kind}: no reference picture of {error}, who is not in the corpus"
+                " or has no fully coded frame; set data.normalization=none, or make the set without"
+            ) from error
         normalize = au0_normalize if self.kind == "au0" else mean_texture_normalize
         x = normalize(images, reference)
         x /= IMAGENET_STD
@@ -138,7 +143,7 @@ class BalancedDataset(Dataset[dict[str, Any]]):
     Args:
         balanced: The set.
         aus: Action units, in the order of the columns of labels.
-        labelled_by: ``[M]`` rows of the store whose labels the images have.
+        labelled_by: ``[M]`` rows of the set whose labels the images have.
         normalizer: Images → network input.
         flip: Whether to flip at random.
         jitter: Strength of random changes of light and place.
@@ -155,9 +160,8 @@ class BalancedDataset(Dataset[dict[str, Any]]):
     ) -> None:
         self.balanced = balanced
         self.heads = _heads(balanced, aus)
-        self.levels = balanced.store.table.intensities(aus)[labelled_by]
-        persons = balanced.store.table.frame["person"].to_numpy()
-        self.persons = persons[balanced.plan["input_frame"].to_numpy()]
+        self.levels = balanced.levels(aus)[labelled_by]
+        self.persons = balanced.plan["person"].to_numpy()
         self.normalizer = normalizer
         self.flip = flip
         self.jitter = jitter
@@ -185,7 +189,7 @@ class FrameDataset(Dataset[dict[str, Any]]):
 
     def __init__(self, store: PreparedStore, aus: tuple[int, ...], normalizer: Normalizer) -> None:
         self.store = store
-        self.labels = store.table.intensities(aus)
+        self.labels = label_columns(store.table, aus, "intensity")
         self.persons = store.table.frame["person"].to_numpy()
         self.normalizer = normalizer
 
@@ -199,15 +203,21 @@ class FrameDataset(Dataset[dict[str, Any]]):
 
 
 class IntensityDataModule(CorpusFramesDataModule):
-    """Trains on a balanced set, evaluates on the corpus's real frames.
+    """Trains on a balanced set, evaluates on real frames of the corpus, or of another one.
+
+    `store` is that of the tested corpus, to which test rows belong; validation rows belong to `corpus.store`.
 
     Args:
-        corpus: Datamodule of the corpus; gives store, split and action units.
-        training_set: Folder of the `BalancedSet`, synthetic or real. The people of its input
-            frames and targets must be training people. Images that were drawn for action units which the
-            corpus is not read for are left out and counted. None: the corpus's own training frames, frequent
-            levels down-sampled and rare ones up-sampled (`real_resampling`).
+        corpus: Datamodule of the corpus; gives action units, validation people and, where no other one is
+            given, test people.
+        training_set: Folder of the `BalancedSet`, synthetic or real, of crops like the corpus's. The people
+            of its input frames and targets must not be tested. Images that were drawn for action units which
+            the corpus is not read for are left out and counted. None: the corpus's own training frames,
+            frequent levels down-sampled and rare ones up-sampled (`real_resampling`).
         per_level: Frames per level and action unit where `training_set` is None.
+        test: Datamodule of what is tested in place of `corpus`: another corpus, registration or view, in
+            crops of the same size. Action units that it does not code have no score and support 0.
+        test_people: "test" people of what is tested, or "all" of them.
         normalization: "none", "au0" (subtract a neutral frame: needs labels of test people, an oracle) or
             "mean" (subtract the personal mean texture: looks at all frames of test people, transductive).
         shuffle_labels: Control: permute the label vectors over the images of each action unit.
@@ -217,8 +227,12 @@ class IntensityDataModule(CorpusFramesDataModule):
         val_frames: At most this many frames per validation, spread evenly; None for all.
         options: Further options: see `StepDataModule`; the seed is the corpus's.
 
+    Raises:
+        ConfigError: From `setup()`: a tested person gave images or labels of the set or selects the
+            checkpoint, the crops do not fit each other, or the tested corpus codes none of the action units.
+
     Example:
-        >>> from aukit.datamodules import FERA2017DataModule
+        >>> from aukit.datamodules import DISFADataModule, FERA2017DataModule
         >>> corpus = FERA2017DataModule("FERA2017", validation="valid", size=64)
         >>> data = IntensityDataModule(corpus, "set", normalization="mean", batch_size=64)
         >>> data.aus
@@ -227,6 +241,9 @@ class IntensityDataModule(CorpusFramesDataModule):
         >>> data.setup("fit")  # doctest: +SKIP
         >>> next(iter(data.train_dataloader()))["levels"].shape  # doctest: +SKIP
         torch.Size([64, 7])
+        >>> disfa = DISFADataModule("DISFA", registration="frontal3d", size=64)
+        >>> IntensityDataModule(corpus, "set", test=disfa, test_people="all").parts == (corpus, disfa)
+        True
     """
 
     location_arguments: ClassVar[tuple[str, ...]] = (
@@ -240,6 +257,8 @@ class IntensityDataModule(CorpusFramesDataModule):
         training_set: str | None = None,
         per_level: PositiveInt = 5000,
         *,
+        test: CorpusDataModule | None = None,
+        test_people: Literal["test", "all"] = "test",
         normalization: Normalization = "none",
         shuffle_labels: bool = False,
         by_head: bool = False,
@@ -251,6 +270,8 @@ class IntensityDataModule(CorpusFramesDataModule):
         super().__init__(corpus=corpus, **options)
         self.training_set = training_set
         self.per_level = per_level
+        self.test = test
+        self.test_people = test_people
         self.normalization: Normalization = normalization
         self.shuffle_labels = shuffle_labels
         self.by_head = by_head
@@ -259,104 +280,172 @@ class IntensityDataModule(CorpusFramesDataModule):
         self.val_frames = val_frames
 
     @property
+    def tested(self) -> CorpusDataModule:
+        """What is tested."""
+        return self.test or self.corpus
+
+    @property
+    def parts(self) -> tuple[CorpusDataModule, ...]:
+        """The corpus, and the tested one where it is another."""
+        return tuple(dict.fromkeys((self.corpus, self.tested)))
+
+    @property
     def fingerprint(self) -> str:
-        """Hash of the corpus's and the training set's fingerprints."""
-        return hashlib.sha256(f"{self.corpus.fingerprint}/{self.balanced.fingerprint}".encode()).hexdigest()
+        """Hash of the fingerprints of corpora and training set."""
+        found = [self.corpus.fingerprint, self.balanced.fingerprint]
+        found += [each.fingerprint for each in self.parts[1:]]
+        return hashlib.sha256("/".join(found).encode()).hexdigest()
+
+    @property
+    def corpus_name(self) -> str | None:
+        """The corpus that trains."""
+        return self.corpus.corpus_name
 
     @property
     def input_kind(self) -> dict[str, Any]:
         """The corpus's crops and what is subtracted from them."""
-        return {**super().input_kind, "normalization": self.normalization}
+        return {**self.corpus.input_kind, "normalization": self.normalization}
 
     @property
     def notes(self) -> dict[str, Any]:
-        """Images for other action units, which are left out; for "au0" people with a reference.
+        """Images for other action units, which are left out; action units that the tested corpus lacks.
 
-        Of the latter also how many have one that is not neutral.
+        For "au0" also the people with a reference, and how many have one that is not neutral.
         """
         others = int((_heads(self.balanced, self.aus) < 0).sum())
-        notes = {"images_for_other_aus": others} if others else {}
+        notes: dict[str, Any] = {"images_for_other_aus": others} if others else {}
+        if self.test is not None:
+            labels = label_columns(self.store.table, self.aus, "intensity")[self.test_rows]
+            without = np.isnan(labels).all(0)
+            notes |= {
+                "trained_on": self.corpus.store.standin,
+                "aus_without_coded_test_frames": [
+                    au for au, lacks in zip(self.aus, without, strict=True) if lacks
+                ],
+            }
         if self.normalization != "au0":
             return notes
-        persons = self.store.table.frame["person"].to_numpy()
-        lacking = lacking_neutral(persons, self.store.table.intensities(self.aus))
-        return {
-            **notes,
-            "references": len(self.normalizer.references),
-            "references_not_neutral": len(lacking),
-        }
+        lacking, people = 0, 0
+        for data, normalizer in zip(self.parts, self.normalizers, strict=True):
+            persons = data.store.table.frame["person"].to_numpy()
+            lacking += len(lacking_neutral(persons, _coded_levels(data.store, self.aus)))
+            people += len(normalizer.references)
+        return {**notes, "references": people, "references_not_neutral": lacking}
+
+    @property
+    def test_rows(self) -> Rows:
+        """Rows of `store` that are tested."""
+        return np.arange(len(self.store)) if self.test_people == "all" else self.tested.test_rows
+
+    @cached_property
+    def normalizers(self) -> list[Normalizer]:
+        """Of the frames of each of `parts`; costs a look at every frame unless nothing is subtracted."""
+        return [Normalizer.build(self.normalization, each.store, self.aus) for each in self.parts]
 
     def setup(self, stage: str | None = None) -> None:
-        """Open the store and the training set, which must exist; compute the reference pictures."""
+        """Open the stores and the training set, which must exist."""
         super().setup(stage)
+        if self.test is not None:
+            self.test.trainer = self.trainer
+            self.test.setup(stage)
+            self.store = self.test.store
         if hasattr(self, "balanced"):
             return
         self.balanced = self._open_set()
-        persons = self.store.table.frame["person"].to_numpy()
-        used = self.balanced.plan[["input_frame", "target"]].to_numpy().ravel()
-        if strangers := set(persons[used]) & set(persons[self.corpus.test_rows]):
+        self._check()
+
+    def _check(self) -> None:
+        """See that set, corpus and what is tested fit each other, and that nobody tested was seen before."""
+        made, crops = self.balanced.registration, self.corpus.store.manifest["registration"]
+        if made != crops:
             raise ConfigError(
-                f"{self.training_set}: was made of test people, such as {sorted(strangers)[:5]}"
+                f"{self.balanced.path}: has crops of {made}, the corpus {crops}; make the set again, or"
+                " change data.corpus.registration or size"
             )
-        self.normalizer = Normalizer.build(self.normalization, self.store, self.aus)
+        if self.store.size != self.balanced.size:
+            raise ConfigError(
+                f"{self.store.path}: has crops of {self.store.size} px, the training set of"
+                f" {self.balanced.size}; set data.test.size={self.balanced.size}"
+            )
+        if not set(self.aus) & set(self.store.table.intensity_aus):
+            raise ConfigError(
+                f"{self.store.path}: has intensities of AU {list(self.store.table.intensity_aus)}, none of"
+                f" {list(self.aus)}; name another corpus in data.test"
+            )
+        tested = set(self.store.table.frame["person"].to_numpy()[self.test_rows])
+        if strangers := tested & set(self.balanced.plan[["person", "target_person"]].to_numpy().ravel()):
+            raise ConfigError(
+                f"{self.balanced.path}: was made of test people, such as {sorted(strangers)[:5]}; test others"
+                " (data.test_people), or make the set without them"
+            )
+        select = self.corpus.store.table.frame["person"].to_numpy()[self.corpus.val_rows]
+        if (both := tested & set(select)) and not self.corpus.selects_on_test:
+            raise ConfigError(
+                f"people who select the checkpoint are tested, such as {sorted(both)[:5]}; test others"
+                " (data.test_people), or validate on others (data.corpus.validation)"
+            )
 
     def _open_set(self) -> BalancedSet:
         """The set that was named, or one of the training frames, made where it is missing."""
         if self.training_set is not None:
-            return BalancedSet.open(self.training_set, self.store)
-        rows = self.corpus.train_rows
+            return BalancedSet.open(self.training_set)
+        store = self.corpus.store
         with warnings.catch_warnings():
             # A corpus of one's own seldom has every level; those that it has are in the notes.
             warnings.filterwarnings("ignore", message=".*the balanced set lacks this class")
-            plan = real_resampling(
-                self.store.table.intensities(self.aus)[rows], self.aus, self.per_level, self.seed, rows
-            )
+            pool = Pool.of(store, self.aus, self.corpus.train_rows)
+            plan = real_resampling(pool, self.per_level, self.seed)
         if not len(plan):
             raise ConfigError(
                 f"{type(self.corpus).__name__}: no training frame has an intensity of AU {list(self.aus)};"
                 " name action units that are coded, or a set (data.training_set)"
             )
         name = hashlib.sha256(plan.to_csv().encode()).hexdigest()[:12]
-        folder = self.corpus.cache / f"balanced-{self.store.fingerprint[:12]}-{name}"
+        folder = self.corpus.cache / f"balanced-{store.fingerprint[:12]}-{name}"
         try:
-            return BalancedSet.open(folder, self.store)
+            return BalancedSet.open(folder)
         except StoreError:  # not there yet, or damaged
-            return BalancedSet.write(folder, plan, self.store)
+            return BalancedSet.write(folder, plan, store)
 
     def train_batches(self) -> tuple[BalancedDataset, BalancedSetBatches]:
         """The balanced set in a new order each pass."""
         heads = _heads(self.balanced, self.aus)
-        labelled_by = self.balanced.plan["target"].to_numpy(np.int64, copy=True)
+        labelled_by = np.arange(len(self.balanced))
         if self.shuffle_labels:
             for head in np.unique(heads[heads >= 0]):
                 mine = np.flatnonzero(heads == head)
-                rng = np.random.default_rng([self.seed, int(head), 3])
-                labelled_by[mine] = rng.permutation(labelled_by[mine])
+                labelled_by[mine] = np.random.default_rng([self.seed, int(head), 3]).permutation(mine)
         sampler = BalancedSetBatches(heads, self.batch_size, self.seed, self.steps_per_epoch, self.by_head)
-        dataset = BalancedDataset(
-            self.balanced, self.aus, labelled_by, self.normalizer, self.flip, self.jitter
-        )
+        normalizer = self.normalizers[0]
+        dataset = BalancedDataset(self.balanced, self.aus, labelled_by, normalizer, self.flip, self.jitter)
         return dataset, sampler
 
     def val_batches(self) -> tuple[FrameDataset, EvaluationBatches] | None:
-        """Real frames of validation people."""
+        """Real frames of the corpus's validation people."""
         rows = self.corpus.val_rows
         if self.val_frames is not None and len(rows) > self.val_frames:
             rows = rows[np.linspace(0, len(rows) - 1, self.val_frames).round().astype(np.int64)]
-        return self._frames(rows)
+        return self._frames(self.corpus.store, rows, self.normalizers[0])
 
     def test_batches(self) -> tuple[FrameDataset, EvaluationBatches] | None:
-        """Real frames of test people, each once."""
-        return self._frames(self.corpus.test_rows)
+        """Real frames of the tested people, each once."""
+        return self._frames(self.store, self.test_rows, self.normalizers[-1])
 
     def predict_batches(self) -> tuple[FrameDataset, EvaluationBatches] | None:
-        """Every real frame of the store, each once."""
-        return self._frames(np.arange(len(self.store), dtype=np.int64))
+        """Every real frame of the tested store, each once."""
+        return self._frames(self.store, np.arange(len(self.store)), self.normalizers[-1])
 
-    def _frames(self, rows: Rows) -> tuple[FrameDataset, EvaluationBatches] | None:
+    def _frames(
+        self, store: PreparedStore, rows: Rows, normalizer: Normalizer
+    ) -> tuple[FrameDataset, EvaluationBatches] | None:
         if not len(rows):
             return None
-        return FrameDataset(self.store, self.aus, self.normalizer), self.evaluation_batches(rows)
+        return FrameDataset(store, self.aus, normalizer), self.evaluation_batches(rows)
+
+
+def _coded_levels(store: PreparedStore, aus: tuple[int, ...]) -> Floats:
+    """Labels ``[N,A]`` of the action units that a corpus codes at all."""
+    return store.table.intensities([au for au in aus if au in store.table.intensity_aus])
 
 
 def _heads(balanced: BalancedSet, aus: tuple[int, ...]) -> npt.NDArray[np.int64]:

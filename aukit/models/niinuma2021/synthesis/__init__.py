@@ -8,7 +8,7 @@ from aukit.models.niinuma2021.synthesis.data import (
 )
 from aukit.models.niinuma2021.synthesis.module import SynthesizerModule
 from aukit.models.niinuma2021.synthesis.networks import ExpressionDiscriminator, ExpressionGenerator, compose
-from aukit.models.niinuma2021.synthesis.resampling import real_resampling, semantic_resampling
+from aukit.models.niinuma2021.synthesis.resampling import Pool, real_resampling, semantic_resampling
 from aukit.models.niinuma2021.synthesis.synthetic_set import synthesize
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "PairBatches",
     "PairDataset",
     "PairSampling",
+    "Pool",
     "SynthesisDataModule",
     "SynthesizerModule",
     "compose",

@@ -4,27 +4,58 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.facs import MAX_INTENSITY
+from aukit.datamodules.dataset import label_columns
+from aukit.facs import MAX_INTENSITY, intensity_column
 from aukit.store.balanced_set import PLAN_COLUMNS
+from aukit.store.store import PreparedStore
 
-__all__ = ["LEVELS", "real_resampling", "semantic_resampling"]
+__all__ = ["LEVELS", "Pool", "real_resampling", "semantic_resampling"]
 
 #: Intensity levels: 0 = absent, 1 … 5 = A … E.
 LEVELS = tuple(range(MAX_INTENSITY + 1))
 
-Levels = npt.NDArray[np.float32]
 Rows = npt.NDArray[np.int64]
-_Pair = Callable[[int, Levels, int], tuple[Rows, Rows]]
 
 
-def semantic_resampling(
-    levels: Levels, aus: Sequence[int], per_level: int, seed: int, rows: Rows | None = None
-) -> pd.DataFrame:
+class Pool(NamedTuple):
+    """Frames to draw from.
+
+    Attributes:
+        aus: ``[A]`` numbers of the action units.
+        levels: ``[N,A]`` intensity levels 0 … 5, NaN where not coded.
+        persons: ``[N]`` global ids.
+        rows: ``[N]`` rows of the prepared store that the frames are in.
+    """
+
+    aus: tuple[int, ...]
+    levels: npt.NDArray[np.float32]
+    persons: npt.NDArray[np.object_]
+    rows: Rows
+
+    @classmethod
+    def of(cls, store: PreparedStore, aus: Sequence[int], rows: Rows | None = None) -> Pool:
+        """Frames of a store; an action unit that its corpus does not code is NaN.
+
+        Args:
+            store: The store.
+            aus: Action units.
+            rows: Which frames; None for all.
+        """
+        rows = np.arange(len(store)) if rows is None else rows
+        levels = label_columns(store.table, aus, "intensity")[rows]
+        return cls(tuple(aus), levels, store.table.frame["person"].to_numpy()[rows], rows)
+
+
+_Pair = Callable[[int, int, int], tuple[Rows, Rows]]
+
+
+def semantic_resampling(source_pool: Pool, target_pool: Pool, per_level: int, seed: int) -> pd.DataFrame:
     """Plan a balanced synthetic set: which face is given which target vector.
 
     For each action unit a and level l: `per_level` input frames with y[a] = 0 and, independently, `per_level`
@@ -32,50 +63,51 @@ def semantic_resampling(
     adds wrinkles more easily than it removes them, and such frames are many.
 
     Args:
-        levels: ``[N,A]`` intensity levels 0 … 5, NaN where not coded. A frame not coded for a is in no pool
-            of a; a target must be coded for every action unit, since its whole vector is used.
-        aus: ``[A]`` numbers of the action units, in the order of the columns.
+        source_pool: Frames that give the faces. One that is not coded for a is no input of a.
+        target_pool: Frames that give the labels, of the same corpus or another one; only those that are coded
+            for every action unit, since the whole vector is used.
         per_level: Images per level and action unit; 5,000 in the paper.
         seed: Seed of all draws. Each (a, l) has a stream of its own.
-        rows: ``[N]`` rows of the prepared store that `levels` describes; None: 0 … N−1.
 
     Returns:
-        Columns ``au``, ``level`` (0 … 5), ``input_frame``, ``target`` (rows of the store), ordered by au
-        and level. Pools smaller than `per_level` are drawn with replacement; an empty pool gives none, with a
-        warning.
-    """
-    complete = np.isfinite(levels).all(axis=1)
+        A plan of `aukit.store.BalancedSet`: `input_frame` of the source's store, `target` of the target's,
+        ordered by au and level. Pools smaller than `per_level` are drawn with replacement; an empty pool
+        gives none, with a warning.
 
-    def pair(au: int, column: Levels, level: int) -> tuple[Rows, Rows]:
-        inputs = np.flatnonzero(column == 0)
-        targets = np.flatnonzero((column == level) & complete)
+    Raises:
+        ValueError: The pools have different action units.
+    """
+    if source_pool.aus != target_pool.aus:
+        raise ValueError(f"source has AUs {list(source_pool.aus)}, target has {list(target_pool.aus)}")
+    complete = np.isfinite(target_pool.levels).all(axis=1)
+
+    def pair(index: int, au: int, level: int) -> tuple[Rows, Rows]:
+        inputs = np.flatnonzero(source_pool.levels[:, index] == 0)
+        targets = np.flatnonzero((target_pool.levels[:, index] == level) & complete)
         rng = np.random.default_rng([seed, au, level, 0])
         return _draw(rng, inputs, per_level), _draw(rng, targets, per_level)
 
-    return _plan(levels, aus, pair, rows)
+    return _plan(source_pool, target_pool, pair)
 
 
-def real_resampling(
-    levels: Levels, aus: Sequence[int], per_level: int, seed: int, rows: Rows | None = None
-) -> pd.DataFrame:
+def real_resampling(pool: Pool, per_level: int, seed: int) -> pd.DataFrame:
     """Plan the paper's baseline: real frames, frequent levels down-sampled and rare ones up-sampled.
 
     Args:
-        levels: ``[N,A]`` intensity levels 0 … 5, NaN where not coded.
-        aus: ``[A]`` numbers of the action units, in the order of the columns.
+        pool: The frames.
         per_level: Images per level and action unit; 5,000 in the paper.
         seed: Seed of all draws.
-        rows: ``[N]`` rows of the prepared store that `levels` describes; None: 0 … N−1.
 
     Returns:
-        As `semantic_resampling`, with ``target`` equal to ``input_frame``.
+        As `semantic_resampling`, with `target` equal to `input_frame`.
     """
 
-    def pair(au: int, column: Levels, level: int) -> tuple[Rows, Rows]:
-        drawn = _draw(np.random.default_rng([seed, au, level, 1]), np.flatnonzero(column == level), per_level)
+    def pair(index: int, au: int, level: int) -> tuple[Rows, Rows]:
+        mine = np.flatnonzero(pool.levels[:, index] == level)
+        drawn = _draw(np.random.default_rng([seed, au, level, 1]), mine, per_level)
         return drawn, drawn
 
-    return _plan(levels, aus, pair, rows)
+    return _plan(pool, pool, pair)
 
 
 def _draw(rng: np.random.Generator, pool: Rows, count: int) -> Rows:
@@ -84,22 +116,28 @@ def _draw(rng: np.random.Generator, pool: Rows, count: int) -> Rows:
     return rng.choice(pool, count, replace=len(pool) < count)
 
 
-def _plan(levels: Levels, aus: Sequence[int], pair: _Pair, rows: Rows | None) -> pd.DataFrame:
-    if levels.ndim != 2 or levels.shape[1] != len(aus):
-        raise ValueError(f"levels {levels.shape} do not fit {len(aus)} action units")
-    rows = np.arange(len(levels)) if rows is None else rows
+def _plan(source: Pool, target: Pool, pair: _Pair) -> pd.DataFrame:
+    labels = [intensity_column(au) for au in source.aus]
     plans = []
-    for index, au in enumerate(aus):
+    for index, au in enumerate(source.aus):
         for level in LEVELS:
-            inputs, targets = pair(au, levels[:, index], level)
+            inputs, targets = pair(index, au, level)
             if not (len(inputs) and len(targets)):
                 warnings.warn(
                     f"AU{au} level {level}: no usable frame; the balanced set lacks this class",
                     stacklevel=3,
                 )
                 continue
-            plan = {"au": au, "level": level, "input_frame": rows[inputs], "target": rows[targets]}
-            plans.append(pd.DataFrame(plan).astype("int64"))
+            plan = {
+                "au": au,
+                "level": level,
+                "input_frame": source.rows[inputs],
+                "target": target.rows[targets],
+                "person": source.persons[inputs],
+                "target_person": target.persons[targets],
+                **dict(zip(labels, target.levels[targets].T, strict=True)),
+            }
+            plans.append(pd.DataFrame(plan))
     if not plans:
-        return pd.DataFrame({name: np.zeros(0, np.int64) for name in PLAN_COLUMNS})
+        return pd.DataFrame(columns=[*PLAN_COLUMNS, *labels])
     return pd.concat(plans, ignore_index=True)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,17 +17,19 @@ from torch import Tensor
 from tqdm import tqdm
 
 from aukit.errors import StoreError
-from aukit.facs import MAX_INTENSITY
+from aukit.facs import MAX_INTENSITY, intensity_column
 from aukit.models.niinuma2021.synthesis.networks import ExpressionGenerator, compose
-from aukit.store.balanced_set import PLAN_COLUMNS, BalancedSet
+from aukit.store.balanced_set import IMAGES, BalancedSet, check_inputs
 from aukit.store.files import create_array, map_array, read_manifest
 from aukit.store.store import PreparedStore
-from aukit.utils.files import write_atomic
+from aukit.utils.files import atomic_folder, write_atomic
 
 __all__ = ["synthesize", "to_images", "to_tensor"]
 
-_ORIGIN = "synthesis.json"
+_PROGRESS = "synthesis.json"
 _BLOCK = 64  # batches between two notes of progress
+
+Mapped = np.memmap[Any, np.dtype[np.uint8]]
 
 
 def to_tensor(images: npt.NDArray[np.uint8]) -> Tensor:
@@ -57,8 +59,8 @@ def synthesize(
 
     Args:
         generator: The trained generator.
-        store: The prepared store that the plan's rows index.
-        plan: Columns ``au``, ``level``, ``input_frame``, ``target``, as `semantic_resampling` gives them.
+        store: The prepared store of the plan's input frames.
+        plan: What `semantic_resampling` returns.
         out: Folder to make. A set of the same plan, store and generator that is there already is returned; a
             run that was interrupted resumes at the batch it had reached.
         aus: Action units in the order of the generator's vector.
@@ -72,47 +74,36 @@ def synthesize(
 
     Cost: one thread, generator of width 16 with 3 blocks at 64²: about 4 ms per image.
     """
-    out = Path(out)
+    out, count = Path(out), len(plan)
     origin = _origin(generator, store, plan, aus)
-    partial = out.with_name(f".{out.name}.partial")
-    if _note_of(out / _ORIGIN).get("origin") == origin:
-        shutil.rmtree(partial, ignore_errors=True)  # of a process that was killed as it removed it
-        return BalancedSet.open(out, store)
-    inputs, targets = plan["input_frame"].to_numpy(), plan["target"].to_numpy()
-    vectors = store.table.intensities(tuple(aus)) / MAX_INTENSITY
-    if len(plan) and not np.isfinite(vectors[targets]).all():
+    if _done(out, origin) == count:
+        return BalancedSet.open(out)
+    check_inputs(plan, store, out)
+    inputs = plan["input_frame"].to_numpy()
+    vectors = plan.reindex(columns=[intensity_column(au) for au in aus]).to_numpy(np.float32) / MAX_INTENSITY
+    if not np.isfinite(vectors).all():
         raise StoreError(f"{out}: the plan has targets that are not coded for every AU of {tuple(aus)}")
 
-    shape = (len(plan), store.size, store.size, 3)
-    done = _progress_of(partial, origin, shape)
-    if done == 0:
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir(parents=True)
-        images = create_array(partial / "images.npy", shape)
-    else:
-        images = np.load(partial / "images.npy", mmap_mode="r+", allow_pickle=False)
-
     generator = generator.to(device).eval()
-    starts = range(done, len(plan), batch_size)
-    bar = tqdm(
-        total=len(plan), initial=done, desc=f"synthesise {out.name}", unit="image", disable=not progress
-    )
-    with bar, torch.inference_mode():
-        for number, start in enumerate(starts, start=1):
-            at = slice(start, start + batch_size)
-            real = np.asarray(store.images[inputs[at]])
-            image, aus_target = to_tensor(real).to(device), torch.from_numpy(vectors[targets[at]]).to(device)
-            fake = to_images(compose(image, *generator(image, aus_target)))
-            visible = real.any(axis=-1, keepdims=True)
-            images[at] = np.where(visible, np.maximum(fake, 1), np.uint8(0))
-            bar.update(len(real))
-            if number % _BLOCK == 0:
-                _note(images, partial, origin, min(start + batch_size, len(plan)))
-    _note(images, partial, origin, len(plan))
-    made = BalancedSet.write(out, plan, store, _batches(images))
-    write_atomic(out / _ORIGIN, json.dumps({"origin": origin}).encode())
-    shutil.rmtree(partial)
-    return made
+    with atomic_folder(out, resume=True) as folder:
+        images, done = _begun(folder, origin, (count, store.size, store.size, 3))
+        bar = tqdm(
+            total=count, initial=done, desc=f"synthesise {out.name}", unit="image", disable=not progress
+        )
+        with bar, torch.inference_mode():
+            for number, start in enumerate(range(done, count, batch_size), start=1):
+                at = slice(start, start + batch_size)
+                real = np.asarray(store.images[inputs[at]])
+                image, aus_target = to_tensor(real).to(device), torch.from_numpy(vectors[at]).to(device)
+                fake = to_images(compose(image, *generator(image, aus_target)))
+                visible = real.any(axis=-1, keepdims=True)
+                images[at] = np.where(visible, np.maximum(fake, 1), np.uint8(0))
+                bar.update(len(real))
+                if number % _BLOCK == 0:
+                    _note(images, folder, origin, min(start + batch_size, count))
+        _note(images, folder, origin, count)
+        BalancedSet.seal(folder, out, plan, store)
+    return BalancedSet.open(out)
 
 
 def _origin(
@@ -123,37 +114,30 @@ def _origin(
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name, value in sorted(generator.state_dict().items()):
         digest.update(name.encode() + value.detach().float().cpu().contiguous().numpy().tobytes())
-    digest.update(plan[list(PLAN_COLUMNS)].to_numpy(np.int64).tobytes())
+    columns = ["au", "level", "input_frame", *map(intensity_column, aus)]
+    digest.update(plan.reindex(columns=columns).to_numpy(np.float64).tobytes())
     return digest.hexdigest()
 
 
-def _progress_of(partial: Path, origin: str, shape: tuple[int, ...]) -> int:
-    """Images that are done; 0 where another set was begun or what is there is damaged."""
-    state = _note_of(partial / "progress.json")
-    if state.get("origin") != origin or not isinstance(state.get("done"), int):
-        return 0
+def _done(folder: Path, origin: str) -> int:
+    """Images of this origin that are in a folder; 0 where its note is missing, damaged or of others."""
     try:
-        map_array(partial / "images.npy", np.uint8, shape)
+        state = read_manifest(folder / _PROGRESS)
     except ValueError:
         return 0
-    return int(state["done"])
+    return state["done"] if state.get("origin") == origin and type(state.get("done")) is int else 0
 
 
-def _note_of(path: Path) -> dict[str, Any]:
-    """What a note says; nothing where it is missing or damaged."""
-    try:
-        return read_manifest(path)
-    except ValueError:
-        return {}
+def _begun(folder: Path, origin: str, shape: tuple[int, ...]) -> tuple[Mapped, int]:
+    """The images in a folder, to go on writing, and how many are done; none where they are damaged."""
+    if done := _done(folder, origin):
+        with suppress(ValueError):
+            map_array(folder / IMAGES, np.uint8, shape)
+            return np.load(folder / IMAGES, mmap_mode="r+", allow_pickle=False), done
+    (folder / _PROGRESS).unlink(missing_ok=True)
+    return create_array(folder / IMAGES, shape), 0
 
 
-def _note(
-    images: np.memmap[tuple[int, ...], np.dtype[np.uint8]], partial: Path, origin: str, done: int
-) -> None:
+def _note(images: Mapped, folder: Path, origin: str, done: int) -> None:
     images.flush()
-    write_atomic(partial / "progress.json", json.dumps({"origin": origin, "done": done}).encode())
-
-
-def _batches(images: npt.NDArray[np.uint8], size: int = 1024) -> Iterator[npt.NDArray[np.uint8]]:
-    for start in range(0, len(images), size):
-        yield np.asarray(images[start : start + size])
+    write_atomic(folder / _PROGRESS, json.dumps({"origin": origin, "done": done}).encode())

@@ -1,9 +1,9 @@
 import numpy as np
-import pandas as pd
 import pytest
 import torch
 
 from aukit.errors import ConfigError
+from aukit.models.niinuma2021 import Pool, real_resampling
 from aukit.models.niinuma2021.intensity import IntensityDataModule, IntensityModule
 from aukit.store import BalancedSet
 from tests.fake_training import FakeDataModule
@@ -22,14 +22,8 @@ def corpus(tmp_path):
 
 def balanced(corpus, folder, rows=None, per_level=12):
     """Real frames of training people, `per_level` for each level of each action unit."""
-    levels = corpus.store.table.intensities(AUS)
-    rows = corpus.train_rows if rows is None else rows
-    parts, rng = [], np.random.default_rng(0)
-    for index, au in enumerate(AUS):
-        for level in range(6):
-            drawn = rng.choice(rows[levels[rows, index] == level], per_level)
-            parts.append(pd.DataFrame({"au": au, "level": level, "input_frame": drawn, "target": drawn}))
-    return BalancedSet.write(folder, pd.concat(parts, ignore_index=True), corpus.store)
+    pool = Pool.of(corpus.store, AUS, corpus.train_rows if rows is None else rows)
+    return BalancedSet.write(folder, real_resampling(pool, per_level, 0), corpus.store)
 
 
 TRUNK = {"aus": AUS, "network": "trunk", "trunk_widths": (8, 16, 16, 16), "lr": 0.01, "dropout": 0.0}
@@ -151,7 +145,7 @@ def test_normalised_batches_subtract_the_input_s_person(tmp_path, corpus, normal
     for i, row in enumerate(spec.rows):
         frame = int(data.balanced.plan["input_frame"][row])
         image = torch.from_numpy(corpus.store.images[frame].astype(np.float32))
-        reference = torch.from_numpy(data.normalizer.references[persons[frame]])
+        reference = torch.from_numpy(data.normalizers[0].references[persons[frame]])
         want = ((image - reference) / 255).permute(2, 0, 1) / std
         seen = (image.sum(-1) > 0) & (reference.sum(-1) > 0)
         assert torch.allclose(batch["image"][i][:, seen], want[:, seen], atol=1e-5)

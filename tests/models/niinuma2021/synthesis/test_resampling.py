@@ -4,12 +4,13 @@ import pytest
 from aukit.errors import StoreError
 from aukit.models.niinuma2021.synthesis import (
     ExpressionGenerator,
+    Pool,
     real_resampling,
     semantic_resampling,
     synthesize,
 )
 from aukit.store import BalancedSet
-from tests.fakes import AUS, fake_store
+from tests.fakes import AUS, FakeCorpus, fake_store
 
 
 @pytest.fixture
@@ -20,14 +21,29 @@ def levels():
     return levels
 
 
+def pool(levels, aus=AUS, rows=None, corpus="Fake"):
+    """Frames of as many people as there are tens of them."""
+    people = np.array([f"{corpus}/P{number // 10}" for number in range(len(levels))], dtype=object)
+    return Pool(aus, levels, people, np.arange(len(levels)) if rows is None else rows)
+
+
+def resample(levels, aus, per_level, seed):
+    frames = pool(levels, aus)
+    return semantic_resampling(frames, frames, per_level, seed)
+
+
 def test_every_level_of_every_unit_has_its_share(levels):
-    plan = semantic_resampling(levels, AUS, 50, seed=3)
+    plan = resample(levels, AUS, 50, seed=3)
     assert plan.groupby(["au", "level"]).size().tolist() == [50] * 18
-    assert list(plan.columns) == ["au", "level", "input_frame", "target"]
+    labels = plan[["AU01_r", "AU04_r", "AU12_r"]].to_numpy()
+    assert np.array_equal(labels, levels[plan["target"]])
+    people = pool(levels).persons
+    assert (plan["person"] == people[plan["input_frame"]]).all()
+    assert (plan["target_person"] == people[plan["target"]]).all()
 
 
 def test_inputs_lack_the_unit_and_targets_have_it(levels):
-    for au, part in semantic_resampling(levels, AUS, 50, seed=3).groupby("au"):
+    for au, part in resample(levels, AUS, 50, seed=3).groupby("au"):
         column = levels[:, AUS.index(au)]
         assert (column[part["input_frame"]] == 0).all()
         assert (column[part["target"]] == part["level"]).all()
@@ -35,26 +51,26 @@ def test_inputs_lack_the_unit_and_targets_have_it(levels):
 
 
 def test_small_pools_are_drawn_with_replacement_and_large_ones_without(levels):
-    plan = semantic_resampling(levels, AUS, 60, seed=0)
+    plan = resample(levels, AUS, 60, seed=0)
     inputs = plan[(plan["au"] == 1) & (plan["level"] == 2)]["input_frame"]
     assert (levels[:, 0] == 0).sum() >= 60
     assert inputs.is_unique
-    few = semantic_resampling(levels, AUS, 400, seed=0)
+    few = resample(levels, AUS, 400, seed=0)
     assert not few[(few["au"] == 1) & (few["level"] == 2)]["input_frame"].is_unique
 
 
 def test_plans_hang_on_the_seed_alone(levels):
-    first = semantic_resampling(levels, AUS, 20, seed=1)
-    assert first.equals(semantic_resampling(levels, AUS, 20, seed=1))
-    assert not first.equals(semantic_resampling(levels, AUS, 20, seed=2))
+    first = resample(levels, AUS, 20, seed=1)
+    assert first.equals(resample(levels, AUS, 20, seed=1))
+    assert not first.equals(resample(levels, AUS, 20, seed=2))
     # An action unit's draws do not hang on which others are there.
-    alone = semantic_resampling(levels[:, :1], AUS[:1], 20, seed=1)
+    alone = resample(levels[:, :1], AUS[:1], 20, seed=1)
     assert alone["input_frame"].equals(first[first["au"] == 1]["input_frame"].reset_index(drop=True))
 
 
 def test_rows_of_the_store_are_named(levels):
     rows = np.arange(600) * 2 + 5
-    plan, shifted = (real_resampling(levels, AUS, 30, 0, rows=r) for r in (None, rows))
+    plan, shifted = (real_resampling(pool(levels, rows=r), 30, 0) for r in (None, rows))
     assert (shifted["input_frame"] == plan["input_frame"] * 2 + 5).all()
     assert (plan["input_frame"] == plan["target"]).all()
     for au, part in plan.groupby("au"):
@@ -64,8 +80,12 @@ def test_rows_of_the_store_are_named(levels):
 def test_an_empty_level_is_told(levels):
     levels[levels[:, 1] == 5, 1] = 4
     with pytest.warns(UserWarning, match="AU4 level 5"):
-        plan = semantic_resampling(levels, AUS, 10, seed=0)
+        plan = resample(levels, AUS, 10, seed=0)
     assert len(plan) == 170
+
+
+def pixels(made):
+    return made.images_at(np.arange(len(made)))
 
 
 class Interrupting(ExpressionGenerator):
@@ -84,7 +104,8 @@ def make(tmp_path):
     store = fake_store(tmp_path / "stores")
     torch.manual_seed(0)
     generator = Interrupting(len(AUS), width=4, blocks=1)
-    plan = semantic_resampling(store.table.intensities(AUS), AUS, 20, seed=0)
+    frames = Pool.of(store, AUS)
+    plan = semantic_resampling(frames, frames, 20, seed=0)
     return store, generator, plan
 
 
@@ -96,7 +117,7 @@ def test_synthetic_set_is_what_the_generator_makes(tmp_path):
 
     store, generator, plan = make(tmp_path)
     made = synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
-    assert made.plan.equals(plan)
+    assert made.plan[list(plan)].equals(plan)
     rows = np.array([0, 7, len(plan) - 1])
     image = to_tensor(store.images[plan["input_frame"].to_numpy()[rows]])
     aus = torch.from_numpy(store.table.intensities(AUS)[plan["target"].to_numpy()[rows]] / 5)
@@ -116,11 +137,11 @@ def test_interrupted_synthesis_goes_on_where_it_was(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     with pytest.raises(StoreError):
-        BalancedSet.open(tmp_path / "set", store)
+        BalancedSet.open(tmp_path / "set")
     generator.calls, generator.fail_at = 0, -1
     resumed = synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     assert generator.calls == -(-len(plan) // 16) - 6
-    assert np.array_equal(resumed.images, whole.images)
+    assert np.array_equal(pixels(resumed), pixels(whole))
     assert resumed.fingerprint == whole.fingerprint
     assert sorted(p.name for p in tmp_path.iterdir()) == ["set", "stores", "whole"]
 
@@ -129,25 +150,61 @@ def test_what_an_interrupted_synthesis_left_damaged_is_made_again(tmp_path, monk
     monkeypatch.setattr("aukit.models.niinuma2021.synthesis.synthetic_set._BLOCK", 2)
     store, generator, plan = make(tmp_path)
     whole = synthesize(generator, store, plan, tmp_path / "whole", aus=AUS, progress=False)
-    for name, content in (("progress.json", b'{"origin"'), ("images.npy", b"\x93NUMPY")):
+    for name, content in (("synthesis.json", b'{"origin"'), ("images.npy", b"\x93NUMPY")):
         generator.calls, generator.fail_at = 0, 8
         with pytest.raises(KeyboardInterrupt):
             synthesize(generator, store, plan, tmp_path / name, aus=AUS, progress=False)
-        (tmp_path / f".{name}.partial" / name).write_bytes(content)
+        (tmp_path / f".{name}.building" / name).write_bytes(content)
         generator.calls, generator.fail_at = 0, -1
         made = synthesize(generator, store, plan, tmp_path / name, aus=AUS, progress=False)
         assert generator.calls == -(-len(plan) // 16)
-        assert np.array_equal(made.images, whole.images)
+        assert np.array_equal(pixels(made), pixels(whole))
 
 
 def test_a_finished_set_is_reused_and_another_generator_s_is_not(tmp_path):
     store, generator, plan = make(tmp_path)
     synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     generator.calls = 0
-    (tmp_path / ".set.partial").mkdir()  # a kill came as it was removed
     synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     assert generator.calls == 0
-    assert not (tmp_path / ".set.partial").exists()
+    (tmp_path / "set").rename(tmp_path / ".set.building")  # a kill came before its last step
+    synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
+    assert generator.calls == 0
     generator.color_top[0].weight.data.mul_(2)
     synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
     assert generator.calls > 0
+
+
+def test_faces_of_one_corpus_take_the_labels_of_another(levels, tmp_path):
+    """Sources without any action unit give faces; their store knows nothing of the targets."""
+    store = fake_store(tmp_path / "stores", FakeCorpus(people=4))
+    faces = Pool.of(store, AUS)._replace(levels=np.zeros((len(store), 3), np.float32))
+    plan = semantic_resampling(faces, pool(levels, corpus="Other"), 20, seed=0)
+    assert (plan.groupby(["au", "level"]).size() == 20).all()
+    assert set(plan["person"]) <= set(store.table.frame["person"])
+    assert plan["target_person"].str.startswith("Other/").all()
+    assert plan["target"].max() >= len(store)
+    generator = ExpressionGenerator(len(AUS), width=4, blocks=1)
+    made = synthesize(generator, store, plan, tmp_path / "set", aus=AUS, progress=False)
+    assert np.array_equal(made.levels(AUS), levels[plan["target"]])
+    with pytest.raises(ValueError, match=r"source has AUs \[1, 4\], target has"):
+        semantic_resampling(pool(levels[:, :2], AUS[:2]), pool(levels), 20, seed=0)
+
+
+@pytest.mark.filterwarnings("ignore:AU12 level")
+def test_a_unit_that_the_faces_corpus_does_not_code_has_no_images(levels):
+    faces = levels.copy()
+    faces[:, 2] = np.nan
+    with pytest.warns(UserWarning, match="AU12 level 0: no usable frame"):
+        plan = semantic_resampling(pool(faces), pool(levels), 20, seed=0)
+    assert set(plan["au"]) == {1, 4}
+
+
+def test_frames_of_another_store_are_refused(tmp_path):
+    store, generator, plan = make(tmp_path)
+    with pytest.raises(StoreError, match="points outside the store's 60 rows, first in row 0"):
+        synthesize(generator, store, plan.assign(input_frame=60), tmp_path / "set", aus=AUS, progress=False)
+    lacking = plan.drop(columns="AU12_r")
+    with pytest.raises(StoreError, match="not coded for every AU"):
+        synthesize(generator, store, lacking, tmp_path / "set", aus=AUS, progress=False)
+    assert not (tmp_path / "set").exists()

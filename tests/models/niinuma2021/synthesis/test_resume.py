@@ -51,7 +51,7 @@ def synthesis(tmp_path, **run):
 
 
 def intensity(tmp_path, **run):
-    from aukit.models.niinuma2021.synthesis import real_resampling
+    from aukit.models.niinuma2021.synthesis import Pool, real_resampling
     from aukit.store import BalancedSet
     from tests.fake_training import FakeDataModule
 
@@ -59,10 +59,8 @@ def intensity(tmp_path, **run):
         corpus = FakeDataModule(cache=str(tmp_path / "stores"), frames=20)
         corpus.prepare_data()
         corpus.setup()
-        levels = corpus.store.table.intensities(AUS)[corpus.train_rows]
-        BalancedSet.write(
-            tmp_path / "set", real_resampling(levels, AUS, 8, 0, corpus.train_rows), corpus.store
-        )
+        pool = Pool.of(corpus.store, AUS, corpus.train_rows)
+        BalancedSet.write(tmp_path / "set", real_resampling(pool, 8, 0), corpus.store)
     model = {
         "aus": list(AUS),
         "network": "trunk",
