@@ -9,23 +9,20 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import torch
 from PIL import Image, ImageDraw, ImageFont
 
 from aukit.datamodules import CorpusDataModule
 from aukit.facs import ACTION_UNITS
-from aukit.models.niinuma2021 import SynthesizerModule, compose
-from aukit.models.niinuma2021.synthesis.synthetic_set import to_images, to_tensor
 from aukit.reproduce import LOGS
 from aukit.reproduce.base import read_spec
 from aukit.reproduce.niinuma2021.cells import FRONTAL, NiinumaCells
+from aukit.reproduce.niinuma2021.figures import TILE, synthesize_frames
 from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import PROFILES, choose_options
 from aukit.simulation import ICT_VARIABLE, contact_sheet
 from aukit.utils.files import atomic_path
 
 COLUMNS = ("input", "target", "with", "without")
-TILE = 128
 
 Pixels = npt.NDArray[np.uint8]
 
@@ -112,16 +109,9 @@ def _syntheses(
     corpus: CorpusDataModule, pairs: list[Pair], aus: list[int], checkpoints: list[str]
 ) -> list[Pixels]:
     store, neutral, target = corpus.store, [pair.neutral for pair in pairs], [pair.target for pair in pairs]
-    wanted = torch.from_numpy(store.table.intensities(tuple(aus))[target] / 5)
+    wanted = store.table.intensities(tuple(aus))[target]
     tiles = [np.asarray(store.images[neutral]), np.asarray(store.images[target])]
-    for checkpoint in checkpoints:
-        module = SynthesizerModule.load_from_checkpoint(checkpoint, map_location="cpu", weights_only=True)
-        generator = module.generator.eval()
-        with torch.inference_mode():
-            image = to_tensor(tiles[0])
-            fake = to_images(compose(image, *generator(image, wanted)))
-        tiles.append(np.where(tiles[0].any(-1, keepdims=True), fake, np.uint8(0)))
-    return tiles
+    return tiles + [synthesize_frames(checkpoint, tiles[0], wanted) for checkpoint in checkpoints]
 
 
 def _lay_out(blocks: list[tuple[str, list[Pair], list[Pixels]]], aus: list[int]) -> Image.Image:

@@ -14,6 +14,7 @@ from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.niinuma2021.caption import Facts, caption
 from aukit.reproduce.niinuma2021.cells import ColumnOf, Estimator, NiinumaCells
 from aukit.reproduce.niinuma2021.distances import FID, distance_columns, distance_table
+from aukit.reproduce.niinuma2021.figures import write_figures
 from aukit.reproduce.niinuma2021.sets import make_sets
 from aukit.reproduce.plan import Stage
 from aukit.reproduce.published import Published
@@ -75,6 +76,8 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         with stages.stage("estimators"):
             estimators = self.train_estimators(sets) if cells.estimators else {}
         with stages.stage("scores"):
+            standins = [corpus.store.standin for corpus in corpora.values()][:1]
+            write_figures(self.cells, corpora, generators, self.data_facts(standins))
             return self.tabulate(Made(corpora, generators, sets, estimators))
 
     def prepare(self, registration: str) -> CorpusDataModule:

@@ -4,7 +4,9 @@ import json
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from aukit.cli import main as aukit
 from aukit.datasets.registry import corpus_entry
@@ -12,6 +14,7 @@ from aukit.errors import ConfigError
 from aukit.reproduce import main
 from aukit.reproduce.base import read_spec
 from aukit.reproduce.niinuma2021.cells import FRONTAL, WEIGHTS_VARIABLE, NiinumaCells
+from aukit.reproduce.niinuma2021.figures import TILE, choose_inputs, choose_targets
 from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import TableOptions, check_affordable, choose_options
 from aukit.simulation import STANDIN_VERSION
@@ -127,6 +130,39 @@ def test_every_table_says_what_it_is_made_of(all_made):
     assert dexp["interval"][0] <= dexp["mean"] <= dexp["interval"][1]
 
 
+def tiles_of(path):
+    """Tiles of a figure, line by line: that of the labels' frames, then two of each person."""
+    picture = Image.open(path).convert("RGB")
+    count, pixels = (picture.width - 150) // TILE, np.asarray(picture).astype(int)
+    tops = [30 + line * TILE + (line + 1) // 2 * 14 for line in range(7)]
+    lefts = [150 + column * TILE for column in range(count)]
+    return [[pixels[y : y + TILE, x : x + TILE] for x in lefts] for y in tops]
+
+
+@pytest.mark.parametrize(
+    ("which", "name", "same_input"), [("2", "figure2", False), ("S3", "figure4", True), ("S3", "figureS1", True)]
+)
+def test_figures_show_people_as_both_generators_make_them(all_made, which, name, same_input):
+    path = all_made[0] / f"lightning_logs/tables/niinuma2021-{which.lower()}/standin-smoke/{name}.png"
+    caption = Image.open(path).text["Description"]
+    assert "rendered stand-in of FERA 2017" in caption
+    lines = tiles_of(path)
+    assert len(lines[0]) >= 4
+    assert (lines[0][0] == 255).all()
+    for one, two in zip(lines[1::2], lines[2::2], strict=True):
+        assert np.ptp(one[0]) > 50
+        assert np.array_equal(one[0], two[0]) == same_input
+        assert not any(np.array_equal(a, b) for a, b in zip(one[1:], two[1:], strict=True))
+    assert not np.array_equal(lines[1][0], lines[3][0])
+
+
+def test_figures_choose_calm_faces_and_clear_labels():
+    levels = np.array([[0, 3, 0], [0, 5, 0], [2, 3, 4], [np.nan, 0, 0], [1, 0, 0], [0, 0, 2]], np.float32)
+    persons = ["b", "a", "a", "a", "c", "b"]
+    assert choose_inputs(levels, persons, 2) == [1, 5]
+    assert choose_targets(levels, [1, 4, 6], {4: [3, 5, 1], 6: [2]}) == [(0, 4, 3), (1, 4, 5), (5, 6, 2)]
+
+
 def test_the_distance_is_no_fid(all_made):
     content = table(all_made[0], "FID")
     values = {column["id"]: column["values"] for column in content["columns"]}
@@ -181,8 +217,6 @@ def test_every_format_is_written(made):
 
 
 def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(made, monkeypatch, tmp_path):
-    from PIL import Image
-
     from docs import make_pictures as pictures
 
     copy = shutil.copytree(made, tmp_path / "copy")
