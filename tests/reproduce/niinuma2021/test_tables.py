@@ -140,7 +140,8 @@ def tiles_of(path):
 
 
 @pytest.mark.parametrize(
-    ("which", "name", "same_input"), [("2", "figure2", False), ("S3", "figure4", True), ("S3", "figureS1", True)]
+    ("which", "name", "same_input"),
+    [("2", "figure2", False), ("S3", "figure4", True), ("S3", "figureS1", True)],
 )
 def test_figures_show_people_as_both_generators_make_them(all_made, which, name, same_input):
     path = all_made[0] / f"lightning_logs/tables/niinuma2021-{which.lower()}/standin-smoke/{name}.png"
