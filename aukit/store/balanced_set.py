@@ -280,8 +280,8 @@ def _ordered(plan: pd.DataFrame, path: str | Path) -> pd.DataFrame:
         mine = plan[plan["au"] == au]
         if wrong := mine.index[mine["level"] != mine[intensity_column(au)]].tolist():
             raise StoreError(f"{path}: row {wrong[0]} of the plan is labelled with another level of AU{au}")
-    labels = sorted(column for column in plan if column not in PLAN_COLUMNS)
-    types = {**dict.fromkeys(_NUMBERS, "int64"), **dict.fromkeys(_PEOPLE, str)}
+    labels = sorted(str(column) for column in plan if column not in PLAN_COLUMNS)
+    types: dict[Any, Any] = {**dict.fromkeys(_NUMBERS, "int64"), **dict.fromkeys(_PEOPLE, str)}
     ordered = plan[[*PLAN_COLUMNS, *labels]].reset_index(drop=True)
     return ordered.astype({**types, **dict.fromkeys(labels, "float32")})
 

@@ -29,7 +29,7 @@ class CorpusFramesDataModule(StepDataModule):
         return self.corpus.fingerprint
 
     @property
-    def parts(self) -> tuple[CorpusDataModule]:
+    def parts(self) -> tuple[CorpusDataModule, ...]:
         """The corpus."""
         return (self.corpus,)
 

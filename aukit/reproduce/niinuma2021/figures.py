@@ -134,7 +134,7 @@ def _figure(
     everywhere = np.logical_and.reduce([names.isin(each) for each in frames.values()])
 
     def usable(rows: Rows) -> Rows:
-        return rows[everywhere[rows]]
+        return np.asarray(rows[everywhere[rows]])
 
     levels = first.store.table.intensities(tuple(cells.aus))
     giving = usable(first.train_rows)
@@ -176,6 +176,6 @@ def _lay_out(
             if tile is not None:
                 large = Image.fromarray(tile).resize((TILE, TILE), Image.Resampling.BICUBIC)
                 canvas.paste(large, (_LEFT + column * TILE, y))
-    for number, line in enumerate(lines):
-        draw.text((6, starts[-1] + 20 * number), line, "black", ImageFont.load_default(13))
+    for number, words in enumerate(lines):
+        draw.text((6, starts[-1] + 20 * number), words, "black", ImageFont.load_default(13))
     return canvas

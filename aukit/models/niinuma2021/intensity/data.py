@@ -316,7 +316,7 @@ class IntensityDataModule(CorpusFramesDataModule):
         notes: dict[str, Any] = {"images_for_other_aus": others} if others else {}
         if self.test is not None:
             labels = label_columns(self.store.table, self.aus, "intensity")[self.test_rows]
-            without = np.isnan(labels).all(0)
+            without: list[bool] = np.isnan(labels).all(axis=0).tolist()
             notes |= {
                 "trained_on": self.corpus.store.standin,
                 "aus_without_coded_test_frames": [
