@@ -316,11 +316,11 @@ class IntensityDataModule(CorpusFramesDataModule):
         notes: dict[str, Any] = {"images_for_other_aus": others} if others else {}
         if self.test is not None:
             labels = label_columns(self.store.table, self.aus, "intensity")[self.test_rows]
-            without: list[bool] = np.isnan(labels).all(axis=0).tolist()
+            coded = np.isfinite(labels).sum(axis=0).tolist()
             notes |= {
                 "trained_on": self.corpus.store.standin,
                 "aus_without_coded_test_frames": [
-                    au for au, lacks in zip(self.aus, without, strict=True) if lacks
+                    au for au, n in zip(self.aus, coded, strict=True) if n == 0
                 ],
             }
         if self.normalization != "au0":
