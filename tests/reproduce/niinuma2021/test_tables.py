@@ -130,24 +130,24 @@ def test_every_table_says_what_it_is_made_of(all_made):
     assert dexp["interval"][0] <= dexp["mean"] <= dexp["interval"][1]
 
 
-def tiles_of(path):
+def tiles_of(path, people):
     """Tiles of a figure, line by line: that of the labels' frames, then two of each person."""
     picture = Image.open(path).convert("RGB")
     count, pixels = (picture.width - 150) // TILE, np.asarray(picture).astype(int)
-    tops = [30 + line * TILE + (line + 1) // 2 * 14 for line in range(7)]
+    tops = [30 + line * TILE + (line + 1) // 2 * 14 for line in range(1 + 2 * people)]
     lefts = [150 + column * TILE for column in range(count)]
     return [[pixels[y : y + TILE, x : x + TILE] for x in lefts] for y in tops]
 
 
 @pytest.mark.parametrize(
-    ("which", "name", "same_input"),
-    [("2", "figure2", False), ("S3", "figure4", True), ("S3", "figureS1", True)],
+    ("which", "name", "people", "same_input"),
+    [("2", "figure2", 2, False), ("S3", "figure4", 3, True), ("S3", "figureS1", 2, True)],
 )
-def test_figures_show_people_as_both_generators_make_them(all_made, which, name, same_input):
+def test_figures_show_people_as_both_generators_make_them(all_made, which, name, people, same_input):
     path = all_made[0] / f"lightning_logs/tables/niinuma2021-{which.lower()}/standin-smoke/{name}.png"
     caption = Image.open(path).text["Description"]
     assert "rendered stand-in of FERA 2017" in caption
-    lines = tiles_of(path)
+    lines = tiles_of(path, people)
     assert len(lines[0]) >= 4
     assert (lines[0][0] == 255).all()
     for one, two in zip(lines[1::2], lines[2::2], strict=True):
