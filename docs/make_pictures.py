@@ -1,4 +1,4 @@
-"""The README's pictures: avatars; expressions synthesised with and without the idiosyncratic loss."""
+"""The README's pictures: a portrait that was read, avatars, synthesis with and without the idiosyncratic loss."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
+from skimage.data import astronaut  # Eileen Collins, NASA, public domain
 
 from aukit.datamodules import CorpusDataModule
+from aukit.detect import Detector, draw_faces
 from aukit.facs import ACTION_UNITS
 from aukit.reproduce import LOGS
 from aukit.reproduce.base import read_spec
@@ -28,12 +30,15 @@ Pixels = npt.NDArray[np.uint8]
 
 
 def main() -> None:
-    """Make `avatars.jpg` and `expressions.png`; generators that are not there yet are trained."""
+    """Make `detect.jpg`, `avatars.jpg`, `expressions.png`; generators that are not there yet are trained."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, default="docs/pictures")
     parser.add_argument("--profile", choices=PROFILES)
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
+    portrait, detector = astronaut(), Detector()
+    drawn = draw_faces(portrait, detector.photograph(portrait), detector.aus)
+    Image.fromarray(drawn).save(arguments.out / "detect.jpg", quality=92)
     contact_sheet(arguments.out / "avatars.jpg", bases())
     corpora = read_spec(NiinumaCells.name)["corpora"]
     options = choose_options(corpora, arguments.profile, LOGS, arguments.seed)
