@@ -1,4 +1,4 @@
-"""The README's pictures: a portrait that was read, avatars, synthesis with and without the idiosyncratic loss."""
+"""The README's pictures: a portrait that was read, avatars, synthesis with and without a loss."""
 
 from __future__ import annotations
 
