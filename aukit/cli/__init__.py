@@ -31,8 +31,7 @@ _EXAMPLES = """\
 examples:
   aukit reproduce fgnet --profile smoke           published tables on rendered stand-ins, in minutes
   aukit fit -c fgnet --profile mini fold=1        train, select, test; prints F1 per action unit and gender
-  aukit config -c fgnet --help-keys model         what can be set, with types and defaults
-  aukit detect clip.mp4 portrait.jpg --out results  faces and action units of your own pictures
+  aukit detect clip.mp4 photo.jpg --out results   faces and action units of your own pictures
 
 aukit COMMAND --help says more. Set AUKIT_DEBUG=1 to see where an error was raised."""
 
@@ -113,9 +112,7 @@ def parser() -> Parser:
     add_score(commands)
     add_standin(commands)
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
-    add_avatars(
-        add_group(commands, "avatars", "sheet, render, faces, labelled, pairs, import-ict: rendered faces")
-    )
+    add_avatars(add_group(commands, "avatars", "sheet, render, faces, labelled, pairs, import-ict"))
     add_doctor(commands)
     add_weights(add_group(commands, "weights", "import, check: published weights"))
     return root

@@ -20,7 +20,7 @@ The exit status is 0 if everything was read, 1 if something was not, 2 if nothin
 
 def add_detect(commands: Commands[Parser]) -> None:
     """Add the command."""
-    text = "faces, landmarks and action units of photographs and videos, as tables"
+    text = "faces and action units of photographs and videos"
     command = add_command(
         commands,
         "detect",
@@ -67,7 +67,7 @@ TOOLS = ("aukit", "openface", "libreface", "pyfeat")
 
 def add_score(commands: Commands[Parser]) -> None:
     """Add the command."""
-    text = "tables of aukit, OpenFace, LibreFace or py-feat against a corpus' human codes"
+    text = "tables of any tool against a corpus' human codes"
     command = add_command(commands, "score", _score, text)
     command.add_argument(
         "detections",

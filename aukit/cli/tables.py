@@ -38,7 +38,7 @@ def add_tables(commands: Commands[Parser]) -> None:
         help="of a licensed corpus too, bundle labels and scores of each frame: if its licence lets you",
     )
 
-    text = "compute a bundle's table again, offline; exit status 1 if a number differs"
+    text = "compute a bundle's table again, offline"
     command = add_command(commands, "verify", _verify, text)
     command.add_argument("bundle", type=Path, metavar="ZIP", help="from aukit reproduce TABLE --bundle ZIP")
     command.add_argument("--json", action="store_true", help="print everything as JSON")

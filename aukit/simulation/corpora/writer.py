@@ -276,7 +276,8 @@ def _record_person(standin: Standin, views: list[tuple[Recording, int]]) -> None
     """Record everything of one person that is missing."""
     first = views[0][0]
     recorder = Recorder(standin.config, first.person, first.gender)
-    intensities = {recording: standin.config.true_intensities(recording) for recording, _ in views}
+    recordings = dict.fromkeys(recording for recording, _ in views)
+    intensities = {recording: standin.config.true_intensities(recording) for recording in recordings}
     with disk_errors(standin.root):
         for recording, view in views:
             intensity = intensities[recording]
