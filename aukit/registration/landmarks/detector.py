@@ -195,6 +195,11 @@ class FaceTrack:
 
     Args:
         detector: What finds and reads.
+
+    Example:
+        >>> track = LandmarkDetector().video()
+        >>> track([np.zeros((90, 160, 3), np.uint8), None])  # no face, no picture
+        [[], []]
     """
 
     def __init__(self, detector: LandmarkDetector) -> None:

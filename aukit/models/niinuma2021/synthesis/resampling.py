@@ -31,6 +31,12 @@ class Pool(NamedTuple):
         levels: ``[N,A]`` intensity levels 0 … 5, NaN where not coded.
         persons: ``[N]`` global ids.
         rows: ``[N]`` rows of the prepared store that the frames are in.
+
+    Example:
+        >>> levels = np.array([[0, 5], [2, np.nan]], np.float32)
+        >>> pool = Pool((6, 12), levels, np.array(["F001", "M002"], object), np.arange(2))
+        >>> len(pool.rows), pool.persons[1]
+        (2, 'M002')
     """
 
     aus: tuple[int, ...]
