@@ -104,16 +104,16 @@ def test_discriminator_terms_and_gradients(size):
     fake_map, _ = c.discriminator(c.fake.detach())
     critic = losses.critic_loss(real_map, fake_map)
     error = losses.expression_loss(read, c.source_aus)
-    penalty = losses.gradient_penalty(c.discriminator.critic, c.source, c.fake, c.alpha)
+    # oneDNN's convolutions round otherwise on every kind of processor, on some by 2e-4 of the penalty.
+    with torch.backends.mkldnn.flags(enabled=False):
+        penalty = losses.gradient_penalty(c.discriminator.critic, c.source, c.fake, c.alpha)
     total = weights["adv"] * critic + weights["exp"] * error + weights["gp"] * penalty
     want = c.reference["D"]
     assert float(critic.detach()) == pytest.approx(
         want["critic_fake_term"] + want["critic_real_term"], abs=1e-5
     )
     assert float(error.detach()) == pytest.approx(want["au_mse_real"], rel=1e-4)
-    # In single precision the penalty is off by 1e-4 of itself (in double it is 0.077599 at 128 pixels), by
-    # how much depends on the processor: compared is its root, how far the gradients' norms are from 1.
-    assert float(penalty.detach()) ** 0.5 == pytest.approx(want["gp"] ** 0.5, abs=5e-5)
+    assert float(penalty.detach()) == pytest.approx(want["gp"], rel=1e-4)
     assert float(total.detach()) == pytest.approx(want["total"], rel=1e-4)
     total.backward()
     check_gradients(c.discriminator, c.reference["D_grad_norm"])
