@@ -17,6 +17,7 @@ PROFILE ?=
 TARGET  ?=
 SEED    ?= 0
 GPUS    ?=
+WORKERS ?= 2
 ARGS    ?=
 WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 # Institutes' proxies often sign with a certificate that only the system knows.
@@ -48,10 +49,10 @@ endif
 
 env: $(READY) ## Set up the local environment (.venv) from requirements.lock
 
-test: $(READY) ## Run the tests
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## Run the tests, files side by side (WORKERS=2)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
 
-test-all: $(READY) ## Run all tests, also the long ones (an hour or more) and those that want 12 GB of memory
+test-all: $(READY) ## Run all tests, one after the other, also the long ones (an hour or more) and those that want 12 GB of memory
 	$(BIN)/python -m pytest -m "heavy or not heavy" $(ARGS)
 
 fuzz: $(READY) ## Damage 500 releases and 90 files of weights, and judge each (about five minutes)

@@ -38,7 +38,8 @@ def main() -> None:
     arguments = parser.parse_args()
     portrait, detector = astronaut(), Detector()
     drawn = draw_faces(portrait, detector.photograph(portrait), detector.aus)
-    Image.fromarray(drawn).save(arguments.out / "detect.jpg", quality=92)
+    with atomic_path(arguments.out / "detect.jpg") as temporary:
+        Image.fromarray(drawn).save(temporary, format="JPEG", quality=92)
     contact_sheet(arguments.out / "avatars.jpg", bases())
     corpora = read_spec(NiinumaCells.name)["corpora"]
     options = choose_options(corpora, arguments.profile, LOGS, arguments.seed)
