@@ -5,10 +5,14 @@ from __future__ import annotations
 import argparse
 import inspect
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from aukit.cli.grammar import Commands, Parser, add_command
 from aukit.datasets.registry import corpus_entry, corpus_names
 from aukit.errors import ConfigError
+
+if TYPE_CHECKING:
+    from aukit.detect import FaceDetector
 
 _EXAMPLES = """\
 examples:
@@ -39,27 +43,52 @@ def add_detect(commands: Commands[Parser]) -> None:
         metavar="DIR",
         help="folder of the tables; what is done there is kept",
     )
+    command.add_argument(
+        "--model",
+        default="aukit",
+        metavar="MODEL",
+        help="aukit (default: weights of the package), fgnet:FILE or intensity:RUN: a model of yours, by its "
+        "run folder, checkpoint or imported weights",
+    )
     command.add_argument("--format", choices=("csv", "parquet"), default="csv", help="of the tables")
     command.add_argument("--overlay", action="store_true", help="draw what was found into copies")
+    command.add_argument(
+        "--heatmaps", action="store_true", help="of fgnet: draw the heat map of each action unit"
+    )
     command.add_argument("--largest", action="store_true", help="only the largest face of each image")
 
 
 def _detect(given: argparse.Namespace) -> int:
-    from aukit.detect import Detector, detect_files
+    from aukit.detect import detect_files
     from aukit.detect.inputs import find_inputs
 
     find_inputs(given.inputs)  # what is not there is said at once: the model takes seconds to load
     summary = detect_files(
         given.inputs,
         given.out,
-        Detector(),
+        _model(given.model),
         table_format=given.format,
         overlay=given.overlay,
+        heatmaps=given.heatmaps,
         largest=given.largest,
         progress=True,
     )
     print(summary.text())
     return summary.status
+
+
+def _model(name: str) -> FaceDetector:
+    """What a user calls aukit, fgnet:FILE or intensity:RUN."""
+    kind, _, path = name.partition(":")
+    if kind == "aukit" and not path:
+        from aukit.detect import Detector
+
+        return Detector()
+    if not path:
+        raise ConfigError(f"--model {name}: name aukit, fgnet:FILE or intensity:RUN")
+    from aukit.detect import trained_detector
+
+    return trained_detector(kind, path)
 
 
 TOOLS = ("aukit", "openface", "libreface", "pyfeat")

@@ -9,3 +9,7 @@ from .overlay import draw_faces as draw_faces
 from .score import Scores as Scores
 from .score import score_detections as score_detections
 from .table import read_detections as read_detections
+from .trained import FGNetDetector as FGNetDetector
+from .trained import IntensityDetector as IntensityDetector
+from .trained import TrainedDetector as TrainedDetector
+from .trained import trained_detector as trained_detector

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
-from aukit.detect.face import Face, Image
-from aukit.facs import MAX_INTENSITY, VISIBLE_AUS
+from aukit.detect.face import INTENSITY, Face, Image
+from aukit.facs import VISIBLE_AUS
 from aukit.registration import FoundFace, LandmarkDetector
 
 
@@ -21,12 +21,13 @@ class Detector:
     Example:
         >>> detector = Detector()  # doctest: +SKIP
         >>> face = detector.photograph(image)[0]  # doctest: +SKIP
-        >>> dict(zip(detector.aus, face.intensities, strict=True))[12]  # doctest: +SKIP
+        >>> dict(zip(detector.aus, face.levels, strict=True))[12]  # doctest: +SKIP
         3.1
     """
 
     name = "aukit"
     aus = VISIBLE_AUS
+    measure = INTENSITY
 
     def __init__(self, device: str = "cpu") -> None:
         self._landmarks = LandmarkDetector(device)
@@ -57,7 +58,7 @@ def _face(found: FoundFace, identity: int) -> Face:
         landmarks=found.landmarks,
         uncertainty=found.spread,
         pose=euler_angles(found.rotation),
-        intensities=MAX_INTENSITY * found.movements,
+        levels=np.float32(INTENSITY.most) * found.movements,
         identity=identity,
     )
 

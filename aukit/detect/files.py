@@ -5,8 +5,9 @@ from __future__ import annotations
 import os
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -18,9 +19,10 @@ from tqdm import tqdm
 from aukit.datasets.images import read_image
 from aukit.datasets.timeline import Places
 from aukit.datasets.video import decode_video, video_times
-from aukit.detect.face import Face, FaceDetector, Image
-from aukit.detect.inputs import PHOTOGRAPHS, find_inputs, text_of
-from aukit.detect.overlay import draw_images, draw_video
+from aukit.detect.drawings import Drawing, Painted, Source
+from aukit.detect.face import Face, FaceDetector, HeatMapDetector, Image
+from aukit.detect.inputs import HEAT_MAPS, OVERLAY, PHOTOGRAPHS, find_inputs, text_of
+from aukit.detect.overlay import draw_faces
 from aukit.detect.read_ahead import read_ahead
 from aukit.detect.record import Record, forget, stamp_of
 from aukit.detect.table import (
@@ -109,6 +111,7 @@ def detect_files(
     *,
     table_format: TableFormat = "csv",
     overlay: bool = False,
+    heatmaps: bool = False,
     largest: bool = False,
     progress: bool = False,
 ) -> Summary:
@@ -125,6 +128,7 @@ def detect_files(
         detector: What finds faces.
         table_format: ``csv`` or ``parquet``.
         overlay: Whether to draw what was found, into copies beside the tables.
+        heatmaps: Whether to draw the heat maps of action units over the faces' crops, beside the tables.
         largest: Whether only the largest face of each image counts.
         progress: Whether to show a bar on a terminal.
 
@@ -132,7 +136,8 @@ def detect_files(
         Counts, and which files failed.
 
     Raises:
-        ConfigError: An input is not there, or the table of another one would be overwritten.
+        ConfigError: An input is not there, the table of another one would be overwritten, or heat maps are
+            asked of a model that has none.
         OSError: A table cannot be written.
 
     Example:
@@ -141,6 +146,27 @@ def detect_files(
         >>> read_detections(summary.tables[0])["AU12_r"].mean()  # doctest: +SKIP
         1.3
     """
+    drawings: list[Drawing] = []
+    if overlay:
+        paint = partial(draw_faces, aus=detector.aus, measure=detector.measure)
+        drawings.append(Painted(OVERLAY, detector, paint))
+    if heatmaps:
+        if not isinstance(detector, HeatMapDetector):
+            raise ConfigError(f"the model {detector.name} has no heat maps; name one that has (fgnet:FILE)")
+        drawings.append(Painted(HEAT_MAPS, detector, detector.heat_maps))
+    return read_files(inputs, out, detector, drawings, table_format, largest, progress)
+
+
+def read_files(
+    inputs: Iterable[str | Path],
+    out: str | Path,
+    detector: FaceDetector,
+    drawings: Sequence[Drawing],
+    table_format: TableFormat,
+    largest: bool,
+    progress: bool,
+) -> Summary:
+    """As `detect_files`, with whatever is to be drawn from the tables."""
     found = find_inputs(inputs)
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -149,7 +175,7 @@ def detect_files(
         images=sum(map(len, found.folders.values())) + len(found.photographs),
         left_out=found.left_out,
     )
-    run = _Run(detector, largest, overlay, progress, summary)
+    run = _Run(detector, largest, drawings, progress, summary)
     tables = {name: out / f"{name}.{table_format}" for name in (*found.videos, *found.folders, PHOTOGRAPHS)}
     videos = {tables[name]: path for name, path in found.videos.items()}
     images = {tables[name]: paths for name, paths in found.folders.items()}
@@ -192,9 +218,14 @@ class _Run:
     """One command's work."""
 
     def __init__(
-        self, detector: FaceDetector, largest: bool, overlay: bool, progress: bool, summary: Summary
+        self,
+        detector: FaceDetector,
+        largest: bool,
+        drawings: Sequence[Drawing],
+        progress: bool,
+        summary: Summary,
     ) -> None:
-        self.detector, self.largest, self.overlay = detector, largest, overlay
+        self.detector, self.largest, self.drawings = detector, largest, drawings
         self.hidden = None if progress else True
         self.summary = summary
 
@@ -214,14 +245,14 @@ class _Run:
             for table, paths in images.items():
                 self._read_images(table, paths, done[table])
         self.summary.seconds = time.perf_counter() - began
-        if self.overlay:
+        for drawing in self.drawings:
             for table, path in videos.items():
                 try:
-                    self._draw(table, path)
+                    self._draw(drawing, table, path)
                 except CorpusError as error:
                     self._fail(path, error)
             for table, paths in images.items():
-                self._draw(table, paths)
+                self._draw(drawing, table, paths)
 
     def earlier(self, table: Path, named: dict[str, Path]) -> dict[str, Path]:
         """Photographs of the table that is there, and those named now, by their names in the table."""
@@ -256,7 +287,7 @@ class _Run:
         self.bar.set_description(shown(video.path.name, 40))
         seconds = dict(zip(video.positions.tolist(), video.seconds.tolist(), strict=True))
         track = self.detector.video()
-        with open_table(video.table, self.detector.aus, of_images=False) as table:
+        with open_table(video.table, self.detector.aus, self.detector.measure, of_images=False) as table:
             for batch in read_ahead(_batches(decode_video(video.path)), 1):
                 found = track([image for _, image in batch])
                 for (position, image), faces in zip(batch, found, strict=True):
@@ -295,7 +326,7 @@ class _Run:
             return
         interruption: KeyboardInterrupt | None = None
         read = read_ahead(((name, _read(images[name])) for name in images if name not in done), 1)
-        with open_table(path, self.detector.aus, of_images=True) as table:
+        with open_table(path, self.detector.aus, self.detector.measure, of_images=True) as table:
             for number, name in enumerate(images, 1):
                 if name in done:
                     table.add_again(number, done[name])
@@ -328,18 +359,18 @@ class _Run:
             raise interruption
         self._count(path, table.counts())
 
-    # ----------------------------------------------------------------------------------- overlays
+    # ----------------------------------------------------------------------------------- drawings
 
-    def _draw(self, table: Path, source: Path | dict[str, Path]) -> None:
-        """Draw what a table says, unless that is done."""
+    def _draw(self, drawing: Drawing, table: Path, source: Source) -> None:
+        """Draw what a table of this model says, unless that is done."""
         record = Record.read(table)
-        if record is None or record.overlay:
+        files = {"": source} if isinstance(source, Path) else source
+        if record is None or not record.fits(self._record(files)):
             return
-        if isinstance(source, Path):
-            draw_video(source, table, self.hidden)
-        else:
-            draw_images(source, table, self.hidden)
-        record.overlay = True
+        if record.drawn.get(drawing.kind) == drawing.settings:
+            return
+        drawing.draw(source, table, self.hidden)
+        record.drawn[drawing.kind] = drawing.settings
         record.write(table)
 
     # --------------------------------------------------------------------------------- accounting

@@ -21,8 +21,8 @@ VIDEO_ENDINGS = (
 PHOTOGRAPHS = "photographs"
 """Name of the table of all photographs that were named one by one."""
 
-OVERLAY = ".overlay"
-"""End of the names of folders and, before ``.mp4``, of videos with what was found drawn into them."""
+DRAWN = OVERLAY, HEAT_MAPS = ".overlay", ".heatmaps"
+"""Ends of the names of folders and, before ``.mp4``, of videos with what was found drawn into them."""
 
 _OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jfif")
 _LONGEST_NAME = 180  # bytes; a file system has 255, and temporary names are longer
@@ -139,10 +139,10 @@ def _below(root: Path, inputs: Inputs) -> list[Path]:
     """Images and videos in a folder and its folders, in order, relative to it; other files are counted."""
     found: list[Path] = []
     for folder in walk(root, follow_links=True):
-        folder.folders[:] = [name for name in folder.folders if not name.endswith(OVERLAY)]
+        folder.folders[:] = [name for name in folder.folders if not name.endswith(DRAWN)]
         for name in folder.files:
             if is_picture(name) or name.lower().endswith(VIDEO_ENDINGS):
-                if not name.endswith(f"{OVERLAY}.mp4"):
+                if not name.endswith(tuple(f"{end}.mp4" for end in DRAWN)):
                     found.append(Path(folder.path) / name)
             else:
                 inputs.left_out += 1

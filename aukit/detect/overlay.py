@@ -1,22 +1,14 @@
-"""What was found, drawn into copies of photographs and videos: boxes, landmarks, bars of action units."""
+"""What was found, drawn into a copy of an image: boxes, landmarks, bars of action units."""
 
 from __future__ import annotations
 
-from collections import Counter, deque
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import cv2
 import numpy as np
-import pandas as pd
-from tqdm import tqdm
 
-from aukit.datasets.images import read_image_if_whole, write_jpeg
-from aukit.datasets.video import Image, decode_video, encode_video, video_times
-from aukit.detect.face import Face
-from aukit.detect.inputs import OVERLAY, PHOTOGRAPHS, distinct_names
-from aukit.detect.table import detected_aus, faces_of, read_detections
-from aukit.facs import ACTION_UNITS, MAX_INTENSITY
+from aukit.detect.face import INTENSITY, Face, Image, Measure
+from aukit.facs import ACTION_UNITS
 
 _LINES = (
     (range(17), False), (range(17, 22), False), (range(22, 27), False), (range(27, 31), False),
@@ -28,16 +20,18 @@ _COLOURS = ((80, 220, 100), (90, 170, 255), (255, 170, 60), (235, 110, 220), (25
 _PAPER, _INK, _REST = (24, 26, 30), (235, 235, 235), (62, 66, 74)
 _ROW = (13, 30)  # least and most pixels of a bar and its name
 _WIDE = 13  # a panel's width in rows
-_NOMINAL = 25  # frames per second, where a video's times do not say
 
 
-def draw_faces(image: Image, faces: Sequence[Face], aus: Sequence[int]) -> Image:
+def draw_faces(
+    image: Image, faces: Sequence[Face], aus: Sequence[int], measure: Measure = INTENSITY
+) -> Image:
     """A copy of an image with boxes and landmarks; on its right, bars of the largest face's action units.
 
     Args:
         image: RGB uint8 [H, W, 3].
         faces: Largest first.
-        aus: Action units of their intensities; without any there are no bars.
+        aus: Action units of their levels; without any there are no bars.
+        measure: What the levels are: a full bar is its greatest value.
 
     Returns:
         RGB uint8 [H', W', 3], both even: the image at its size, with room for the bars.
@@ -55,82 +49,8 @@ def draw_faces(image: Image, faces: Sequence[Face], aus: Sequence[int]) -> Image
         _draw_face(picture, face)
     canvas[:height, :width] = picture
     if row:
-        _draw_bars(canvas[:, width:], faces[0] if faces else None, aus, row)
+        _draw_bars(canvas[:, width:], faces[0] if faces else None, aus, measure, row)
     return canvas
-
-
-def draw_video(source: Path, table: Path, hidden: bool | None) -> Path:
-    """Draw a table of a video into a copy, ``clip.overlay.mp4`` beside the table; frames keep their times.
-
-    Frames that cannot be decoded are left out, and there is no sound.
-
-    Args:
-        source: The video.
-        table: Of it.
-        hidden: Whether to show no bar; None to show one on a terminal.
-
-    Raises:
-        CorpusError: The video or the table cannot be read.
-    """
-    rows = read_detections(table)
-    aus = _shown(rows)
-    by_frame = dict(tuple(rows.groupby("frame")))
-    positions, seconds = video_times(source)
-    if not np.isfinite(seconds).all() or (np.diff(seconds) <= 0).any():
-        seconds = positions / _NOMINAL
-    times = dict(zip(positions.tolist(), (seconds - seconds[0]).tolist(), strict=True))
-    rate = round(len(seconds) / max(seconds[-1] - seconds[0], 1 / _NOMINAL)) or 1
-    shown_at: deque[float] = deque()
-
-    def frames() -> Iterator[Image]:
-        for position, image in tqdm(
-            decode_video(source), "overlay", len(positions), unit=" frames", disable=hidden
-        ):
-            if image is not None:
-                shown_at.append(times[position])
-                faces = faces_of(by_frame[position + 1], aus) if position + 1 in by_frame else []
-                yield draw_faces(image, faces, aus)
-
-    path = table.with_name(f"{table.stem}{OVERLAY}.mp4")
-    encode_video(path, frames(), rate, seconds=iter(shown_at.popleft, None))
-    return path
-
-
-def draw_images(images: dict[str, Path], table: Path, hidden: bool | None) -> Path:
-    """Draw a table of images into copies of them, JPEG in the folder ``NAME.overlay`` beside the table.
-
-    Images that cannot be read are left out.
-
-    Args:
-        images: By their names in the table.
-        table: Of them.
-        hidden: As of `draw_video`.
-
-    Raises:
-        CorpusError: The table cannot be read.
-    """
-    rows = read_detections(table)
-    aus = _shown(rows)
-    by_name = dict(tuple(rows.groupby("input")))
-    folder = table.with_name(f"{table.stem}{OVERLAY}")
-    if table.stem == PHOTOGRAPHS:  # from anywhere
-        drawn = distinct_names([Path(name) for name in images])
-    else:
-        stems = [str(Path(name).with_suffix("")) for name in images]
-        alike = Counter(stems)
-        drawn = [stem if alike[stem] == 1 else name for name, stem in zip(images, stems, strict=True)]
-    pairs = zip(images.items(), drawn, strict=True)
-    for (name, path), place in tqdm(pairs, "overlay", len(images), unit=" images", disable=hidden):
-        image = read_image_if_whole(path)
-        if image is not None and name in by_name:
-            write_jpeg(folder / f"{place}.jpg", draw_faces(image, faces_of(by_name[name], aus), aus))
-    return folder
-
-
-def _shown(rows: pd.DataFrame) -> tuple[int, ...]:
-    """Action units of a table; that of closed eyes once."""
-    aus = detected_aus(rows.columns)
-    return tuple(au for au in aus if au != 45 or 43 not in aus)
 
 
 def _draw_face(picture: Image, face: Face) -> None:
@@ -149,7 +69,7 @@ def _draw_face(picture: Image, face: Face) -> None:
     _write(picture, text, (corners[0][0], corners[0][1] - 3 * thick), max(9.0, min(size / 12, 22.0)), colour)
 
 
-def _draw_bars(panel: Image, face: Face | None, aus: Sequence[int], row: int) -> None:
+def _draw_bars(panel: Image, face: Face | None, aus: Sequence[int], measure: Measure, row: int) -> None:
     """Bars of all action units, one below the other; `panel` is drawn into."""
     wide = panel.shape[1]
     begin, end = int(7.6 * row), wide - int(1.9 * row)
@@ -162,11 +82,11 @@ def _draw_bars(panel: Image, face: Face | None, aus: Sequence[int], row: int) ->
         cv2.rectangle(panel, (begin, top + row // 4), (end, top + int(0.75 * row)), _REST, -1)
         if face is None:
             continue
-        level = float(np.clip(face.intensities[place] / MAX_INTENSITY, 0, 1))
+        level = float(np.clip(face.levels[place] / measure.most, 0, 1))
         colour = _COLOURS[face.identity % len(_COLOURS)]
         if (reach := begin + round(level * (end - begin))) > begin:
             cv2.rectangle(panel, (begin, top + row // 4), (reach, top + int(0.75 * row)), colour, -1)
-        text = f"{face.intensities[place]:.1f}"
+        text = f"{face.levels[place]:.{1 if measure is INTENSITY else 2}f}"
         _write(panel, text, (end + row // 3, top + int(0.72 * row)), 0.5 * row, _INK)
 
 

@@ -26,7 +26,7 @@ class Record:
             by an empty name for a video.
         counts: Numbers of images or frames, of faces, of those without face and of those that could not be
             read.
-        overlay: Whether what was found has been drawn.
+        drawn: Kinds of pictures that have been made from the table, with what else they depend on.
     """
 
     model: str
@@ -34,7 +34,7 @@ class Record:
     options: dict[str, Any]
     files: dict[str, list[Any]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
-    overlay: bool = False
+    drawn: dict[str, Any] = field(default_factory=dict)
 
     def write(self, table: Path) -> None:
         """Write beside the table."""
@@ -63,6 +63,7 @@ class Record:
             record = cls(**read_json(_path(table), _MOST_BYTES))
             stamps = all(len(stamp) == 3 and isinstance(stamp[0], str) for stamp in record.files.values())
             whole = stamps and all(isinstance(number, int) for number in record.counts.values())
+            whole = whole and isinstance(record.drawn, dict)
         except (OSError, ValueError, TypeError, AttributeError):
             return None
         return record if whole and table.is_file() else None

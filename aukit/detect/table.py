@@ -10,8 +10,9 @@ success         1 where a face was found, else 0
 box_x … height  left, top, width and height of the box around the landmarks in pixels
 pose_Rx, Ry, Rz rotation of the head in radians, see `aukit.detect.Face`
 x_0 … z_67      landmarks in pixels, pixel centres at integers; z towards the viewer
-AUxx_r          intensity, 0 to 5
-AUxx_c          1 where the intensity is at least `PRESENT`, else 0
+AUxx_r          intensity, 0 to 5; of models that tell no intensity in its place
+AUxx_p          probability, 0 to 1
+AUxx_c          1 where the intensity is at least 1 or the probability at least 0.5, else 0
 reason          why there is no face: `NO_FACE`, `NOT_DECODED` or what is wrong with the file; else empty
 =============== ==========================================================================================
 """
@@ -30,17 +31,15 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from aukit.detect.face import Face
+from aukit.detect.face import INTENSITY, PROBABILITY, Face, Measure
 from aukit.errors import CorpusError, shown
-from aukit.facs import MAX_INTENSITY, intensity_column, occurrence_column
+from aukit.facs import occurrence_column
 from aukit.utils.files import atomic_path
 from aukit.utils.outside import require_regular
 
 TableFormat = Literal["csv", "parquet"]
 Row = npt.NDArray[np.float64]
 
-PRESENT = 1.0
-"""Least intensity at which an action unit counts as present: level A, a trace."""
 NO_FACE, NOT_DECODED = "no face", "not decoded"
 
 _BOX = ("box_x", "box_y", "box_width", "box_height")
@@ -49,7 +48,8 @@ _LANDMARKS = tuple(f"{axis}_{point}" for axis in "xyz" for point in range(68))
 _OF_FRAME = ("frame", "face_id", "timestamp", "confidence", "success")
 _OF_FACE = (*_BOX, *_POSE, *_LANDMARKS)
 _WHOLE = ("frame", "face_id", "success")
-_LEVEL, _PRESENCE = re.compile(r"AU(\d\d)_r"), re.compile(r"AU(\d\d)_c")
+_LEVEL, _PRESENCE = re.compile(r"AU(\d\d)_([rp])"), re.compile(r"AU(\d\d)_c")
+_MEASURES = {measure.letter: measure for measure in (INTENSITY, PROBABILITY)}
 _FORMAT = {b"aukit.format": b"aukit.detections/1"}
 _MOST_BYTES = 2**34
 _TOGETHER = 256  # rows that are written at once
@@ -65,12 +65,13 @@ class TableWriter:
         unread: Images that could not be read.
     """
 
-    def __init__(self, sink: Any, aus: Sequence[int], of_images: bool) -> None:
+    def __init__(self, sink: Any, aus: Sequence[int], measure: Measure, of_images: bool) -> None:
         # OpenFace has closed eyes under the number of the blink.
         closed = {45: aus.index(43)} if 43 in aus and 45 not in aus else {}
         places = dict(sorted(({au: place for place, au in enumerate(aus)} | closed).items()))
         self._places = list(places.values())
-        levels = [intensity_column(au) for au in places]
+        self._measure = measure
+        levels = [level_column(au, measure) for au in places]
         self.numbers = [*_OF_FRAME, *_OF_FACE, *levels, *(occurrence_column(au) for au in places)]
         self._of_images = of_images
         self._sink = sink
@@ -130,23 +131,24 @@ class TableWriter:
         self._texts.clear()
 
     def _row(self, frame: int, seconds: float, face: Face) -> Row:
-        levels = np.clip(np.asarray(face.intensities, np.float64)[self._places], 0, MAX_INTENSITY)
+        levels = np.clip(np.asarray(face.levels, np.float64)[self._places], 0, self._measure.most)
         first = (frame, face.identity, seconds, face.confidence, 1)
         # As it is written, so that a table agrees with itself.
-        present = np.round(levels, 3) >= PRESENT
+        present = np.round(levels, 3) >= self._measure.present
         return np.concatenate([first, face.box, face.pose, face.landmarks.T.ravel(), levels, present])
 
 
 @contextmanager
-def open_table(path: Path, aus: Sequence[int], of_images: bool) -> Iterator[TableWriter]:
+def open_table(path: Path, aus: Sequence[int], measure: Measure, of_images: bool) -> Iterator[TableWriter]:
     """A writer of a table, CSV or Parquet by the path's suffix; the file appears whole or not at all.
 
-    CSV has two decimals of pixels, three of intensities and confidence, four of radians and six of seconds;
+    CSV has two decimals of pixels, three of levels and confidence, four of radians and six of seconds;
     Parquet the same values.
 
     Args:
         path: Of the table.
         aus: Action units that the detector reads.
+        measure: In what.
         of_images: Whether it is about images, which have names, and not about the frames of a video.
     """
     with atomic_path(path) as temporary:
@@ -159,7 +161,7 @@ def open_table(path: Path, aus: Sequence[int], of_images: bool) -> Iterator[Tabl
                     table.to_csv(file, index=False, header=not begun)
                     begun = True
 
-                writer = TableWriter(write_csv, aus, of_images)
+                writer = TableWriter(write_csv, aus, measure, of_images)
                 yield writer
                 writer.flush()
         else:
@@ -171,7 +173,7 @@ def open_table(path: Path, aus: Sequence[int], of_images: bool) -> Iterator[Tabl
                 parquet = parquet or pq.ParquetWriter(temporary, arrow.schema, compression="zstd")
                 parquet.write_table(arrow.cast(parquet.schema))
 
-            writer = TableWriter(write_parquet, aus, of_images)
+            writer = TableWriter(write_parquet, aus, measure, of_images)
             try:
                 yield writer
                 writer.flush()
@@ -234,15 +236,21 @@ def read_detections(path: str | Path) -> pd.DataFrame:
     return table
 
 
-def detected_aus(columns: Iterable[str]) -> tuple[int, ...]:
-    """Action units whose intensities a table has."""
-    return tuple(int(match[1]) for name in columns if (match := _LEVEL.fullmatch(name)))
+def level_column(au: int, measure: Measure) -> str:
+    """The column of an action unit's level, such as ``AU12_r``."""
+    return f"AU{au:02d}_{measure.letter}"
 
 
-def faces_of(rows: pd.DataFrame, aus: Sequence[int]) -> list[Face]:
-    """The faces of rows of `read_detections`, with intensities of these action units."""
+def detected_aus(columns: Iterable[str], measure: Measure) -> tuple[int, ...]:
+    """Action units of which a table has levels in a measure."""
+    found = (match for name in columns if (match := _LEVEL.fullmatch(name)))
+    return tuple(int(match[1]) for match in found if match[2] == measure.letter)
+
+
+def faces_of(rows: pd.DataFrame, aus: Sequence[int], measure: Measure) -> list[Face]:
+    """The faces of rows of `read_detections`, with levels of these action units."""
     found = rows[rows["success"] == 1]
-    levels = [intensity_column(au) for au in aus]
+    levels = [level_column(au, measure) for au in aus]
     return [
         Face(
             box=box,
@@ -250,7 +258,7 @@ def faces_of(rows: pd.DataFrame, aus: Sequence[int]) -> list[Face]:
             landmarks=points.reshape(3, 68).T,
             uncertainty=np.full(68, np.nan, np.float32),
             pose=pose,
-            intensities=each,
+            levels=each,
             identity=int(number),
         )
         for box, confidence, points, pose, each, number in zip(
@@ -311,9 +319,10 @@ def _check_values(path: Path, table: pd.DataFrame) -> None:
         if name in (*_OF_FACE, "confidence") or _LEVEL.fullmatch(name):
             values = table[name].to_numpy()
             _refuse(path, table, name, found & ~np.isfinite(values), "a number where success is 1")
-        if _LEVEL.fullmatch(name):
-            outside = (values < 0) | (values > MAX_INTENSITY)
-            _refuse(path, table, name, outside, f"an intensity, 0 to {MAX_INTENSITY}")
+        if match := _LEVEL.fullmatch(name):
+            measure = _MEASURES[match[2]]
+            outside = (values < 0) | (values > measure.most)
+            _refuse(path, table, name, outside, f"{measure.name}, 0 to {measure.most:g}")
         elif _PRESENCE.fullmatch(name):
             allowed = table[name].isna() | table[name].isin([0, 1])
             _refuse(path, table, name, ~allowed.to_numpy(bool), "0 or 1")

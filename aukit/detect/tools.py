@@ -6,6 +6,7 @@ The rules are fixed here, before anything is scored:
 tool      values                                       present
 ========= ============================================ ===================================================
 aukit     ``AU01_r`` …, 0 to 5                         from 1 on
+or        ``AU01_p`` …, probabilities                  from 0.5 on; no ICC
 openface  ``AU01_r`` …, 0 to 5; ``AU45_r`` is AU 43    from 1 on
 libreface ``au_1_intensity`` …, 0 to 5                 from 1 on; without intensity: ``au_7`` … is 1
 pyfeat    ``AU01`` …, probabilities                    above 0.5; they are no intensities: no ICC
@@ -36,9 +37,9 @@ from aukit.datasets.tracker_timeline import (
     Numbering,
     place_rows,
 )
-from aukit.detect.table import PRESENT, detected_aus, read_detections
+from aukit.detect.face import INTENSITY, PROBABILITY, Measure
+from aukit.detect.table import detected_aus, level_column, read_detections
 from aukit.errors import CorpusError
-from aukit.facs import intensity_column
 
 Values = npt.NDArray[np.float64]
 
@@ -124,7 +125,7 @@ def read_tool(path: Path, tool: Tool, rows: TrackerRows) -> Reading:
     for key, least in tool.seen.items():
         there &= columns.numbers[key][at] >= least
     levels = {au: np.where(there, columns.numbers[key][at], np.nan) for au, key in level.items()}
-    present = {au: _decided(values, PRESENT) for au, values in levels.items()}
+    present = {au: _decided(values, INTENSITY.present) for au, values in levels.items()}
     for au, key in decision.items():
         chance = np.where(there, columns.numbers[key][at], np.nan)
         present[au] = _decided(chance, np.nextafter(0.5, 1))
@@ -147,11 +148,17 @@ def _read_own(path: Path, rows: TrackerRows) -> Reading:
     for row in np.flatnonzero(place >= 0).tolist():
         of[place[row]] = row
     at = of[rows.places]
-    levels = {}
-    for au in detected_aus(table.columns):
-        values = np.append(table[intensity_column(au)].to_numpy(), np.nan)
-        levels[au] = values[at]  # the last one, NaN, where there is no row
-    present = {au: _decided(values, PRESENT) for au, values in levels.items()}
+
+    def said(measure: Measure) -> dict[int, Values]:
+        # The last value, NaN, stands where there is no row.
+        return {
+            au: np.append(table[level_column(au, measure)].to_numpy(), np.nan)[at]
+            for au in detected_aus(table.columns, measure)
+        }
+
+    levels = said(INTENSITY)
+    present = {au: _decided(values, PROBABILITY.present) for au, values in said(PROBABILITY).items()}
+    present |= {au: _decided(values, INTENSITY.present) for au, values in levels.items()}
     return Reading(_blinks(levels), _blinks(present), at >= 0, whole - int((at >= 0).sum()))
 
 

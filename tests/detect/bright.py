@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from aukit.datasets.video import Image, encode_video
-from aukit.detect.face import Face
+from aukit.detect.face import INTENSITY, Face
 from aukit.facs import VISIBLE_AUS
 
 POINTS = np.stack(np.meshgrid(np.linspace(0, 1, 17), np.linspace(0, 1, 4)), -1).reshape(68, 2)
@@ -18,7 +18,7 @@ POINTS = np.stack(np.meshgrid(np.linspace(0, 1, 17), np.linspace(0, 1, 4)), -1).
 class BrightSquares:
     """Takes every square brighter than 200 for a face; all its action units are as strong as it is red."""
 
-    name, version, aus = "bright squares", "1", VISIBLE_AUS
+    name, version, aus, measure = "bright squares", "1", VISIBLE_AUS, INTENSITY
 
     def __init__(self, version: str = "1") -> None:
         self.version = version

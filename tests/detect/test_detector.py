@@ -33,8 +33,8 @@ def test_a_portrait_by_python_and_by_the_command(tmp_path):
     image = skimage.data.astronaut()
     (face,) = Detector().photograph(image)
     assert face.box[2] > 60
-    assert (face.intensities >= 0).all()
-    assert (face.intensities <= 5).all()
+    assert (face.levels >= 0).all()
+    assert (face.levels <= 5).all()
     Image.fromarray(image).save(tmp_path / "portrait.png")
     assert main(["detect", str(tmp_path / "portrait.png"), "--out", str(tmp_path / "out")]) == 0
     rows = read_detections(tmp_path / "out" / "photographs.csv")
@@ -42,6 +42,4 @@ def test_a_portrait_by_python_and_by_the_command(tmp_path):
     assert rows["success"].tolist() == [1]
     np.testing.assert_allclose(rows["x_30"][0], face.landmarks[30, 0], atol=0.1)
     for au in VISIBLE_AUS:
-        assert rows[f"AU{au:02d}_r"][0] == pytest.approx(
-            float(face.intensities[VISIBLE_AUS.index(au)]), abs=0.01
-        )
+        assert rows[f"AU{au:02d}_r"][0] == pytest.approx(float(face.levels[VISIBLE_AUS.index(au)]), abs=0.01)

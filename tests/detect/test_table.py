@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from aukit.detect import detect_files, read_detections
+from aukit.detect.face import INTENSITY
 from aukit.detect.table import faces_of
 from aukit.errors import CorpusError
 from aukit.facs import VISIBLE_AUS, VISIBLE_INDEX
@@ -31,11 +32,11 @@ def test_types(table: Path) -> None:
 
 
 def test_faces_come_back(table: Path) -> None:
-    faces = faces_of(read_detections(table), VISIBLE_AUS)
+    faces = faces_of(read_detections(table), VISIBLE_AUS, INTENSITY)
     assert len(faces) == 5
     assert faces[1].landmarks.shape == (68, 3)
     np.testing.assert_allclose(faces[1].landmarks[0, :2], faces[1].box[:2], atol=0.01)
-    assert faces[1].intensities.shape == (len(VISIBLE_AUS),)
+    assert faces[1].levels.shape == (len(VISIBLE_AUS),)
 
 
 def test_our_reader_of_openface_takes_it_for_openface(table: Path) -> None:

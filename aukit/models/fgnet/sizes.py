@@ -1,11 +1,11 @@
-"""The sizes of a `StyleNetwork`, read from the shapes in its state dict."""
+"""The sizes of a `StyleNetwork` or `FGNet`, read from the shapes in its state dict."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-__all__ = ["sizes_of"]
+__all__ = ["interpreter_sizes_of", "sizes_of"]
 
 Shape = tuple[int, ...]
 
@@ -50,6 +50,27 @@ def sizes_of(shapes: Mapping[str, Shape]) -> dict[str, Any]:
         "encoder_widths": (shapes["pspencoder.input_layer.0.weight"][0], *stages),
         "encoder_units": _units(outputs, stages),
     }
+
+
+def interpreter_sizes_of(shapes: Mapping[str, Shape]) -> dict[str, Any]:
+    """The further arguments of an `FGNet` with the published head, `PyramidInterpreter`.
+
+    Raises:
+        KeyError: An entry that tells a size is missing.
+
+    Example:
+        >>> from aukit.models.fgnet.networks import FGNet
+        >>> from aukit.models.weights import MINI_NETWORK
+        >>> state = FGNet(points=12, heatmap_size=16, kernel_size=3, **MINI_NETWORK).state_dict()
+        >>> interpreter_sizes_of({key: tuple(value.shape) for key, value in state.items()})
+        {'points': 12, 'heatmap_size': 16, 'kernel_size': 3}
+    """
+    layers = [key for key in shapes if key.startswith("interpreter.layer") and key.endswith(".weight")]
+    last = max(int(key.split(".")[1].removeprefix("layer")) for key in layers) if layers else 0
+    points, _, kernel, _ = shapes[f"interpreter.layer{last}.4.weight"]
+    # Behind an up-sampling the convolution is the layer's second part; without one that is a ReLU.
+    doublings = sum(f"interpreter.layer{index}.1.weight" in shapes for index in range(last))
+    return {"points": points, "heatmap_size": 4 * 2**doublings, "kernel_size": kernel}
 
 
 def _units(outputs: list[int], stages: tuple[int, ...]) -> tuple[int, ...]:

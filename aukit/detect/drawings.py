@@ -1,0 +1,158 @@
+"""Pictures made from a table and what it is about: copies of images and videos with something painted in."""
+
+from __future__ import annotations
+
+from collections import Counter, deque
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import pandas as pd
+from tqdm import tqdm
+
+from aukit.datasets.images import read_image_if_whole, write_jpeg
+from aukit.datasets.video import decode_video, encode_video, video_times
+from aukit.detect.face import Face, FaceDetector, Image
+from aukit.detect.inputs import PHOTOGRAPHS, distinct_names
+from aukit.detect.table import faces_of, read_detections
+
+Source = Path | dict[str, Path]
+"""A video, or images by their names in the table."""
+
+_NOMINAL = 25  # frames per second, where a video's times do not say
+
+
+class Drawing(Protocol):
+    """Pictures that are made from a table.
+
+    Attributes:
+        kind: End of their names, from the list `aukit.detect.inputs.DRAWN`.
+        settings: What else they depend on, as plain values that a table's record keeps.
+    """
+
+    @property
+    def kind(self) -> str:
+        """See above."""
+        ...
+
+    @property
+    def settings(self) -> object:
+        """See above."""
+        ...
+
+    def draw(self, source: Source, table: Path, hidden: bool | None) -> None:
+        """Make them.
+
+        Args:
+            source: What the table is about.
+            table: The table; pictures lie beside it.
+            hidden: Whether to show no bar; None to show one on a terminal.
+
+        Raises:
+            CorpusError: The video or the table cannot be read.
+        """
+        ...
+
+
+@dataclass(frozen=True)
+class Painted:
+    """Copies into which something is painted: ``clip.overlay.mp4``, ``holiday.overlay/…jpg``.
+
+    Frames of a video keep their times; those that cannot be decoded are left out, and there is no sound.
+    Images that cannot be read are left out.
+
+    Attributes:
+        kind: As of `Drawing`.
+        detector: What the table was made by.
+        paint: A picture from an image and its faces; of the frames of a video all of one even size.
+    """
+
+    kind: str
+    detector: FaceDetector
+    paint: Callable[[Image, Sequence[Face]], Image]
+    settings: object = True
+
+    def draw(self, source: Source, table: Path, hidden: bool | None) -> None:
+        """See `Drawing.draw`."""
+        if isinstance(source, Path):
+            self._draw_video(source, table, hidden)
+            return
+        folder = table.with_name(f"{table.stem}{self.kind}")
+        names = picture_names(source, table)
+        for seen in frames_with_rows(source, table, self.kind, hidden):
+            picture = self.paint(seen.image, self._faces(seen.rows))
+            write_jpeg(folder / f"{names[seen.name]}.jpg", picture)
+
+    def _draw_video(self, source: Path, table: Path, hidden: bool | None) -> None:
+        positions, seconds = video_times(source)
+        if not np.isfinite(seconds).all() or (np.diff(seconds) <= 0).any():
+            seconds = positions / _NOMINAL
+        times = dict(zip((positions + 1).tolist(), (seconds - seconds[0]).tolist(), strict=True))
+        rate = round(len(seconds) / max(seconds[-1] - seconds[0], 1 / _NOMINAL)) or 1
+        shown_at: deque[float] = deque()
+
+        def pictures() -> Iterator[Image]:
+            for seen in frames_with_rows(source, table, self.kind, hidden):
+                shown_at.append(times[seen.frame])
+                yield self.paint(seen.image, self._faces(seen.rows))
+
+        path = table.with_name(f"{table.stem}{self.kind}.mp4")
+        encode_video(path, pictures(), rate, seconds=iter(shown_at.popleft, None))
+
+    def _faces(self, rows: pd.DataFrame) -> list[Face]:
+        return faces_of(rows, self.detector.aus, self.detector.measure)
+
+
+class Seen(NamedTuple):
+    """An image and what a table says of it.
+
+    Attributes:
+        image: RGB uint8 [H, W, 3].
+        frame: Its number in the table.
+        name: Its name in the table; empty for a frame of a video.
+        rows: Of the table, see `aukit.detect.read_detections`; none where the table leaves it out.
+    """
+
+    image: Image
+    frame: int
+    name: str
+    rows: pd.DataFrame
+
+
+def frames_with_rows(source: Source, table: Path, what: str, hidden: bool | None) -> Iterator[Seen]:
+    """Every image or frame that can be read, with its rows of a table.
+
+    Args:
+        source: What the table is about.
+        table: The table.
+        what: Text of the bar.
+        hidden: Whether to show no bar; None to show one on a terminal.
+
+    Raises:
+        CorpusError: The video or the table cannot be read.
+    """
+    rows = read_detections(table)
+    of = dict(tuple(rows.groupby("frame" if isinstance(source, Path) else "input")))
+    what = what.lstrip(".")
+    if isinstance(source, Path):
+        frames = decode_video(source)
+        total = len(video_times(source)[0])
+        for position, image in tqdm(frames, what, total, unit=" frames", disable=hidden):
+            if image is not None:
+                yield Seen(image, position + 1, "", of.get(position + 1, rows.iloc[:0]))
+        return
+    for name, path in tqdm(source.items(), what, unit=" images", disable=hidden):
+        image = read_image_if_whole(path)
+        if image is not None and name in of:
+            yield Seen(image, int(of[name]["frame"].iloc[0]), name, of[name])
+
+
+def picture_names(images: dict[str, Path], table: Path) -> dict[str, str]:
+    """What a picture about each image of a table is called, without ending and relative to a folder."""
+    if table.stem == PHOTOGRAPHS:  # from anywhere
+        return dict(zip(images, distinct_names([Path(name) for name in images]), strict=True))
+    stems = [str(Path(name).with_suffix("")) for name in images]
+    alike = Counter(stems)
+    return {name: stem if alike[stem] == 1 else name for name, stem in zip(images, stems, strict=True)}

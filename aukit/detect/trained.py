@@ -1,0 +1,296 @@
+"""Models that were trained on a corpus, behind the door of `aukit detect`.
+
+Faces are found and followed by the package's own networks. Each then goes through the registration that the
+model was trained with, as its checkpoint says, and the crop through the model.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from argparse import ArgumentError
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from jsonargparse import ArgumentParser
+from lightning import LightningModule
+from torch import Tensor
+
+from aukit.detect.detector import Detector
+from aukit.detect.face import INTENSITY, PROBABILITY, Face, Image, Measure, Track
+from aukit.detect.heat_sheet import empty_sheet, heat_sheet
+from aukit.errors import AukitError, ConfigError, StoreError, WeightsError, shown
+from aukit.models.fgnet import FGNetModule, heatmap_scores
+from aukit.models.fgnet.sizes import interpreter_sizes_of, sizes_of
+from aukit.models.niinuma2021 import IntensityModule
+from aukit.models.niinuma2021.intensity.normalize import IMAGENET_MEAN, IMAGENET_STD
+from aukit.models.weights.files import is_safetensors, read_checkpoint, read_tensors
+from aukit.registration import Registered, Registration, build_registration
+from aukit.training.classes import is_class
+from aukit.training.record import Record
+from aukit.training.trained_on import TrainedOn
+from aukit.utils.files import file_sha256
+
+_TOGETHER = 16
+"""Crops of one pass; a full-size FG-Net takes about 0.2 GB for each."""
+
+
+class TrainedDetector(ABC):
+    """A trained model that reads faces of anyone.
+
+    A face that its registration cannot take (a few pixels large, or with its middle outside the picture) is
+    left out.
+
+    Args:
+        path: Run folder of a finished training, or its checkpoint.
+        device: Where to compute; a GPU when there is one by default.
+
+    Raises:
+        ConfigError: The model cannot read single faces of anyone, e.g. since it subtracts a reference.
+        StoreError: The run is not finished.
+        WeightsError: The file is missing, damaged, of another model or does not say what it was trained on.
+
+    Example:
+        >>> detector: TrainedDetector = IntensityDetector("lightning_logs/runs/intensity-…")  # doctest: +SKIP
+        >>> detector.photograph(image)[0].levels  # doctest: +SKIP
+        array([0.1, 0. , 3.2], dtype=float32)
+    """
+
+    name: str
+    measure: Measure
+    module: ClassVar[type[LightningModule]]
+
+    def __init__(self, path: str | Path, device: str | None = None) -> None:
+        file = _checkpoint(Path(path))
+        self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
+        model, trained = self._load(file)
+        self._model: Any = model.eval().requires_grad_(False).to(self._device)
+        self.aus = trained.aus or ()
+        self._registration = _registration(trained)
+        self._faces = Detector(self._device)
+        self.version = f"{file_sha256(file)[:16]}-{self._faces.version}"
+
+    def photograph(self, image: Image) -> list[Face]:
+        """Faces of one image uint8 [H, W, 3] RGB, largest first."""
+        return self.read([image], [self._faces.photograph(image)])[0]
+
+    def video(self) -> _Track:
+        """A reader of one video."""
+        return _Track(self, self._faces.video())
+
+    def read(self, images: Sequence[Image | None], found: Sequence[list[Face]]) -> list[list[Face]]:
+        """The same faces with this model's levels.
+
+        Args:
+            images: Of the faces; None only where there are none.
+            found: Faces of each image.
+        """
+        kept: list[tuple[int, Face]] = []
+        crops: list[Image] = []
+        for index, (image, faces) in enumerate(zip(images, found, strict=True)):
+            if image is None or not faces:
+                continue
+            registered = self._register(image, faces)
+            for face, crop, ok in zip(faces, registered.crops, registered.ok, strict=True):
+                if ok:
+                    kept.append((index, face))
+                    crops.append(crop)
+        result: list[list[Face]] = [[] for _ in images]
+        for start in range(0, len(kept), _TOGETHER):
+            with torch.inference_mode():
+                levels = self._levels(self._tensor(np.stack(crops[start : start + _TOGETHER])))
+            for (index, face), level in zip(kept[start:], levels, strict=False):
+                result[index].append(replace(face, levels=level))
+        return result
+
+    @abstractmethod
+    def _levels(self, crops: Tensor) -> npt.NDArray[np.float32]:
+        """Levels ``[B,A]`` of crops ``[B,3,S,S]`` in [0,1]."""
+
+    def _register(self, image: Image, faces: Sequence[Face]) -> Registered:
+        landmarks = np.stack([face.landmarks for face in faces])
+        return self._registration(np.broadcast_to(image, (len(faces), *image.shape)), landmarks)
+
+    def _tensor(self, crops: npt.NDArray[np.uint8]) -> Tensor:
+        return torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 255
+
+    def _load(self, file: Path) -> tuple[LightningModule, TrainedOn]:
+        """The model in a file, and what it was trained on."""
+        return _from_checkpoint(self.module, file)
+
+
+class FGNetDetector(TrainedDetector):
+    """FG-Net: a probability per action unit, and heat maps.
+
+    The score of a heat map, s in [−1,1] and present above 0, is given as (s + 1) / 2: in the same order and
+    present from 0.5 on, but not calibrated.
+
+    Args:
+        path: Run folder, checkpoint, or what `aukit weights import fgnet` wrote.
+        device: As of `TrainedDetector`.
+
+    Cost: 0.2 GB of memory for each of up to 16 faces at a time, at the published size.
+
+    Example:
+        >>> detector = FGNetDetector("fgnet.safetensors")  # doctest: +SKIP
+        >>> sheet = detector.heat_maps(image, detector.photograph(image))  # doctest: +SKIP
+    """
+
+    name, measure, module = "fgnet", PROBABILITY, FGNetModule
+
+    @torch.inference_mode()
+    def heat_maps(self, image: Image, faces: Sequence[Face]) -> Image:
+        """The first face's crop, then under the heat map of each action unit; see `heat_sheet`."""
+        if faces:
+            crops, _, ok = self._register(image, faces[:1])
+            if ok[0]:
+                maps = self._model(2 * self._tensor(crops) - 1)
+                return heat_sheet(crops[0], maps[0], self.aus, _probability(heatmap_scores(maps))[0])
+        return empty_sheet(self._registration.size, len(self.aus))
+
+    def _levels(self, crops: Tensor) -> npt.NDArray[np.float32]:
+        return _probability(self._model.scores({"image": crops}))
+
+    def _load(self, file: Path) -> tuple[LightningModule, TrainedOn]:
+        return _released_fgnet(file) if file.is_file() and is_safetensors(file) else super()._load(file)
+
+
+class IntensityDetector(TrainedDetector):
+    """An intensity estimator, with the levels that its run scores by: whole ones, or expected ones.
+
+    Args:
+        path: Run folder or checkpoint.
+        device: As of `TrainedDetector`.
+
+    Example:
+        >>> IntensityDetector("lightning_logs/runs/intensity-…").aus  # doctest: +SKIP
+        (1, 4, 6, 10, 12, 14, 17)
+    """
+
+    name, measure, module = "intensity", INTENSITY, IntensityModule
+
+    def _levels(self, crops: Tensor) -> npt.NDArray[np.float32]:
+        mean, std = (
+            torch.from_numpy(v)[:, None, None].to(crops.device) for v in (IMAGENET_MEAN, IMAGENET_STD)
+        )
+        batch = {"image": (crops - mean) / std, "rows": torch.arange(len(crops))}
+        levels: npt.NDArray[np.float32] = self._model.predict_step(batch, 0)["scores"].cpu().numpy()
+        return levels
+
+
+_KINDS: dict[str, type[TrainedDetector]] = {kind.name: kind for kind in (FGNetDetector, IntensityDetector)}
+
+
+def trained_detector(kind: str, path: str | Path) -> TrainedDetector:
+    """The detector of a kind of models.
+
+    Args:
+        kind: "fgnet" or "intensity".
+        path: As of its class.
+
+    Raises:
+        ConfigError: There is no such kind; and as of `TrainedDetector`.
+    """
+    if kind not in _KINDS:
+        raise ConfigError(f"model {kind!r} is unknown; known are aukit, {', '.join(_KINDS)}")
+    return _KINDS[kind](path)
+
+
+class _Track:
+    def __init__(self, detector: TrainedDetector, faces: Track) -> None:
+        self._detector, self._faces = detector, faces
+
+    def __call__(self, frames: Sequence[Image | None]) -> list[list[Face]]:
+        return self._detector.read(frames, self._faces(frames))
+
+
+def _probability(scores: Tensor) -> npt.NDArray[np.float32]:
+    values: npt.NDArray[np.float32] = ((scores + 1) / 2).cpu().numpy()
+    return values
+
+
+# ------------------------------------------------------------------------------------- reading it
+
+
+def _checkpoint(path: Path) -> Path:
+    if not path.is_dir():
+        return path
+    checkpoint = Record.read(path).checkpoint
+    if checkpoint is None:
+        raise StoreError(f"{path}: this run scored a file of weights; name that file itself")
+    return Path(checkpoint)
+
+
+def _released_fgnet(file: Path) -> tuple[LightningModule, TrainedOn]:
+    about = FGNetModule.released(file)
+    shapes = {key: tuple(value.shape) for key, value in read_tensors(file, "import it again")[0].items()}
+    try:
+        sizes = {**sizes_of(shapes), **interpreter_sizes_of(shapes)}
+    except (LookupError, ValueError) as error:
+        raise WeightsError(f"{file}: lacks {shown(error)}; import the published checkpoint again") from error
+    model = FGNetModule(aus=about["aus"], weights=str(file), **sizes)
+    # The crops of its authors' cropper, which does not mirror the picture's border.
+    kind = {"registration": about["registration"], "size": sizes["image_size"]}
+    settings = {"registration_settings": {"pad_mode": "constant"}}
+    return model, TrainedOn(file, tuple(about["aus"]), about["corpus"], {**kind, **settings})
+
+
+def _from_checkpoint(module: type[LightningModule], file: Path) -> tuple[LightningModule, TrainedOn]:
+    remedy = "name a run folder or its checkpoint"
+    content = read_checkpoint(file, remedy)
+    state, arguments = content.get("state_dict"), content.get("hyper_parameters")
+    if not (isinstance(state, Mapping) and isinstance(arguments, Mapping)):
+        raise WeightsError(f"{file}: is no checkpoint of a training; {remedy}")
+    trained = TrainedOn.of_checkpoint(content, file)
+    # A file may come from anywhere: its values are checked against the signature, and no class is taken.
+    if own := [name for name, value in arguments.items() if is_class(value)]:
+        raise WeightsError(
+            f"{file}: has a part of somebody's own (model.{own[0]}), which is not run from here"
+        )
+    signature = ArgumentParser(exit_on_error=False)
+    signature.add_class_arguments(module, fail_untyped=False)
+    try:
+        model = module(**signature.parse_object(dict(arguments)).as_dict())
+        model.load_state_dict(state)
+    except AukitError:
+        raise
+    except (ArgumentError, LookupError, TypeError, ValueError, RuntimeError) as error:
+        raise WeightsError(
+            f"{file}: is no checkpoint of {module.__name__} ({shown(error)}); {remedy}"
+        ) from error
+    if trained.aus is None or len(trained.aus) != len(arguments["aus"]):
+        raise WeightsError(f"{file}: does not say its action units; train it again")
+    return model, trained
+
+
+def _registration(trained: TrainedOn) -> Registration:
+    """What brings a face into the form that the model was trained on.
+
+    Raises:
+        ConfigError: It is not known, or takes more than a face.
+        WeightsError: The file does not say it.
+    """
+    kind = trained.input_kind
+    name, size = kind.get("registration"), kind.get("size")
+    if not isinstance(name, str) or not isinstance(size, int):
+        raise WeightsError(
+            f"{trained.file}: does not say which crops it was trained on; train it with this version of aukit"
+        )
+    if (subtracted := kind.get("normalization", "none")) != "none":
+        raise ConfigError(
+            f"{trained.file}: was trained with data.normalization={subtracted}, which takes a reference"
+            " picture of each person; name a run that was trained without (data.normalization=none)"
+        )
+    if name == "none":
+        raise ConfigError(
+            f"{trained.file}: was trained on crops as they came (data.registration=none), so that nothing"
+            " says how to cut a face out; name a run with data.registration=ffhq, similarity or frontal3d"
+        )
+    try:
+        return build_registration(name, size, **(kind.get("registration_settings") or {}))
+    except ConfigError as error:
+        raise ConfigError(f"{trained.file}: {error}") from error
