@@ -30,3 +30,4 @@ from .transforms import FLIP_68 as FLIP_68
 from .transforms import Augmentation as Augmentation
 from .transforms import flip_images as flip_images
 from .transforms import flip_landmarks as flip_landmarks
+from .unbc import UNBCDataModule as UNBCDataModule

@@ -24,4 +24,5 @@ from .registry import corpus_names as corpus_names
 from .registry import register as register
 from .release import Release as Release
 from .table import Table as Table
+from .unbc import UNBC as UNBC
 from .verify import verify_release as verify_release

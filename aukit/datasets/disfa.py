@@ -14,7 +14,7 @@ import numpy.typing as npt
 from scipy.io import loadmat
 
 from aukit.datasets.check_report import Counts, Published
-from aukit.datasets.files import file_names, join, put
+from aukit.datasets.files import file_names, join, numbered
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
 from aukit.datasets.image_folders import ImageFolderRelease, has_images
 from aukit.datasets.images import image_number
@@ -322,7 +322,7 @@ def _recording(subject: str, relative: str) -> Recording:
 
 def _landmark_files(folder: Path, names: Sequence[str]) -> dict[int, str]:
     """Names of landmark files by position in the video."""
-    found = {example: _numbered(pattern, names) for example, pattern in _LANDMARKS.items()}
+    found = {example: numbered(pattern, names) for example, pattern in _LANDMARKS.items()}
     if len(kinds := [example for example, files in found.items() if files]) != 1:
         raise CorpusError(
             f"{folder}: holds {'files of both names' if kinds else 'no landmark files'}; expected are files "
@@ -331,14 +331,6 @@ def _landmark_files(folder: Path, names: Sequence[str]) -> dict[int, str]:
     files = found[kinds[0]]
     first = 1 if kinds[0].startswith("l") and 0 not in files else 0
     return {number - first: name for number, name in files.items()}
-
-
-def _numbered(pattern: re.Pattern[str], names: Sequence[str]) -> dict[int, str]:
-    files: dict[int, str] = {}
-    for name in names:
-        if match := pattern.fullmatch(name):
-            put(files, int(match[1]), name)
-    return files
 
 
 def _read_mat(path: Path) -> npt.NDArray[np.float32]:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
@@ -187,6 +188,23 @@ def put(files: dict[Key, str], key: Key, relative: str) -> None:
     if key in files:
         raise CorpusError(f"the same file twice: {files[key]} and {relative}; remove one of them")
     files[key] = relative
+
+
+def numbered(pattern: re.Pattern[str], names: Iterable[str]) -> dict[int, str]:
+    """Number → name of the files whose names have one.
+
+    Args:
+        pattern: Of the names; the first group is the number.
+        names: Of all files in a folder.
+
+    Raises:
+        CorpusError: Two have the same number.
+    """
+    files: dict[int, str] = {}
+    for name in names:
+        if match := pattern.fullmatch(name):
+            put(files, int(match[1]), name)
+    return files
 
 
 def require_finished(root: Path, corpus: str) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.files import file_names
-from aukit.datasets.images import image_number, list_images, read_image_if_whole
+from aukit.datasets.images import NUMBERED, image_number, list_images, read_image_if_whole
 from aukit.datasets.reader import CorpusReader
 from aukit.datasets.release import Release
 from aukit.datasets.tracker_rows import TrackerRows, image_rows
@@ -18,11 +20,11 @@ from aukit.datasets.video import Image
 from aukit.errors import CorpusError
 
 
-def has_images(folder: Path) -> bool:
+def has_images(folder: Path, numbered: re.Pattern[str] = NUMBERED) -> bool:
     """Whether a folder holds a numbered image; False where there is no such folder."""
     try:
         with os.scandir(folder) as entries:
-            return any(image_number(entry.name) is not None for entry in entries)
+            return any(image_number(entry.name, numbered) is not None for entry in entries)
     except OSError:
         return False
 
@@ -36,6 +38,9 @@ class ImageFolderRelease(Release):
         >>> list(corpus.images("Sequences(2D+3D)/F001/T1"))[:2]  # doctest: +SKIP
         [2440, 2441]
     """
+
+    numbered: ClassVar[re.Pattern[str]] = NUMBERED
+    """Names of images; the first group is the number."""
 
     def is_folder(self, video: str) -> bool:
         """Whether a video is a folder of images, not a file."""
@@ -51,7 +56,7 @@ class ImageFolderRelease(Release):
         Raises:
             CorpusError: Two images have the same number, or it is open which number the first frame has.
         """
-        names = list_images(self.images_root, video, self.follow_links)
+        names = list_images(self.images_root, video, self.follow_links, self.numbered)
         first = self.first_number(video, list(names))
         return {number - first: name for number, name in names.items()}
 
@@ -87,13 +92,14 @@ class ImageFolderRelease(Release):
         if not self.is_folder(video):
             return super().tracker_rows(video, positions)
         names = file_names(self.images_root, video, self.follow_links)
-        return image_rows(self.images(video), names, positions)
+        return image_rows(self.images(video), names, positions, self.numbered)
 
     def _positions(self, video: str) -> npt.NDArray[np.int64]:
         if not self.is_folder(video):
             return super()._positions(video)
         images = self.images(video)
-        digits = sorted({len(name.partition(".")[0]) for name in images.values()})
+        names = map(self.numbered.fullmatch, images.values())
+        digits = sorted({len(match[1]) for match in names if match is not None})
         self.spellings[video] = f"sequences with image names of {' and '.join(map(str, digits))} digits"
         return np.array(list(images), dtype=np.int64)
 

@@ -23,18 +23,14 @@ _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _DAMAGED_JPEG = re.compile(r"overread|error (count|dc|y=)|mjpeg_decode_d|bad vlc|huffman table decode error")
 # Five digits at most: an array by frame number must not need all memory because of one odd name.
-_NUMBERED = re.compile(r"(0*\d{1,5})\.(?:jpg|jpeg|png)", re.IGNORECASE)
+NUMBERED = re.compile(r"(0*\d{1,5})\.(?:jpg|jpeg|png)", re.IGNORECASE)
+"""Names that are a frame number alone."""
 
 
-def image_number(name: str) -> int | None:
+def image_number(name: str, numbered: re.Pattern[str] = NUMBERED) -> int | None:
     """Frame number of an image's file name, whatever its padding; None for other files."""
-    match = _NUMBERED.fullmatch(name)
+    match = numbered.fullmatch(name)
     return None if match is None else int(match[1])
-
-
-def is_image(name: str) -> bool:
-    """Whether a file's name is that of a numbered image."""
-    return image_number(name) is not None
 
 
 def is_picture(name: str) -> bool:
@@ -42,8 +38,16 @@ def is_picture(name: str) -> bool:
     return name.lower().endswith(ENDINGS)
 
 
-def list_images(root: Path, folder: str, follow_links: bool = False) -> dict[int, str]:
+def list_images(
+    root: Path, folder: str, follow_links: bool = False, numbered: re.Pattern[str] = NUMBERED
+) -> dict[int, str]:
     """Frame number → name of the image, in order of the numbers; none where there is no such folder.
+
+    Args:
+        root: Folder that the name belongs to.
+        folder: Its name below the root.
+        follow_links: Whether links are followed wherever they lead.
+        numbered: Names of images; the first group is the number.
 
     Raises:
         CorpusError: Two images have the same number, or a link leads out of the root and is not to be
@@ -51,7 +55,7 @@ def list_images(root: Path, folder: str, follow_links: bool = False) -> dict[int
     """
     numbers: dict[int, str] = {}
     for name in file_names(root, folder, follow_links):
-        if (number := image_number(name)) is None:
+        if (number := image_number(name, numbered)) is None:
             continue
         if number in numbers:
             raise CorpusError(
@@ -120,3 +124,9 @@ def write_jpeg(path: Path, image: Image, quality: int = 92) -> None:
     """Write RGB uint8 [H, W, 3] as JPEG; the file appears whole or not at all."""
     with atomic_path(path) as temporary:
         Pillow.fromarray(image).save(temporary, "JPEG", quality=quality)
+
+
+def write_png(path: Path, image: Image) -> None:
+    """Write RGB uint8 [H, W, 3] as PNG, without loss; the file appears whole or not at all."""
+    with atomic_path(path) as temporary:
+        Pillow.fromarray(image).save(temporary, "PNG", compress_level=1)

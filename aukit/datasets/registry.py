@@ -168,6 +168,14 @@ for _entry in (
         "aukit.datasets.gft.PUBLISHED",
     ),
     CorpusEntry(
+        "unbc",
+        "UNBC-McMaster",
+        "aukit.datasets.unbc.UNBC",
+        "aukit.datamodules.UNBCDataModule",
+        "aukit.simulation.UNBCStandin",
+        "aukit.datasets.unbc.PUBLISHED",
+    ),
+    CorpusEntry(
         "avatar_pairs",
         "avatar pairs",
         "aukit.datasets.avatar_pairs.AvatarPairs",

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.genders import gender_table
-from aukit.datasets.images import is_image
+from aukit.datasets.images import is_picture
 from aukit.datasets.label_files import LabelFile, Labels, differences, labels_by_frame, require_same_count
 from aukit.datasets.libav import VideoError
 from aukit.datasets.reader import Exclusion
@@ -307,9 +307,7 @@ class Release(ReleaseFiles):
         Label files and landmarks count with their content too. Cost: one look at each file; see
         `folder_stamp`.
         """
-        labels = {
-            relative: file_stamp(self.label_path(relative), content=True) for relative in self._label_files()
-        }
+        labels = {relative: self._label_stamp(self.label_path(relative)) for relative in self._label_files()}
         return {
             "reader": f"aukit.{self.name}/3 {self.options}",
             "genders": json.dumps(self.genders, sort_keys=True),
@@ -318,10 +316,14 @@ class Release(ReleaseFiles):
             **labels,
         }
 
+    def _label_stamp(self, path: Path) -> str:
+        """What changes with a label file."""
+        return file_stamp(path, content=True)
+
     def _stamp(self, video: str) -> str:
         """What changes with the frames of a video or with its landmarks, without decoding it."""
         path = self.video_path(video)
-        frames = folder_stamp(path, is_image) if path.is_dir() else file_stamp(path)
+        frames = folder_stamp(path, is_picture) if path.is_dir() else file_stamp(path)
         sidecar = self._sidecar(video)
         if sidecar is None or not self.has_sidecar:
             return frames

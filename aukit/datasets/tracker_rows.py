@@ -7,13 +7,14 @@ count them or not.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.images import image_number
+from aukit.datasets.images import NUMBERED, image_number
 
 Places = npt.NDArray[np.int64]
 
@@ -57,13 +58,19 @@ def video_rows(decodable: Places, asked: Places) -> TrackerRows:
     return TrackerRows(timeline, asked, orders)
 
 
-def image_rows(frames: Mapping[int, str], names: Iterable[str], asked: Places) -> TrackerRows:
+def image_rows(
+    frames: Mapping[int, str],
+    names: Iterable[str],
+    asked: Places,
+    numbered: re.Pattern[str] = NUMBERED,
+) -> TrackerRows:
     """Rows of a folder of images.
 
     Args:
         frames: Names of the images that are frames by their positions, ascending.
         names: All files of the folder.
         asked: Positions that are asked for.
+        numbered: Names of images; the first group is the number.
 
     Example:
         >>> rows = image_rows({999: "999.jpg", 1000: "1000.jpg"}, ["999.jpg", "1000.jpg"], np.array([999]))
@@ -71,7 +78,7 @@ def image_rows(frames: Mapping[int, str], names: Iterable[str], asked: Places) -
         ((array([1, 0]), array([0, 1])), array([0]))
     """
     places_of = {name: place for place, name in enumerate(frames.values())}
-    numbers = np.array([image_number(name) for name in places_of], np.int64)
+    numbers = np.array([image_number(name, numbered) for name in places_of], np.int64)
     # By code point, as C++ and Python sort.
     images = {name: places_of.get(name, -1) for name in sorted(names) if name.lower().endswith(IMAGE_ENDINGS)}
     by_name = np.array(list(images.values()), np.int64)

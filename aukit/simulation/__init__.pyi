@@ -18,6 +18,8 @@ from .corpora.fera2017 import FERA2017Standin as FERA2017Standin
 from .corpora.gft import GFTSimulationConfig as GFTSimulationConfig
 from .corpora.gft import GFTStandin as GFTStandin
 from .corpora.standins import write_standin as write_standin
+from .corpora.unbc import UNBCSimulationConfig as UNBCSimulationConfig
+from .corpora.unbc import UNBCStandin as UNBCStandin
 from .corpora.writer import Standin as Standin
 from .corpora.writer import VideoStandin as VideoStandin
 from .corpora.writer import write_csv as write_csv

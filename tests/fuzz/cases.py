@@ -10,13 +10,21 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.fuzz import checkpoints, healthy, images, labels, places, sidecars, videos, weights
+from tests.fuzz import checkpoints, frame_labels, healthy, images, labels, places, sidecars, videos, weights
 from tests.fuzz.catalogue import CATALOGUE, Corruption, Release, copy
 from tests.fuzz.judge import Verdict, check_and_prepare, in_process, judge_release
 
 __all__ = ["Case", "Workshop", "cases"]
 
-_GROUPS = (labels, videos, images, places, sidecars, weights)  # imported: they fill the catalogue
+_GROUPS = (
+    labels,
+    frame_labels,
+    videos,
+    images,
+    places,
+    sidecars,
+    weights,
+)  # imported: they fill the catalogue
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ import numpy as np
 from tests.fuzz import healthy
 
 ALL = healthy.CORPORA
+TABLES = ("fera2017", "bp4d", "disfa", "gft")
+"""Whose files of codes have a row per frame; UNBC-McMaster's are a file per frame."""
 VIDEOS = ("fera2017", "disfa", "gft")
 
 
@@ -42,11 +44,11 @@ class Release:
 
     def image(self) -> Path:
         """One of the images."""
-        return self.pick("*.jpg")
+        return self.pick("*.png" if self.corpus == "unbc" else "*.jpg")
 
     def label_file(self) -> Path:
         """One of the files of codes."""
-        return self.pick("SN*_au*.txt" if self.corpus == "disfa" else "*.csv")
+        return self.pick({"disfa": "SN*_au*.txt", "unbc": "*_facs.txt"}.get(self.corpus, "*.csv"))
 
     def label_files(self) -> list[Path]:
         """All files of codes of one of the recordings."""

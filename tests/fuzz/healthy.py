@@ -1,4 +1,4 @@
-"""Small healthy releases of four corpora; each picture tells whom it shows and when, and the truth is known.
+"""Small healthy releases of five corpora; each picture tells whom it shows and when, and the truth is known.
 
 A picture is a grid of 6 x 6 cells. Ten cells hold the number of the frame, twice five bits; the others have
 colours of the recording and never change, so that a codec copies them and damage to a reference frame
@@ -22,7 +22,7 @@ from aukit.facs import CORPUS_AUS
 from aukit.registration import frontal_template
 from tests.releases import BP4D_AUS, DISFA_AUS, legacy_occurrence, named_occurrence, write_lines
 
-CORPORA = ("fera2017", "bp4d", "disfa", "gft")
+CORPORA = ("fera2017", "bp4d", "disfa", "gft", "unbc")
 CROP = 32
 CELL, GRID, LEFT = 16, 6, 16
 SIZE = (CELL * GRID, CELL * GRID + 2 * LEFT)  # height, width of a picture
@@ -59,6 +59,7 @@ class Recording:
             "bp4d": f"{self.subject}_{self.task}",
             "disfa": f"LeftVideo{self.subject}_comp",
             "gft": self.subject,
+            "unbc": self.subject[4:] + self.task[5:],
         }[self.corpus]
 
     @property
@@ -71,6 +72,7 @@ _RECORDINGS = {  # subject, task, first frame number, frames
     "bp4d": [("F001", "T1", 2440, 14), ("F003", "T2", 96, 12), ("M009", "T1", 995, 11)],
     "disfa": [("SN001", "S1", 1, 24), ("SN006", "S1", 1, 21)],
     "gft": [("001A", "conversation", 1, 24), ("008B", "conversation", 1, 21)],
+    "unbc": [("042-ll042", "ll042t1aaaff", 1, 14), ("095-tv095", "tv095t2aeunaff", 1, 12)],
 }
 
 
@@ -115,6 +117,9 @@ def _labels(corpus: str, count: int, rng: np.random.Generator) -> dict[str, np.n
     intensity = GFT_LEVELS if corpus == "gft" else CORPUS_AUS[corpus].intensity
     codes = {f"AU{au:02d}_c": rng.integers(0, 2, count) for au in occurrence}
     codes |= {f"AU{au:02d}_r": rng.integers(0, 6, count) for au in intensity}
+    if corpus == "unbc":
+        codes |= {"AU43_r": codes["AU43_r"] % 2}
+        codes |= {f"AU{au:02d}_c": (codes[f"AU{au:02d}_r"] >= 1).astype(int) for au in intensity}
     if corpus == "disfa":
         codes |= {f"AU{au:02d}_c": (codes[f"AU{au:02d}_r"] >= 2).astype(int) for au in intensity}
     return codes
@@ -123,7 +128,8 @@ def _labels(corpus: str, count: int, rng: np.random.Generator) -> dict[str, np.n
 def write(corpus: str, root: Path) -> Path:
     """Write the release of a corpus with tracked landmarks beside it."""
     for recording in recordings(corpus):
-        {"fera2017": _fera2017, "bp4d": _bp4d, "disfa": _disfa, "gft": _gft}[corpus](root, recording)
+        writers = {"fera2017": _fera2017, "bp4d": _bp4d, "disfa": _disfa, "gft": _gft, "unbc": _unbc}
+        writers[corpus](root, recording)
         path = root / "Landmarks" / f"{recording.title}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(path, landmarks(len(recording.pictures)))
@@ -186,6 +192,21 @@ def _gft(root: Path, recording: Recording) -> None:
         "intensity": {au: f"AU{au:02d}" for au in GFT_LEVELS},
     }
     (root / "gft_columns.yaml").write_text(yaml.safe_dump(columns, sort_keys=False))
+
+
+def _unbc(root: Path, recording: Recording) -> None:
+    where = Path(recording.subject) / recording.task
+    (root / "Images" / where).mkdir(parents=True)
+    for place, number in enumerate(recording.numbers):
+        name = f"{recording.task}{number:03d}"
+        Image.fromarray(recording.pictures[place]).save(root / "Images" / where / f"{name}.png")
+        levels = {au: int(recording.labels[f"AU{au:02d}_r"][place]) for au in CORPUS_AUS["unbc"].intensity}
+        rows = [
+            f"  {au:.7e}  {level:.7e}  0.0000000e+00  0.0000000e+00" for au, level in levels.items() if level
+        ]
+        write_lines(root / "Frame_Labels/FACS" / where / f"{name}_facs.txt", rows)
+        pain = levels[4] + max(levels[6], levels[7]) + max(levels[9], levels[10]) + levels[43]
+        write_lines(root / "Frame_Labels/PSPI" / where / f"{name}_facs.txt", [f"  {pain:.7e}"])
 
 
 def _pairs(path: Path, recording: Recording, column: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tests.fuzz.catalogue import ALL, Release, corruption
+from tests.fuzz.catalogue import TABLES, Release, corruption
 
 BY_ROW = ("fera2017", "disfa")
 BY_NUMBER = ("bp4d", "gft")
@@ -28,7 +28,7 @@ def _cell(release: Release, text: str) -> None:
     release.write_lines(path, header, rows)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def first_row_deleted(release: Release) -> None:
     """The first row of one file is lost: no later row may move up."""
     path = release.label_file()
@@ -44,7 +44,7 @@ def first_row_deleted_everywhere(release: Release) -> None:
         release.write_lines(path, header, rows[1:])
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def middle_row_deleted(release: Release) -> None:
     """A row in the middle of one file is lost: no later row may move up."""
     path = release.label_file()
@@ -53,7 +53,7 @@ def middle_row_deleted(release: Release) -> None:
     release.write_lines(path, header, rows)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def last_rows_deleted(release: Release) -> None:
     """One file ends one to three rows early: these frames are counted."""
     path = release.label_file()
@@ -61,7 +61,7 @@ def last_rows_deleted(release: Release) -> None:
     release.write_lines(path, header, rows[: -int(release.rng.integers(1, 4))])
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def row_duplicated(release: Release) -> None:
     """A row comes twice: an error, or the later rows stay where they belong."""
     path = release.label_file()
@@ -70,7 +70,7 @@ def row_duplicated(release: Release) -> None:
     release.write_lines(path, header, [*rows[: row + 1], *rows[row:]])
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def rows_swapped(release: Release) -> None:
     """Two rows have changed places: an error, or each goes to the frame whose number it has."""
     path = release.label_file()
@@ -80,7 +80,7 @@ def rows_swapped(release: Release) -> None:
     release.write_lines(path, header, rows)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def rows_reversed(release: Release) -> None:
     """The file is sorted downwards: an error, or each row goes to the frame whose number it has."""
     path = release.label_file()
@@ -88,7 +88,7 @@ def rows_reversed(release: Release) -> None:
     release.write_lines(path, header, rows[::-1])
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def unknown_code(release: Release) -> None:
     """A code that no annotator gives (7): an error that names file and line."""
     _cell(release, "7")
@@ -103,31 +103,31 @@ def unknown_code_in_the_first_row(release: Release) -> None:
     release.write_lines(path, header, rows)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def negative_code(release: Release) -> None:
     """A code is -1: an error that names file and line."""
     _cell(release, "-1")
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def fractional_code(release: Release) -> None:
     """A code is 0.5: an error that names file and line."""
     _cell(release, "0.5")
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def code_is_no_number(release: Release) -> None:
     """A cell holds a word: an error that names file and line."""
     _cell(release, str(release.rng.choice(["NaN", "x", "#REF!", "1e0", "½", "٣"])))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def empty_cell(release: Release) -> None:
     """A cell is empty: an error that names file and line."""
     _cell(release, "")
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def frame_number_is_negative(release: Release) -> None:
     """A frame number is -1: an error that names file and line."""
     path = release.label_file()
@@ -137,7 +137,7 @@ def frame_number_is_negative(release: Release) -> None:
     release.write_lines(path, header, rows)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def frame_number_is_huge(release: Release) -> None:
     """A frame number is 999999999: an error, or one row without frame; not a table of that length."""
     path = release.label_file()
@@ -165,7 +165,7 @@ def numbers_offset_by_five(release: Release) -> None:
         release.write_lines(path, header, moved)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def ragged_line(release: Release) -> None:
     """A line has lost its last cell: an error that names file and line."""
     path = release.label_file()
@@ -175,7 +175,7 @@ def ragged_line(release: Release) -> None:
     release.write_lines(path, header, rows)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def trailing_commas(release: Release) -> None:
     """Each line ends with a comma, as some spreadsheets write: read, or named as such."""
     path = release.label_file()
@@ -183,21 +183,21 @@ def trailing_commas(release: Release) -> None:
     release.write_lines(path, [line + "," for line in header], [line + "," for line in rows])
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def semicolons(release: Release) -> None:
     """Semicolons separate the cells, as German spreadsheets write: read, or named as such."""
     path = release.label_file()
     release.write(path, path.read_text().replace(",", ";"))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def tabs(release: Release) -> None:
     """Tabs separate the cells: read, or named as such."""
     path = release.label_file()
     release.write(path, path.read_text().replace(",", "\t"))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def quoted_cells(release: Release) -> None:
     """Every cell is in quotes: read, or named as such."""
     path = release.label_file()
@@ -205,7 +205,7 @@ def quoted_cells(release: Release) -> None:
     release.write_lines(path, [], lines)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def open_quote(release: Release) -> None:
     """A quote is never closed, so that the rest of the file would be one cell: an error."""
     path = release.label_file()
@@ -215,35 +215,35 @@ def open_quote(release: Release) -> None:
     release.write_lines(path, header, rows)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def byte_order_mark(release: Release) -> None:
     """The file begins with a byte order mark, as Windows writes: read."""
     path = release.label_file()
     release.write(path, b"\xef\xbb\xbf" + path.read_bytes())
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def windows_line_ends(release: Release) -> None:
     """Lines end with CR LF: read."""
     path = release.label_file()
     release.write(path, path.read_bytes().replace(b"\n", b"\r\n"))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def blank_lines(release: Release) -> None:
     """Blank lines in between: read, without counting them as rows."""
     path = release.label_file()
     release.write(path, path.read_bytes().replace(b"\n", b"\n\n"))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def utf16(release: Release) -> None:
     """The file is UTF-16, as spreadsheets export "Unicode text": read, or named as such."""
     path = release.label_file()
     release.write(path, path.read_text().encode("utf-16"))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def cut_within_a_cell(release: Release) -> None:
     """The file ends in the middle of a line, as after a broken copy: an error, or the rest is counted."""
     path = release.label_file()
@@ -254,26 +254,26 @@ def cut_within_a_cell(release: Release) -> None:
     release.write(path, content[:cut])
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def empty(release: Release) -> None:
     """The file has no byte."""
     release.write(release.label_file(), b"")
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def header_alone(release: Release) -> None:
     """The file has no row but perhaps its header."""
     path = release.label_file()
     release.write_lines(path, release.lines(path)[0], [])
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def binary(release: Release) -> None:
     """Random bytes stand in the file."""
     release.write(release.label_file(), release.rng.bytes(4096))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def zero_bytes(release: Release) -> None:
     """A stretch of zeros, as a crash of a file system leaves: an error."""
     path = release.label_file()
@@ -283,7 +283,7 @@ def zero_bytes(release: Release) -> None:
     release.write(path, bytes(content))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def line_of_ten_megabytes(release: Release) -> None:
     """One line has ten million characters: an error, in bounded time and memory."""
     path = release.label_file()
@@ -336,27 +336,27 @@ def columns_swapped_with_their_names(release: Release) -> None:
     release.write_lines(path, [], [",".join(line) for line in table])
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def file_missing(release: Release) -> None:
     """One file of codes is gone: its action unit or recording is noted."""
     release.label_file().unlink()
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def all_files_of_a_recording_missing(release: Release) -> None:
     """No file of codes of a recording is there: its video is a counted exclusion."""
     for path in release.label_files():
         path.unlink()
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def second_copy(release: Release) -> None:
     """A browser's second copy, `name (1)`, with other content, beside the file: it is not read."""
     path = release.label_file()
     release.write(release.beside(path, f"{path.stem} (1){path.suffix}"), path.read_text().replace("1", "0"))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def copy_in_another_folder(release: Release) -> None:
     """The same file again in another folder, with other content: which is meant is not guessed."""
     path = release.label_file()
@@ -374,7 +374,7 @@ def person_that_nobody_is(release: Release) -> None:
     path.rename(release.beside(path, path.name.replace(old, subject)))
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def named_after_another_person(release: Release) -> None:
     """One file is named after a person without video: the codes are missing where they belong."""
     path = release.label_file()
@@ -382,7 +382,7 @@ def named_after_another_person(release: Release) -> None:
     path.rename(release.beside(path, path.name.replace(release.recording(path).subject, subject)))
 
 
-@corruption(*ALL, undetectable="nothing in a file of codes but its name says whom it is about")
+@corruption(*TABLES, undetectable="nothing in a file of codes but its name says whom it is about")
 def two_people_swapped(release: Release) -> None:
     """The files of two people have each other's names."""
     path = release.levels()
@@ -400,7 +400,7 @@ def _au(path: Path) -> str:
     return match[0] if match else ""
 
 
-@corruption(*ALL, undetectable="another code is as good a code as the right one")
+@corruption(*TABLES, undetectable="another code is as good a code as the right one")
 def other_code(release: Release) -> None:
     """A code is 0 in place of 1, or 1 in place of 0."""
     path = release.label_file()

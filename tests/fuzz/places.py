@@ -10,12 +10,20 @@ from pathlib import Path
 import numpy as np
 
 from aukit.datasets.files import AGREEMENT_FILE
-from tests.fuzz.catalogue import ALL, Release, corruption
+from tests.fuzz.catalogue import ALL, TABLES, Release, corruption
+
+_PEOPLE = {
+    "fera2017": "BP4D/F001",
+    "bp4d": "F001",
+    "disfa": "SN001",
+    "gft": "001A",
+    "unbc": "042-ll042",
+}
 
 
 def _some_file(release: Release) -> Path:
     """A video or image, a file of codes or a sidecar."""
-    media = release.image if release.corpus == "bp4d" else release.video
+    media = release.image if release.corpus in ("bp4d", "unbc") else release.video
     kinds: list[Callable[[], Path]] = [media, release.label_file, release.sidecar]
     return kinds[int(release.rng.integers(3))]()
 
@@ -126,7 +134,7 @@ def huge_file_of_codes(release: Release) -> None:
     os.truncate(path, 2**40)
 
 
-@corruption(*ALL)
+@corruption(*TABLES)
 def too_many_rows(release: Release) -> None:
     """A file of codes goes on for two million rows: refused, in bounded time and memory."""
     path = release.label_file()
@@ -195,7 +203,7 @@ def map_missing(release: Release) -> None:
 @corruption(*ALL)
 def genders_damaged(release: Release) -> None:
     """The table of genders has an unknown word, two words for a person, no header, or no text: an error."""
-    person = {"fera2017": "BP4D/F001", "bp4d": "F001", "disfa": "SN001", "gft": "001A"}[release.corpus]
+    person = _PEOPLE[release.corpus]
     head = "person,gender\n"
     texts = [
         f"{head}{person},x\n",
@@ -215,7 +223,7 @@ def genders_damaged(release: Release) -> None:
 @corruption(*ALL)
 def genders_of_others(release: Release) -> None:
     """The table of genders has people whom the corpus does not have, blank cells and spaces: read."""
-    person = {"fera2017": "BP4D/F001", "bp4d": "F001", "disfa": "SN001", "gft": "001A"}[release.corpus]
+    person = _PEOPLE[release.corpus]
     release.write(release.root / "genders.csv", f"gender , person\nFemale, {person}\n,X/9\nm,Y/1\n\n")
 
 

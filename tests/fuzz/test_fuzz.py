@@ -17,7 +17,15 @@ from tests.fuzz.catalogue import CATALOGUE
 from tests.fuzz.judge import FAULTS, Verdict, in_process
 
 SEED = 0
-SHARE = {"labels": 16, "videos": 14, "images": 6, "places": 8, "sidecars": 6, "weights": 10}  # 60 in all
+SHARE = {
+    "labels": 16,
+    "frame_labels": 6,
+    "videos": 14,
+    "images": 6,
+    "places": 8,
+    "sidecars": 6,
+    "weights": 10,
+}  # 66 in all
 
 
 def _sample() -> list[Case]:
