@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from aukit import __version__
 from aukit.cli.avatars import add_avatars
 from aukit.cli.corpora import add_check, add_standin
-from aukit.cli.detect import add_detect, add_score
+from aukit.cli.detect import add_detect, add_register, add_score
 from aukit.cli.doctor import add_doctor
 from aukit.cli.grammar import Parser, Run, add_group
 from aukit.cli.runs import add_runs
@@ -109,6 +109,7 @@ def parser() -> Parser:
     add_runs(commands)
     add_tables(commands)
     add_detect(commands)
+    add_register(commands)
     add_score(commands)
     add_standin(commands)
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))

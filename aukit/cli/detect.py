@@ -33,6 +33,38 @@ def add_detect(commands: Commands[Parser]) -> None:
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
+    _add_files(command)
+    command.add_argument(
+        "--model",
+        default="aukit",
+        metavar="MODEL",
+        help="aukit (default: weights of the package), fgnet:FILE or intensity:RUN: a model of yours, by its "
+        "run folder, checkpoint or imported weights",
+    )
+    command.add_argument("--overlay", action="store_true", help="draw what was found into copies")
+    command.add_argument(
+        "--heatmaps", action="store_true", help="of fgnet: draw the heat map of each action unit"
+    )
+
+
+def add_register(commands: Commands[Parser]) -> None:
+    """Add the command."""
+    text = "cut faces out of photographs and videos, aligned or turned to the front"
+    command = add_command(commands, "register", _register, text)
+    _add_files(command)
+    command.add_argument(
+        "--registration",
+        choices=("similarity", "ffhq", "frontal3d"),
+        default="similarity",
+        help="moved, turned and scaled onto a mean face (default), as FFHQ cuts, or turned frontal in 3D",
+    )
+    command.add_argument(
+        "--size", type=int, default=256, metavar="PX", help="side of the crops (default: 256)"
+    )
+
+
+def _add_files(command: Parser) -> None:
+    """Add what all commands about files of anyone's take."""
     command.add_argument(
         "inputs", nargs="+", metavar="FILE", help="images, videos, folders of both, patterns"
     )
@@ -43,19 +75,29 @@ def add_detect(commands: Commands[Parser]) -> None:
         metavar="DIR",
         help="folder of the tables; what is done there is kept",
     )
-    command.add_argument(
-        "--model",
-        default="aukit",
-        metavar="MODEL",
-        help="aukit (default: weights of the package), fgnet:FILE or intensity:RUN: a model of yours, by its "
-        "run folder, checkpoint or imported weights",
-    )
     command.add_argument("--format", choices=("csv", "parquet"), default="csv", help="of the tables")
-    command.add_argument("--overlay", action="store_true", help="draw what was found into copies")
-    command.add_argument(
-        "--heatmaps", action="store_true", help="of fgnet: draw the heat map of each action unit"
-    )
     command.add_argument("--largest", action="store_true", help="only the largest face of each image")
+
+
+def _register(given: argparse.Namespace) -> int:
+    from aukit.detect import Detector, register_files
+    from aukit.detect.inputs import find_inputs
+    from aukit.registration import build_registration
+
+    if not 8 <= given.size <= 4096:
+        raise ConfigError(f"--size {given.size}: name a number of pixels from 8 to 4096")
+    find_inputs(given.inputs)
+    summary = register_files(
+        given.inputs,
+        given.out,
+        Detector(),
+        build_registration(given.registration, given.size),
+        table_format=given.format,
+        largest=given.largest,
+        progress=True,
+    )
+    print(summary.text())
+    return summary.status
 
 
 def _detect(given: argparse.Namespace) -> int:

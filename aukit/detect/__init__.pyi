@@ -1,4 +1,5 @@
 # What the package exports, each from where it is defined; read by type checkers and by its lazy loader.
+from .crops import register_files as register_files
 from .detector import Detector as Detector
 from .face import Face as Face
 from .face import FaceDetector as FaceDetector

@@ -57,6 +57,8 @@ class Summary:
         tables: Their paths.
         read: Number of images and frames read this time, in `seconds`.
         seconds: Time that it took, without that of loading the model.
+        crops: Number of faces that were cut out, by `register_files`.
+        uncut: Number of those that could not be registered.
 
     Example:
         >>> summary = Summary(videos=1, read=300, seconds=10.0)
@@ -74,6 +76,8 @@ class Summary:
     tables: list[Path] = field(default_factory=list)
     read: int = 0
     seconds: float = 0.0
+    crops: int = 0
+    uncut: int = 0
 
     @property
     def status(self) -> int:
@@ -92,6 +96,8 @@ class Summary:
         lines += [f"frames   {counts['images']:,}: {counts['without']:,} without a face, "
                   f"{counts['unread']:,} could not be read"]  # fmt: skip
         lines += [f"faces    {counts['faces']:,}"]
+        uncut = f"; {_many(self.uncut, 'face')} could not be registered" if self.uncut else ""
+        lines += [f"crops    {self.crops:,}{uncut}"] if self.crops or self.uncut else []
         lines += [f"failed   {_many(len(self.failed), 'file')}"] if self.failed else []
         named = list(self.failed.items())
         lines += [f"         {shown(path, 300)}: {shown(why, 300)}" for path, why in named[:_SHOWN]]

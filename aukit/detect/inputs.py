@@ -21,7 +21,7 @@ VIDEO_ENDINGS = (
 PHOTOGRAPHS = "photographs"
 """Name of the table of all photographs that were named one by one."""
 
-DRAWN = OVERLAY, HEAT_MAPS = ".overlay", ".heatmaps"
+DRAWN = OVERLAY, HEAT_MAPS, CROPS = ".overlay", ".heatmaps", ".crops"
 """Ends of the names of folders and, before ``.mp4``, of videos with what was found drawn into them."""
 
 _OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jfif")

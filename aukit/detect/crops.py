@@ -1,0 +1,140 @@
+"""Registered faces of photographs and videos, and where each came from: what `aukit register` does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from aukit.datasets.images import write_png
+from aukit.detect.drawings import Seen, Source, frames_with_rows, picture_names
+from aukit.detect.face import INTENSITY, FaceDetector
+from aukit.detect.files import Summary, read_files
+from aukit.detect.inputs import CROPS
+from aukit.detect.table import TableFormat, faces_of
+from aukit.errors import ConfigError
+from aukit.registration import Registration
+from aukit.utils.files import atomic_folder
+
+LIST = "crops.csv"
+"""Name of the table in a folder of crops."""
+
+
+class Crops:
+    """Crops of every face of a table: ``clip.crops/000001-0.png`` is face 0 of frame 1; see `Drawing`.
+
+    ``crops.csv`` has a row per face: ``crop``, empty where it could not be registered; ``input`` (of
+    images), ``frame``, ``timestamp``, ``face_id`` and ``box_x`` … as in the table; ``x_0`` … ``z_67``, its
+    landmarks in pixels of the crop; ``reason``. The folder is replaced as a whole.
+
+    Args:
+        registration: How faces are cut out.
+    """
+
+    kind = CROPS
+
+    def __init__(self, registration: Registration) -> None:
+        self._registration = registration
+        self.settings: object = {
+            "registration": registration.name,
+            "size": registration.size,
+            "settings": registration.settings,
+        }
+
+    def draw(self, source: Source, table: Path, hidden: bool | None) -> None:
+        """See `Drawing.draw`.
+
+        Raises:
+            ConfigError: A folder of that name is there, and is not of this command.
+        """
+        folder = table.with_name(f"{table.stem}{self.kind}")
+        if folder.exists() and not (folder / LIST).is_file():
+            raise ConfigError(f"{folder}: is there already, and holds no {LIST}; name another --out")
+        names = {} if isinstance(source, Path) else picture_names(source, table)
+        rows: list[dict[str, Any]] = []
+        with atomic_folder(folder) as building:
+            for seen in frames_with_rows(source, table, self.kind, hidden):
+                rows += self._cut(seen, building, names.get(seen.name, f"{seen.frame:06d}"))
+            columns = None if rows else ["crop", "frame", "timestamp", "face_id", "reason"]
+            pd.DataFrame(rows, columns=columns).to_csv(building / LIST, index=False, float_format="%.6g")
+
+    def _cut(self, seen: Seen, folder: Path, name: str) -> list[dict[str, Any]]:
+        faces = faces_of(seen.rows, (), INTENSITY)
+        if not faces:
+            return []
+        landmarks = np.stack([face.landmarks for face in faces])
+        images = np.broadcast_to(seen.image, (len(faces), *seen.image.shape))
+        crops, marks, ok = self._registration(images, landmarks)
+        rows = []
+        for number, face in enumerate(faces):
+            crop = f"{name}-{face.identity}.png" if ok[number] else ""
+            if crop:
+                write_png(folder / crop, crops[number])
+            box = zip(("box_x", "box_y", "box_width", "box_height"), face.box.tolist(), strict=True)
+            rows.append(
+                {
+                    "crop": crop,
+                    **({"input": seen.name} if seen.name else {}),
+                    "frame": seen.frame,
+                    "timestamp": seen.rows["timestamp"].iloc[0],
+                    "face_id": face.identity,
+                    **dict(box),
+                    **{
+                        f"{axis}_{point}": marks[number, point, place]
+                        for place, axis in enumerate("xyz")
+                        for point in range(68)
+                    },
+                    "reason": "" if crop else "cannot be registered",
+                }
+            )
+        return rows
+
+
+def register_files(
+    inputs: Iterable[str | Path],
+    out: str | Path,
+    detector: FaceDetector,
+    registration: Registration,
+    *,
+    table_format: TableFormat = "csv",
+    largest: bool = False,
+    progress: bool = False,
+) -> Summary:
+    """Find faces as `detect_files` does, and cut each out as a registration says.
+
+    Beside the table of each input lies a folder of crops with a table of where each came from, see `Crops`.
+    What is done is kept: tables by image and video, folders of crops as a whole.
+
+    Args:
+        inputs: As of `detect_files`.
+        out: Folder of tables and crops.
+        detector: What finds faces.
+        registration: How they are cut out, see `aukit.registration.build_registration`.
+        table_format: Of the tables of faces; those of crops are CSV.
+        largest: Whether only the largest face of each image counts.
+        progress: Whether to show a bar on a terminal.
+
+    Returns:
+        Counts, and which files failed.
+
+    Raises:
+        ConfigError: An input is not there, or something of another would be overwritten.
+        OSError: A file cannot be written.
+
+    Example:
+        >>> from aukit.registration import build_registration
+        >>> frontal = build_registration("frontal3d", 224)
+        >>> register_files(["clip.mp4"], "results", Detector(), frontal).crops  # doctest: +SKIP
+        300
+    """
+    summary = read_files(inputs, out, detector, [Crops(registration)], table_format, largest, progress)
+    for table in summary.tables:
+        path = table.with_name(f"{table.stem}{CROPS}") / LIST
+        if path.is_file():  # a video that failed while it was cut has none
+            cut = pd.read_csv(path, usecols=["crop"])["crop"]
+            summary.crops += int(cut.notna().sum())
+            summary.uncut += int(cut.isna().sum())
+    return summary
