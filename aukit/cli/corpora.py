@@ -101,7 +101,7 @@ def prepare_corpus(given: argparse.Namespace) -> None:
     reader = entry.load("reader")
     names = add_options(command, reader, skip=READER_ARGUMENTS)
     if "landmarks" not in names:
-        where = "where landmarks come from; default: what the release brings, else face-alignment"
+        where = "where landmarks come from; default: what lies in its folder Landmarks, else aukit"
         command.add_argument("--landmarks", choices=LANDMARK_SOURCES, help=where)
     add_shard(command)
     add_launcher(command, shards=True)

@@ -49,7 +49,7 @@ def add_detect(commands: Commands[Parser]) -> None:
 
 def add_register(commands: Commands[Parser]) -> None:
     """Add the command."""
-    text = "cut faces out of photographs and videos, aligned or turned to the front"
+    text = "faces cut out, aligned or turned to the front"
     command = add_command(commands, "register", _register, text)
     _add_files(command)
     command.add_argument(

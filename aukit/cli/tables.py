@@ -21,7 +21,7 @@ def add_tables(commands: Commands[Parser]) -> None:
     )
     command.add_argument("--target", metavar="CORPUS", help="pm2: the unlabelled corpus, disfa or gft")
     command.add_argument("--seed", type=int, default=0)
-    where = "where landmarks come from; default: what the corpora bring, else face-alignment"
+    where = "where landmarks come from; default: what lies in their folders Landmarks, else aukit"
     command.add_argument("--landmarks", choices=("sidecar", "face-alignment", "aukit"), help=where)
     command.add_argument("--plan", action="store_true", help="list work, hours and disk; run nothing")
     command.add_argument("--gpus", type=int, metavar="N", help="with --plan: what N GPUs need, up to 64")

@@ -73,8 +73,9 @@ class CorpusDataModule(StepDataModule):
         prepare_workers: processes that decode and register when the store is built.
         weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; None for the
             library's own cache.
-        landmark_source: "sidecar", "face-alignment" or "aukit" (the package's own networks: nothing is
-            fetched); None for what the release brings, else face-alignment.
+        landmark_source: "sidecar" (the release's folder Landmarks), "aukit" (the package's own networks:
+            nothing is fetched) or "face-alignment"; None for the folder if it is there, then face-alignment
+            if `weights_dir` is given, else aukit.
         transform_size: of "ffhq": side at which the face is resampled first; None for four times `size`.
             4096, as in the cropper of FG-Net's authors, takes about 13 times as long as 1024 (0.8 s per frame
             and CPU core) and changes next to nothing (`aukit/registration/CHOICES.md`).

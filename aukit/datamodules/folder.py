@@ -22,7 +22,7 @@ class FolderDataModule(FoldDataModule):
     Args:
         root: the folder.
         landmarks: table or folder of landmarks, see `aukit.datasets.Table`; None for the folder Landmarks in
-            the root if it is there, else face-alignment finds them. Images of registration "none" need none.
+            the root if it is there, else see `landmark_source`. Images of registration "none" need none.
         aus: action units to predict.
         options: further options: see `FoldDataModule` and `CorpusDataModule`. Registration and size are those
             of the training; who was trained on has no effect.

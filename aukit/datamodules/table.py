@@ -29,7 +29,7 @@ class TableDataModule(FoldDataModule):
         root: folder below which the images and videos of the table lie.
         table: the table, CSV or Parquet; None for frames.csv or frames.parquet in the root.
         landmarks: table or folder of landmarks, see `aukit.datasets.Table`; None for the folder Landmarks in
-            the root if it is there, else face-alignment finds them. Frames of registration "none" need none.
+            the root if it is there, else see `landmark_source`. Frames of registration "none" need none.
         aus: action units, in the order of the label columns; empty for all that the table has, ascending.
         folds: a number of folds into which people are dealt, or the column that names each row's fold; 1
             tests everybody, for models that were trained elsewhere. None for the column `partition`.

@@ -216,9 +216,9 @@ class DISFA(ReleaseByRow, ImageFolderRelease):
             "--first-image 0 or --first-image 1 (data.first_image in an experiment)"
         )
 
-    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
-        """Tracked landmarks [T, 68, 3] by position, of a video as of its extracted frames."""
-        return Release.sidecar_landmarks(self, video)
+    def _by_position(self, video: str, tracked: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """A row per position, of a video as of its extracted frames."""
+        return Release._by_position(self, video, tracked)
 
     def title(self, video: str) -> str:
         """Name of the video, which extracted frames bear too."""

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from aukit.datasets.check_report import Counts, Published
 from aukit.datasets.csv_files import csv_lines, is_header, without_trailing_commas
-from aukit.datasets.files import SIDECAR_FOLDER, join
+from aukit.datasets.files import join
 from aukit.datasets.folds import LISTED, LISTED_FRAMES
 from aukit.datasets.label_files import (
     OCCURRENCE_CODES,
@@ -170,8 +170,6 @@ class FERA2017(ReleaseByRow):
             elif m := _INTENSITY.fullmatch(name):
                 kind = f"AU{int(m['au']):02d}"
                 index.add_labels(_recording(m), kind, relative, f"intensity files in {place}")
-            elif folder == SIDECAR_FOLDER and name.endswith(".npy"):
-                index.add_landmarks(name, relative, f"landmark sidecars in {place}")
 
     def _read_file(self, kind: str, path: Path) -> LabelFile:
         return read_occurrence(path) if kind == "occurrence" else read_intensity(path)

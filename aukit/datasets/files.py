@@ -11,11 +11,8 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
-import numpy as np
-import numpy.typing as npt
-
 from aukit.errors import CorpusError
-from aukit.utils.outside import load_npy, read_json
+from aukit.utils.outside import read_json
 
 STANDIN_FILE = "STANDIN.json"
 AGREEMENT_FILE = "inter_rater_agreement.json"
@@ -24,7 +21,6 @@ AGREEMENT_FILE = "inter_rater_agreement.json"
 SIDECAR_FOLDER = "Landmarks"
 
 _MAX_JSON_BYTES = 2**20
-_MAX_LANDMARK_BYTES = 512 * 2**20
 
 
 def read_description(path: Path) -> dict[str, Any]:
@@ -42,23 +38,6 @@ def read_description(path: Path) -> dict[str, Any]:
             f"{path}: is no description of a rendered corpus ({error}); write the corpus again"
         ) from error
     return content
-
-
-def read_landmarks(path: Path) -> npt.NDArray[np.float32]:
-    """Landmarks [T, 68, 3] of a video in pixels of the full frame; NaN rows = no face found.
-
-    Raises:
-        CorpusError: The file is missing or damaged.
-    """
-    try:
-        points = load_npy(path, _MAX_LANDMARK_BYTES)
-    except (OSError, ValueError) as error:
-        raise CorpusError(f"{path}: cannot be read as landmarks ({error}); write it again") from error
-    if points.ndim != 3 or points.shape[1:] != (68, 3) or not np.issubdtype(points.dtype, np.floating):
-        raise CorpusError(
-            f"{path}: {points.dtype} {points.shape}, expected floats [T, 68, 3]; write it again"
-        )
-    return np.ascontiguousarray(points, dtype=np.float32)
 
 
 Key = TypeVar("Key")

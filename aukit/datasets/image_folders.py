@@ -13,7 +13,6 @@ import numpy.typing as npt
 
 from aukit.datasets.files import file_names
 from aukit.datasets.images import NUMBERED, image_number, list_images, read_image_if_whole
-from aukit.datasets.reader import CorpusReader
 from aukit.datasets.release import Release
 from aukit.datasets.tracker_rows import TrackerRows, image_rows
 from aukit.datasets.video import Image
@@ -70,13 +69,8 @@ class ImageFolderRelease(Release):
         for position in [] if rows is None else rows["position"].tolist():
             yield position, read_image_if_whole(self.video_path(f"{video}/{images[position]}"))
 
-    def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
-        """Tracked landmarks by position: [last + 1, 68, 3], pixels; NaN where there is no image or face.
-
-        Raises:
-            CorpusError: There is no sidecar for this sequence, it is damaged or has not one row per image.
-        """
-        tracked = CorpusReader.sidecar_landmarks(self, video)  # a row per image, not per position
+    def _by_position(self, video: str, tracked: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """As of `Release`, but an array has a row per image, not per position."""
         positions = list(self.images(video))
         if len(tracked) != len(positions):
             raise CorpusError(

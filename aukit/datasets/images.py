@@ -120,12 +120,6 @@ def read_image_if_whole(path: Path) -> Image | None:
         return None
 
 
-def write_png(path: Path, image: Image) -> None:
-    """Write RGB uint8 [H, W, 3] as PNG; the file appears whole or not at all."""
-    with atomic_path(path) as temporary:
-        Pillow.fromarray(image).save(temporary, "PNG")
-
-
 def write_jpeg(path: Path, image: Image, quality: int = 92) -> None:
     """Write RGB uint8 [H, W, 3] as JPEG; the file appears whole or not at all."""
     with atomic_path(path) as temporary:

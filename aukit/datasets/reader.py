@@ -15,9 +15,11 @@ from typing import Any, ClassVar
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE, inside, read_description, read_landmarks
+from aukit.datasets.files import SIDECAR_FOLDER, STANDIN_FILE, inside, read_description
 from aukit.datasets.frame_table import FrameTable
+from aukit.datasets.sidecars import ENDINGS, read_array
 from aukit.datasets.video import Image, decode_video
+from aukit.errors import CorpusError
 
 NOT_DECODED = "the frame cannot be decoded"
 """Reason of a frame that is damaged, or lies between damage and the next key frame of its video."""
@@ -142,7 +144,7 @@ class CorpusReader(ABC):
 
     @property
     def has_sidecar(self) -> bool:
-        """Whether the root brings tracked landmarks (stand-ins do, licensed releases do not)."""
+        """Whether the root has a folder of tracked landmarks: stand-ins' or the user's, see `sidecars`."""
         return (self.root / SIDECAR_FOLDER).is_dir()
 
     def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
@@ -153,12 +155,20 @@ class CorpusReader(ABC):
         """
         relative = self._sidecar(video)
         assert relative is not None
-        return read_landmarks(self.path(relative))
+        return read_array(self.path(relative))
 
     def title(self, video: str) -> str:
         """Unique name of files about a video, without their ending."""
         return PurePosixPath(video).stem
 
     def _sidecar(self, video: str) -> str | None:
-        """Path of the tracked landmarks of a video; None where they are no single file."""
-        return f"{SIDECAR_FOLDER}/{self.title(video)}.npy"
+        """Path of the tracked landmarks of a video; None where they are no single file.
+
+        Raises:
+            CorpusError: There are several of them.
+        """
+        named = [f"{SIDECAR_FOLDER}/{self.title(video)}{ending}" for ending in ENDINGS]
+        there = [relative for relative in named if self.path(relative).is_file()]
+        if len(there) > 1:
+            raise CorpusError(f"{self.root}: {' and '.join(there)} are about the same video; remove one")
+        return there[0] if there else named[0]

@@ -21,6 +21,7 @@ from aukit.datasets.libav import VideoError
 from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Recording
 from aukit.datasets.release_files import ReleaseFiles
+from aukit.datasets.sidecars import read_table
 from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.datasets.tracker_rows import TrackerRows, video_rows
 from aukit.datasets.video import video_positions
@@ -243,9 +244,16 @@ class Release(ReleaseFiles):
         """Tracked landmarks [T, 68, 3] by position, pixels of the full frame; NaN rows = no face found.
 
         Raises:
-            CorpusError: There is none for this video, it is damaged, or its rows are too many or too few.
+            CorpusError: There is none for this video, it is damaged, its rows are too many or too few, or, of
+                a table, about other frames.
         """
-        tracked = super().sidecar_landmarks(video)
+        if (relative := self._sidecar(video)) is not None and relative.endswith(".csv"):
+            positions = self._positions(video)
+            return read_table(self.path(relative), self.tracker_rows(video, positions), positions)
+        return self._by_position(video, super().sidecar_landmarks(video))
+
+    def _by_position(self, video: str, tracked: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
+        """Rows of an array of tracked landmarks, put to the positions that they are about."""
         labels = self.labels(self._recording(video)[0])
         known = [self._positions(video), *([] if labels is None else [labels.positions])]
         lengths = sorted({int(positions.max(initial=-1)) + 1 for positions in known})

@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 from typing import ClassVar
 
-from aukit.datasets.files import Folder, inside, join, require_finished, require_folder, walk
+from aukit.datasets.files import SIDECAR_FOLDER, Folder, inside, join, require_finished, require_folder, walk
 from aukit.datasets.reader import CorpusReader
 from aukit.datasets.recordings import Index
+from aukit.datasets.sidecars import ENDINGS
 from aukit.errors import CorpusError
 
 # A copy "F001_T1 (1).csv", a backup "F001_T1.csv.bak" and a half download "…_comp.avi.part" are meant too.
@@ -94,6 +95,15 @@ class ReleaseFiles(CorpusReader):
         """Enter the files of a folder into the index; folders removed from `folders` are not looked into."""
         raise NotImplementedError
 
+    def _enter_any(self, index: Index, folder: str, folders: list[str], files: list[str]) -> None:
+        """As `_enter`, but sidecars, whose tables may be called like label files, are entered as such."""
+        if folder != SIDECAR_FOLDER:
+            self._enter(index, folder, folders, files)
+            return
+        for name in files:
+            if name.endswith(ENDINGS):
+                index.add_landmarks(name, join(folder, name), f"landmark sidecars in {folder}")
+
     def _scan(self) -> Index:
         self._require_roots()
         index = Index()
@@ -104,7 +114,7 @@ class ReleaseFiles(CorpusReader):
                     self._layout_notes.append(
                         f"{folder.path} is the same folder as {folder.same_as} and read once"
                     )
-                self._enter(index, folder.path, folder.folders, folder.files)
+                self._enter_any(index, folder.path, folder.folders, folder.files)
                 self._refuse_others(root, folder, index.kinds)
                 self.unrecognised += self._strangers(folder)
         if unused := index.settle():
@@ -130,7 +140,7 @@ class ReleaseFiles(CorpusReader):
         """Raise an error if what is no file is called like one that would be read."""
         for name in folder.others:
             tried = Index(kinds)
-            self._enter(tried, folder.path, [], [name])
+            self._enter_any(tried, folder.path, [], [name])
             if tried.styles:
                 path = root / join(folder.path, name)
                 what = "a link to nothing" if not path.exists() else "a pipe, a socket or a device"
@@ -141,7 +151,7 @@ class ReleaseFiles(CorpusReader):
         found = []
         for name in filter(_MEANT.fullmatch, folder.files):
             tried = Index()
-            self._enter(tried, folder.path, [], [name])
+            self._enter_any(tried, folder.path, [], [name])
             if not tried.styles:
                 found.append(join(folder.path, name))
         return found

@@ -1,4 +1,4 @@
-"""Where landmarks come from: a file beside the corpus, the face-alignment networks, or nowhere."""
+"""Where landmarks come from: our own networks, face-alignment's, files beside the corpus, or nowhere."""
 
 from pathlib import Path
 from typing import Any, Protocol
@@ -81,7 +81,8 @@ class SidecarLandmarks:
         """Raises ``CorpusError`` if the corpus has no landmark files."""
         if not self._corpus.has_sidecar:
             raise CorpusError(
-                "the corpus has no landmark sidecar (official releases have none): use face-alignment instead"
+                "the corpus has no landmarks beside it (official releases have none): put them into its"
+                " folder Landmarks, or let aukit or face-alignment find them"
             )
 
     def landmarks(

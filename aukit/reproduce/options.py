@@ -26,7 +26,7 @@ class TableOptions:
         seed: Seed of the whole chain: the stand-ins' people, the data order, every training.
         jobs: Trainings run side by side.
         landmarks: Where landmarks come from, see `aukit.store.build.landmark_source`; None for what the
-            corpora bring, else face-alignment.
+            corpora bring, else our own networks.
 
     Example:
         >>> TableOptions("mini", {}, Path("lightning_logs"), seed=2).name

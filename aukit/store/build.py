@@ -146,22 +146,21 @@ def landmark_source(
     weights_dir: str | Path | None = None,
     name: LandmarkSourceName | None = None,
 ) -> LandmarkSource:
-    """Where a corpus' landmarks come from: from what is named, else from the corpus itself or face-alignment.
+    """Where a corpus' landmarks come from: from what is named, else from the corpus itself or our networks.
 
-    Frames that are crops already are taken without landmarks, unless a source or its weights are named.
+    Weights of face-alignment name face-alignment. Frames that are crops already are taken without landmarks,
+    unless a source or its weights are named.
 
     Raises:
         ConfigError: Weights of face-alignment are named beside another source.
     """
     if name not in (None, "face-alignment") and weights_dir is not None:
         raise ConfigError(f"landmarks by {name} need no weights of face-alignment: leave out {weights_dir}")
-    if name == "aukit":
-        return AukitLandmarks()
     if name == "sidecar" or (name is None and corpus.has_sidecar):
         return SidecarLandmarks(corpus)
-    if registration == AsIs.name and weights_dir is None and name is None:
-        return NoLandmarks()
-    return FaceAlignmentLandmarks(weights_dir)
+    if name == "face-alignment" or weights_dir is not None:
+        return FaceAlignmentLandmarks(weights_dir)
+    return NoLandmarks() if registration == AsIs.name and name is None else AukitLandmarks()
 
 
 def prepare_release(

@@ -68,3 +68,14 @@ def test_weights_of_other_networks_do_not_go_with_them(corpus):
     with pytest.raises(ConfigError, match="need no weights of face-alignment"):
         landmark_source(table, "similarity", corpus, "aukit")
     assert landmark_source(table, "none", None, "aukit").name.startswith("aukit-")
+
+
+def test_they_are_taken_unless_something_else_is_there_or_named(corpus):
+    table = Table(corpus, corpus / "frames.csv")
+    assert landmark_source(table, "ffhq").name.startswith("aukit-")
+    assert landmark_source(table, "none").name == "none"
+    assert landmark_source(table, "none", corpus).name == "face-alignment"
+    assert landmark_source(table, "ffhq", corpus).name == "face-alignment"
+    assert landmark_source(table, "ffhq", None, "face-alignment").name == "face-alignment"
+    (corpus / "Landmarks").mkdir()
+    assert landmark_source(Table(corpus, corpus / "frames.csv"), "ffhq", corpus).name == "sidecar"
