@@ -1,5 +1,6 @@
 # Every target bootstraps the environment it needs; `make help` lists them.
 # Variables: PROFILE=smoke|mini|standin|paper  TARGET=disfa|gft  SEED=0  GPUS=N (plans)  ARGS="further words for the command"
+#            SWEEP=fgnet_rates, or a file
 #            CPU=1, when the environment is set up: a build of torch without CUDA, whose 2.7 GB are not fetched then
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
@@ -17,13 +18,14 @@ PROFILE ?=
 TARGET  ?=
 SEED    ?= 0
 GPUS    ?=
+SWEEP   ?=
 WORKERS ?= 2
 ARGS    ?=
 WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 # Institutes' proxies often sign with a certificate that only the system knows.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help env test test-all test-slurm fuzz kills slurm-table3 lint format reproduce-table3 plan-table3 \
+.PHONY: help env test test-all test-slurm fuzz kills slurm-table3 sweep lint format reproduce-table3 plan-table3 \
         reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 \
         reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
 
@@ -106,6 +108,9 @@ plan-pm2: $(READY) ## What reproduce-pm2 would run: cells, hours, disk
 
 slurm-table3: $(READY) ## Table 3 as jobs of SLURM (ARGS="--site FILE --gpus-per-cell 2 --time 4:00:00"); closed and opened at will
 	$(BIN)/aukit reproduce niinuma2021 --table 3 --launcher slurm $(WORDS)
+
+sweep: $(READY) ## A sweep here: SWEEP=fgnet_rates, or a file (ARGS="-n 20 data.root=bp4d"; docs/sweeps.md)
+	$(BIN)/aukit sweep $(SWEEP) --local $(if $(PROFILE),--profile $(PROFILE)) $(ARGS)
 
 pictures: $(READY) ## The pictures of the README, from the runs of reproduce-table3
 	$(BIN)/python -m docs.make_pictures $(WORDS)

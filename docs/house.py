@@ -30,7 +30,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("models",),
     ("training",),
     ("reproduce",),
-    ("detect",),
+    ("detect", "sweeps"),
     ("cli",),
 )
 

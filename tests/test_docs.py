@@ -10,6 +10,7 @@ import pytest
 
 from aukit.cli import parser
 from aukit.cli.grammar import Parser
+from aukit.sweeps.file import read_sweep, sweep_names
 from aukit.training import load_config
 
 ROOT = Path(__file__).parents[1]
@@ -114,6 +115,10 @@ def test_commands_of_a_page_are_understood(page, monkeypatch, capsys):
                 with monkeypatch.context() as patch:
                     patch.setattr(Parser, "parse_args", parse_and_stop)
                     given.run(given)
+            elif hasattr(given, "sweep"):
+                if given.sweep in sweep_names():
+                    point = read_sweep(given.sweep, given.overrides).command({})
+                    load_config(point[point.index("-c") + 1], given.profile, given.overrides)
             elif names_an_experiment(given, text):
                 load_config(given.config, given.profile, given.overrides)
         except SystemExit:

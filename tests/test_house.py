@@ -17,6 +17,7 @@ HEAVY = {
     "face_alignment",
     "lightning",
     "matplotlib",
+    "optuna",
     "timm",
     "wandb",
 }

@@ -16,6 +16,7 @@ from aukit.cli.detect import add_detect, add_register, add_score
 from aukit.cli.doctor import add_doctor
 from aukit.cli.grammar import Parser, Run, add_group
 from aukit.cli.runs import add_runs
+from aukit.cli.sweep import add_sweep
 from aukit.cli.tables import add_tables
 from aukit.cli.weights import add_weights
 from aukit.errors import ConfigError, explained
@@ -108,6 +109,7 @@ def parser() -> Parser:
     commands = root.add_subparsers(required=True, prog="aukit", metavar="COMMAND ...", title="commands")
     add_runs(commands)
     add_tables(commands)
+    add_sweep(commands)
     add_detect(commands)
     add_register(commands)
     add_score(commands)

@@ -67,14 +67,17 @@ class Parser(argparse.ArgumentParser):
     def _split(self, words: Sequence[str]) -> tuple[list[str], list[str]]:
         """Words for argparse, and `key=value`."""
         options, overrides = [], []
-        rest = list(words)
+        rest, places = list(words), len(self._get_positional_actions())
         while rest:
             word = rest.pop(0)
             if word == "--":
                 continue
             name, sign, _ = word.partition("=")
             option = self._option_string_actions.get(name)
-            if option is not None:
+            if places and not sign and not word.startswith("-"):
+                options.append(word)
+                places -= 1
+            elif option is not None:
                 options.append(word)
                 if option.nargs in (None, "?") and not sign and rest and self._is_value(option, rest[0]):
                     options.append(rest.pop(0))

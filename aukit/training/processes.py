@@ -25,6 +25,7 @@ __all__ = [
     "leave_with_main",
     "placed",
     "refuse_several",
+    "started_several",
     "strategy_of",
     "with_whole_batches",
 ]
@@ -93,6 +94,11 @@ def launch(environment: Mapping[str, str] = os.environ) -> Launch | None:
     return None
 
 
+def started_several(started: Launch | None) -> bool:
+    """Whether there is more than one of these processes."""
+    return started is not None and started.nodes * started.per_node > 1
+
+
 def refuse_several(what: str, started: Launch | None) -> None:
     """See that a command that starts its own processes is alone.
 
@@ -100,8 +106,8 @@ def refuse_several(what: str, started: Launch | None) -> None:
         ConfigError: It was started several times, or in a job of several tasks, each of which would make
             everything; the message says how to use several GPUs.
     """
-    count = 1 if started is None else started.nodes * started.per_node
-    if started is not None and count > 1:
+    if started is not None and started_several(started):
+        count = started.nodes * started.per_node
         once = "in a job of one task, --ntasks=1" if started.by == "SLURM" else "without torchrun"
         raise ConfigError(
             f"{what} is one process, and {started.by} has {count}: start it {once};"

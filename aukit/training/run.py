@@ -45,6 +45,7 @@ from aukit.training.processes import (
     launch,
     leave_with_main,
     placed,
+    started_several,
     strategy_of,
     with_whole_batches,
 )
@@ -53,6 +54,7 @@ from aukit.training.resume import check_resumable
 from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
 from aukit.training.run_folder import RunFolder
 from aukit.training.start_files import without_start_files
+from aukit.training.wandb_mode import agent_run
 from aukit.training.wandb_run import RunWandbLogger, begin_wandb, ending_wandb
 from aukit.utils.signals import ending
 
@@ -77,12 +79,12 @@ def execute(
     Raises:
         ConfigError: a value is missing or wrong.
         WeightsError: a file that the training starts from is missing.
-        StoreError: another process works on the same run.
+        StoreError: another process works on the same run, and this one is one of several; else it waits.
         RunInterrupted: the time limit is reached, or SLURM asked for the end; the same call resumes.
     """
     resolved, data, run = open_run(config, runs_root)
     if run.is_done:
-        record = Record.read(run.path)
+        record = _finished(resolved, data, run)
         if record.checkpoint is not None:  # a kill may have come before
             keep_tested(Path(record.checkpoint))
         return record
@@ -90,9 +92,9 @@ def execute(
         raise WeightsError(
             f"{run.missing[0]}: no such file; the model starts from it (experiment {resolved.experiment})"
         )
-    with run.only_writer() as done:
+    with run.only_writer(several=started_several(launch())) as done:
         if done:  # another process finished it meanwhile
-            return Record.read(run.path)
+            return _finished(resolved, data, run)
         return _execute(resolved, data, run, progress)
 
 
@@ -113,6 +115,18 @@ def open_run(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfi
     data.prepare_data()
     data.setup("fit")
     return resolved, data, RunFolder.of(resolved, data.fingerprint, runs_root)
+
+
+def _finished(config: RunConfig, data: StepDataModule, run: RunFolder) -> Record:
+    """The record of a finished run, replayed into the run that an agent of a sweep has begun, if one has."""
+    record = Record.read(run.path)
+    if agent_run() is not None:
+        with open_loggers(config, data, run) as loggers:
+            for logger in loggers:
+                if isinstance(logger, RunWandbLogger):
+                    logger.replay()
+                    logger.summarize(_summary(record))
+    return record
 
 
 def _execute(
@@ -179,7 +193,7 @@ def _execute(
             keep_tested(checkpoint)
         for logger in loggers:
             if isinstance(logger, RunWandbLogger):
-                logger.summarize(_best(config, checkpoints) | {"selection": rule, "seconds": record.seconds})
+                logger.summarize(_summary(record))
         return record
 
 
@@ -216,7 +230,7 @@ def open_loggers(config: RunConfig, data: StepDataModule, run: RunFolder) -> Ite
         return
     pictures = data.rendered if config.logging.pictures is None else config.logging.pictures
     with ending_wandb(begun):
-        yield [*loggers, RunWandbLogger(begun, run.path, pictures)]
+        yield [*loggers, RunWandbLogger(begun, run.path, pictures, config.run)]
 
 
 def _tags(config: RunConfig, data: StepDataModule, origin: str) -> list[str]:
@@ -226,11 +240,15 @@ def _tags(config: RunConfig, data: StepDataModule, origin: str) -> list[str]:
     return [word for word in words if isinstance(word, str)]
 
 
-def _best(config: RunConfig, checkpoints: RunCheckpoints) -> dict[str, Any]:
-    """The best value of the monitored metric over all attempts, and its epoch."""
-    if checkpoints.best_score is None:
-        return {}
-    return {f"best/{config.run.monitor}": checkpoints.best_score, "best/epoch": checkpoints.best_epoch}
+def _summary(record: Record) -> dict[str, Any]:
+    """What a run's summary has beside the last value of all that it logged."""
+    notes, found = record.notes, {"selection": record.notes["selection"], "seconds": record.seconds}
+    if "best_score" in notes:  # over all attempts
+        found |= {
+            f"best/{record.config['run']['monitor']}": notes["best_score"],
+            "best/epoch": notes["best_epoch"],
+        }
+    return found
 
 
 def _quieten() -> None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
+import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from aukit.utils.outside import read_json
 
 _START_FILES = "start_files.json"
 _MOST_BYTES = 2**20
+_SECONDS = 1.0  # between two looks at a lock that another process holds
 
 
 @dataclass(frozen=True)
@@ -105,13 +107,20 @@ class RunFolder:
                 write_atomic(self.path / name, content.encode())
 
     @contextmanager
-    def only_writer(self) -> Iterator[bool]:
+    def only_writer(self, several: bool = False) -> Iterator[bool]:
         """Hold the folder's lock on rank 0; the operating system gives it back when the process is killed.
 
-        A new folder is removed again if it ends without a step of a training.
+        Where another process holds it, this one waits, and then takes the run over: finished, or to go on
+        with it. A new folder is removed again if it ends without a step of a training.
+
+        Args:
+            several: Whether others were started beside this process, which would not know that it waits.
 
         Yields:
             Whether the run was finished meanwhile.
+
+        Raises:
+            StoreError: Another process works on the run, and there are several of this one.
         """
         if not is_rank_zero():
             yield False
@@ -122,9 +131,14 @@ class RunFolder:
         try:
             lock.acquire(timeout=0)
         except Timeout as error:
-            raise StoreError(
-                f"{self.path}: another process is working on this run; wait for it to end"
-            ) from error
+            what = f"{self.path}: another process is working on this run"
+            if several:
+                raise StoreError(f"{what}; repeat the command when it has ended") from error
+            print(f"{what}; waiting for it", file=sys.stderr, flush=True)
+            while not lock.is_locked:
+                self.path.mkdir(parents=True, exist_ok=True)
+                with suppress(FileNotFoundError):  # one that ends without a step removes the folder
+                    lock.acquire(poll_interval=_SECONDS)
         try:
             yield self.is_done
         finally:

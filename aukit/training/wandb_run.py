@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-import netrc
+import math
 import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Literal
-from urllib.parse import urlsplit
+from typing import Any
 
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from aukit.errors import ConfigError
 from aukit.training.loggers import is_rank_zero, read_log
-from aukit.training.options import LoggingOptions
+from aukit.training.options import LoggingOptions, RunOptions
+from aukit.training.wandb_mode import agent_run, wandb_mode
 
 PROJECT = "aukit"
 
@@ -34,14 +34,18 @@ class RunWandbLogger(WandbLogger):
         run: of `begin_wandb`.
         folder: the training's.
         pictures: whether pictures are logged; they show frames.
+        options: section `run` of the configuration: of the metric that it monitors the summary has the best
+            value, below `.max` or `.min`, while the training goes on.
     """
 
-    def __init__(self, run: Any, folder: Path, pictures: bool) -> None:
+    def __init__(self, run: Any, folder: Path, pictures: bool, options: RunOptions | None = None) -> None:
         super().__init__(experiment=run, save_dir=folder, project=run.project)
         self.folder, self.pictures = folder, pictures
         self._caught_up = False
         run.define_metric(STEP)
         run.define_metric("*", step_metric=STEP, step_sync=True)
+        if options is not None and options.monitor is not None:
+            run.define_metric(options.monitor, step_metric=STEP, step_sync=True, summary=options.mode)
 
     @rank_zero_only
     def log_hyperparams(self, params: Any) -> None:
@@ -61,7 +65,14 @@ class RunWandbLogger(WandbLogger):
                 self._catch_up(step)
         self.experiment.log({**metrics, STEP: step}, step=max(step, self.experiment.step))
 
-    def _catch_up(self, end: int) -> None:
+    @rank_zero_only
+    def replay(self) -> None:
+        """Log all that a finished training has logged, unless the run has it."""
+        if self.experiment.step == 0:
+            self._caught_up = True
+            self._catch_up(math.inf)
+
+    def _catch_up(self, end: float) -> None:
         """Log what was logged before the step `end`; the client's own file of it may end anywhere."""
         log, pictures = read_log(self.folder), sorted(self.folder.glob("*/step*.png"))
         rows = {int(row.pop("step")): row for row in log[log["step"] < end].to_dict("records")}
@@ -97,7 +108,8 @@ def begin_wandb(
 ) -> Any:
     """Begin a W&B run in `<folder>/wandb`, or go on with it; None where W&B is off, and nothing is written.
 
-    What an earlier attempt left there offline under the same id is removed.
+    What an earlier attempt left there offline under the same id is removed. Where an agent of a sweep has
+    begun a run for this process, it is that one, in its project.
 
     Args:
         folder: folder of what is logged.
@@ -123,16 +135,19 @@ def begin_wandb(
             f"logging.wandb: this process has the Weights & Biases run {wandb.run.id}; end it with"
             " wandb.finish(), or set logging.wandb=false"
         )
+    given = agent_run()
+    project = options.project or os.environ.get("WANDB_PROJECT") or PROJECT
+    place: dict[str, Any] = {"id": id, "project": project, "entity": options.entity}
+    if given is not None:
+        place, id = {}, given  # W&B would say of each that it is not used
     for attempt in (folder / "wandb").glob(f"offline-run-*-{id}"):
         shutil.rmtree(attempt, ignore_errors=True)
     (folder / "wandb").mkdir(parents=True, exist_ok=True)  # else wandb falls back to a temporary folder
     return wandb.init(
+        **place,
         dir=folder,
-        id=id,
         resume="allow",
         name=name,
-        project=options.project or os.environ.get("WANDB_PROJECT") or PROJECT,
-        entity=options.entity,
         group=options.group or os.environ.get("WANDB_RUN_GROUP") or group,
         job_type=options.job_type or os.environ.get("WANDB_JOB_TYPE") or job_type,
         tags=list(dict.fromkeys([*tags, *options.tags])),
@@ -161,24 +176,3 @@ def ending_wandb(run: Any) -> Iterator[None]:
         run.finish()
     finally:
         wandb.teardown()
-
-
-def wandb_mode() -> Literal["online", "offline", "disabled"]:
-    """Where runs go: as `WANDB_MODE` says if it is set, else online if there is a key; no network.
-
-    The key is looked for where `wandb login` leaves it: in `WANDB_API_KEY` or the netrc file.
-    """
-    if mode := os.environ.get("WANDB_MODE"):
-        return "disabled" if mode == "disabled" else "online" if mode in ("online", "run") else "offline"
-    return "online" if _has_key() else "offline"
-
-
-def _has_key() -> bool:
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    host = urlsplit(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname
-    path = Path(os.environ.get("NETRC") or "~/.netrc").expanduser()
-    try:
-        return host is not None and netrc.netrc(path).authenticators(host) is not None
-    except (OSError, netrc.NetrcParseError):
-        return False

@@ -19,7 +19,12 @@ CASES = sorted(
 def test_there_is_something_to_test():
     assert PROFILES == ["mini", "paper", "smoke", "standin"]
     assert {("fgnet", "disfa"), ("pm2", "gft"), ("pretrain_gan", None), ("face_reader", None)} <= set(CASES)
-    assert {path.name for path in HOME.iterdir() if path.is_dir()} == {"profiles", "slurm", "tables"}
+    assert {path.name for path in HOME.iterdir() if path.is_dir()} == {
+        "profiles",
+        "slurm",
+        "sweeps",
+        "tables",
+    }
 
 
 @pytest.mark.parametrize("profile", [None, *PROFILES])

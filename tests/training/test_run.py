@@ -4,6 +4,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -267,14 +268,49 @@ def test_a_best_checkpoint_from_after_the_state_is_found_again(tmp_path):
     assert resumed.notes == reference.notes
 
 
-def test_two_processes_do_not_write_the_same_run(tmp_path):
+def test_several_processes_do_not_write_the_run_of_another_one(tmp_path, monkeypatch):
     config = tiny(tmp_path)
     with pytest.raises(RunInterrupted):
         execute({**config, "run": {**config["run"], "time_limit": 0.0}}, tmp_path / "runs")
     (folder,) = (tmp_path / "runs").iterdir()
+    monkeypatch.setattr("aukit.training.run.started_several", lambda started: True)
     with FileLock(folder / ".lock"), pytest.raises(StoreError, match="another process is working"):
         execute(config, tmp_path / "runs")
     execute(config, tmp_path / "runs")
+
+
+@pytest.mark.parametrize("ends", ["well", "killed", "without a step"])
+def test_a_process_waits_for_another_one_s_run_and_takes_it_over(tmp_path, monkeypatch, ends):
+    monkeypatch.setattr("aukit.training.run_folder._SECONDS", 0.02)
+    config, runs = tiny(tmp_path), tmp_path / "runs"
+    if ends == "well":
+        theirs = execute(config, tmp_path / "theirs").folder
+    else:
+        with pytest.raises(RunInterrupted):
+            execute({**config, "run": {**config["run"], "time_limit": 0.0}}, tmp_path / "theirs")
+        (theirs,) = (tmp_path / "theirs").iterdir()
+    folder = runs / theirs.name
+    folder.mkdir(parents=True)
+    said, holds, waits = [], threading.Event(), threading.Event()
+
+    def work() -> None:
+        with FileLock(folder / ".lock"):
+            holds.set()
+            waits.wait(500)
+            if ends == "without a step":
+                shutil.rmtree(folder)
+            else:
+                shutil.copytree(theirs, folder, dirs_exist_ok=True, ignore=shutil.ignore_patterns(".lock"))
+
+    other = threading.Thread(target=work)
+    other.start()
+    holds.wait(500)
+    monkeypatch.setattr("builtins.print", lambda *words, **_: (said.append(words[0]), waits.set()))
+    record = execute(config, runs)
+    other.join()
+    assert said == [f"{folder}: another process is working on this run; waiting for it"]
+    assert len(list(folder.glob("csv/version_*"))) == (2 if ends == "killed" else 1)
+    assert record == Record.read(folder)
 
 
 def test_the_configuration_of_a_begun_run_is_not_overwritten(tmp_path):

@@ -1,23 +1,20 @@
 """The W&B run of a training, by the real client offline: what it is called, holds and keeps back."""
 
 import os
-import re
 import subprocess
 import sys
-from pathlib import Path
 
 import matplotlib
 import numpy as np
 import pytest
 import torch
-import yaml
 from PIL import Image
 
-from aukit.cli import parser
 from aukit.errors import ConfigError
 from aukit.models.components.pictures import save_picture
-from aukit.training import LoggingOptions, RunInterrupted, execute, load_config, read_log
-from aukit.training.wandb_run import RunWandbLogger, begin_wandb, ending_wandb, wandb_mode
+from aukit.training import LoggingOptions, RunInterrupted, execute, read_log
+from aukit.training.wandb_mode import wandb_mode
+from aukit.training.wandb_run import RunWandbLogger, begin_wandb, ending_wandb
 from tests import wandb_files
 from tests.fake_training import FakeDataModule, TinyModule
 from tests.trainers import QUIET
@@ -239,16 +236,3 @@ def test_the_real_client_of_a_stranger_writes_offline_and_says_nothing(stranger)
     assert done.returncode == 0, done.stderr
     assert list((stranger / "run" / "wandb").glob("offline-run-*/*.wandb"))
     assert "wandb:" not in done.stdout + done.stderr
-
-
-def test_the_sweep_of_the_page_is_understood():
-    page = (Path(__file__).parents[2] / "docs" / "wandb.md").read_text(encoding="utf-8")
-    sweep = yaml.safe_load(re.findall(r"```yaml\n(.*?)```", page, flags=re.DOTALL)[0])
-    program, *words, arguments = sweep["command"]
-    assert (program, arguments) == ("aukit", "${args_no_hyphens}")
-    for chosen in zip(*(values["values"] for values in sweep["parameters"].values()), strict=False):
-        drawn = [f"{name}={value}" for name, value in zip(sweep["parameters"], chosen, strict=True)]
-        given = parser().parse_args([*words, *drawn])
-        config = load_config(given.config, given.profile, given.overrides)
-        assert config["model"]["init_args"]["lr"] == chosen[0]
-        assert config.run.monitor == sweep["metric"]["name"]
