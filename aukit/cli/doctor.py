@@ -1,7 +1,8 @@
 """The command that looks at an installation: what is there, what is wrong, what mends it.
 
 It reads what packages say of themselves and imports none of them, so it answers within a second (two where
-the driver of a GPU sleeps), and also where an import would fail.
+the driver of a GPU sleeps), and also where an import would fail. An experiment that is named is read as it
+would be trained, which takes the seconds of those imports.
 """
 
 from __future__ import annotations
@@ -20,13 +21,15 @@ from importlib.machinery import PathFinder
 from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from importlib.util import find_spec
 from pathlib import Path
-from typing import NamedTuple
 
 from aukit import __version__
 from aukit.cli.grammar import Commands, Parser, add_command
+from aukit.cli.startable import Check, start_checks
 from aukit.datasets.registry import corpus_entry, corpus_names
 from aukit.errors import ConfigError
 from aukit.models.weights import HOME as WEIGHTS
+from aukit.training.wandb_mode import wandb_mode
+from aukit.utils.cores import available_cores, available_memory
 from aukit.utils.experiments import experiments_folder
 
 DISTRIBUTION = "aukit-facs"
@@ -45,32 +48,32 @@ OPENCV_BUILDS = ("opencv-python", "opencv-python-headless", "opencv-contrib-pyth
 LEAST_FREE = 5e9
 """Bytes: less is a finding; `docs/costs.md` has what each table takes."""
 
+LEAST_MEMORY = 4e9
+"""Bytes: with less, a training of the size `mini` beside its loader may be killed."""
+
 PATHS = ("_ROOT", "_GENDERS", "_WEIGHTS", "_BASIS", "_SAMPLE")
 """Ends of the environment variables that name a file or a folder."""
 
 
-class Check(NamedTuple):
-    """One line of the report.
-
-    Attributes:
-        name: What was looked at.
-        found: What was found.
-        remedy: What mends it; None where nothing is wrong.
-    """
-
-    name: str
-    found: str
-    remedy: str | None = None
-
-
 def add_doctor(commands: Commands[Parser]) -> None:
     """Add the command."""
-    add_command(commands, "doctor", _doctor, "look at the installation: what is wrong, and what mends it")
+    text = "look at the installation, and whether an experiment could start: what is wrong, and what mends it"
+    command = add_command(commands, "doctor", _doctor, text, keys=True)
+    command.usage = f"{command.prog} [FILE|NAME [--profile PROFILE] [key=value ...]]"
+    command.add_argument("config", nargs="?", metavar="FILE|NAME", help="an experiment: could it start here?")
+    command.add_argument("--profile", help="its size")
 
 
 def _doctor(given: argparse.Namespace) -> int:
     findings = 0
-    for check in checks():
+    wanted = (
+        ()
+        if given.config is None
+        else start_checks(given.config, given.profile, given.overrides, len(_gpus()))
+    )
+    if given.config is None and (given.profile or given.overrides):
+        raise ConfigError("--profile and key=value are of an experiment; name it: aukit doctor fgnet ...")
+    for check in (*checks(), *wanted):
         print(f"{'ok' if check.remedy is None else '!!'}  {check.name:<12} {check.found}")
         if check.remedy is not None:
             findings += 1
@@ -90,7 +93,9 @@ def checks() -> Iterator[Check]:
     yield _torch()
     yield _torchvision()
     yield _gpu()
+    yield _machine()
     yield _slurm()
+    yield _wandb()
     yield _opencv()
     yield _experiments()
     yield _weights()
@@ -195,8 +200,7 @@ def _gpu() -> Check:
         return Check(
             "GPU", "Apple silicon (trainer.accelerator=mps)" if platform.machine() == "arm64" else "none"
         )
-    listed = _output("nvidia-smi", "-L")
-    names = re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", listed, re.M)
+    names = _gpus()
     if not names:
         return Check("GPU", "none seen; trainings run on the CPU")
     driver = re.search(r"CUDA (?:UMD )?Version: *(\d+)\.(\d+)", _output("nvidia-smi"))
@@ -218,6 +222,34 @@ def _gpu() -> Check:
             f"a newer driver, or torch built for CUDA {driver[1]}",
         )
     return Check("GPU", found)
+
+
+def _gpus() -> list[str]:
+    """Names of the GPUs that the driver shows."""
+    return re.findall(r"^GPU \d+: (.+?)(?: \(UUID.*)?$", _output("nvidia-smi", "-L"), re.M)
+
+
+def _machine() -> Check:
+    """Cores and memory that this process is granted, which on a shared machine are less than there are."""
+    cores, memory = available_cores(), available_memory()
+    found = f"{cores} of {os.cpu_count()} cores" + (
+        "" if memory is None else f", {memory / 1e9:.0f} GB of memory"
+    )
+    if memory is not None and memory < LEAST_MEMORY:
+        return Check(
+            "machine", found, "ask for more memory (of SLURM: --mem), or use smaller batches and images"
+        )
+    return Check("machine", found)
+
+
+def _wandb() -> Check:
+    mode = wandb_mode()
+    how = {
+        "online": "runs are sent",
+        "offline": "runs stay in their folders until `wandb sync`; `wandb login` sends them",
+        "disabled": "nothing is written",
+    }
+    return Check("wandb", f"{mode}: {how[mode]}")
 
 
 def _slurm() -> Check:

@@ -1,5 +1,6 @@
 """`aukit doctor` on installations that are made of a few files: packages are what their metadata says."""
 
+import re
 import shutil
 import sys
 import time
@@ -57,9 +58,9 @@ def cv2(contrib: bool, headless: bool) -> dict[str, str]:
     return {"cv2/__init__.py": "raise ImportError('libGL.so.1')", "cv2/version.py": text}
 
 
-def report(capsys) -> tuple[int, dict[str, str]]:
+def report(capsys, *words: str) -> tuple[int, dict[str, str]]:
     """Exit status, and what is said of each thing: the finding and, behind an arrow, its remedy."""
-    status = main(["doctor"])
+    status = main(["doctor", *words])
     said: dict[str, str] = {}
     for line in capsys.readouterr().out.splitlines()[:-1]:
         name = line[4:].split(" ", 1)[0] or list(said)[-1]
@@ -163,3 +164,64 @@ def test_what_is_set_and_what_is_free(installation, tmp_path, capsys, monkeypatc
     assert said["disk"].startswith("!!")
     assert "1 GB free" in said["disk"]
     assert "AUKIT_BP4D_ROOT" not in said["corpora"]
+
+
+def test_what_a_process_is_granted_and_where_runs_go(installation, capsys, monkeypatch):
+    monkeypatch.setenv("WANDB_MODE", "disabled")
+    status, said = report(capsys)
+    assert status == 0
+    assert re.search(r"ok machine +\d+ of \d+ cores, \d+ GB of memory", said["machine"])
+    assert "disabled: nothing is written" in said["wandb"]
+    monkeypatch.setattr("aukit.cli.doctor.available_memory", lambda: 2 * 10**9)
+    status, said = report(capsys)
+    assert status == 1
+    assert "--mem" in said["machine"]
+
+
+# -------------------------------------------------------------------- could an experiment start?
+
+START = ["fgnet", "--profile", "smoke"]
+
+
+def test_an_experiment_that_could_start(installation, tmp_path, capsys):
+    root = tmp_path / "bp4d"
+    root.mkdir()
+    status, said = report(capsys, *START, f"data.root={root}")
+    assert status == 0, said
+    assert said["experiment"].startswith("ok experiment   fgnet/bp4d, profile smoke")
+    assert str(root) in said["corpus"]
+
+
+@pytest.mark.parametrize(
+    ("words", "thing", "message"),
+    [
+        (START, "corpus", "data: no release is named → data.root=FOLDER, or AUKIT_BP4D_ROOT"),
+        ([*START, "data.root=nowhere"], "corpus", "nowhere: no such folder"),
+        (["fgnet", "data.root=."], "experiment", "values are missing → model.weights=..."),
+        (["fgnet", "data.root=.", "model.weights=[a.safetensors]"], "start", "a.safetensors: no such file"),
+        ([*START, "data.root=.", "trainer.accelerator=gpu"], "device", "no GPU is seen"),
+        (["fgnett"], "experiment", "no such configuration file; did you mean fgnet?"),
+        ([*START, "model.lrr=1"], "experiment", "lrr"),
+        ([*START, "model.lr=fast"], "experiment", "lr"),
+        (
+            ["pm2", "--profile=smoke"],
+            "experiment",
+            "data.source.root=... data.target.root=... data.avatars.root",
+        ),
+        (
+            ["pm2", *(f"data.{part}.root=no" for part in ("source", "target", "avatars"))],
+            "corpus",
+            "no: no such",
+        ),
+    ],
+)
+def test_an_experiment_that_could_not_start(installation, capsys, words, thing, message):
+    status, said = report(capsys, *words)
+    assert status == 1
+    assert "!!" in said[thing]
+    assert message in " ".join(said[thing].split())
+
+
+def test_values_without_an_experiment(installation, capsys):
+    assert main(["doctor", "fold=1"]) == 2
+    assert "name it" in capsys.readouterr().err

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from aukit.utils.cores import _group_limit, available_cores
+from aukit.utils.cores import _group_limit, _memory, available_cores
 from aukit.utils.gpus import visible_gpus
 
 
@@ -37,6 +37,21 @@ def test_limits_of_control_groups(files, groups, cores, tmp_path):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_text(text + "\n")
     assert _group_limit(tmp_path, groups) == cores
+
+
+@pytest.mark.parametrize(
+    ("files", "groups", "limit"),
+    [
+        ({"job/memory.max": "max", "memory.max": "1000"}, "0::/job", 1000),
+        ({"memory/job/memory.limit_in_bytes": "2000"}, "5:memory:/job\n0::/", 2000),
+        ({"job/memory.max": "nonsense"}, "0::/job", math.inf),
+    ],
+)
+def test_limits_of_memory(files, groups, limit, tmp_path):
+    for name, text in files.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_text(text + "\n")
+    assert _group_limit(tmp_path, groups, "memory", _memory) == limit
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="Linux alone has affinities")
