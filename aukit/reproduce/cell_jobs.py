@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import yaml
+from filelock import FileLock
 
 from aukit.errors import TrainingError
 from aukit.training.launchers import Jobs, is_alive, jobs_of
@@ -95,19 +96,26 @@ class CellJobs:
         from aukit.reproduce import parallel_runs
         from aukit.training.run import open_run
 
-        missing = [name for name, config in configs.items() if not open_run(config, runs)[2].is_done]
+        folders = {name: open_run(config, runs)[2] for name, config in configs.items()}
+        missing = {name: folder.path for name, folder in folders.items() if not folder.is_done}
         if not missing:
             return parallel_runs.run_all(configs, runs, jobs, desc, after)
         own = int(os.environ.get("SLURM_JOB_ID", 0))
         if int(self.jobs.newest().get(TABLE, 0)) > own:  # submitted before this job was put back
             raise GoesOnLater
         states = self.jobs.states()
-        cells = {f"{desc}/{name}": configs[name] for name in missing}
-        self.submit_table([self._submit(name, each, runs, states.get(name)) for name, each in cells.items()])
+        before = []
+        for each, run in missing.items():
+            name = f"{desc}/{each}"
+            before.append(self._submit(name, configs[each], run, states.get(name)))
+        self.submit_table(before)
         raise GoesOnLater
 
-    def _submit(self, name: str, config: Mapping[str, Any], runs: Path, state: str | None) -> str:
-        """A job that trains a configuration; the one that is there already, where it waits or runs."""
+    def _submit(self, name: str, config: Mapping[str, Any], run: Path, state: str | None) -> str:
+        """A job that trains a configuration; the one that is there already, where it waits or runs.
+
+        Another command, such as that of a second table, may have submitted it: the run is waited for then.
+        """
         place = self.jobs.place(name)
         file = place.with_name(f"{place.name}.yaml")
         content = yaml.safe_dump(dict(config), sort_keys=False).encode()
@@ -116,9 +124,17 @@ class CellJobs:
                 return self.jobs.newest()[name]
             if state == "COMPLETED":
                 raise TrainingError(
-                    f"{file}: its job has ended well, and no run of this configuration is finished in {runs};"
+                    f"{file}: its job has ended well, and no run of this configuration is finished in"
+                    f" {run.parent};"
                     f" see {self.jobs.output(name)[-1]}"
                 )
         self.jobs.folder.mkdir(parents=True, exist_ok=True)
-        write_atomic(file, content)
-        return self.jobs.submit(name, ["fit", "-c", str(file), "--runs", str(runs)])
+        note = self.jobs.folder.with_name("trainings") / run.name
+        with FileLock(self.jobs.folder.with_name(".lock")):
+            if note.exists() and is_alive(self.jobs.state_of(job := note.read_text()) or "COMPLETED"):
+                self.jobs.adopt(name, job)
+                return job
+            write_atomic(file, content)
+            job = self.jobs.submit(name, ["fit", "-c", str(file), "--runs", str(run.parent)])
+            write_atomic(note, job.encode())
+            return job

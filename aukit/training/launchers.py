@@ -204,9 +204,14 @@ class Jobs:
         script = place.with_name(f"{place.name}.sh")
         write_atomic(script, text.encode())
         job = slurm.submit(script)
-        with (self.folder / "jobs.tsv").open("a") as file:
-            file.write(f"{job}\t{name}\n")
+        self.adopt(name, job)
         return job
+
+    def adopt(self, name: str, job: str) -> None:
+        """Remember a job, also one that another work has submitted, as the newest of its name."""
+        if self.newest().get(name) != job:
+            with (self.folder / "jobs.tsv").open("a") as file:
+                file.write(f"{job}\t{name}\n")
 
     def newest(self) -> dict[str, str]:
         """Name → number of the last job of that name, in the order of their submission."""
@@ -240,6 +245,10 @@ class Jobs:
             job, state, reason = row.split("|", 2)
             found.setdefault(job, []).append((state, reason))
         return {name: _summary(found[job]) for name, job in newest.items() if job in found}
+
+    def state_of(self, job: str) -> str | None:
+        """State of any job by its number, in SLURM's words; None where SLURM has forgotten it."""
+        return self._states({"": job}).get("")
 
     def are_alive(self) -> bool:
         """Whether a job waits or runs."""

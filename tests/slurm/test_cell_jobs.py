@@ -82,3 +82,40 @@ def test_a_training_with_other_settings_is_a_job_of_its_own(cells, slurm):  # no
         (slurm / "jobs/jobs.tsv").write_text("1\ttrainings/a\n")
         queue(slurm, "1|COMPLETED|None")
         assert yaml.safe_load((slurm / "jobs/trainings-a.yaml").read_text())["seed"] == seed
+
+
+def test_a_training_that_two_tables_share_is_one_job(slurm, monkeypatch):  # noqa: F811
+    """The second table waits for the first one's job; where that has failed it submits its own."""
+    monkeypatch.setenv("SLURM_JOB_ID", "0")
+    queue(slurm)
+    first, second = (
+        CellJobs(Jobs(slurm / "works" / name, Site()), ["reproduce", name, "--step"])
+        for name in ("one", "two")
+    )
+    theirs = {"a": config(0), "b": config(1)}
+    grouped = {**config(1), "logging": {"wandb": False, "group": "two"}}  # the same run, in another group
+    ours = {"mine": resolve(grouped), "c": config(2)}
+    with pytest.raises(GoesOnLater):
+        first.run_all(theirs, slurm / "runs", 1, "trainings")
+    assert first.jobs.newest() == {"trainings/a": "1", "trainings/b": "2", "table": "3"}
+    queue(slurm, "1|COMPLETED|None", "2|RUNNING|None", "3|PENDING|Dependency")
+    with pytest.raises(GoesOnLater):
+        second.run_all(ours, slurm / "runs", 1, "cells")
+    assert second.jobs.newest() == {"cells/mine": "2", "cells/c": "4", "table": "5"}
+    assert "--dependency=afterok:2:4\n" in (slurm / "submitted-5").read_text()
+    assert second.jobs.states()["cells/mine"] == "RUNNING"
+
+    # What the first one's job has trained is the second one's run.
+    done = execute(theirs["b"], slurm / "runs")
+    queue(slurm, "2|COMPLETED|None", "4|RUNNING|None", "5|RUNNING|None")
+    monkeypatch.setenv("SLURM_JOB_ID", "5")
+    with pytest.raises(GoesOnLater):
+        second.run_all(ours, slurm / "runs", 1, "cells")
+    assert "--dependency=afterok:4\n" in (slurm / "submitted-6").read_text()
+    assert second.run_all({"mine": ours["mine"]}, slurm / "runs", 1, "cells") == {"mine": done}
+
+    queue(slurm, "1|FAILED|NonZeroExitCode", "6|RUNNING|None")
+    monkeypatch.setenv("SLURM_JOB_ID", "6")
+    with pytest.raises(GoesOnLater):
+        second.run_all({"a": theirs["a"]}, slurm / "runs", 1, "cells")
+    assert second.jobs.newest()["cells/a"] == "7"
