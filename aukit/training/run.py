@@ -367,12 +367,16 @@ def run_facts(
 
 
 def data_notes(data: StepDataModule) -> dict[str, Any]:
-    """What a record says about the data: corpora, the stand-in's recipe, the datamodule's own notes."""
+    """What a record says about the data: corpora, the stand-in's recipe, the datamodule's own notes.
+
+    Facts that do not hold are left out.
+    """
     store = getattr(data, "store", None)
     facts = {
         "corpus": data.corpus_name,
         "tested_on": None if store is None else store.manifest.get("corpus"),
         "standin": None if store is None else store.standin,
+        "rendered": data.rendered,
         "data": data.notes,
     }
     return {name: fact for name, fact in facts.items() if fact}

@@ -67,7 +67,7 @@ def _headline(record: Record) -> dict[str, str]:
         corpus += f" → {target}"  # without labels
     if (tested := notes.get("tested_on")) not in (None, notes.get("corpus")):
         corpus += f", tested on {tested}"
-    origin = "licensed or your own"
+    origin = "rendered faces" if notes.get("rendered") else "licensed or your own"
     if (standin := notes.get("standin")) is not None:
         recipe = standin.get("recipe")
         name = recipe.get("name") if isinstance(recipe, Mapping) else recipe

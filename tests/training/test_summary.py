@@ -78,4 +78,6 @@ def test_the_headline_and_logged_metrics_of_a_run_without_predictions(tmp_path):
         record = replace(record, notes={**notes, "data": {"target": target}})
         assert f"corpus     {told}" in summary(record)
     assert "data       licensed or your own" in printed
+    rendered = replace(record, notes={**notes, "rendered": True})
+    assert "data       rendered faces" in summary(rendered)
     assert printed.endswith("val/loss = 0.2500")
