@@ -17,7 +17,7 @@ from aukit.datasets.frame_table import GENDERS, FrameTable
 from aukit.datasets.release import Release
 from aukit.datasets.tracker_rows import TrackerRows, video_rows
 from aukit.datasets.video import video_positions
-from aukit.detect.tools import TOOLS, read_tool
+from aukit.detect.tools import TOOLS, image_folders, read_tool
 from aukit.errors import ConfigError, CorpusError, shown
 from aukit.metrics import (
     fairness_intervals,
@@ -131,7 +131,8 @@ def score_detections(release: Release, detections: Mapping[str, str]) -> Scores:
     """Score tables of action units against a corpus' codes.
 
     A video's table is found by its name: that of the video or its folder of images (``SN001.csv``), or
-    `Release.title` (``F001_T1.csv`` of BP4D). Rows belong to frames by the image's name, the frame's number
+    `Release.title` (``F001_T1.csv`` of BP4D). A table of `aukit detect` about a folder of such folders serves
+    all videos whose images it names. Rows belong to frames by the image's name, the frame's number
     or the time, as the readers of trackers do it. Frames that one of the tools did not see are left out for
     all, so that all are scored on the same frames.
 
@@ -179,23 +180,24 @@ def _read(
         raise ConfigError(f"tool {name!r} is unknown; known are {', '.join(TOOLS)}")
     if not place.is_dir():
         raise ConfigError(f"{place}: no such folder; name the folder of the tables of {name}")
-    found = _files(place)
+    sources = _sources(release, place, name)
     coverage = Coverage(name, str(place), coded=len(table))
     levels: Columns = {}
     present: Columns = {}
     seen = np.zeros(len(table), dtype=bool)
     for video, rows in table.frame.groupby("video", sort=False):
         at = table.rows(video=str(video))
-        path = _file_of(release, str(video), found)
-        if path is None:
+        if str(video) not in sources:
             coverage.without_file += len(at)
             continue
+        path, folder = sources[str(video)]
         try:
-            reading = read_tool(path, TOOLS[name], _tracker_rows(release, str(video), rows))
+            reading = read_tool(path, TOOLS[name], _tracker_rows(release, str(video), rows), folder)
         except CorpusError as error:
             coverage.problems[str(error)] += len(at)
             continue
-        coverage.files[path.relative_to(place).as_posix()] = file_sha256(path)
+        file = path.relative_to(place).as_posix()
+        coverage.files[file] = coverage.files.get(file) or file_sha256(path)
         coverage.other_rows += reading.rows
         seen[at] = reading.seen
         for target, source in ((levels, reading.levels), (present, reading.present)):
@@ -215,10 +217,40 @@ def _files(place: Path) -> dict[str, Path]:
     return found
 
 
-def _file_of(release: Release, video: str, found: Mapping[str, Path]) -> Path | None:
+def _sources(release: Release, place: Path, tool: str) -> dict[str, tuple[Path, str | None]]:
+    """The table about each video, and the folder of its images in it where it is about several.
+
+    A name that fits two videos, such as that of a task, stands for none.
+    """
+    files = _files(place)
+    named = Counter(name for video in release.videos for name in _names(release, video))
+    found: dict[str, tuple[Path, str | None]] = {}
+    for video in release.videos:
+        names = [name for name in _names(release, video) if named[name] == 1 and name in files]
+        if names:
+            found[video] = files[names[0]], None
+    used = {path for path, _ in found.values()}
+    for path in files.values() if tool == "aukit" else ():
+        for folder in image_folders(path) if path not in used else ():
+            # The table is called like the folder that was named, which may lie above the corpus or in it.
+            about = PurePosixPath(path.stem, folder)
+            videos = [video for video in release.videos if _same_end(PurePosixPath(video), about)]
+            if len(videos) == 1:
+                found.setdefault(videos[0], (path, folder))
+    return found
+
+
+def _names(release: Release, video: str) -> list[str]:
+    """What the table of a video may be called, in small letters."""
     plain = PurePosixPath(video)
-    names = (release.title(video), plain.stem, plain.name)
-    return next((found[name.casefold()] for name in names if name.casefold() in found), None)
+    names = (release.title(video), plain.stem, plain.name, "-".join(plain.parts[-2:]))
+    return list(dict.fromkeys(name.casefold() for name in names))
+
+
+def _same_end(path: PurePosixPath, other: PurePosixPath) -> bool:
+    """Whether the shorter of two paths is the end of the longer one."""
+    length = min(len(path.parts), len(other.parts))
+    return length > 0 and path.parts[-length:] == other.parts[-length:]
 
 
 def _tracker_rows(release: Release, video: str, frames: pd.DataFrame) -> TrackerRows:

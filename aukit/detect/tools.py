@@ -21,11 +21,13 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
+from functools import lru_cache
+from pathlib import Path, PurePath
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from aukit.datasets.tracker_rows import TrackerRows
 from aukit.datasets.tracker_tables import read_columns, read_header
@@ -38,7 +40,7 @@ from aukit.datasets.tracker_timeline import (
     place_rows,
 )
 from aukit.detect.face import INTENSITY, PROBABILITY, Measure
-from aukit.detect.table import detected_aus, level_column, read_detections
+from aukit.detect.table import detected_aus, is_table, level_column, read_detections
 from aukit.errors import CorpusError
 
 Values = npt.NDArray[np.float64]
@@ -88,7 +90,7 @@ class Reading(NamedTuple):
     rows: int
 
 
-def read_tool(path: Path, tool: Tool, rows: TrackerRows) -> Reading:
+def read_tool(path: Path, tool: Tool, rows: TrackerRows, folder: str | None = None) -> Reading:
     """Read the file of a tool about a recording.
 
     Of several faces in a frame the largest counts (aukit); the files of other tools hold one.
@@ -97,12 +99,13 @@ def read_tool(path: Path, tool: Tool, rows: TrackerRows) -> Reading:
         path: The file.
         tool: Whose it is.
         rows: Frames of the recording, and which of them are asked for.
+        folder: Of a table of aukit about several folders of images, the one of the recording.
 
     Raises:
         CorpusError: The file is of another tool or other frames, or is damaged.
     """
     if tool.name == "aukit":
-        return _read_own(path, rows)
+        return _read_own(path, rows, folder)
     header = read_header(path)
     keys = dict.fromkeys(header.keys)
     level = _columns(tool.level, keys)
@@ -132,8 +135,31 @@ def read_tool(path: Path, tool: Tool, rows: TrackerRows) -> Reading:
     return Reading(levels, present, there, len(places) - int((at >= 0).sum()))
 
 
-def _read_own(path: Path, rows: TrackerRows) -> Reading:
-    table = read_detections(path)
+def image_folders(path: Path) -> list[str]:
+    """Folders of the images that a table of aukit is about; none of a video's, and of other tables."""
+    if not is_table(path):
+        return []
+    table = _detections(path)
+    return sorted({_folder(name) for name in table["input"]}) if "input" in table.columns else []
+
+
+def _detections(path: Path) -> pd.DataFrame:
+    return _read_once(path, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=1)  # one table may be about all sequences of a corpus
+def _read_once(path: Path, _changed: int) -> pd.DataFrame:
+    return read_detections(path)
+
+
+def _folder(name: str) -> str:
+    return PurePath(name).parent.as_posix()
+
+
+def _read_own(path: Path, rows: TrackerRows, folder: str | None) -> Reading:
+    table = _detections(path)
+    if folder is not None:
+        table = table[[_folder(name) == folder for name in table["input"]]]
     whole = len(table)
     table = table[table["success"] == 1]
     # The last of equal frames stays: the largest.

@@ -6,13 +6,15 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
 from aukit.cli import main
-from aukit.datasets import Table
+from aukit.datasets import BP4D, Table
 from aukit.detect import detect_files, score_detections
 from aukit.errors import ConfigError
 from aukit.utils.files import file_sha256
-from tests.detect.bright import BrightSquares, video
+from tests.detect.bright import BrightSquares, scene, video
+from tests.releases import bp4d_sequence
 from tests.simulation.pairs.trackers import openface, pyfeat, table
 
 PEOPLE = {"f1": "female", "f2": "female", "f3": "female", "m1": "male", "m2": "male", "m3": "male"}
@@ -132,6 +134,49 @@ def test_our_own_tables_and_the_command(
     assert rows.loc["AU12", "icc"] == pytest.approx(0, abs=0.1)
     content = json.loads((tmp_path / "scores/scores.json").read_text())
     assert content["tools"][0]["files"]["f1.csv"] == file_sha256(out / "f1.csv")
+
+
+@pytest.fixture
+def sequences(tmp_path: Path) -> Path:
+    """BP4D's layout: two tasks of each of two people; the square is as red as the image's number says."""
+    root = tmp_path / "BP4D"
+    for number, (person, task) in enumerate((p, t) for p in ("F001", "M009") for t in ("T1", "T2")):
+        bp4d_sequence(root, person, task, 1)
+        for path in (root / "Sequences(2D+3D)" / person / task).iterdir():
+            red = 25 * (int(path.stem) + number)
+            Image.fromarray(scene((30, 20, 60), red=red)).save(path, quality=95)
+    return root
+
+
+@pytest.mark.parametrize(
+    "named", ["", "Sequences(2D+3D)", "Sequences(2D+3D)/F001 Sequences(2D+3D)/M009", "Sequences(2D+3D)/*/*"]
+)
+def test_one_table_of_all_sequences_of_images(
+    sequences: Path, tmp_path: Path, named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(sequences)
+    out = tmp_path / "results"
+    detect_files(named.split() or [sequences], out, BrightSquares())
+    scores = score_detections(BP4D(sequences), {str(out): "aukit"})
+    assert (scores.coverage[0].seen, scores.coverage[0].coded) == (16, 16)
+    assert scores.coverage[0].other_rows == 0
+    # What each frame was given: 0.49 per number, so that present is what has 3 and more.
+    red = {(p, t): n for n, (p, t) in enumerate((p, t) for p in ("F001", "M009") for t in ("T1", "T2"))}
+    codes = BP4D(sequences).table.frame
+    said = [
+        (f + red[p.split("/")[1], t]) * 25 / 51 >= 1 for f, p, t in codes[["frame", "person", "task"]].values
+    ]
+    coded = codes["AU12_c"].to_numpy() == 1
+    f1 = 2 * (coded & said).sum() / (coded.sum() + np.sum(said))
+    assert cell(scores, "AU12", "f1") == pytest.approx(f1)
+
+
+def test_a_table_whose_name_fits_two_sequences_stands_for_none(sequences: Path, tmp_path: Path) -> None:
+    out = tmp_path / "results"
+    detect_files([sequences / "Sequences(2D+3D)/F001/T1"], out, BrightSquares())
+    assert (out / "T1.csv").is_file()
+    with pytest.raises(ConfigError, match="no coded frame that every tool saw"):
+        score_detections(BP4D(sequences), {str(out): "aukit"})
 
 
 def test_what_cannot_be_scored_is_said(corpus: Path, tmp_path: Path) -> None:
