@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +10,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from aukit.datamodules.base import StepDataModule
-from aukit.datamodules.corpus import held_out_people
 from aukit.datamodules.dataset import images_to_tensor
-from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, RowDraws, Rows, ShuffledBatches
+from aukit.datamodules.rendered_faces import RenderedFacesDataModule
+from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, RowDraws, ShuffledBatches
 from aukit.simulation import PretrainingFacesConfig, open_avatar_faces, write_avatar_faces
 from aukit.utils.bounds import Fraction, NonNegativeInt, PositiveInt
 
@@ -92,7 +88,7 @@ def _blur(images: Tensor, rng: RowDraws) -> Tensor:
     return (x + share * (soft - x) + noise).round().clamp(0, 255).byte()
 
 
-class AvatarFacesDataModule(StepDataModule):
+class AvatarFacesDataModule(RenderedFacesDataModule):
     """Unlabelled avatar faces (`aukit.simulation.write_avatar_faces`); renders what is missing.
 
     Batches: ``image``, what a network sees, and ``target``, the same face without blur and noise, float32
@@ -118,12 +114,8 @@ class AvatarFacesDataModule(StepDataModule):
         torch.Size([16, 3, 32, 32])
     """
 
-    location_arguments: ClassVar[tuple[str, ...]] = ("root", "num_workers", "prepare_workers")
-
     images: Images
     identities_of: npt.NDArray[np.str_]
-    train_rows: Rows
-    val_rows: Rows
 
     def __init__(
         self,
@@ -138,49 +130,25 @@ class AvatarFacesDataModule(StepDataModule):
         prepare_workers: NonNegativeInt = 2,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
-        self.root = Path(root)
+        super().__init__(root, holdout_fraction, augment, prepare_workers, **options)
         self.identities = identities
         self.frames = frames
         self.size = size
         self.basis = basis
         self.registration: Literal["ffhq", "similarity"] = registration
-        self.holdout_fraction = holdout_fraction
-        self.augment = augment
-        self.prepare_workers = prepare_workers
-        self._prepared = ""
 
-    def prepare_data(self) -> None:
-        """Render the faces that are missing; see `write_avatar_faces` for the cost."""
+    def _render(self) -> str:
         config = PretrainingFacesConfig(
             self.identities, self.frames, self.size, basis=self.basis, registration=self.registration
         )
-        self._prepared = write_avatar_faces(self.root, config, workers=self.prepare_workers)
-
-    def prepared(self) -> list[str]:
-        """A line about the faces."""
-        return [self._prepared] if self._prepared else []
+        return write_avatar_faces(self.root, config, workers=self.prepare_workers)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the set and hold out avatars."""
         if hasattr(self, "images"):
             return
         self.images, self.identities_of, description = open_avatar_faces(self.root)
-        self._fingerprint = hashlib.sha256(json.dumps(description, sort_keys=True).encode()).hexdigest()
-        held = np.isin(
-            self.identities_of, held_out_people(self.identities_of.tolist(), self.holdout_fraction)
-        )
-        self.train_rows, self.val_rows = np.flatnonzero(~held), np.flatnonzero(held)
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the configuration of the faces."""
-        return self._fingerprint
-
-    @property
-    def rendered(self) -> bool:
-        """They all are."""
-        return True
+        self._hold_out(self.identities_of.tolist(), description)
 
     @property
     def input_kind(self) -> dict[str, Any]:

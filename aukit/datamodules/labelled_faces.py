@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-from pathlib import Path
-from typing import Any, ClassVar, Literal
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -13,10 +10,9 @@ import torch
 from torch.utils.data import Dataset
 
 from aukit.datamodules import face_views as views
-from aukit.datamodules.base import StepDataModule
-from aukit.datamodules.corpus import held_out_people
 from aukit.datamodules.dataset import images_to_tensor
-from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches
+from aukit.datamodules.rendered_faces import RenderedFacesDataModule
+from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, ShuffledBatches
 from aukit.registration.landmarks.crops import Square, cut, face_square, to_crop
 from aukit.registration.landmarks.points import LANDMARKS, mirrored
 from aukit.simulation import LabelledFaces, LabelledFacesConfig, open_labelled_faces, write_labelled_faces
@@ -156,7 +152,7 @@ class ScenesDataset(_Views):
         return {"image": images_to_tensor(np.stack(pictures)), "places": torch.from_numpy(places)}
 
 
-class LabelledFacesDataModule(StepDataModule):
+class LabelledFacesDataModule(RenderedFacesDataModule):
     """Rendered faces with all labels (`aukit.simulation.write_labelled_faces`); renders what is missing.
 
     Validation is of held-out identities, in exact crops.
@@ -182,11 +178,7 @@ class LabelledFacesDataModule(StepDataModule):
         torch.Size([16, 324, 3])
     """
 
-    location_arguments: ClassVar[tuple[str, ...]] = ("root", "num_workers", "prepare_workers")
-
     faces: LabelledFaces
-    train_rows: Rows
-    val_rows: Rows
 
     def __init__(
         self,
@@ -202,25 +194,15 @@ class LabelledFacesDataModule(StepDataModule):
         prepare_workers: NonNegativeInt = 2,
         **options: Any,
     ) -> None:
-        super().__init__(**options)
-        self.root = Path(root)
+        super().__init__(root, holdout_fraction, augment, prepare_workers, **options)
         self.task = task
         self.size = size
         self.config = LabelledFacesConfig(
             identities, frames, render_size, bases=tuple(bases or ("procedural",))
         )
-        self.holdout_fraction = holdout_fraction
-        self.augment = augment
-        self.prepare_workers = prepare_workers
-        self._prepared = ""
 
-    def prepare_data(self) -> None:
-        """Render the faces that are missing; see `write_labelled_faces` for the cost."""
-        self._prepared = write_labelled_faces(self.root, self.config, workers=self.prepare_workers)
-
-    def prepared(self) -> list[str]:
-        """A line about the faces."""
-        return [self._prepared] if self._prepared else []
+    def _render(self) -> str:
+        return write_labelled_faces(self.root, self.config, workers=self.prepare_workers)
 
     def setup(self, stage: str | None = None) -> None:
         """Open the set and hold out identities."""
@@ -228,20 +210,7 @@ class LabelledFacesDataModule(StepDataModule):
             return
         self.faces = open_labelled_faces(self.root)
         recipe = read_manifest(self.root / "LABELLED_FACES.json")
-        self._fingerprint = hashlib.sha256(json.dumps(recipe, sort_keys=True).encode()).hexdigest()
-        identities = self.faces.rows["identity"].to_numpy(dtype=str)
-        held = np.isin(identities, held_out_people(identities.tolist(), self.holdout_fraction))
-        self.train_rows, self.val_rows = np.flatnonzero(~held), np.flatnonzero(held)
-
-    @property
-    def fingerprint(self) -> str:
-        """Hash of the recipe of the faces."""
-        return self._fingerprint
-
-    @property
-    def rendered(self) -> bool:
-        """They all are."""
-        return True
+        self._hold_out(self.faces.rows["identity"].astype(str).tolist(), recipe)
 
     @property
     def input_kind(self) -> dict[str, Any]:
