@@ -43,6 +43,9 @@ def add_detect(commands: Commands[Parser]) -> None:
     )
     command.add_argument("--overlay", action="store_true", help="draw what was found into copies")
     command.add_argument(
+        "--calibrate", action="store_true", help="of videos: a face's low intensities are taken for zero"
+    )
+    command.add_argument(
         "--heatmaps", action="store_true", help="of fgnet: draw the heat map of each action unit"
     )
 
@@ -112,6 +115,7 @@ def _detect(given: argparse.Namespace) -> int:
         table_format=given.format,
         overlay=given.overlay,
         heatmaps=given.heatmaps,
+        calibrate=given.calibrate,
         largest=given.largest,
         progress=True,
     )

@@ -20,7 +20,7 @@ from aukit.datasets.images import read_image
 from aukit.datasets.timeline import Places
 from aukit.datasets.video import decode_video, video_times
 from aukit.detect.drawings import Drawing, Painted, Source
-from aukit.detect.face import Face, FaceDetector, HeatMapDetector, Image
+from aukit.detect.face import INTENSITY, Face, FaceDetector, HeatMapDetector, Image
 from aukit.detect.inputs import HEAT_MAPS, OVERLAY, PHOTOGRAPHS, find_inputs, text_of
 from aukit.detect.overlay import draw_faces
 from aukit.detect.read_ahead import read_ahead
@@ -119,6 +119,7 @@ def detect_files(
     overlay: bool = False,
     heatmaps: bool = False,
     largest: bool = False,
+    calibrate: bool = False,
     progress: bool = False,
 ) -> Summary:
     """Find faces, landmarks and action units in photographs, folders of them and videos.
@@ -136,14 +137,16 @@ def detect_files(
         overlay: Whether to draw what was found, into copies beside the tables.
         heatmaps: Whether to draw the heat maps of action units over the faces' crops, beside the tables.
         largest: Whether only the largest face of each image counts.
+        calibrate: Whether in a video the low intensities of each face are taken for zero, see
+            `aukit.detect.table.BASELINE`.
         progress: Whether to show a bar on a terminal.
 
     Returns:
         Counts, and which files failed.
 
     Raises:
-        ConfigError: An input is not there, the table of another one would be overwritten, or heat maps are
-            asked of a model that has none.
+        ConfigError: An input is not there, the table of another one would be overwritten, heat maps are asked
+            of a model that has none, or calibration of one without intensities.
         OSError: A table cannot be written.
 
     Example:
@@ -160,7 +163,9 @@ def detect_files(
         if not isinstance(detector, HeatMapDetector):
             raise ConfigError(f"the model {detector.name} has no heat maps; name one that has (fgnet:FILE)")
         drawings.append(Painted(HEAT_MAPS, detector, detector.heat_maps))
-    return read_files(inputs, out, detector, drawings, table_format, largest, progress)
+    if calibrate and detector.measure is not INTENSITY:
+        raise ConfigError(f"the model {detector.name} reads no intensities to calibrate; leave it out")
+    return read_files(inputs, out, detector, drawings, table_format, largest, progress, calibrate)
 
 
 def read_files(
@@ -171,6 +176,7 @@ def read_files(
     table_format: TableFormat,
     largest: bool,
     progress: bool,
+    calibrate: bool = False,
 ) -> Summary:
     """As `detect_files`, with whatever is to be drawn from the tables."""
     found = find_inputs(inputs)
@@ -181,7 +187,7 @@ def read_files(
         images=sum(map(len, found.folders.values())) + len(found.photographs),
         left_out=found.left_out,
     )
-    run = _Run(detector, largest, drawings, progress, summary)
+    run = _Run(detector, largest, calibrate, drawings, progress, summary)
     tables = {name: out / f"{name}.{table_format}" for name in (*found.videos, *found.folders, PHOTOGRAPHS)}
     videos = {tables[name]: path for name, path in found.videos.items()}
     images = {tables[name]: paths for name, paths in found.folders.items()}
@@ -227,11 +233,13 @@ class _Run:
         self,
         detector: FaceDetector,
         largest: bool,
+        calibrate: bool,
         drawings: Sequence[Drawing],
         progress: bool,
         summary: Summary,
     ) -> None:
-        self.detector, self.largest, self.drawings = detector, largest, drawings
+        self.detector, self.drawings = detector, drawings
+        self.largest, self.calibrate = largest, calibrate
         self.hidden = None if progress else True
         self.summary = summary
 
@@ -293,7 +301,9 @@ class _Run:
         self.bar.set_description(shown(video.path.name, 40))
         seconds = dict(zip(video.positions.tolist(), video.seconds.tolist(), strict=True))
         track = self.detector.video()
-        with open_table(video.table, self.detector.aus, self.detector.measure, of_images=False) as table:
+        with open_table(
+            video.table, self.detector.aus, self.detector.measure, False, self.calibrate
+        ) as table:
             for batch in read_ahead(_batches(decode_video(video.path)), 1):
                 found = track([image for _, image in batch])
                 for (position, image), faces in zip(batch, found, strict=True):
@@ -383,7 +393,9 @@ class _Run:
 
     def _record(self, files: dict[str, Path]) -> Record:
         stamps = {name: stamp_of(path) for name, path in files.items()}
-        return Record(self.detector.name, self.detector.version, {"largest": self.largest}, stamps)
+        of_video = {"calibrate": True} if self.calibrate and "" in files else {}
+        options = {"largest": self.largest, **of_video}
+        return Record(self.detector.name, self.detector.version, options, stamps)
 
     def _wanted(self, faces: list[Face]) -> list[Face]:
         return faces[:1] if self.largest else faces

@@ -40,6 +40,9 @@ from aukit.utils.outside import require_regular
 TableFormat = Literal["csv", "parquet"]
 Row = npt.NDArray[np.float64]
 
+BASELINE, LEAST_FRAMES = 5, 50
+"""Percentile of each action unit's level over the frames of a face that calibration takes off, and fewest
+frames of a face of which it does."""
 NO_FACE, NOT_DECODED = "no face", "not decoded"
 
 _BOX = ("box_x", "box_y", "box_width", "box_height")
@@ -65,7 +68,9 @@ class TableWriter:
         unread: Images that could not be read.
     """
 
-    def __init__(self, sink: Any, aus: Sequence[int], measure: Measure, of_images: bool) -> None:
+    def __init__(
+        self, sink: Any, aus: Sequence[int], measure: Measure, of_images: bool, calibrate: bool
+    ) -> None:
         # OpenFace has closed eyes under the number of the blink.
         closed = {45: aus.index(43)} if 43 in aus and 45 not in aus else {}
         places = dict(sorted(({au: place for place, au in enumerate(aus)} | closed).items()))
@@ -74,6 +79,8 @@ class TableWriter:
         levels = [level_column(au, measure) for au in places]
         self.numbers = [*_OF_FRAME, *_OF_FACE, *levels, *(occurrence_column(au) for au in places)]
         self._of_images = of_images
+        self._calibrate = calibrate
+        self._levels = slice(len(_OF_FRAME) + len(_OF_FACE), len(_OF_FRAME) + len(_OF_FACE) + len(places))
         self._sink = sink
         self._rows: list[Row] = []
         self._texts: list[tuple[str, str]] = []
@@ -114,12 +121,14 @@ class TableWriter:
         self.unread += reason not in ("", NO_FACE)
         self._rows += rows
         self._texts += [(name, reason)] * len(rows)
-        if len(self._rows) >= _TOGETHER:
+        if len(self._rows) >= _TOGETHER and not self._calibrate:
             self.flush()
 
     def flush(self) -> None:
         """Write what waits."""
         values = np.array(self._rows).reshape(-1, len(self.numbers))
+        if self._calibrate:
+            self._take_off_baselines(values)
         columns: dict[str, Any] = {"input": [name for name, _ in self._texts]} if self._of_images else {}
         for name, column in zip(self.numbers, values.T, strict=True):
             columns[name] = np.round(column, _decimals(name))
@@ -130,6 +139,17 @@ class TableWriter:
         self._rows.clear()
         self._texts.clear()
 
+    def _take_off_baselines(self, values: npt.NDArray[np.float64]) -> None:
+        """Make each face's low levels zero, in place; see `BASELINE`."""
+        numbers = values[:, _OF_FRAME.index("face_id")]
+        for number in np.unique(numbers[np.isfinite(numbers)]):
+            rows = np.flatnonzero(numbers == number)
+            if len(rows) >= LEAST_FRAMES:
+                levels = values[rows, self._levels]
+                levels = np.maximum(levels - np.percentile(levels, BASELINE, axis=0), 0)
+                values[rows, self._levels] = levels
+                values[rows, self._levels.stop :] = np.round(levels, 3) >= self._measure.present
+
     def _row(self, frame: int, seconds: float, face: Face) -> Row:
         levels = np.clip(np.asarray(face.levels, np.float64)[self._places], 0, self._measure.most)
         first = (frame, face.identity, seconds, face.confidence, 1)
@@ -139,7 +159,9 @@ class TableWriter:
 
 
 @contextmanager
-def open_table(path: Path, aus: Sequence[int], measure: Measure, of_images: bool) -> Iterator[TableWriter]:
+def open_table(
+    path: Path, aus: Sequence[int], measure: Measure, of_images: bool, calibrate: bool = False
+) -> Iterator[TableWriter]:
     """A writer of a table, CSV or Parquet by the path's suffix; the file appears whole or not at all.
 
     CSV has two decimals of pixels, three of levels and confidence, four of radians and six of seconds;
@@ -150,6 +172,8 @@ def open_table(path: Path, aus: Sequence[int], measure: Measure, of_images: bool
         aus: Action units that the detector reads.
         measure: In what.
         of_images: Whether it is about images, which have names, and not about the frames of a video.
+        calibrate: Whether each face's low levels are taken for zero, see `BASELINE`; rows then stay in memory
+            until the end, 2 kB each.
     """
     with atomic_path(path) as temporary:
         if path.suffix == ".csv":
@@ -161,7 +185,7 @@ def open_table(path: Path, aus: Sequence[int], measure: Measure, of_images: bool
                     table.to_csv(file, index=False, header=not begun)
                     begun = True
 
-                writer = TableWriter(write_csv, aus, measure, of_images)
+                writer = TableWriter(write_csv, aus, measure, of_images, calibrate)
                 yield writer
                 writer.flush()
         else:
@@ -173,7 +197,7 @@ def open_table(path: Path, aus: Sequence[int], measure: Measure, of_images: bool
                 parquet = parquet or pq.ParquetWriter(temporary, arrow.schema, compression="zstd")
                 parquet.write_table(arrow.cast(parquet.schema))
 
-            writer = TableWriter(write_parquet, aus, measure, of_images)
+            writer = TableWriter(write_parquet, aus, measure, of_images, calibrate)
             try:
                 yield writer
                 writer.flush()
