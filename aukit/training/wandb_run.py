@@ -67,17 +67,18 @@ class RunWandbLogger(WandbLogger):
 
     @rank_zero_only
     def replay(self) -> None:
-        """Log all that a finished training has logged, unless the run has it."""
-        if self.experiment.step == 0:
-            self._caught_up = True
-            self._catch_up(math.inf)
+        """Log all that a finished training has logged, from the step on that the run has come to."""
+        self._caught_up = True
+        self._catch_up(math.inf, self.experiment.step)
 
-    def _catch_up(self, end: float) -> None:
+    def _catch_up(self, end: float, begin: int = 0) -> None:
         """Log what was logged before the step `end`; the client's own file of it may end anywhere."""
         log, pictures = read_log(self.folder), sorted(self.folder.glob("*/step*.png"))
         rows = {int(row.pop("step")): row for row in log[log["step"] < end].to_dict("records")}
         drawn = [(int(path.stem.removeprefix("step")) - 1, path) for path in pictures]
         for step in sorted({*rows, *(step for step, _ in drawn if step < end)}):
+            if step < begin:
+                continue
             self.log_metrics({str(k): v for k, v in rows.get(step, {}).items() if v == v}, step)
             for path in (path for at, path in drawn if at == step):
                 self.log_image(f"pictures/{path.parent.name}", [str(path)], step)

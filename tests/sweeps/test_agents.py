@@ -140,7 +140,7 @@ def agents(tmp_path):
             agent.kill()
 
 
-def wait_for(what, seconds: float = 240.0) -> None:
+def wait_for(what, seconds: float = 500.0) -> None:
     end = time.monotonic() + seconds
     while not what():
         assert time.monotonic() < end
@@ -155,14 +155,15 @@ def test_two_agents_of_which_one_is_killed_lose_nothing_and_train_nothing_twice(
     service: Service, agents: Agents, tmp_path, monkeypatch, training
 ):
     monkeypatch.chdir(tmp_path)
-    words = ["trainer.max_epochs=3", "model.pause=0.2", "run.save_minutes=0", "logging.wandb=true"]
+    words = ["trainer.max_epochs=3", "model.pause=0.5", "run.save_minutes=0", "logging.wandb=true"]
     assert main(["sweep", str(write_sweep(tmp_path)), *words]) == 0
     runs = tmp_path / "lightning_logs/runs"
     first = agents.start()
-    wait_for(lambda: list(runs.glob("*/checkpoints/last.ckpt")))
+    wait_for(lambda: service.assigned)
     second = agents.start()
-    wait_for(lambda: len(service.assigned) > 1)
+    wait_for(lambda: list(runs.glob("*/checkpoints/last.ckpt")))
     agents.kill(first, training)
+    assert not list(runs.glob("*/record.json"))
     service.hand_out_again("point0")
     third = agents.start()
     for agent in (second, third):
