@@ -19,6 +19,7 @@ from .frame_lists import JAANetListsDataModule as JAANetListsDataModule
 from .frame_lists import MEGraphAUListsDataModule as MEGraphAUListsDataModule
 from .gft import GFTDataModule as GFTDataModule
 from .labelled_faces import LabelledFacesDataModule as LabelledFacesDataModule
+from .multipie import MultiPIEDataModule as MultiPIEDataModule
 from .paired import PairedDataModule as PairedDataModule
 from .samplers import BalancedBatches as BalancedBatches
 from .samplers import BatchSpec as BatchSpec

@@ -12,6 +12,7 @@ from .folder import Folder as Folder
 from .frame_lists import FrameLists as FrameLists
 from .frame_table import FrameTable as FrameTable
 from .gft import GFT as GFT
+from .multipie import MultiPIE as MultiPIE
 from .path_lists import JAANetLists as JAANetLists
 from .path_lists import MEGraphAULists as MEGraphAULists
 from .reader import CorpusReader as CorpusReader

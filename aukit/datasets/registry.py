@@ -176,6 +176,14 @@ for _entry in (
         "aukit.datasets.unbc.PUBLISHED",
     ),
     CorpusEntry(
+        "multipie",
+        "Multi-PIE",
+        "aukit.datasets.multipie.MultiPIE",
+        "aukit.datamodules.MultiPIEDataModule",
+        "aukit.simulation.MultiPIEStandin",
+        "aukit.datasets.multipie.PUBLISHED",
+    ),
+    CorpusEntry(
         "avatar_pairs",
         "avatar pairs",
         "aukit.datasets.avatar_pairs.AvatarPairs",

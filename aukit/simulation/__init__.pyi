@@ -17,6 +17,8 @@ from .corpora.fera2017 import FERA2017SimulationConfig as FERA2017SimulationConf
 from .corpora.fera2017 import FERA2017Standin as FERA2017Standin
 from .corpora.gft import GFTSimulationConfig as GFTSimulationConfig
 from .corpora.gft import GFTStandin as GFTStandin
+from .corpora.multipie import MultiPIESimulationConfig as MultiPIESimulationConfig
+from .corpora.multipie import MultiPIEStandin as MultiPIEStandin
 from .corpora.standins import write_standin as write_standin
 from .corpora.unbc import UNBCSimulationConfig as UNBCSimulationConfig
 from .corpora.unbc import UNBCStandin as UNBCStandin
