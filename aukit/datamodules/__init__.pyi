@@ -3,6 +3,7 @@ from .avatar_pairs import AvatarPairsDataModule as AvatarPairsDataModule
 from .base import BatchDataset as BatchDataset
 from .base import StepDataModule as StepDataModule
 from .bp4d import BP4DDataModule as BP4DDataModule
+from .bp4dplus import BP4DPlusDataModule as BP4DPlusDataModule
 from .corpus import CorpusDataModule as CorpusDataModule
 from .corpus import held_out_people as held_out_people
 from .cross_corpus import CrossCorpusDataModule as CrossCorpusDataModule

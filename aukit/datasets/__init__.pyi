@@ -2,6 +2,7 @@
 from .avatar_pairs import AvatarPairs as AvatarPairs
 from .avatar_pairs import with_pair_ids as with_pair_ids
 from .bp4d import BP4D as BP4D
+from .bp4dplus import BP4DPlus as BP4DPlus
 from .check_report import CheckReport as CheckReport
 from .check_report import Counts as Counts
 from .check_report import Published as Published

@@ -121,6 +121,8 @@ class BP4D(ImageFolderRelease):
         **{f"AU{au:02d}": (intensity_column(au),) for au in AUS.intensity},
     }
     labels_without_video = "labels without images"
+    aus: tuple[int, ...] = AUS.occurrence
+    """AUs whose occurrence is read."""
 
     def __init__(
         self,
@@ -148,19 +150,29 @@ class BP4D(ImageFolderRelease):
                 folders.remove(task)  # not entered: it may hold thousands of files
                 relative = join(folder, task)
                 if has_images(self.video_path(relative)):
-                    recording = _recording(subject, task, relative)
+                    recording = self._of(subject, task, relative)
                     index.add_video(recording, 0, relative, f"image files in {above}")
         for name in files:
             relative = join(folder, name)
             if m := _OCCURRENCE.fullmatch(name):
-                recording = _recording(m[1], m[2], relative)
+                recording = self._of(m[1], m[2], relative)
                 index.add_labels(recording, "occurrence", relative, f"occurrence files in {folder}")
             elif m := _INTENSITY.fullmatch(name):
-                recording = _recording(m[1], m[2], relative)
+                recording = self._of(m[1], m[2], relative)
                 index.add_labels(recording, f"AU{int(m[3]):02d}", relative, f"intensity files in {above}")
 
+    def _of(self, subject: str, task: str, relative: str) -> SubjectRecording:
+        """The recording that a name stands for."""
+        recording = Recording(subject.upper(), task.upper())
+        if recording.subject not in Recording.partitions:
+            raise CorpusError(
+                f"{relative}: BP4D has the people F001 to F023 and M001 to M018, not {recording.subject}. "
+                "BP4D+ re-uses BP4D's numbers for other people: keep the two in different folders"
+            )
+        return recording
+
     def _read_file(self, kind: str, path: Path) -> LabelFile:
-        file = read_occurrence(path) if kind == "occurrence" else read_intensity(path)
+        file = read_occurrence(path, self.aus) if kind == "occurrence" else read_intensity(path)
         require_unique(path, file.frames)
         return file
 
@@ -176,7 +188,7 @@ class BP4D(ImageFolderRelease):
         rows = super()._rows(video, excluded)
         if rows is None:
             return None
-        occluded = rows["position"].isin(self._occlusions.get(self._recording(video)[0], [])).to_numpy()
+        occluded = rows["frame"].isin(self._occlusions.get(self._recording(video)[0], [])).to_numpy()
         self._occluded[video] = int(occluded.sum())
         if not self.leave_out_occluded:
             return rows
@@ -191,7 +203,7 @@ class BP4D(ImageFolderRelease):
 
 @dataclass(frozen=True)
 class Occurrences(LabelFile):
-    """One parsed occurrence file: labels [T, 12] of `AUS`, NaN throughout for an AU without column.
+    """One parsed occurrence file: labels [T, A] of the AUs that are asked for, NaN for one without column.
 
     Attributes:
         occluded: Whether the face is coded as occluded [T].
@@ -202,12 +214,16 @@ class Occurrences(LabelFile):
     absent: tuple[int, ...] = ()
 
 
-def read_occurrence(path: Path) -> Occurrences:
+def read_occurrence(path: Path, aus: tuple[int, ...] = AUS.occurrence) -> Occurrences:
     """Read an occurrence file: a header, then the frame number and one column per AU; codes 0, 1 and 9.
 
     Two spellings are in use. *Legacy*: 100 columns with the header 0 to 99; column N is AU N, column 99 says
     whether the face is occluded. *Named* (fewer than 50 columns): the header names the scored AUs; its first
     cell means nothing and may equal a later one.
+
+    Args:
+        path: The file.
+        aus: AUs to read.
 
     Raises:
         CorpusError: An unknown code, a ragged line, a header that is neither, or a frame twice; with
@@ -235,23 +251,13 @@ def read_occurrence(path: Path) -> Occurrences:
     for position, number in enumerate(numbers[1:], 1):
         if number is not None and column.setdefault(number, position) != position:
             raise CorpusError(f"{path}, line 1: AU {number} has two columns; copy the file again")
-    found = [au for au in AUS.occurrence if au in column]
+    found = [au for au in aus if au in column]
     if not found:
         raise CorpusError(f"{path}, line 1: names none of the action units; copy the file again")
     wanted = [column[au] for au in found] + ([column[OCCLUSION]] if OCCLUSION in column else [])
     parsed = parse(path, lines, len(header), wanted, OCCURRENCE_CODES, variant)
-    labels = np.full((len(lines), len(AUS.occurrence)), np.nan, dtype=np.float32)
-    labels[:, [AUS.occurrence.index(au) for au in found]] = parsed.labels[:, : len(found)]
+    labels = np.full((len(lines), len(aus)), np.nan, dtype=np.float32)
+    labels[:, [aus.index(au) for au in found]] = parsed.labels[:, : len(found)]
     occluded = parsed.labels[:, -1] == 1 if OCCLUSION in column else np.zeros(len(lines), dtype=bool)
-    absent = tuple(au for au in AUS.occurrence if au not in column)
+    absent = tuple(au for au in aus if au not in column)
     return Occurrences(parsed.frames, labels, variant, occluded, absent)
-
-
-def _recording(subject: str, task: str, relative: str) -> Recording:
-    recording = Recording(subject.upper(), task.upper())
-    if recording.subject not in Recording.partitions:
-        raise CorpusError(
-            f"{relative}: BP4D has the people F001 to F023 and M001 to M018, not {recording.subject}. BP4D+ "
-            "re-uses BP4D's numbers for other people: keep the two in different folders"
-        )
-    return recording

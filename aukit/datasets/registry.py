@@ -184,6 +184,14 @@ for _entry in (
         "aukit.datasets.multipie.PUBLISHED",
     ),
     CorpusEntry(
+        "bp4dplus",
+        "BP4D+",
+        "aukit.datasets.bp4dplus.BP4DPlus",
+        "aukit.datamodules.BP4DPlusDataModule",
+        "aukit.simulation.BP4DPlusStandin",
+        "aukit.datasets.bp4dplus.PUBLISHED",
+    ),
+    CorpusEntry(
         "avatar_pairs",
         "avatar pairs",
         "aukit.datasets.avatar_pairs.AvatarPairs",

@@ -6,6 +6,8 @@ from .bases import face_model as face_model
 from .camera import Camera as Camera
 from .corpora.bp4d import BP4DSimulationConfig as BP4DSimulationConfig
 from .corpora.bp4d import BP4DStandin as BP4DStandin
+from .corpora.bp4dplus import BP4DPlusSimulationConfig as BP4DPlusSimulationConfig
+from .corpora.bp4dplus import BP4DPlusStandin as BP4DPlusStandin
 from .corpora.config import SIZES as SIZES
 from .corpora.config import STANDIN_VERSION as STANDIN_VERSION
 from .corpora.config import Defects as Defects
