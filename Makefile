@@ -26,7 +26,8 @@ WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: help env test test-all test-slurm fuzz kills slurm-table3 sweep lint format reproduce-table3 plan-table3 \
-        reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 \
+        reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 reproduce-table4 \
+        reproduce-tables2 reproduce-tables5 \
         reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
 
 help: ## List the targets
@@ -93,6 +94,15 @@ reproduce-tables3: $(READY) ## Table S3: with and without the idiosyncratic loss
 
 reproduce-tables4: $(READY) ## Table S4: StarGAN, and GANimation's own classifier
 	$(BIN)/aukit reproduce niinuma2021 --table S4 $(WORDS)
+
+reproduce-table4: $(READY) ## Table 4: Multi-PIE's faces, tested on FERA 2017 and on all of DISFA
+	$(BIN)/aukit reproduce niinuma2021 --table 4 $(WORDS)
+
+reproduce-tables2: $(READY) ## Table S2: single and combined training sets, tested on all of DISFA
+	$(BIN)/aukit reproduce niinuma2021 --table S2 $(WORDS)
+
+reproduce-tables5: $(READY) ## Table S5: tested on all of UNBC-McMaster
+	$(BIN)/aukit reproduce niinuma2021 --table S5 $(WORDS)
 
 reproduce-fgnet: $(READY) ## FG-Net within and across BP4D and DISFA, on few frames, with other heads; baselines beside it
 	$(BIN)/aukit reproduce fgnet $(WORDS)

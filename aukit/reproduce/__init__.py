@@ -12,6 +12,7 @@ from aukit.errors import ConfigError
 
 if TYPE_CHECKING:
     from aukit.reproduce.base import Reproduction
+    from aukit.reproduce.options import TableOptions
 
 LOGS = Path("lightning_logs")
 
@@ -47,10 +48,14 @@ def main(arguments: argparse.Namespace) -> None:
     from aukit.reproduce.base import read_spec
     from aukit.reproduce.options import check_affordable, choose_options
 
-    corpora = read_spec(arguments.table, choices[0])["corpora"]
     jobs = 1 if arguments.launcher else arguments.jobs
-    options = choose_options(corpora, arguments.profile, LOGS, arguments.seed, jobs, arguments.landmarks)
-    tables = [kind(options, choice) for choice in choices]
+
+    def options_of(choice: str | None) -> TableOptions:
+        corpora = read_spec(arguments.table, choice)["corpora"]
+        return choose_options(corpora, arguments.profile, LOGS, arguments.seed, jobs, arguments.landmarks)
+
+    tables = [kind(options_of(choice), choice) for choice in choices]
+    options = tables[0].options
     if arguments.plan:
         print("\n\n".join(table.plan(arguments.gpus) for table in tables))
         return

@@ -6,7 +6,13 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from aukit.store.store import PreparedStore
 from aukit.training import Record, evaluate
+
+
+def people_of(corpus: str, store: PreparedStore) -> str:
+    """A corpus and the state of its store, for names of files."""
+    return f"{corpus}-{store.fingerprint[:8]}"
 
 
 def predictions_on(record: Record, tested: str) -> Path:

@@ -60,7 +60,7 @@ class FGNetTables(Reproduction[FGNetCells]):
 
     def train_cells(self, data: Data) -> dict[Cell, Record]:
         """Every training of every section; those of whole folds also score the other corpus' test people."""
-        from aukit.reproduce.cross_corpus import predict_on_corpora
+        from aukit.reproduce.cross_corpus import people_of, predict_on_corpora
 
         cells, crossings = self.cells.trainings(), self.cells.crossings()
         configs, after = {}, {}
@@ -68,7 +68,7 @@ class FGNetTables(Reproduction[FGNetCells]):
         for cell in sorted(cells, key=lambda cell: self.cells.methods[cell.method]["kind"] != "ours"):
             configs[cell.name] = self.cells.run_config(cell)
             others = {
-                _tested_people(corpus, data): self.cells.data_config(corpus, cell.fold)
+                people_of(corpus, data[corpus].store): self.cells.data_config(corpus, cell.fold)
                 for corpus in crossings.get(cell, ())
             }
             after[cell.name] = partial(predict_on_corpora, others=others, runs=self.options.runs)
@@ -242,16 +242,11 @@ class FGNetTables(Reproduction[FGNetCells]):
 
 def _predictions(section: Section, runs: Sequence[Record], data: Data) -> list[Path]:
     """Files of predictions of the section's test people, one of each run."""
-    from aukit.reproduce.cross_corpus import predictions_on
+    from aukit.reproduce.cross_corpus import people_of, predictions_on
 
     if section.trained_on == section.tested_on:
         return [Path(str(run.predictions)) for run in runs]
-    return [predictions_on(run, _tested_people(section.tested_on, data)) for run in runs]
-
-
-def _tested_people(corpus: str, data: Data) -> str:
-    """Corpus and state of its store, for names of files."""
-    return f"{corpus}-{data[corpus].store.fingerprint[:8]}"
+    return [predictions_on(run, people_of(section.tested_on, data[section.tested_on].store)) for run in runs]
 
 
 def _extra(runs: Sequence[Record]) -> dict[str, Any]:

@@ -1,10 +1,10 @@
-"""The sentences below Table 3: what was done, on what, and how it differs from the paper."""
+"""The sentences below a table: what was done, on what, and how it differs from the paper."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from aukit.models.weights import RANDOM
 from aukit.reproduce.captions import (
@@ -15,7 +15,24 @@ from aukit.reproduce.captions import (
     other_values,
     training_length,
 )
+from aukit.reproduce.niinuma2021.cells import TARGETS_PER_FACE
 from aukit.reproduce.niinuma2021.deviations import deviations
+
+
+class Scored(NamedTuple):
+    """Whom columns are scored on.
+
+    Attributes:
+        title: Corpus of which everybody is scored; None for the scored people of FERA 2017.
+        people: Number of people.
+        frames: Number of their frames.
+        coded: Frames with a code per action unit that has any, ascending.
+    """
+
+    title: str | None
+    people: int
+    frames: int
+    coded: Sequence[int]
 
 
 @dataclass(frozen=True)
@@ -25,9 +42,7 @@ class Facts:
     Attributes:
         data: Data origin and size.
         scored_partition: ``test`` or ``valid``.
-        scored_people: Number of people in it.
-        scored_frames: Number of their frames.
-        coded_frames: Per action unit, number of frames with a code, ascending.
+        scored: Whom the columns are scored on.
         training_people: Number of people trained on.
         selection_people: Number of people who choose the checkpoint.
         generators: How a generator differs from the first of the file, in words (empty for that one) →
@@ -36,7 +51,8 @@ class Facts:
         registrations: Of each store ``name`` and ``settings``, and where its landmarks come from.
         per_level: Images per intensity level and action unit.
         images: Set → images in it.
-        every_image: What one set would have if the training frames had every level.
+        every_image: Set → what it would have if the training frames had every level.
+        faces: Corpus that gives neutral faces → how many of them were taken.
         references: Number of people with a reference image for AU0 normalization, and how many of these
             references show an action unit; None without such an estimator.
         cross_entropies: Heading of an estimator → its final training cross-entropy.
@@ -44,9 +60,7 @@ class Facts:
 
     data: DataFacts
     scored_partition: str
-    scored_people: int
-    scored_frames: int
-    coded_frames: Sequence[int]
+    scored: Sequence[Scored]
     training_people: int
     selection_people: int
     generators: Mapping[str, Mapping[str, Any]]
@@ -54,7 +68,8 @@ class Facts:
     registrations: Sequence[tuple[Mapping[str, Any], str]]
     per_level: int
     images: Mapping[str, int]
-    every_image: int
+    every_image: Mapping[str, int]
+    faces: Mapping[str, int]
     references: tuple[int, int] | None
     cross_entropies: Mapping[str, float]
 
@@ -65,8 +80,7 @@ def caption(facts: Facts) -> list[str]:
         data_sentence(
             facts.data,
             " Our columns show that the machinery works; they rank no method for real faces and do not"
-            " compare with the published ones. Raters: the ICC of two simulated annotators on the scored"
-            " frames.",
+            f" compare with the published ones.{_raters(facts)}",
         ),
         _scores(facts),
         *generator_sentences(facts.generators),
@@ -80,19 +94,33 @@ def caption(facts: Facts) -> list[str]:
                 next(iter(facts.generators.values())), facts.estimator, facts.registrations, facts.per_level
             ),
         ),
-        "Published columns: as printed in the paper, on FERA 2017 Test; its tuned loss weights are published"
-        " only as a figure (in brackets above: its baseline's), and its column without normalization is the"
-        " one with λ_ids 0.",
+        f"Published columns: as printed in the paper, on {_published_on(facts)}; its tuned loss weights are"
+        " published only as a figure (in brackets above: its baseline's), and its column without"
+        " normalization is the one with λ_ids 0.",
     ]
 
 
+def _published_on(facts: Facts) -> str:
+    return " and ".join("FERA 2017 Test" if each.title is None else each.title for each in facts.scored)
+
+
+def _raters(facts: Facts) -> str:
+    if any(each.title is not None for each in facts.scored):
+        return ""
+    return " Raters: the ICC of two simulated annotators on the scored frames."
+
+
 def _scores(facts: Facts) -> str:
-    least, most = facts.coded_frames[0], facts.coded_frames[-1]
     where = {"test": "Test", "valid": "Valid (the labels of Test are not public)"}[facts.scored_partition]
     selected = "Valid" if facts.scored_partition == "test" else "held-out training"
+    parts = []
+    for each in facts.scored:
+        of = f"of {each.people} people of {where}" if each.title is None else f"of all {each.people} people"
+        least, most = each.coded[0], each.coded[-1]
+        frontal = "frontal frames" if each.title is None else f"frames of {each.title}"
+        parts.append(f"{each.frames:,} {frontal} {of} ({least:,} to {most:,} coded frames per AU)")
     return (
-        f"Scores: ICC(3,1) over {facts.scored_frames:,} frontal frames of {facts.scored_people} people of"
-        f" {where} ({least:,} to {most:,} coded frames per AU). Brackets: {INTERVALS}; one"
+        f"Scores: ICC(3,1) over {' and over '.join(parts)}. Brackets: {INTERVALS}; one"
         f" training seed ({facts.data.seed}). Trained on {facts.training_people}"
         f" people; checkpoint of the best ICC on {facts.selection_people} {selected} people; the scored"
         " people select nothing."
@@ -139,11 +167,17 @@ def _changes(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 def _sets(facts: Facts) -> str:
     counts = sorted(set(facts.images.values()))
-    absent = "" if facts.every_image in counts else " (levels that no training frame has are absent)"
+    short = any(facts.images[id] < facts.every_image[id] for id in facts.images)
+    absent = " (levels that no training frame has are absent)" if short else ""
+    given = "".join(
+        f" Faces of {title}: {count:,} neutral photographs, one of each person and session, each given"
+        f" {TARGETS_PER_FACE} targets per level and AU."
+        for title, count in facts.faces.items()
+    )
     return (
         f"Training sets: semantic resampling, {facts.per_level:,} images per level and AU,"
         f" {' or '.join(f'{count:,}' for count in counts)} in all{absent}; frames that are not synthesised"
-        " are down- or up-sampled to the same counts."
+        f" are down- or up-sampled to the same counts.{given}"
     )
 
 

@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aukit.datasets.registry import corpus_entry
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
@@ -18,6 +19,9 @@ if TYPE_CHECKING:
     from aukit.training import RunConfig
 
 WEIGHTS_VARIABLE = "AUKIT_VGG16_WEIGHTS"
+
+TARGETS_PER_FACE = 5
+"""Targets that a neutral face of another corpus is given per level and action unit, as in the paper."""
 
 FRONTAL = "frontal3d"
 """Registration where an entry names none."""
@@ -49,6 +53,7 @@ class TrainingSet(NamedTuple):
         registration: Of the frames.
         generator: Id of the one that makes the images; None where none does.
         of: Ids of the sets that are mixed.
+        sources: Corpus whose neutral faces are given the labels; None for the frames of the first corpus.
     """
 
     id: str
@@ -56,6 +61,7 @@ class TrainingSet(NamedTuple):
     registration: str
     generator: str | None = None
     of: tuple[str, ...] = ()
+    sources: str | None = None
 
 
 class Estimator(NamedTuple):
@@ -84,6 +90,7 @@ class ColumnOf:
         generator: Id of the generator whose critic reads the intensities, in place of an estimator.
         set: Id of the set whose distance from real frames is shown, in place of both.
         repeats: Id of the published column of the same setting.
+        tested_on: Corpus of which everybody is scored; None for the scored people of the first corpus.
     """
 
     heading: Heading
@@ -91,11 +98,12 @@ class ColumnOf:
     generator: str | None
     set: str | None
     repeats: str | None
+    tested_on: str | None
 
     @classmethod
     def of(cls, entry: Mapping[str, Any]) -> ColumnOf:
         """The column of an entry of the YAML file."""
-        shown = [entry.get(kind) for kind in ("estimator", "generator", "set", "repeats")]
+        shown = [entry.get(kind) for kind in ("estimator", "generator", "set", "repeats", "tested_on")]
         return cls(Heading.of(entry), *shown)
 
 
@@ -107,7 +115,8 @@ class NiinumaCells(Cells):
         choice: Which table; None for the first one of the YAML file.
 
     Attributes:
-        aus: Action units in printing order.
+        aus: Action units that are trained, in printing order.
+        rows: Those of them that the table shows.
         columns: What the table shows beside published values.
         estimators: Id → estimator.
         sets: Id → balanced set, those that others are mixed of first.
@@ -123,6 +132,7 @@ class NiinumaCells(Cells):
     def __init__(self, options: TableOptions, choice: str | None = None) -> None:
         super().__init__(options, choice)
         self.aus: list[int] = self.spec["aus"]
+        self.rows: list[int] = self.spec.get("rows", self.aus)
         self.columns = [ColumnOf.of(entry) for entry in self.spec["columns"]]
         self.estimators = {
             id: Estimator(id, **entry)
@@ -162,6 +172,11 @@ class NiinumaCells(Cells):
         return next(iter(self.corpora.values()))
 
     @property
+    def others(self) -> dict[str, TableCorpus]:
+        """Corpora that give faces, or are tested, beside the first one."""
+        return {name: each for name, each in self.corpora.items() if each is not self.corpus}
+
+    @property
     def registrations(self) -> list[str]:
         """Registrations of the frames that the table needs."""
         needed = [each.registration for each in self.sets.values()]
@@ -187,7 +202,15 @@ class NiinumaCells(Cells):
         id = wanted.generator
         generator = None if id is None else self._generator(id, self.spec["generators"][id])
         trained = generator and (generator.overrides, generator.registration)
-        return wanted.kind, wanted.registration, trained, wanted.of
+        return wanted.kind, wanted.registration, trained, wanted.of, wanted.sources
+
+    def images_per_level(self, wanted: TrainingSet) -> int:
+        """Images of a balanced set per level and action unit."""
+        if wanted.kind == "mix":
+            every = {id: _training_set(id, entry) for id, entry in self.spec["sets"].items()}
+            return sum(self.images_per_level(every[id]) for id in wanted.of)
+        faces = TARGETS_PER_FACE * int(self.size["faces"])
+        return int(self.size["per_level"]) if wanted.sources is None else faces
 
     def config(self, experiment: str, registration: str, *overrides: str) -> RunConfig:
         """A run's configuration: the experiment in this size, on this corpus, with this seed."""
@@ -205,6 +228,19 @@ class NiinumaCells(Cells):
         config = self.config("synthesis", registration)
         found: dict[str, Any] = config["data"]["init_args"]["corpus"]["init_args"]
         return found
+
+    def other_arguments(self, name: str) -> dict[str, Any]:
+        """Arguments of the datamodule of one of `others`: the crops of the first one, by 3D registration."""
+        first = self.corpus_arguments(FRONTAL)
+        shared = ("cache", "size", "prepare_workers", "landmark_source", "encoding", "quality")
+        arguments = {key: first[key] for key in shared if key in first}
+        if any(each.sources == name for each in self.sets.values()):
+            arguments["expressions"] = ["neutral"]
+        return {"root": str(self.corpora[name].root), "registration": FRONTAL, **arguments}
+
+    def other_datamodule(self, name: str) -> dict[str, Any]:
+        """The datamodule of one of `others`, as in a resolved configuration."""
+        return {"class_path": corpus_entry(name).datamodule, "init_args": self.other_arguments(name)}
 
     def generator_config(self, generator: Generator) -> RunConfig:
         """Configuration of the training of a generator."""
@@ -252,4 +288,4 @@ class NiinumaCells(Cells):
 
 def _training_set(id: str, entry: Mapping[str, Any]) -> TrainingSet:
     registration, of = entry.get("registration", FRONTAL), tuple(entry.get("of", ()))
-    return TrainingSet(id, entry["kind"], registration, entry.get("generator"), of)
+    return TrainingSet(id, entry["kind"], registration, entry.get("generator"), of, entry.get("sources"))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from aukit.datasets.registry import corpus_entry
 from aukit.reproduce.base import Reproduction
 from aukit.reproduce.costs import Crops, Fixed, Images, Rows, Trainings
 from aukit.reproduce.data_origin import count_people
-from aukit.reproduce.niinuma2021.caption import Facts, caption
-from aukit.reproduce.niinuma2021.cells import ColumnOf, Estimator, NiinumaCells
+from aukit.reproduce.niinuma2021.caption import Facts, Scored, caption
+from aukit.reproduce.niinuma2021.cells import ColumnOf, Estimator, NiinumaCells, TrainingSet
 from aukit.reproduce.niinuma2021.distances import FID, distance_columns, distance_table
 from aukit.reproduce.niinuma2021.figures import write_figures
 from aukit.reproduce.niinuma2021.sets import make_sets
@@ -31,13 +32,15 @@ class Made(NamedTuple):
     """What a table is made of.
 
     Attributes:
-        corpora: Registration → the corpus.
+        corpora: Registration → the first corpus.
+        others: Name → another corpus, which gives faces or is tested.
         generators: Id → run.
         sets: Id → balanced set.
         estimators: Id → run.
     """
 
     corpora: dict[str, CorpusDataModule]
+    others: dict[str, CorpusDataModule]
     generators: dict[str, Record]
     sets: dict[str, BalancedSet]
     estimators: dict[str, Record]
@@ -47,6 +50,15 @@ class Made(NamedTuple):
         if column.estimator is not None:
             return self.estimators[column.estimator]
         return self.generators[str(column.generator)]
+
+    def predictions(self, column: ColumnOf) -> Path:
+        """The file that a column is scored from."""
+        from aukit.reproduce.cross_corpus import people_of, predictions_on
+
+        record = self.record(column)
+        if column.tested_on is None:
+            return Path(str(record.predictions))
+        return predictions_on(record, people_of(column.tested_on, self.others[column.tested_on].store))
 
 
 class NiinumaTable(Reproduction[NiinumaCells]):
@@ -69,16 +81,17 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             self.make_corpora()
         with stages.stage("registration"):
             corpora = {each: self.prepare(each) for each in cells.registrations}
+            others = {name: each.prepare(cells.other_arguments(name)) for name, each in cells.others.items()}
         with stages.stage("GAN"):
             generators = self.train_generators()
         with stages.stage("synthesis"):
-            sets = make_sets(cells, corpora, generators)
+            sets = make_sets(cells, corpora, others, generators)
         with stages.stage("estimators"):
-            estimators = self.train_estimators(sets) if cells.estimators else {}
+            estimators = self.train_estimators(sets, others) if cells.estimators else {}
         with stages.stage("scores"):
-            standins = [corpus.store.standin for corpus in corpora.values()][:1]
+            standins = [corpus.store.standin for corpus in (*[*corpora.values()][:1], *others.values())]
             write_figures(self.cells, corpora, generators, self.data_facts(standins))
-            return self.tabulate(Made(corpora, generators, sets, estimators))
+            return self.tabulate(Made(corpora, others, generators, sets, estimators))
 
     def prepare(self, registration: str) -> CorpusDataModule:
         """Register every frame; split by person."""
@@ -89,13 +102,27 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         configs = {id: self.cells.generator_config(each) for id, each in self.cells.generators.items()}
         return self.train("GAN", configs)
 
-    def train_estimators(self, sets: Mapping[str, BalancedSet]) -> dict[str, Record]:
-        """One training per estimator; each trains all action units."""
+    def train_estimators(
+        self, sets: Mapping[str, BalancedSet], others: Mapping[str, CorpusDataModule]
+    ) -> dict[str, Record]:
+        """One training per estimator; each trains all action units, and scores other corpora's people too."""
+        from aukit.reproduce.cross_corpus import people_of
+
+        tested: dict[str, dict[str, dict[str, Any]]] = {}
+        for column in self.cells.columns:
+            if column.estimator is not None and column.tested_on is not None:
+                people = people_of(column.tested_on, others[column.tested_on].store)
+                tested.setdefault(column.estimator, {})[people] = self.cells.other_datamodule(
+                    column.tested_on
+                )
         configs = {
             id: self.cells.estimator_config(each, sets[each.set].path)
             for id, each in self.cells.estimators.items()
         }
-        return self.train("estimators", configs)
+        after = {
+            id: partial(score_elsewhere, tests=tests, runs=self.options.runs) for id, tests in tested.items()
+        }
+        return self.train("estimators", configs, after)
 
     # ----------------------------------------------------------------- the table
 
@@ -111,11 +138,11 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             )
             for column in self.cells.spec["published"]
         ]
-        ours = [self.column(each, made.record(each)) for each in self.cells.columns]
+        ours = [self.column(each, made.record(each), made.predictions(each)) for each in self.cells.columns]
         some = next(iter(made.corpora.values())).store
         return Table(
             title=self.title(),
-            rows=[f"AU{au}" for au in self.cells.aus],
+            rows=[f"AU{au}" for au in self.cells.rows],
             columns=[*published, *ours],
             agreement=self.inter_rater_agreement(),
             caption=caption(self.facts(made, ours)),
@@ -123,7 +150,9 @@ class NiinumaTable(Reproduction[NiinumaCells]):
                 {**{f"GAN {id}": run for id, run in made.generators.items()}, **made.estimators},
                 standin=some.standin,
                 scored_partition=self.cells.scored_partition,
-                stores={each: corpus.store.fingerprint for each, corpus in made.corpora.items()},
+                stores={
+                    each: corpus.store.fingerprint for each, corpus in (made.corpora | made.others).items()
+                },
                 sets={id: each.fingerprint for id, each in made.sets.items()},
             ),
         )
@@ -148,19 +177,18 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         """How a generator differs from the first of the file → configuration of its run."""
         return {self.cells.generators[id].label: run.config for id, run in made.generators.items()}
 
-    def column(self, column: ColumnOf, record: Record) -> Column:
+    def column(self, column: ColumnOf, record: Record, predictions: Path) -> Column:
         """Score one run; without a fit there is a note instead, but controls are not meant to fit."""
         from aukit.reproduce.scores import icc_scores
 
-        assert record.predictions is not None
-        scores = icc_scores(Path(record.predictions), self.cells.aus)
+        scores = icc_scores(predictions, self.cells.rows)
         extra = {"seconds": record.seconds, "run": record.folder.name}
         if column.estimator is None:
             return scores.column(column.heading, extra=extra)
         entropy = record.metrics["final_cross_entropy"]
         extra |= {
             "final_cross_entropy": entropy,
-            "mean_of_likeliest_level": icc_scores(Path(record.predictions), self.cells.aus, "level").mean,
+            "mean_of_likeliest_level": icc_scores(predictions, self.cells.rows, "level").mean,
             "validation_icc": record.notes.get("best_score"),
         }
         found = scores.column(column.heading, extra=extra)
@@ -171,7 +199,9 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         return replace(found, values=nothing, mean=None, interval=None, au_intervals={}, note=note)
 
     def inter_rater_agreement(self) -> dict[str, float] | None:
-        """ICC of two simulated annotators of the scored frames; None on a licensed release."""
+        """ICC of two simulated annotators of the scored frames; None on a licensed release or elsewhere."""
+        if any(column.tested_on is not None for column in self.cells.columns):
+            return None
         found = self.cells.corpus.inter_rater_agreement(self.cells.scored_partition)
         if found is None:
             return None
@@ -182,13 +212,12 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         cells, corpus = self.cells, next(iter(made.corpora.values()))
         au0 = [made.estimators[id] for id, each in cells.estimators.items() if each.normalization == "au0"]
         notes = au0[0].notes["data"] if au0 else None
-        stores = [each.store.manifest for each in made.corpora.values()]
+        stores = [each.store.manifest for each in (*made.corpora.values(), *made.others.values())]
+        standins = [each.store.standin for each in (corpus, *made.others.values())]
         return Facts(
-            data=self.data_facts([corpus.store.standin]),
+            data=self.data_facts(standins),
             scored_partition=cells.scored_partition,
-            scored_people=ours[0].extra["people"],
-            scored_frames=ours[0].extra["frames"],
-            coded_frames=sorted(ours[0].support.values()),
+            scored=self.scored(ours),
             training_people=count_people(corpus.store, corpus.train_rows),
             selection_people=count_people(corpus.store, corpus.val_rows),
             generators=self.described(made),
@@ -196,7 +225,14 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             registrations=[(each["registration"], str(each["landmarks"])) for each in stores],
             per_level=cells.size["per_level"],
             images={id: len(each.plan) for id, each in made.sets.items()},
-            every_image=cells.size["per_level"] * 6 * len(cells.aus),
+            every_image={
+                id: cells.images_per_level(each) * 6 * len(cells.aus) for id, each in cells.sets.items()
+            },
+            faces={
+                corpus_entry(str(each.sources)).title: int(made.sets[id].plan["input_frame"].nunique())
+                for id, each in cells.sets.items()
+                if each.sources is not None
+            },
             references=notes and (notes["references"], notes["references_not_neutral"]),
             cross_entropies={
                 column.short: column.extra["final_cross_entropy"]
@@ -204,6 +240,15 @@ class NiinumaTable(Reproduction[NiinumaCells]):
                 if "final_cross_entropy" in column.extra
             },
         )
+
+    def scored(self, ours: Sequence[Column]) -> list[Scored]:
+        """Whom the columns are scored on, each once."""
+        found: dict[str | None, Scored] = {}
+        for column, made in zip(self.cells.columns, ours, strict=True):
+            coded = sorted(n for n in made.support.values() if n)
+            title = None if column.tested_on is None else corpus_entry(column.tested_on).title
+            found[column.tested_on] = Scored(title, made.extra["people"], made.extra["frames"], coded)
+        return list(found.values())
 
     # ----------------------------------------------------------------- beside published numbers
 
@@ -219,7 +264,8 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             rows = {**{f"AU{au}": value for au, value in column["values"].items()}, "mean": column["mean"]}
             mine = ours.get(column["id"])
             why = "" if mine else "another system or corpus, which is not built here"
-            found += [Published("", row, column["label"], v, mine, why) for row, v in rows.items()]
+            printed = {row: value for row, value in rows.items() if value is not None}
+            found += [Published("", row, column["label"], v, mine, why) for row, v in printed.items()]
         return found
 
     @classmethod
@@ -240,7 +286,11 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         frames = corpus.frames_by_partition()
         data = {each: cells.corpus_arguments(each) for each in cells.registrations}
         side = next(iter(data.values()))["size"]
-        count = len(cells.aus) * 6 * cells.size["per_level"]
+        others = {name: each.frames_by_partition().total() for name, each in cells.others.items()}
+
+        def count(each: TrainingSet) -> int:
+            return len(cells.aus) * 6 * cells.images_per_level(each)
+
         scored = frames[cells.scored_partition]
         gans = {id: cells.generator_config(each) for id, each in cells.generators.items()}
         pairs = next(iter(gans.values()))["data"]["init_args"]["val_pairs"]
@@ -253,8 +303,12 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         seeds, runs = [self.options.seed], self.options.runs
 
         def training(estimator: Estimator) -> Trainings:
-            images = count * max(1, len(cells.sets[estimator.set].of))
-            rows = Rows(images, validated, scored)
+            elsewhere = sum(
+                others[c.tested_on]
+                for c in cells.columns
+                if c.estimator == estimator.id and c.tested_on is not None
+            )
+            rows = Rows(count(cells.sets[estimator.set]), validated, scored + elsewhere)
             return Trainings(estimator.id, configs[estimator.id], rows, runs, seeds)
 
         made = {id: each for id, each in cells.sets.items() if each.generator is not None}
@@ -262,19 +316,45 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         image = partial(pass_work, some, lambda module, x: module(x, x.new_empty(len(x), len(cells.aus))))
         lines = [
             f"GAN        {len(gans)} trainings: {', '.join(gans)}",
-            f"synthesis  {count:,} images ({cells.size['per_level']:,} per level and action unit) for each of"
-            f" {', '.join(made)}",
+            *(
+                f"synthesis  {count(each):,} images ({cells.images_per_level(each):,} per level and action"
+                f" unit) for {id}"
+                for id, each in made.items()
+            ),
             f"estimators {len(configs)} trainings, {self.options.jobs} side by side: {', '.join(configs)}",
             *cells.weights_lines(),
         ]
         trained = Rows(frames["train"], pairs, scored)
         return [
-            self.corpora_stage("corpus", {corpus.name: side}),
-            Stage("registration", [Crops(corpus.name, frames.total(), each) for each in data.values()]),
+            self.corpora_stage("corpus", dict.fromkeys(cells.corpora, side)),
+            Stage(
+                "registration",
+                [
+                    *(Crops(corpus.name, frames.total(), each) for each in data.values()),
+                    *(Crops(name, n, cells.other_arguments(name)) for name, n in others.items()),
+                ],
+            ),
             Stage("GAN", [Trainings(id, gan, trained, runs, seeds) for id, gan in gans.items()], lines),
             Stage(
-                "synthesis", [Images(count, side, image, cells.set_folder(each)) for each in made.values()]
+                "synthesis",
+                [Images(count(each), side, image, cells.set_folder(each)) for each in made.values()],
             ),
             Stage("estimators", [training(each) for each in cells.estimators.values()]),
             Stage("scores", [Fixed(2.0)]),
         ]
+
+
+def score_elsewhere(record: Record, tests: Mapping[str, dict[str, Any]], runs: Path) -> None:
+    """Score everybody of other corpora with a trained estimator; nothing is done twice.
+
+    Args:
+        record: Its run.
+        tests: Who is tested, as `people_of` names them → datamodule, as in a resolved configuration.
+        runs: Folder of all run folders.
+    """
+    from aukit.reproduce.cross_corpus import predict_on
+
+    data = record.config["data"]
+    for people, test in tests.items():
+        arguments = {**data["init_args"], "test": test, "test_people": "all"}
+        predict_on(record, {**data, "init_args": arguments}, people, runs)

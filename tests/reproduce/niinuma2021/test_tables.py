@@ -5,6 +5,7 @@ import shutil
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
@@ -15,6 +16,7 @@ from aukit.reproduce import main
 from aukit.reproduce.base import read_spec
 from aukit.reproduce.niinuma2021.cells import FRONTAL, WEIGHTS_VARIABLE, NiinumaCells
 from aukit.reproduce.niinuma2021.figures import TILE, choose_inputs, choose_targets
+from aukit.reproduce.niinuma2021.sets import choose_faces
 from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import TableOptions, check_affordable, choose_options
 from aukit.simulation import STANDIN_VERSION
@@ -130,6 +132,80 @@ def test_every_table_says_what_it_is_made_of(all_made):
     assert dexp["interval"][0] <= dexp["mean"] <= dexp["interval"][1]
 
 
+def test_one_neutral_photograph_of_each_person_and_session():
+    rows = [("a", "1", "neutral"), ("a", "1", "smile"), ("a", "2", "neutral"), ("a", "2", "neutral")]
+    rows += [("b", "4", None), ("b", "4", "neutral"), ("c", "1", "scream")]
+    frame = pd.DataFrame(rows, columns=["person", "session", "expression"]).astype("string")
+    assert choose_faces(frame, 9, 0).tolist() == [0, 2, 5]
+    two = choose_faces(frame, 2, 0)
+    assert len(two) == 2
+    assert set(two) < {0, 2, 5}
+
+
+def test_tables_across_corpora_train_nothing_twice(tmp_path):
+    def cells(which, profile="paper"):
+        return NiinumaCells(TableOptions(profile, {}, tmp_path), which)
+
+    four, second, fifth = cells("4"), cells("S2"), cells("S5")
+    shared = {"none", "multipie"}
+    assert set(four.estimators) == set(fifth.estimators) == shared
+    assert shared < set(second.estimators)
+    assert [column.tested_on for column in four.columns] == [None, "disfa", "disfa"]
+    assert {column.tested_on for column in second.columns} == {"disfa"}
+    assert {column.tested_on for column in fifth.columns} == {"unbc"}
+    folders = {each.set_folder(each.sets["synthetic_multipie"]) for each in (four, second, fifth)}
+    assert len(folders) == 1
+    assert list(four.others) == ["multipie", "disfa"]
+    assert list(fifth.others) == ["multipie", "unbc"]
+    per_level = {id: second.images_per_level(each) for id, each in second.sets.items()}
+    assert per_level["synthetic_multipie"] == 4605
+    assert per_level["mix"] == 10_000
+    assert per_level["real_and_multipie"] == per_level["synthetic_and_multipie"] == 9605
+    assert four.other_arguments("multipie")["expressions"] == ["neutral"]
+    disfa = four.other_arguments("disfa")
+    assert (disfa["size"], disfa["registration"]) == (224, FRONTAL)
+    assert "expressions" not in disfa
+
+
+@pytest.fixture(scope="module")
+def crossed(made, tmp_path_factory):
+    """A copy of the folder with the tables across corpora too, and how many trainings each of them began."""
+    copy = shutil.copytree(made, tmp_path_factory.mktemp("crossed") / "copy")
+    runs, counts = copy / "lightning_logs/runs", {}
+    for which in ("4", "S2", "S5"):
+        before = len(list(runs.iterdir()))
+        make_in_smoke(copy, "niinuma2021", which)
+        counts[which] = len(list(runs.iterdir())) - before
+    return copy, counts
+
+
+@pytest.mark.heavy
+def test_tables_across_corpora_score_everybody_there(crossed, tmp_path):
+    folder, counts = crossed
+    # Multi-PIE's estimator; the three combined sets; nothing.
+    assert counts == {"4": 1, "S2": 3, "S5": 0}
+    four, second, fifth = (table(folder, which) for which in ("4", "S2", "S5"))
+    by_id = {column["id"]: column for column in four["columns"]}
+    disfa = by_id["fera_to_disfa"]
+    assert disfa["extra"]["people"] == 6  # all of the stand-in
+    assert disfa["values"]["AU10"] is None
+    assert disfa["values"]["AU14"] is None
+    assert by_id["multipie_to_fera"]["extra"]["people"] == 3
+    assert disfa["extra"]["run"] == runs_of(table(folder))["none"]
+    assert runs_of(four)["multipie_to_disfa"] == runs_of(four)["multipie_to_fera"]
+    assert runs_of(fifth)["multipie_to_unbc"] == runs_of(four)["multipie_to_fera"]
+    assert set(by_id["published_fera_to_disfa"]["values"]) == set(disfa["values"])
+    assert list(second["columns"][0]["values"]) == ["AU1", "AU4", "AU6", "AU12", "AU17"]
+    assert list(fifth["columns"][-1]["values"]) == ["AU4", "AU6", "AU10", "AU12"]
+    assert fifth["columns"][-1]["extra"]["people"] == 4
+    assert four["agreement"] is None
+    words = " ".join(four["caption"])
+    assert "Faces of Multi-PIE: 2 neutral photographs" in words
+    assert "frames of DISFA of all 6 people" in words
+    assert "as printed in the paper, on FERA 2017 Test and DISFA" in words
+    assert_others_can_verify(folder, tmp_path, "niinuma2021", "4")
+
+
 def tiles_of(path, people):
     """Tiles of a figure, line by line: that of the labels' frames, then two of each person."""
     picture = Image.open(path).convert("RGB")
@@ -176,7 +252,7 @@ def test_others_can_verify_the_critic_s_column(all_made, tmp_path):
     assert_others_can_verify(all_made[0], tmp_path, "niinuma2021", "S4")
 
 
-@pytest.mark.parametrize("which", ["2", "3", "S1", "S3", "S4"])
+@pytest.mark.parametrize("which", ["2", "3", "4", "S1", "S2", "S3", "S4", "S5"])
 def test_published_values_are_those_of_the_paper(which):
     printed = json.loads((PRINTED / "niinuma2021.json").read_text())[which]
     spec = read_spec("niinuma2021", which)
@@ -265,7 +341,10 @@ def test_bad_words_name_the_remedy(tmp_path, monkeypatch, capsys):
     assert aukit(["reproduce", "table9"]) == 2
     assert "niinuma2021" in capsys.readouterr().err
     assert aukit(["reproduce", "niinuma2021", "--table", "9"]) == 2
-    assert "--table 9: unknown; choose 3 or 2 or S1 or S3 or S4 or FID" in capsys.readouterr().err
+    assert (
+        "--table 9: unknown; choose 3 or 2 or S1 or S3 or S4 or 4 or S2 or S5 or FID"
+        in capsys.readouterr().err
+    )
     assert aukit(["reproduce", "fgnet", "--table", "3"]) == 2
     assert "fgnet has nothing to choose from" in capsys.readouterr().err
     assert aukit(["reproduce", "pm2", "--target", "gft", "--table", "3"]) == 2

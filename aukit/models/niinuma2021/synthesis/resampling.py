@@ -57,11 +57,25 @@ class Pool(NamedTuple):
         levels = label_columns(store.table, aus, "intensity")[rows]
         return cls(tuple(aus), levels, store.table.frame["person"].to_numpy()[rows], rows)
 
+    @classmethod
+    def neutral(cls, store: PreparedStore, aus: Sequence[int], rows: Rows) -> Pool:
+        """Neutral faces of a corpus that codes no action units: all of them are absent.
+
+        Args:
+            store: The store.
+            aus: Action units.
+            rows: Which frames; they are known to be neutral.
+        """
+        levels = np.zeros((len(rows), len(aus)), np.float32)
+        return cls(tuple(aus), levels, store.table.frame["person"].to_numpy()[rows], rows)
+
 
 _Pair = Callable[[int, int, int], tuple[Rows, Rows]]
 
 
-def semantic_resampling(source_pool: Pool, target_pool: Pool, per_level: int, seed: int) -> pd.DataFrame:
+def semantic_resampling(
+    source_pool: Pool, target_pool: Pool, per_level: int, seed: int, in_turn: bool = False
+) -> pd.DataFrame:
     """Plan a balanced synthetic set: which face is given which target vector.
 
     For each action unit a and level l: `per_level` input frames with y[a] = 0 and, independently, `per_level`
@@ -74,6 +88,8 @@ def semantic_resampling(source_pool: Pool, target_pool: Pool, per_level: int, se
             for every action unit, since the whole vector is used.
         per_level: Images per level and action unit; 5,000 in the paper.
         seed: Seed of all draws. Each (a, l) has a stream of its own.
+        in_turn: Whether input frames are taken one after the other, so that with `per_level` of five times
+            their number each is given five targets (921 faces and 4,605 images in the paper).
 
     Returns:
         A plan of `aukit.store.BalancedSet`: `input_frame` of the source's store, `target` of the target's,
@@ -91,6 +107,8 @@ def semantic_resampling(source_pool: Pool, target_pool: Pool, per_level: int, se
         inputs = np.flatnonzero(source_pool.levels[:, index] == 0)
         targets = np.flatnonzero((target_pool.levels[:, index] == level) & complete)
         rng = np.random.default_rng([seed, au, level, 0])
+        if in_turn and len(inputs):
+            return np.resize(inputs, per_level), _draw(rng, targets, per_level)
         return _draw(rng, inputs, per_level), _draw(rng, targets, per_level)
 
     return _plan(source_pool, target_pool, pair)

@@ -208,3 +208,17 @@ def test_frames_of_another_store_are_refused(tmp_path):
     with pytest.raises(StoreError, match="not coded for every AU"):
         synthesize(generator, store, lacking, tmp_path / "set", aus=AUS, progress=False)
     assert not (tmp_path / "set").exists()
+
+
+def test_neutral_faces_are_taken_in_turn(levels, tmp_path):
+    store = fake_store(tmp_path)
+    faces = Pool.neutral(store, AUS, np.array([2, 5, 7]))
+    assert (faces.levels == 0).all()
+    assert faces.persons.tolist() == store.table.frame["person"].to_numpy()[[2, 5, 7]].tolist()
+    plan = semantic_resampling(faces, pool(levels), 15, seed=0, in_turn=True)
+    counts = plan.groupby(["au", "level"])["input_frame"].value_counts()
+    assert set(counts) == {5}
+    assert set(plan["input_frame"]) == {2, 5, 7}
+    one = plan[(plan["au"] == 4) & (plan["level"] == 3)]
+    assert one["target"].is_unique
+    assert (levels[one["target"], 1] == 3).all()
