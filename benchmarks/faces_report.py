@@ -1,12 +1,12 @@
 """How well the shipped networks read rendered faces of people that they were not trained on, group by group.
 
     aukit avatars labelled --identities 256 --frames 4 --first 90000 --basis procedural ict --out faces
-    python benchmarks/faces_report.py faces [--json FILE]
+    python benchmarks/faces_report.py faces [--json FILE] [--sheet FILE]
 
 Landmarks: mean distance in the image over the square root of the area of the landmarks' upright box, in
 percent, in exact crops and in crops moved as a detector moves them. Action units: ICC(3,1) between reading
 and seen movement. Groups: yaw, skin tone, gender, age, maker, basis. Neutral: what is read where nothing
-acts.
+acts. The sheet shows faces from the best to the worst read, a row for each range of yaw.
 """
 
 from __future__ import annotations
@@ -14,22 +14,27 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 
 from aukit.datamodules import BatchSpec
 from aukit.datamodules import face_views as views
 from aukit.datamodules.labelled_faces import CropsDataset
+from aukit.datasets.images import write_jpeg
 from aukit.facs import VISIBLE_AUS
 from aukit.metrics import intraclass_correlation
 from aukit.registration import LandmarkDetector
-from aukit.registration.landmarks.crops import face_square
+from aukit.registration.landmarks.crops import cut, face_square
 from aukit.registration.landmarks.points import LANDMARKS
-from aukit.simulation import open_labelled_faces
+from aukit.simulation import LabelledFaces, open_labelled_faces
 
 BATCH = 64
+SHOWN, TILE = 8, 168
+"""Faces of a row of the sheet, and their width in pixels."""
 
 
 def main() -> None:
@@ -40,6 +45,7 @@ def main() -> None:
     parser.add_argument("faces", type=Path, help="folder that aukit avatars labelled wrote")
     parser.add_argument("--weights", type=Path, help="folder with other weights than the package's")
     parser.add_argument("--json", type=Path, metavar="FILE")
+    parser.add_argument("--sheet", type=Path, metavar="FILE", help="JPEG of faces with their landmarks")
     given = parser.parse_args()
     faces = open_labelled_faces(given.faces)
     detector = LandmarkDetector() if given.weights is None else LandmarkDetector(weights=given.weights)
@@ -65,9 +71,11 @@ def main() -> None:
     for name, members in groups.items():
         seen = members & near
         icc = (
-            np.nan if not seen.any() else float(np.nanmean(_agreement(readings[0][1], faces.movements, seen)))
+            np.nan
+            if not seen.any()
+            else float(np.nanmean(_agreement(readings[0].movements, faces.movements, seen)))
         )
-        errors = [float(reading[0][members].mean()) for reading in readings]
+        errors = [float(reading.errors[members].mean()) for reading in readings]
         result["groups"][name] = {
             "faces": int(members.sum()),
             "nme": errors[0],
@@ -75,16 +83,19 @@ def main() -> None:
             "icc": icc,
         }
         print(f"{name:16} {members.sum():6} {errors[0]:6.2f} {errors[1]:6.2f} {icc:6.2f}")
-    each = _agreement(readings[0][1], faces.movements, near)
+    each = _agreement(readings[0].movements, faces.movements, near)
     result["icc"] = {au: float(value) for au, value in zip(VISIBLE_AUS, each, strict=True)}
     print("ICC at yaw to 40:", ", ".join(f"AU{au} {value:.2f}" for au, value in result["icc"].items()))
     neutral = (faces.movements.max(1) < 0.02) & near
     for name in ("gender female", "gender male", *(f"skin {tone}" for tone in TONES)):
-        mean = 5 * readings[0][1][neutral & groups[name]].mean()
+        mean = 5 * readings[0].movements[neutral & groups[name]].mean()
         result["groups"][name]["neutral"] = float(mean)
         print(f"neutral, {name}: mean intensity read {mean:.2f} of 5")
     if given.json:
         given.json.write_text(json.dumps(result, indent=2))
+    if given.sheet:
+        rows_of = [groups[name] for name in ("yaw to 30", "yaw 30 to 60", "yaw from 60")]
+        write_jpeg(given.sheet, np.vstack([_row(faces, readings[0], members) for members in rows_of]))
 
 
 TONES = {"light": (0.0, 0.33), "medium": (0.33, 0.66), "dark": (0.66, 1.01)}
@@ -107,10 +118,23 @@ class _MovedCrops(CropsDataset):
         return views.jittered(rng, face_square(self.faces.points[row]))
 
 
-def _read(detector: LandmarkDetector, faces: Any, moved: bool) -> tuple[Any, Any]:
-    """Error of the landmarks in percent [N] and movements [N, A]."""
+class _Readings(NamedTuple):
+    """Of N faces.
+
+    Attributes:
+        errors: [N], of the landmarks in percent.
+        movements: [N, A].
+        points: [N, 68, 2], landmarks from -1 to 1 across the crop.
+    """
+
+    errors: npt.NDArray[np.float32]
+    movements: npt.NDArray[np.float32]
+    points: npt.NDArray[np.float32]
+
+
+def _read(detector: LandmarkDetector, faces: Any, moved: bool) -> _Readings:
     dataset = (_MovedCrops if moved else CropsDataset)(faces, 112, augment=False)
-    errors, movements = [], []
+    errors, movements, points = [], [], []
     for start in range(0, len(dataset), BATCH):
         batch = dataset[BatchSpec(np.arange(start, min(start + BATCH, len(dataset))))]
         with torch.inference_mode():
@@ -120,7 +144,31 @@ def _read(detector: LandmarkDetector, faces: Any, moved: bool) -> tuple[Any, Any
         apart = (reading.points[:, :LANDMARKS, :2] - truth).norm(dim=-1).mean(-1)
         errors.append((100 * apart / extent).numpy())
         movements.append(reading.movements.sigmoid().numpy())
-    return np.concatenate(errors), np.concatenate(movements)
+        points.append(reading.points[:, :LANDMARKS, :2].numpy())
+    return _Readings(np.concatenate(errors), np.concatenate(movements), np.concatenate(points))
+
+
+def _row(faces: LabelledFaces, readings: _Readings, members: Any) -> Any:
+    """Faces of a group from the best to the worst read: landmarks as read, and the AU that acts most."""
+    ranked = np.flatnonzero(members)[np.argsort(readings.errors[members])]
+    cells = []
+    for row in ranked[np.linspace(0, len(ranked) - 1, SHOWN).astype(int)]:
+        square = face_square(faces.points[row])
+        cell = cut(np.ascontiguousarray(faces.images[row][..., :3]), square, TILE)
+        for x, y in (readings.points[row] + 1) * TILE / 2 - 0.5:
+            cv2.circle(
+                cell, (round(16 * float(x)), round(16 * float(y))), 20, (90, 255, 110), -1, cv2.LINE_AA, 4
+            )
+        most = int(faces.movements[row].argmax())
+        read, seen = 5 * readings.movements[row][most], 5 * faces.movements[row][most]
+        texts = f"NME {readings.errors[row]:.1f} %", f"AU{VISIBLE_AUS[most]} {read:.1f}, rendered {seen:.1f}"
+        paper = np.full((34, TILE, 3), 24, np.uint8)
+        for line, text in enumerate(texts):
+            cv2.putText(
+                paper, text, (4, 13 + 15 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (235,) * 3, 1, cv2.LINE_AA
+            )
+        cells.append(np.vstack([cell, paper]))
+    return np.hstack(cells)
 
 
 if __name__ == "__main__":

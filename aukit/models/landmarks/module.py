@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,6 +15,7 @@ from aukit.metrics import IntraclassCorrelation
 from aukit.models.components.lr_schedule import set_learning_rates
 from aukit.models.components.processes import all_rows, averaged, log_of_all
 from aukit.models.landmarks.losses import finding_losses, reading_losses
+from aukit.models.landmarks.weights import start_network
 from aukit.registration.landmarks.finding import peaks
 from aukit.registration.landmarks.networks import FaceFinder, FaceReader
 from aukit.registration.landmarks.points import LANDMARKS
@@ -26,8 +28,13 @@ _MEAN_BATCHES = 20
 class _Averaging(LightningModule):
     """Trains one network with AdamW; its exponential average is what is validated and shipped."""
 
-    def __init__(self, network: FaceReader | FaceFinder, averaging: float) -> None:
+    #: Arguments that name files to start from, see `aukit.training.start_files`.
+    start_arguments = ("start",)
+
+    def __init__(self, network: FaceReader | FaceFinder, averaging: float, start: str | None) -> None:
         super().__init__()
+        if start is not None:
+            start_network(network, Path(start))
         self.network: Any = network
         update: Any = get_ema_multi_avg_fn(averaging)  # type: ignore[no-untyped-call]
         self.average: Any = AveragedModel(network, multi_avg_fn=update, use_buffers=True)
@@ -66,6 +73,8 @@ class FaceReaderModule(_Averaging):
 
     Args:
         network: The reader.
+        start: Packed weights to go on from (`aukit weights import`), such as the package's; None for random
+            ones.
         lr: AdamW's learning rate, with cosine decay to 3 % over the run.
         weight_decay: AdamW's, on weights.
         warmup_steps: Steps in which the rate rises.
@@ -75,13 +84,14 @@ class FaceReaderModule(_Averaging):
     def __init__(
         self,
         network: FaceReader,
+        start: str | None = None,
         lr: PositiveFloat = 2e-3,
         weight_decay: NonNegativeFloat = 0.01,
         warmup_steps: NonNegativeInt = 100,
         averaging: Fraction = 0.998,
     ) -> None:
-        super().__init__(network, averaging)
-        self.save_hyperparameters(ignore=["network"])
+        super().__init__(network, averaging, start)
+        self.save_hyperparameters(ignore=["network", "start"])
         self.save_hyperparameters({"options": network.options})
         self.agreement = IntraclassCorrelation(len(VISIBLE_AUS))
         self._distances: list[Tensor] = []
@@ -129,6 +139,8 @@ class FaceFinderModule(_Averaging):
 
     Args:
         network: The finder.
+        start: Packed weights to go on from (`aukit weights import`), such as the package's; None for random
+            ones.
         lr: AdamW's learning rate, with cosine decay to 3 % over the run.
         weight_decay: AdamW's, on weights.
         warmup_steps: Steps in which the rate rises.
@@ -138,13 +150,14 @@ class FaceFinderModule(_Averaging):
     def __init__(
         self,
         network: FaceFinder,
+        start: str | None = None,
         lr: PositiveFloat = 2e-3,
         weight_decay: NonNegativeFloat = 0.01,
         warmup_steps: NonNegativeInt = 100,
         averaging: Fraction = 0.998,
     ) -> None:
-        super().__init__(network, averaging)
-        self.save_hyperparameters(ignore=["network"])
+        super().__init__(network, averaging, start)
+        self.save_hyperparameters(ignore=["network", "start"])
         self.save_hyperparameters({"options": network.options})
         self._counts: list[Tensor] = []
 

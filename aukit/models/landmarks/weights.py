@@ -1,9 +1,11 @@
-"""The weights of a training, as the detector loads them."""
+"""The weights of a training, as the detector loads them and another training starts from them."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+
+from torch import nn
 
 from aukit import __version__
 from aukit.errors import WeightsError
@@ -12,6 +14,7 @@ from aukit.models.weights.files import (
     check_target,
     content_hash,
     read_checkpoint,
+    read_tensors,
     state_entries,
     write_tensors,
 )
@@ -69,3 +72,16 @@ def pack_network(checkpoint: Path, out: Path) -> dict[str, str]:
     }
     write_tensors(out, packed, metadata)
     return metadata
+
+
+def start_network(network: nn.Module, file: Path) -> None:
+    """Load packed weights into a network of the same size.
+
+    Raises:
+        WeightsError: The file is missing, truncated, of another format or of another network.
+    """
+    tensors, _ = read_tensors(file, "name a file that `aukit weights import reader|finder` wrote")
+    wanted = {key: value.shape for key, value in network.state_dict().items()}
+    if wanted != {key: value.shape for key, value in tensors.items()}:
+        raise WeightsError(f"{file}: is not of this network, or of another size of it; start from its own")
+    network.load_state_dict(tensors)

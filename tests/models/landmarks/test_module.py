@@ -94,10 +94,17 @@ def test_a_training_goes_on_bit_equal_and_its_average_is_packed(
     exact = kind(**options).eval()
     prefix = "average.module."
     exact.load_state_dict({k.removeprefix(prefix): v for k, v in first.items() if k.startswith(prefix)})
+    further = {"FaceReaderModule": FaceReaderModule, "FaceFinderModule": FaceFinderModule}[module](
+        kind(**options), start=str(out)
+    ).eval()
     with torch.no_grad():
         ours, theirs = loaded(images), exact(images)
-    for a, b in zip(ours, theirs, strict=True):
-        torch.testing.assert_close(a, b, atol=2e-3, rtol=2e-2)
+        begun = further.network(images), further.average(images)
+    for each in (ours, *begun):
+        for a, b in zip(each, theirs, strict=True):
+            torch.testing.assert_close(a, b, atol=2e-3, rtol=2e-2)
+    with pytest.raises(WeightsError, match="another size"):
+        type(further)(kind(**{**options, "widths": [4, 4, 8, 8, 16]}), start=str(out))
 
 
 def test_other_checkpoints_are_no_network(tmp_path):
