@@ -18,6 +18,7 @@ HEAVY = {
     "lightning",
     "matplotlib",
     "optuna",
+    "scipy",
     "timm",
     "wandb",
 }

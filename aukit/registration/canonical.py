@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial import cKDTree
 
 from aukit.mesh import vertex_normals
 
@@ -86,6 +85,8 @@ class CanonicalFace:
         Args:
             reach: standard deviation of the Gaussian average over neighbours, in eye distances.
         """
+        from scipy.spatial import cKDTree  # half a second, which frontalisation alone needs
+
         normals = vertex_normals(torch.from_numpy(self.vertices), torch.from_numpy(self.triangles)).numpy()
         tree = cKDTree(self.vertices)
         weights = tree.sparse_distance_matrix(tree, 2.5 * reach, output_type="coo_matrix").tocsr()
