@@ -1,8 +1,6 @@
 """Which process makes a run: started ones share the cores, this one has all of them."""
 
 import os
-import subprocess
-import sys
 from functools import partial
 from pathlib import Path
 
@@ -51,16 +49,3 @@ def test_processes_are_started_for_what_is_not_finished_alone(tmp_path, monkeypa
     assert run_together(tmp_path, 2, jobs=8) == 2 * [here]  # all are done
     with pytest.raises(StartedError, match="2"):
         run_together(tmp_path, 4, jobs=8)
-
-
-@pytest.mark.heavy
-def test_two_commands_that_share_trainings_make_each_of_them_once(tmp_path):
-    program = (
-        "from pathlib import Path; from tests.reproduce.test_parallel_runs import run_together\n"
-        f"run_together(Path({str(tmp_path)!r}), 2, jobs=2)"
-    )
-    here = Path(__file__).parents[2]
-    both = [subprocess.Popen([sys.executable, "-c", program], cwd=here) for _ in range(2)]
-    assert [each.wait(500) for each in both] == [0, 0]
-    attempts = [len(list(run.glob("csv/version_*"))) for run in (tmp_path / "runs").iterdir()]
-    assert attempts == [1, 1]
