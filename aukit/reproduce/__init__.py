@@ -85,14 +85,20 @@ def main(arguments: argparse.Namespace) -> None:
 
 
 def _choices(arguments: argparse.Namespace) -> list[str | None]:
-    """The tables, or the target, that are asked for; all tables where none is named."""
-    from aukit.reproduce.base import tables_of
+    """The tables, or the target, that are asked for; where none is named, all whose corpora are there."""
+    from aukit.reproduce.base import read_spec, tables_of
+    from aukit.reproduce.options import tables_at_hand
 
     if arguments.target is not None and arguments.tables:
         raise ConfigError("--target and --table: no table has both; leave one out")
     if arguments.target is not None:
         return [arguments.target]
-    return [*(arguments.tables or tables_of(arguments.table))] or [None]
+    if arguments.tables:
+        return list(arguments.tables)
+    every = tables_of(arguments.table)
+    made, left_out = tables_at_hand({each: read_spec(arguments.table, each)["corpora"] for each in every})
+    print("\n".join(left_out), end="\n" if left_out else "")
+    return [*made] or [None]
 
 
 def _check_gpus(arguments: argparse.Namespace) -> None:

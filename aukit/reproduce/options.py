@@ -131,6 +131,27 @@ def _named_roots(corpora: Sequence[str]) -> dict[str, Path]:
     return roots
 
 
+def tables_at_hand(tables: Mapping[str, Sequence[str]]) -> tuple[list[str], list[str]]:
+    """Which of several tables are made where none is named.
+
+    Args:
+        tables: Table → its corpora.
+
+    Returns:
+        Those all of whose corpora are named by the environment, or all tables where there is no such one; and
+        a line about each that is left out.
+    """
+    lacking = {
+        table: [v for corpus in corpora if not os.environ.get(v := corpus_entry(corpus).root_variable)]
+        for table, corpora in tables.items()
+    }
+    whole = [table for table, variables in lacking.items() if not variables]
+    if not whole:
+        return list(tables), []
+    left = {table: " and ".join(variables) for table, variables in lacking.items() if variables}
+    return whole, [f"table {table} is left out: {variables} is not set" for table, variables in left.items()]
+
+
 def check_affordable(options: TableOptions, yes: bool) -> None:
     """Refuse the paper's size without a GPU unless the user insists.
 

@@ -18,7 +18,7 @@ from aukit.reproduce.niinuma2021.cells import FRONTAL, WEIGHTS_VARIABLE, Niinuma
 from aukit.reproduce.niinuma2021.figures import TILE, choose_inputs, choose_targets
 from aukit.reproduce.niinuma2021.sets import choose_faces
 from aukit.reproduce.niinuma2021.tables import NiinumaTable
-from aukit.reproduce.options import TableOptions, check_affordable, choose_options
+from aukit.reproduce.options import TableOptions, check_affordable, choose_options, tables_at_hand
 from aukit.simulation import STANDIN_VERSION
 from tests.reproduce.smoke import assert_others_can_verify, make_in_smoke, smoke_arguments
 
@@ -358,6 +358,22 @@ def test_bad_words_name_the_remedy(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv(WEIGHTS_VARIABLE, str(tmp_path / "vgg.safetensors"))
     assert aukit(["reproduce", "niinuma2021", "--profile", "smoke"]) == 2
     assert WEIGHTS_VARIABLE in capsys.readouterr().err
+
+
+def test_tables_of_corpora_that_are_not_named_are_left_out(monkeypatch, tmp_path):
+    tables = {"3": ["fera2017"], "4": ["fera2017", "multipie", "disfa"], "S5": ["fera2017", "unbc"]}
+    for corpus in ("FERA2017", "MULTIPIE", "DISFA", "UNBC"):
+        monkeypatch.delenv(f"AUKIT_{corpus}_ROOT", raising=False)
+    assert tables_at_hand(tables) == (["3", "4", "S5"], [])
+    monkeypatch.setenv("AUKIT_DISFA_ROOT", str(tmp_path))
+    assert tables_at_hand(tables) == (["3", "4", "S5"], [])  # choose_options says what is missing
+    monkeypatch.setenv("AUKIT_FERA2017_ROOT", str(tmp_path))
+    made, left_out = tables_at_hand(tables)
+    assert made == ["3"]
+    assert left_out == [
+        "table 4 is left out: AUKIT_MULTIPIE_ROOT is not set",
+        "table S5 is left out: AUKIT_UNBC_ROOT is not set",
+    ]
 
 
 def test_data_origin_and_size_follow_the_environment(tmp_path, monkeypatch):
