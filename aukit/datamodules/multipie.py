@@ -7,14 +7,14 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 
-from aukit.datamodules.corpus import CorpusDataModule
 from aukit.datamodules.dataset import StoreDataset
+from aukit.datamodules.folds import FoldDataModule
 from aukit.datamodules.samplers import Rows, StepSampler
 from aukit.datasets import MultiPIE
 from aukit.errors import ConfigError
 
 
-class MultiPIEDataModule(CorpusDataModule):
+class MultiPIEDataModule(FoldDataModule):
     """Multi-PIE: frontal photographs of high resolution, or images of several cameras; without labels.
 
     Citation: Gross et al., "Multi-PIE", Image and Vision Computing 28(5), 2010.
@@ -27,8 +27,9 @@ class MultiPIEDataModule(CorpusDataModule):
         flashes: of "multiview": numbers of the flashes; None for all.
         expressions: which of neutral, smile, surprise, squint, disgust, scream; None for all.
         landmarks: table or folder of landmarks, see `aukit.datasets.Table`; None for the folder Landmarks in
-            the root if it is there, else face-alignment finds them.
-        options: further options: see `CorpusDataModule`.
+            the root if it is there, else see `landmark_source`.
+        options: further options: see `FoldDataModule` and `CorpusDataModule`; who was trained on has no
+            effect.
 
     Example:
         >>> data = MultiPIEDataModule("Multi-Pie", expressions=["neutral"], registration="frontal3d", size=64)
@@ -37,7 +38,7 @@ class MultiPIEDataModule(CorpusDataModule):
     """
 
     root_variable = "AUKIT_MULTIPIE_ROOT"
-    location_arguments: ClassVar[tuple[str, ...]] = (*CorpusDataModule.location_arguments, "landmarks")
+    location_arguments: ClassVar[tuple[str, ...]] = (*FoldDataModule.location_arguments, "landmarks")
 
     def __init__(
         self,
