@@ -95,7 +95,8 @@ def test_tables_share_what_is_equal(all_made):
 
 def test_the_plan_knows_what_is_there(all_made, monkeypatch, capsys):
     monkeypatch.chdir(all_made[0])
-    assert aukit(["reproduce", "niinuma2021", "--plan", "--profile", "smoke"]) == 0
+    words = ["--table", "3", *OTHERS, "--plan", "--profile", "smoke"]
+    assert aukit(["reproduce", "niinuma2021", *words]) == 0
     lines = [line.split() for line in capsys.readouterr().out.splitlines()]
     sets = [line for line in lines if line[:1] == ["synthesis"] and "images" not in line]
     assert len(sets) == 6
