@@ -57,7 +57,7 @@ PATHS = ("_ROOT", "_GENDERS", "_WEIGHTS", "_BASIS", "_SAMPLE")
 
 def add_doctor(commands: Commands[Parser]) -> None:
     """Add the command."""
-    text = "look at the installation, and whether an experiment could start: what is wrong, and what mends it"
+    text = "what is wrong here, and what mends it"
     command = add_command(commands, "doctor", _doctor, text, keys=True)
     command.usage = f"{command.prog} [FILE|NAME [--profile PROFILE] [key=value ...]]"
     command.add_argument("config", nargs="?", metavar="FILE|NAME", help="an experiment: could it start here?")

@@ -22,7 +22,7 @@ RUNS = Path("lightning_logs/runs")
 
 def add_sweep(commands: Commands[Parser]) -> None:
     """Add the command."""
-    text = "train a grid or a search of hyper-parameters, here or by agents of Weights & Biases"
+    text = "train a grid or a search of hyper-parameters"
     command = add_command(commands, "sweep", _sweep, text, keys=True)
     command.usage = f"{command.prog} FILE|NAME [--local [-n N]] [--profile PROFILE] [key=value ...]"
     command.add_argument("sweep", metavar="FILE|NAME", help="a file, or a name such as fgnet_rates")
