@@ -80,7 +80,7 @@ class BundleFile:
                 bundle = cls(path, file)
                 for name in bundle.manifest["members"]:
                     bundle.read(name)
-            except (zipfile.BadZipFile, zipfile.LargeZipFile) as error:
+            except (zipfile.BadZipFile, zipfile.LargeZipFile, NotImplementedError) as error:
                 raise StoreError(f"{path}: no whole ZIP file ({error}); get the bundle again") from error
             except ValueError as error:
                 raise StoreError(f"{path}: {error}; get the bundle again") from error
