@@ -12,15 +12,14 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
-from filelock import FileLock, Timeout
 
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.reader import CorpusReader
@@ -49,6 +48,7 @@ from aukit.store.store import (
 )
 from aukit.utils.files import atomic_folder, atomic_path, building_folder, write_atomic
 from aukit.utils.jobs import Shard
+from aukit.utils.locks import waited_for
 
 RAW = Encoding()
 
@@ -277,19 +277,8 @@ def _refuse_changes(job: StoreJob) -> None:
         )
 
 
-@contextmanager
-def _only_builder(path: Path) -> Iterator[None]:
-    """Hold a lock that the operating system gives back when its holder is killed."""
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"waiting for another process that builds this store ({path})", flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
+def _only_builder(path: Path) -> AbstractContextManager[None]:
+    return waited_for(path, f"waiting for another process that builds this store ({path})")
 
 
 def _usable_rows(

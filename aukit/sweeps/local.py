@@ -6,13 +6,10 @@ command, repeated it goes on with what was begun, and trains nothing twice.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
-
-from filelock import FileLock, Timeout
 
 from aukit.errors import ConfigError
 from aukit.reproduce.parallel_runs import run_all
@@ -20,6 +17,7 @@ from aukit.sweeps.file import Sweep, check_metric
 from aukit.sweeps.search import grid_points, next_point
 from aukit.sweeps.table import SweepTable, Trained, tried
 from aukit.training import Record, RunConfig
+from aukit.utils.locks import waited_for
 
 Configure = Callable[[list[str]], RunConfig]
 """Words behind `aukit` → the configuration that they stand for."""
@@ -73,7 +71,8 @@ class LocalSweep:
         """
         folder = self.table.folder
         folder.mkdir(parents=True, exist_ok=True)
-        with _waiting(folder):
+        waiting = f"{folder}: another process works on this sweep; waiting for it"
+        with waited_for(folder / ".lock", waiting):
             points = self.table.read()
             while begun := self._begun(points, jobs):
                 configs = {f"point-{each.number}": self._config(each, configure) for each in begun}
@@ -100,21 +99,6 @@ class LocalSweep:
         config = configure(words)
         check_metric(self.sweep, config)
         return config
-
-
-@contextmanager
-def _waiting(folder: Path) -> Iterator[None]:
-    """Hold the folder's lock, which falls with the process."""
-    lock = FileLock(folder / ".lock")
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        print(f"{folder}: another process works on this sweep; waiting for it", flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 def _trained(point: Trained, record: Record) -> Trained:
