@@ -56,10 +56,10 @@ class F1ByGender(nn.Module):
         self.by_gender.update(scores, batch["occurrences"], batch["gender"])
 
     def log(self, module: LightningModule, key: str) -> None:
-        """Log ``key``, ``key_AU…``, both also ``…_female`` and ``…_male``, ``key_gap``, ``key_worst``; reset.
+        """Log ``key``, ``key_AU…``, both also ``…_female`` and ``…_male``, and what is between them; reset.
 
-        Without ``_AU…`` they are means over AUs: ``_gap`` of the difference of the genders, ``_worst`` of the
-        lesser F1, both over AUs that each gender has.
+        A `key` ends in ``f1``. Without ``_AU…`` they are means over AUs: ``key_gap`` of the difference of the
+        genders, ``…worst_group_f1`` of the lesser F1, both over AUs that each gender has.
         """
         f1, values = self.pooled.compute().float(), self.by_gender.compute()
         groups = torch.stack([values[gender].float() for gender in GENDERS])
@@ -68,7 +68,9 @@ class F1ByGender(nn.Module):
             found[f"{key}_{gender}"] = values_of.nanmean()
             found |= {f"{key}_AU{au}_{gender}": v for au, v in zip(self.aus, values_of, strict=True)}
         found[f"{key}_gap"] = (groups[0] - groups[1]).abs().nanmean()
-        found[f"{key}_worst"] = groups.amin(dim=0).nanmean()  # NaN where one is, as the gap
+        found[f"{key.removesuffix('f1')}worst_group_f1"] = groups.amin(
+            dim=0
+        ).nanmean()  # NaN where one is, as the gap
         log_of_all(module, {key: f1.nanmean()}, prog_bar=True)
         log_of_all(module, found)
         self.reset()
@@ -89,9 +91,9 @@ class DetectionModule(LightningModule):
     Batches are dictionaries, as `aukit.datamodules.StoreDataset` describes them; needed are ``occurrences``,
     ``gender`` and ``rows``, and what `scores` reads. Logged: ``train/loss``; in validation and test ``f1``
     (mean over AUs), ``f1_AU…``, both by gender (``f1_female``, ``f1_AU12_female`` …), ``f1_gap`` (mean over
-    AUs of the absolute difference) and ``f1_worst`` (of the lesser one). Test and prediction steps return
-    ``rows`` and ``scores``; where a callback keeps them, as in `aukit test`, the test's scores are made from
-    its table instead of being logged by the module.
+    AUs of the absolute difference) and ``worst_group_f1`` (of the lesser one). Test and prediction steps
+    return ``rows`` and ``scores``; where a callback keeps them, as in `aukit test`, the test's scores are
+    made from its table instead of being logged by the module.
 
     Args:
         aus: Action units, in the order of the label columns.
