@@ -92,7 +92,8 @@ def draw_frontal(
     visible = 0
     for row in range(size):
         for column in range(size):
-            if not hidden[row, column]:
+            # Where the mesh reaches the crop's edge, nothing beside it has grown over it.
+            if ids[row, column] >= 0 and not hidden[row, column]:
                 visible += _sample(
                     frame, place[row, column, 0], place[row, column, 1], taps, crop[row, column]
                 )
