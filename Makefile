@@ -27,7 +27,7 @@ export UV_SYSTEM_CERTS ?= 1
 
 .PHONY: help env test test-all test-slurm fuzz kills slurm-table3 sweep lint format reproduce-table3 plan-table3 \
         reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 reproduce-table4 \
-        reproduce-tables2 reproduce-tables5 \
+        reproduce-tables2 reproduce-tables5 reproduce-figure3 reproduce-figure5 \
         reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
 
 help: ## List the targets
@@ -103,6 +103,12 @@ reproduce-tables2: $(READY) ## Table S2: single and combined training sets, test
 
 reproduce-tables5: $(READY) ## Table S5: tested on all of UNBC-McMaster
 	$(BIN)/aukit reproduce niinuma2021 --table S5 $(WORDS)
+
+reproduce-figure3: $(READY) ## Figure 3: each weight of the synthesis' losses ten times less and more
+	$(BIN)/aukit reproduce niinuma2021 --table Fig3 $(WORDS)
+
+reproduce-figure5: $(READY) ## Figure 5: the nine views of FERA 2017, and a training set that is turned to them
+	$(BIN)/aukit reproduce niinuma2021 --table Fig5 $(WORDS)
 
 reproduce-fgnet: $(READY) ## FG-Net within and across BP4D and DISFA, on few frames, with other heads; baselines beside it
 	$(BIN)/aukit reproduce fgnet $(WORDS)

@@ -14,7 +14,7 @@ def add_tables(commands: Commands[Parser]) -> None:
     text = "make a published table: train what is missing, print it"
     command = add_command(commands, "reproduce", _reproduce, text)
     command.add_argument("table", metavar="PAPER", help="niinuma2021, fgnet or pm2")
-    which = "niinuma2021: 3, 2, S1, S3, S4, 4, S2, S5, FID; default: all"
+    which = "niinuma2021: 3, 2, S1, S3, S4, 4, S2, S5, Fig3, Fig5, FID; default: all"
     command.add_argument("--table", dest="tables", nargs="+", metavar="ID", help=which)
     command.add_argument(
         "--profile", choices=PROFILES, help="default: mini, or paper with a licensed root and a GPU"

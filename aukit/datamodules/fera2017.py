@@ -30,6 +30,8 @@ class FERA2017DataModule(CorpusDataModule):
         test_partition: "test" or "valid".
         validation: "people" holds out whole training people, "valid" takes the Valid partition.
         holdout_fraction: share of the training people held out with `validation="people"`.
+        partitions: those that the store has, where that is not all that a training and its test use.
+        views: views that the store has, where that is not `view` alone, whose rows are used.
         options: further options: see `CorpusDataModule`.
 
     Raises:
@@ -54,6 +56,8 @@ class FERA2017DataModule(CorpusDataModule):
         test_partition: Literal["test", "valid"] = "test",
         validation: Literal["people", "valid"] = "people",
         holdout_fraction: Fraction = 0.15,
+        partitions: Sequence[Literal["train", "valid", "test"]] | None = None,
+        views: Sequence[int] | None = None,
         **options: Any,
     ) -> None:
         if test_partition == "valid" and validation == "valid":
@@ -66,18 +70,24 @@ class FERA2017DataModule(CorpusDataModule):
         self.test_partition = test_partition
         self.validation = validation
         self.holdout_fraction = holdout_fraction
+        self.partitions = None if partitions is None else tuple(partitions)
+        self.views = None if views is None else tuple(views)
 
     def _corpus(self) -> FERA2017:
-        partitions = ("train", "valid", "test") if self.test_partition == "test" else ("train", "valid")
-        return FERA2017(self.root, partitions, (self.view,), **self.locations)
+        used = ("train", "valid", "test") if self.test_partition == "test" else ("train", "valid")
+        views = self.views or (self.view,)
+        return FERA2017(self.root, self.partitions or used, views, **self.locations)
 
     def _split(self) -> tuple[Rows, Rows, Rows]:
         frame = self.store.table.frame
         partition, person = frame["partition"].to_numpy(dtype=str), frame["person"].to_numpy(dtype=str)
+        partition = np.where(frame["view"].to_numpy(dtype=int) == self.view, partition, "")
         train = partition == "train"
-        if self.validation == "people":
+        if self.validation == "valid":
+            val = partition == "valid"
+        elif self.partitions is None or "train" in self.partitions:
             val = train & np.isin(person, held_out_people(person[train].tolist(), self.holdout_fraction))
         else:
-            val = partition == "valid"
+            val = train
         rows = [np.flatnonzero(mask) for mask in (train & ~val, val, partition == self.test_partition)]
         return rows[0], rows[1], rows[2]

@@ -15,6 +15,7 @@ from aukit.registration.landmark_sources import (
 )
 from aukit.registration.landmarks.detector import FaceTrack, FoundFace, LandmarkDetector
 from aukit.registration.procrustes import frontalize, umeyama
+from aukit.registration.rotated import FaceTurner
 from aukit.registration.similarity import similarity_align
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "FFHQQuad",
     "FaceAlignmentLandmarks",
     "FaceTrack",
+    "FaceTurner",
     "FoundFace",
     "Frontal3D",
     "LandmarkDetector",

@@ -255,7 +255,7 @@ class Reproduction(ABC, Generic[CellsT]):
     def data_facts(self, standins: Iterable[Mapping[str, Any] | None]) -> DataFacts:
         """Data origin and size for the caption, with the descriptions of what is rendered."""
         return DataFacts(
-            titles=tuple(corpus.title for corpus in self.cells.corpora.values()),
+            titles=tuple(dict.fromkeys(corpus.title for corpus in self.cells.corpora.values())),
             profile=self.options.profile,
             seed=self.options.seed,
             standins=tuple(each for each in standins if each is not None)
@@ -306,5 +306,5 @@ class Reproduction(ABC, Generic[CellsT]):
             lines.append(f"{corpus.name:<10} {corpus.root} ({frames:,} frames, crops of {side} x {side})")
             if corpus.is_rendered:
                 made = corpus.simulation_config
-                renders.append(Renders(frames, made.size, corpus.is_there()))
+                renders.append(Renders(frames * max(1, len(corpus.views)), made.size, corpus.is_there()))
         return Stage(name, renders, lines)

@@ -26,6 +26,7 @@ class TableCorpus:
     Attributes:
         name: Its name in the registry.
         options: Data origin and size.
+        views: Views of its scored people alone that a stand-in of its own has; none for the whole corpus.
 
     Example:
         >>> corpus = TableCorpus("bp4d", TableOptions("smoke", {}, Path("lightning_logs")))
@@ -35,6 +36,7 @@ class TableCorpus:
 
     name: str
     options: TableOptions
+    views: tuple[int, ...] = ()
 
     @property
     def entry(self) -> CorpusEntry:
@@ -55,7 +57,8 @@ class TableCorpus:
     def simulation_config(self) -> Any:
         """What is rendered in place of the corpus at this size."""
         config_type = self.entry.load("standin").config_type
-        return config_type.of_size(self.options.standin_profile, self.options.seed)
+        config = config_type.of_size(self.options.standin_profile, self.options.seed)
+        return config.of_test_people(self.views) if self.views else config
 
     @property
     def root(self) -> Path:
@@ -63,7 +66,8 @@ class TableCorpus:
         if not self.is_rendered:
             return self.options.roots[self.name]
         config = self.simulation_config
-        name = f"{self.name}-{config.profile}-v{config.version}-seed{config.seed}"
+        views = f"-{len(self.views)}-views" if self.views else ""
+        name = f"{self.name}-{config.profile}-v{config.version}-seed{config.seed}{views}"
         return self.options.logs / "standins" / name
 
     def make(self) -> None:

@@ -18,6 +18,7 @@ from aukit.models.niinuma2021.synthesis import (
     SynthesizerModule,
     compose,
     real_resampling,
+    rotate,
     semantic_resampling,
     synthesize,
 )
@@ -38,6 +39,7 @@ __all__ = [
     "decode",
     "mean_texture_normalize",
     "real_resampling",
+    "rotate",
     "semantic_resampling",
     "synthesize",
 ]

@@ -53,6 +53,9 @@ class Facts:
         images: Set → images in it.
         every_image: Set → what it would have if the training frames had every level.
         faces: Corpus that gives neutral faces → how many of them were taken.
+        per_view: Images per view, level and action unit of a set that is turned; None without one.
+        views: Views in which people are scored; 0 for the frontal one alone.
+        is_published: Whether there are published columns.
         references: Number of people with a reference image for AU0 normalization, and how many of these
             references show an action unit; None without such an estimator.
         cross_entropies: Heading of an estimator → its final training cross-entropy.
@@ -70,6 +73,9 @@ class Facts:
     images: Mapping[str, int]
     every_image: Mapping[str, int]
     faces: Mapping[str, int]
+    per_view: int | None
+    views: int
+    is_published: bool
     references: tuple[int, int] | None
     cross_entropies: Mapping[str, float]
 
@@ -94,10 +100,18 @@ def caption(facts: Facts) -> list[str]:
                 next(iter(facts.generators.values())), facts.estimator, facts.registrations, facts.per_level
             ),
         ),
-        f"Published columns: as printed in the paper, on {_published_on(facts)}; its tuned loss weights are"
-        " published only as a figure (in brackets above: its baseline's), and its column without"
-        " normalization is the one with λ_ids 0.",
+        _published(facts),
     ]
+
+
+def _published(facts: Facts) -> str:
+    tuned = "tuned loss weights are published only as a figure (in brackets above: its baseline's)"
+    if not facts.is_published:
+        return f"The paper prints this as curves without values; its {tuned}."
+    return (
+        f"Published columns: as printed in the paper, on {_published_on(facts)}; its {tuned}, and its column"
+        " without normalization is the one with λ_ids 0."
+    )
 
 
 def _published_on(facts: Facts) -> str:
@@ -105,7 +119,7 @@ def _published_on(facts: Facts) -> str:
 
 
 def _raters(facts: Facts) -> str:
-    if any(each.title is not None for each in facts.scored):
+    if facts.views or any(each.title is not None for each in facts.scored):
         return ""
     return " Raters: the ICC of two simulated annotators on the scored frames."
 
@@ -118,6 +132,7 @@ def _scores(facts: Facts) -> str:
         of = f"of {each.people} people of {where}" if each.title is None else f"of all {each.people} people"
         least, most = each.coded[0], each.coded[-1]
         frontal = "frontal frames" if each.title is None else f"frames of {each.title}"
+        frontal = f"frames in each of {facts.views} views" if facts.views else frontal
         parts.append(f"{each.frames:,} {frontal} {of} ({least:,} to {most:,} coded frames per AU)")
     return (
         f"Scores: ICC(3,1) over {' and over '.join(parts)}. Brackets: {INTERVALS}; one"
@@ -160,7 +175,10 @@ def _changes(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
     if one != two:
         found.append(f"{two} ({one})")
     model = first["model"]["init_args"]
-    values = {"lambda_ids": (model["lambda_ids"], "λ_ids {0:g} ({1:g})")}
+    values = {
+        name: (model[name], name.replace("lambda", "λ") + " {0:g} ({1:g})")
+        for name in ("lambda_adv", "lambda_exp", "lambda_idt", "lambda_ids")
+    }
     values["warmup_share"] = (model["warmup_share"], "the idiosyncratic loss alone up to {0:.0%} ({1:.0%})")
     return found + other_values(other["model"]["init_args"], values)
 
@@ -174,10 +192,16 @@ def _sets(facts: Facts) -> str:
         f" {TARGETS_PER_FACE} targets per level and AU."
         for title, count in facts.faces.items()
     )
+    turned = (
+        ""
+        if facts.per_view is None
+        else f" Turned ones: {facts.per_view:,} synthetic images per view, level and AU, as texture of the"
+        " mesh that is fitted to the input frame, before black."
+    )
     return (
         f"Training sets: semantic resampling, {facts.per_level:,} images per level and AU,"
         f" {' or '.join(f'{count:,}' for count in counts)} in all{absent}; frames that are not synthesised"
-        f" are down- or up-sampled to the same counts.{given}"
+        f" are down- or up-sampled to the same counts.{given}{turned}"
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,12 @@ TARGETS_PER_FACE = 5
 FRONTAL = "frontal3d"
 """Registration where an entry names none."""
 
+VIEWS = "views"
+"""Key of a table that scores people in several views, and name of the corpus that shows them so."""
+
+FRONTAL_VIEW = 6
+"""View of FERA 2017 that readers of the release agree on as the frontal one."""
+
 
 class Generator(NamedTuple):
     """A generator with its discriminator.
@@ -49,11 +56,12 @@ class TrainingSet(NamedTuple):
     Attributes:
         id: Its name.
         kind: ``synthetic``, ``identity`` (the same plan without synthesis), ``real`` (frames drawn for their
-            own labels) or ``mix`` (the images of others).
+            own labels), ``mix`` (the images of others) or ``rotated`` (the images of another one, turned).
         registration: Of the frames.
         generator: Id of the one that makes the images; None where none does.
-        of: Ids of the sets that are mixed.
+        of: Ids of the sets that are mixed, or of the one that is turned.
         sources: Corpus whose neutral faces are given the labels; None for the frames of the first corpus.
+        poses: Pitch and yaw in degrees of the views that images are turned to.
     """
 
     id: str
@@ -62,6 +70,7 @@ class TrainingSet(NamedTuple):
     generator: str | None = None
     of: tuple[str, ...] = ()
     sources: str | None = None
+    poses: tuple[tuple[float, float], ...] = ()
 
 
 class Estimator(NamedTuple):
@@ -117,6 +126,7 @@ class NiinumaCells(Cells):
     Attributes:
         aus: Action units that are trained, in printing order.
         rows: Those of them that the table shows.
+        views: Views of FERA 2017 in which the scored people are shown; none for the frontal one alone.
         columns: What the table shows beside published values.
         estimators: Id → estimator.
         sets: Id → balanced set, those that others are mixed of first.
@@ -133,6 +143,9 @@ class NiinumaCells(Cells):
         super().__init__(options, choice)
         self.aus: list[int] = self.spec["aus"]
         self.rows: list[int] = self.spec.get("rows", self.aus)
+        self.views: tuple[int, ...] = tuple(self.spec.get(VIEWS, ()))
+        if self.views:
+            self.corpora[VIEWS] = TableCorpus(self.corpus.name, options, self.views)
         self.columns = [ColumnOf.of(entry) for entry in self.spec["columns"]]
         self.estimators = {
             id: Estimator(id, **entry)
@@ -174,7 +187,7 @@ class NiinumaCells(Cells):
     @property
     def others(self) -> dict[str, TableCorpus]:
         """Corpora that give faces, or are tested, beside the first one."""
-        return {name: each for name, each in self.corpora.items() if each is not self.corpus}
+        return {name: each for name, each in self.corpora.items() if name == each.name != self.corpus.name}
 
     @property
     def registrations(self) -> list[str]:
@@ -182,6 +195,12 @@ class NiinumaCells(Cells):
         needed = [each.registration for each in self.sets.values()]
         needed += [each.registration for each in self.generators.values()]
         return list(dict.fromkeys(needed))
+
+    def registration_of(self, column: ColumnOf) -> str:
+        """Registration of the frames that a column is scored on, that of what its estimator learned from."""
+        if column.estimator is None:
+            return FRONTAL
+        return self.sets[self.estimators[column.estimator].set].registration
 
     @cached_property
     def scored_partition(self) -> str:
@@ -202,13 +221,15 @@ class NiinumaCells(Cells):
         id = wanted.generator
         generator = None if id is None else self._generator(id, self.spec["generators"][id])
         trained = generator and (generator.overrides, generator.registration)
-        return wanted.kind, wanted.registration, trained, wanted.of, wanted.sources
+        return wanted._replace(id="", generator=None), trained
 
     def images_per_level(self, wanted: TrainingSet) -> int:
         """Images of a balanced set per level and action unit."""
         if wanted.kind == "mix":
             every = {id: _training_set(id, entry) for id, entry in self.spec["sets"].items()}
             return sum(self.images_per_level(every[id]) for id in wanted.of)
+        if wanted.kind == "rotated":
+            return len(wanted.poses) * int(self.size["per_view"])
         faces = TARGETS_PER_FACE * int(self.size["faces"])
         return int(self.size["per_level"]) if wanted.sources is None else faces
 
@@ -241,6 +262,15 @@ class NiinumaCells(Cells):
     def other_datamodule(self, name: str) -> dict[str, Any]:
         """The datamodule of one of `others`, as in a resolved configuration."""
         return {"class_path": corpus_entry(name).datamodule, "init_args": self.other_arguments(name)}
+
+    def view_arguments(self, registration: str) -> dict[str, Any]:
+        """Arguments of the datamodule of the scored people alone, in all views."""
+        alone = {"partitions": [self.scored_partition], "views": list(self.views)}
+        return {**self.corpus_arguments(registration), "root": str(self.corpora[VIEWS].root), **alone}
+
+    def view_datamodule(self, registration: str) -> dict[str, Any]:
+        """The datamodule of all views, as in a resolved configuration."""
+        return {"class_path": self.corpus.entry.datamodule, "init_args": self.view_arguments(registration)}
 
     def generator_config(self, generator: Generator) -> RunConfig:
         """Configuration of the training of a generator."""
@@ -287,5 +317,12 @@ class NiinumaCells(Cells):
 
 
 def _training_set(id: str, entry: Mapping[str, Any]) -> TrainingSet:
-    registration, of = entry.get("registration", FRONTAL), tuple(entry.get("of", ()))
-    return TrainingSet(id, entry["kind"], registration, entry.get("generator"), of, entry.get("sources"))
+    return TrainingSet(
+        id,
+        entry["kind"],
+        entry.get("registration", FRONTAL),
+        entry.get("generator"),
+        tuple(entry.get("of", ())),
+        entry.get("sources"),
+        tuple(itertools.product(entry.get("pitch", ()), entry.get("yaw", ()))),
+    )

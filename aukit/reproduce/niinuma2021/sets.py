@@ -37,6 +37,7 @@ def make_sets(
     Raises:
         ConfigError: A generator makes other action units than the table has.
     """
+    from aukit.models.niinuma2021 import rotate
     from aukit.store.balanced_set import BalancedSet
 
     made: dict[str, BalancedSet] = {}
@@ -46,6 +47,11 @@ def make_sets(
             store = others[each.sources].store
         if each.kind == "mix":
             made[id] = BalancedSet.concatenate(cells.set_folder(each), [made[part] for part in each.of])
+        elif each.kind == "rotated":
+            (of,) = each.of
+            faces = corpora[cells.sets[of].registration].store
+            count, folder = int(cells.size["per_view"]), cells.set_folder(each)
+            made[id] = rotate(made[of], faces, store, each.poses, count, folder, cells.options.seed)
         elif each.generator is None:
             made[id] = BalancedSet.write(cells.set_folder(each), _plan(cells, each, corpora, store), store)
         else:

@@ -13,12 +13,22 @@ from aukit.reproduce.base import Reproduction
 from aukit.reproduce.costs import Crops, Fixed, Images, Rows, Trainings
 from aukit.reproduce.data_origin import count_people
 from aukit.reproduce.niinuma2021.caption import Facts, Scored, caption
-from aukit.reproduce.niinuma2021.cells import ColumnOf, Estimator, NiinumaCells, TrainingSet
+from aukit.reproduce.niinuma2021.cells import (
+    FRONTAL_VIEW,
+    VIEWS,
+    ColumnOf,
+    Estimator,
+    NiinumaCells,
+    TrainingSet,
+)
+from aukit.reproduce.niinuma2021.curves import draw_views, draw_weights
 from aukit.reproduce.niinuma2021.distances import FID, distance_columns, distance_table
 from aukit.reproduce.niinuma2021.figures import write_figures
 from aukit.reproduce.niinuma2021.sets import make_sets
+from aukit.reproduce.niinuma2021.views import of_view, view_column
 from aukit.reproduce.plan import Stage
 from aukit.reproduce.published import Published
+from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Column, Heading, Table
 from aukit.reproduce.timing import Stages
 
@@ -34,6 +44,7 @@ class Made(NamedTuple):
     Attributes:
         corpora: Registration → the first corpus.
         others: Name → another corpus, which gives faces or is tested.
+        views: Registration → the scored people in several views.
         generators: Id → run.
         sets: Id → balanced set.
         estimators: Id → run.
@@ -41,6 +52,7 @@ class Made(NamedTuple):
 
     corpora: dict[str, CorpusDataModule]
     others: dict[str, CorpusDataModule]
+    views: dict[str, CorpusDataModule]
     generators: dict[str, Record]
     sets: dict[str, BalancedSet]
     estimators: dict[str, Record]
@@ -51,11 +63,14 @@ class Made(NamedTuple):
             return self.estimators[column.estimator]
         return self.generators[str(column.generator)]
 
-    def predictions(self, column: ColumnOf) -> Path:
-        """The file that a column is scored from."""
+    def predictions(self, column: ColumnOf, seen: tuple[str, int] | None = None) -> Path:
+        """The file that a column is scored from, perhaps that of a registration and view."""
         from aukit.reproduce.cross_corpus import people_of, predictions_on
 
         record = self.record(column)
+        if seen is not None:
+            registration, view = seen
+            return of_view(predictions_on(record, people_of(VIEWS, self.views[registration].store)), view)
         if column.tested_on is None:
             return Path(str(record.predictions))
         return predictions_on(record, people_of(column.tested_on, self.others[column.tested_on].store))
@@ -74,7 +89,7 @@ class NiinumaTable(Reproduction[NiinumaCells]):
 
     cells_type = NiinumaCells
 
-    def make(self, stages: Stages) -> Table:
+    def make(self, stages: Stages) -> Table | Report:
         """Corpus, registration, GANs, balanced sets, estimators, scores."""
         cells = self.cells
         with stages.stage("corpus"):
@@ -82,16 +97,20 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         with stages.stage("registration"):
             corpora = {each: self.prepare(each) for each in cells.registrations}
             others = {name: each.prepare(cells.other_arguments(name)) for name, each in cells.others.items()}
+            views = {
+                each: cells.corpora[VIEWS].prepare(cells.view_arguments(each))
+                for each in (cells.registrations if cells.views else ())
+            }
         with stages.stage("GAN"):
             generators = self.train_generators()
         with stages.stage("synthesis"):
             sets = make_sets(cells, corpora, others, generators)
         with stages.stage("estimators"):
-            estimators = self.train_estimators(sets, others) if cells.estimators else {}
+            estimators = self.train_estimators(sets, others, views) if cells.estimators else {}
         with stages.stage("scores"):
             standins = [corpus.store.standin for corpus in (*[*corpora.values()][:1], *others.values())]
             write_figures(self.cells, corpora, generators, self.data_facts(standins))
-            return self.tabulate(Made(corpora, others, generators, sets, estimators))
+            return self.tabulate(Made(corpora, others, views, generators, sets, estimators))
 
     def prepare(self, registration: str) -> CorpusDataModule:
         """Register every frame; split by person."""
@@ -103,33 +122,45 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         return self.train("GAN", configs)
 
     def train_estimators(
-        self, sets: Mapping[str, BalancedSet], others: Mapping[str, CorpusDataModule]
+        self,
+        sets: Mapping[str, BalancedSet],
+        others: Mapping[str, CorpusDataModule],
+        views: Mapping[str, CorpusDataModule],
     ) -> dict[str, Record]:
-        """One training per estimator; each trains all action units, and scores other corpora's people too."""
+        """One training per estimator; each trains all action units, and scores who else is tested too."""
         from aukit.reproduce.cross_corpus import people_of
 
+        cells = self.cells
         tested: dict[str, dict[str, dict[str, Any]]] = {}
-        for column in self.cells.columns:
-            if column.estimator is not None and column.tested_on is not None:
+        for column in cells.columns:
+            if column.estimator is None:
+                continue
+            mine = tested.setdefault(column.estimator, {})
+            if column.tested_on is not None:
                 people = people_of(column.tested_on, others[column.tested_on].store)
-                tested.setdefault(column.estimator, {})[people] = self.cells.other_datamodule(
-                    column.tested_on
-                )
+                mine[people] = cells.other_datamodule(column.tested_on)
+            registration = cells.registration_of(column)
+            if cells.views:
+                mine[people_of(VIEWS, views[registration].store)] = cells.view_datamodule(registration)
         configs = {
             id: self.cells.estimator_config(each, sets[each.set].path)
             for id, each in self.cells.estimators.items()
         }
         after = {
-            id: partial(score_elsewhere, tests=tests, runs=self.options.runs) for id, tests in tested.items()
+            id: partial(score_elsewhere, tests=tests, runs=self.options.runs)
+            for id, tests in tested.items()
+            if tests
         }
         return self.train("estimators", configs, after)
 
     # ----------------------------------------------------------------- the table
 
-    def tabulate(self, made: Made) -> Table:
+    def tabulate(self, made: Made) -> Table | Report:
         """Published columns and ours, with everything that must stand beside them."""
         if "reference" in self.cells.spec:
             return self.distances(made)
+        if self.cells.views:
+            return self.over_views(made)
         published = [
             Column(
                 *Heading.of(column, "published"),
@@ -139,22 +170,49 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             for column in self.cells.spec["published"]
         ]
         ours = [self.column(each, made.record(each), made.predictions(each)) for each in self.cells.columns]
-        some = next(iter(made.corpora.values())).store
-        return Table(
+        table = Table(
             title=self.title(),
             rows=[f"AU{au}" for au in self.cells.rows],
             columns=[*published, *ours],
             agreement=self.inter_rater_agreement(),
             caption=caption(self.facts(made, ours)),
-            provenance=self.provenance(
-                {**{f"GAN {id}": run for id, run in made.generators.items()}, **made.estimators},
-                standin=some.standin,
-                scored_partition=self.cells.scored_partition,
-                stores={
-                    each: corpus.store.fingerprint for each, corpus in (made.corpora | made.others).items()
-                },
-                sets={id: each.fingerprint for id, each in made.sets.items()},
-            ),
+            provenance=self.provenance_of(made),
+        )
+        if "curves" in self.cells.spec:
+            draw_weights(self.cells, made.generators, table)
+        return table
+
+    def over_views(self, made: Made) -> Report:
+        """A table per column of the file, with a column for each view."""
+        cells = self.cells
+        tables, frontal = {}, []
+        for column in cells.columns:
+            registration, record = cells.registration_of(column), made.record(column)
+            views = {
+                view: self.column(
+                    view_column(column, view, self.options),
+                    record,
+                    made.predictions(column, (registration, view)),
+                )
+                for view in cells.views
+            }
+            frontal.append(views[FRONTAL_VIEW])
+            rows = [f"AU{au}" for au in cells.rows]
+            tables[column.heading.id] = Table(column.heading.label, rows, [*views.values()], None, [])
+        report = Report(self.title(), tables, caption(self.facts(made, frontal)), self.provenance_of(made))
+        draw_views(cells, report)
+        return report
+
+    def provenance_of(self, made: Made) -> dict[str, Any]:
+        """What the numbers come from."""
+        stores = {each: corpus.store.fingerprint for each, corpus in (made.corpora | made.others).items()}
+        stores |= {f"{each}, views": data.store.fingerprint for each, data in made.views.items()}
+        return self.provenance(
+            {**{f"GAN {id}": run for id, run in made.generators.items()}, **made.estimators},
+            standin=next(iter(made.corpora.values())).store.standin,
+            scored_partition=self.cells.scored_partition,
+            stores=stores,
+            sets={id: each.fingerprint for id, each in made.sets.items()},
         )
 
     def distances(self, made: Made) -> Table:
@@ -233,6 +291,9 @@ class NiinumaTable(Reproduction[NiinumaCells]):
                 for id, each in cells.sets.items()
                 if each.sources is not None
             },
+            per_view=cells.size["per_view"] if any(each.poses for each in cells.sets.values()) else None,
+            views=len(cells.views),
+            is_published=bool(cells.spec["published"]),
             references=notes and (notes["references"], notes["references_not_neutral"]),
             cross_entropies={
                 column.short: column.extra["final_cross_entropy"]
@@ -308,6 +369,7 @@ class NiinumaTable(Reproduction[NiinumaCells]):
                 for c in cells.columns
                 if c.estimator == estimator.id and c.tested_on is not None
             )
+            elsewhere += len(cells.views) * scored
             rows = Rows(count(cells.sets[estimator.set]), validated, scored + elsewhere)
             return Trainings(estimator.id, configs[estimator.id], rows, runs, seeds)
 
@@ -326,12 +388,16 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         ]
         trained = Rows(frames["train"], pairs, scored)
         return [
-            self.corpora_stage("corpus", dict.fromkeys(cells.corpora, side)),
+            self.corpora_stage("corpus", dict.fromkeys((each.name for each in cells.corpora.values()), side)),
             Stage(
                 "registration",
                 [
                     *(Crops(corpus.name, frames.total(), each) for each in data.values()),
                     *(Crops(name, n, cells.other_arguments(name)) for name, n in others.items()),
+                    *(
+                        Crops(VIEWS, len(cells.views) * scored, cells.view_arguments(each))
+                        for each in (data if cells.views else ())
+                    ),
                 ],
             ),
             Stage("GAN", [Trainings(id, gan, trained, runs, seeds) for id, gan in gans.items()], lines),

@@ -20,10 +20,10 @@ def new_figure(width: float, height: float, title: str | None = None, fontsize: 
     return figure
 
 
-def png(figure: Any) -> bytes:
-    """The figure as PNG."""
+def png(figure: Any, description: str | None = None) -> bytes:
+    """The figure as PNG, perhaps with a description in its metadata."""
     out = io.BytesIO()
-    figure.savefig(out, format="png")
+    figure.savefig(out, format="png", metadata={"Description": description} if description else None)
     return out.getvalue()
 
 

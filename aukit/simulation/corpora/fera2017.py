@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,10 @@ class FERA2017SimulationConfig(SimulationConfig):
         """All 91 people, 8 tasks, about 43,700 frames of 512×512 per view."""
         people, tasks = (41, 20, 30), (8, 8, 8)
         return cls("standin", 60, 10, 512, people=people, tasks=tasks, supersampling=2, seed=seed)
+
+    def of_test_people(self, views: Sequence[int]) -> FERA2017SimulationConfig:
+        """The same people of Test, and nobody else, in other views."""
+        return replace(self, people=(0, 0, self.people[2]), views=tuple(views))
 
     def subjects(self, partition: str) -> tuple[str, ...]:
         """Ids of the people of a partition."""

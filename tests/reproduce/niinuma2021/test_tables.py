@@ -20,6 +20,7 @@ from aukit.reproduce.niinuma2021.sets import choose_faces
 from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import TableOptions, check_affordable, choose_options, tables_at_hand
 from aukit.simulation import STANDIN_VERSION
+from aukit.sweeps.file import read_sweep
 from tests.reproduce.smoke import assert_others_can_verify, make_in_smoke, smoke_arguments
 
 CORPORA = ("fera2017",)
@@ -205,6 +206,62 @@ def test_tables_across_corpora_score_everybody_there(crossed, tmp_path):
     assert "frames of DISFA of all 6 people" in words
     assert "as printed in the paper, on FERA 2017 Test and DISFA" in words
     assert_others_can_verify(folder, tmp_path, "niinuma2021", "4")
+
+
+def test_figure_3_varies_one_weight_at_a_time_within_the_grid_of_the_sweep(tmp_path):
+    grid = read_sweep("niinuma_lambdas").parameters
+    for profile in ("smoke", "mini", "standin", "paper"):
+        cells = NiinumaCells(TableOptions(profile, {}, tmp_path), "Fig3")
+        weights = {
+            id: {
+                name: value for name, value in config["model"]["init_args"].items() if f"model.{name}" in grid
+            }
+            for id, each in cells.generators.items()
+            for config in [cells.generator_config(each)]
+        }
+        start = weights.pop("synthesis")
+        columns = {column.heading.id: column.estimator for column in cells.columns}
+        for argument, ids in cells.spec["curves"].items():
+            generators = [cells.sets[cells.estimators[columns[id]].set].generator for id in ids]
+            values = [weights.get(id, start)[argument] for id in generators]
+            assert values == pytest.approx([start[argument] / 10, start[argument], start[argument] * 10])
+            if profile == "paper":
+                assert values == grid[f"model.{argument}"]["values"]
+            for id in (generators[0], generators[2]):
+                assert {**weights[id], argument: start[argument]} == start
+
+
+@pytest.fixture(scope="module")
+def figures(made, tmp_path_factory):
+    """A copy of the folder with Figures 3 and 5 too."""
+    copy = shutil.copytree(made, tmp_path_factory.mktemp("figures") / "copy")
+    for which in ("Fig3", "Fig5"):
+        make_in_smoke(copy, "niinuma2021", which)
+    return copy
+
+
+@pytest.mark.heavy
+@pytest.mark.timeout(1800)
+def test_figures_of_curves_are_made_of_what_is_there_and_verified_elsewhere(figures, tmp_path):
+    three, five = table(figures, "Fig3"), table(figures, "Fig5")
+    assert runs_of(three)["start"] == runs_of(table(figures))["none"]
+    assert len(set(runs_of(three).values())) == 7
+    scenarios = five["tables"]
+    assert list(scenarios) == ["real_2d", "synthetic_3d", "rotated_2d"]
+    for content in scenarios.values():
+        frames = {column["extra"]["frames"] for column in content["columns"]}
+        assert len(content["columns"]) == 9
+        assert max(frames) <= min(frames) + 3  # of the same people, whatever a registration loses
+        files = {tuple(column["basis"]["files"]) for column in content["columns"] if column["basis"]}
+        assert len(files) in (0, 9)
+    assert runs_of(scenarios["synthetic_3d"])["synthetic_3d_view6"] == runs_of(table(figures))["none"]
+    folder = figures / "lightning_logs/tables"
+    for name in ("niinuma2021-fig3/standin-smoke/figure3.png", "niinuma2021-fig5/standin-smoke/figure5.png"):
+        assert "rendered stand-in of FERA 2017" in Image.open(folder / name).text["Description"]
+    words = " ".join(five["caption"])
+    assert "in each of 9 views of 3 people of Test" in words
+    assert "Turned ones: 1 synthetic" in words
+    assert_others_can_verify(figures, tmp_path, "niinuma2021", "Fig5")
 
 
 def tiles_of(path, people):

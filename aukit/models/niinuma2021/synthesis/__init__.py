@@ -9,6 +9,7 @@ from aukit.models.niinuma2021.synthesis.data import (
 from aukit.models.niinuma2021.synthesis.module import SynthesizerModule
 from aukit.models.niinuma2021.synthesis.networks import ExpressionDiscriminator, ExpressionGenerator, compose
 from aukit.models.niinuma2021.synthesis.resampling import Pool, real_resampling, semantic_resampling
+from aukit.models.niinuma2021.synthesis.rotated_set import rotate
 from aukit.models.niinuma2021.synthesis.synthetic_set import synthesize
 
 __all__ = [
@@ -22,6 +23,7 @@ __all__ = [
     "SynthesizerModule",
     "compose",
     "real_resampling",
+    "rotate",
     "semantic_resampling",
     "synthesize",
 ]

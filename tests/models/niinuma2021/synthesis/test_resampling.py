@@ -130,7 +130,7 @@ def test_synthetic_set_is_what_the_generator_makes(tmp_path):
 
 
 def test_interrupted_synthesis_goes_on_where_it_was(tmp_path, monkeypatch):
-    monkeypatch.setattr("aukit.models.niinuma2021.synthesis.synthetic_set._BLOCK", 2)
+    monkeypatch.setattr("aukit.store.growing_set._BLOCK", 2)
     store, generator, plan = make(tmp_path)
     whole = synthesize(generator, store, plan, tmp_path / "whole", aus=AUS, progress=False)
     generator.calls, generator.fail_at = 0, 8
@@ -147,10 +147,10 @@ def test_interrupted_synthesis_goes_on_where_it_was(tmp_path, monkeypatch):
 
 
 def test_what_an_interrupted_synthesis_left_damaged_is_made_again(tmp_path, monkeypatch):
-    monkeypatch.setattr("aukit.models.niinuma2021.synthesis.synthetic_set._BLOCK", 2)
+    monkeypatch.setattr("aukit.store.growing_set._BLOCK", 2)
     store, generator, plan = make(tmp_path)
     whole = synthesize(generator, store, plan, tmp_path / "whole", aus=AUS, progress=False)
-    for name, content in (("synthesis.json", b'{"origin"'), ("images.npy", b"\x93NUMPY")):
+    for name, content in (("progress.json", b'{"origin"'), ("images.npy", b"\x93NUMPY")):
         generator.calls, generator.fail_at = 0, 8
         with pytest.raises(KeyboardInterrupt):
             synthesize(generator, store, plan, tmp_path / name, aus=AUS, progress=False)
