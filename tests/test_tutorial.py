@@ -1,4 +1,4 @@
-"""docs/tutorial.md, run as it stands in an empty folder: files, commands, the table at the end of a run."""
+"""docs/tutorials/own_model.md, run as it stands: files, commands, the table at the end of a run."""
 
 import re
 import shlex
@@ -11,7 +11,7 @@ import pytest
 
 from aukit.cli import main
 
-PAGE = (Path(__file__).parents[1] / "docs" / "tutorial.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[1] / "docs" / "tutorials" / "own_model.md").read_text(encoding="utf-8")
 TABLE = re.compile(r"^ +F1 .*?^mean.*?$", re.MULTILINE | re.DOTALL)
 
 
