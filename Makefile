@@ -28,7 +28,7 @@ export UV_SYSTEM_CERTS ?= 1
 .PHONY: help env test test-all test-slurm fuzz kills slurm-table3 sweep lint format reproduce-table3 plan-table3 \
         reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 reproduce-table4 \
         reproduce-tables2 reproduce-tables5 reproduce-figure3 reproduce-figure5 \
-        reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks wheel-check lock clean
+        reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks docs wheel-check lock clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z][a-z0-9-]*:.*## /{printf "  %-18s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -133,6 +133,9 @@ pictures: $(READY) ## The pictures of the README, from the runs of reproduce-tab
 
 benchmarks: $(READY) ## Speed, each as a ratio against a named baseline
 	@for b in benchmarks/*.py; do echo "== $$b"; $(BIN)/python $$b || exit 1; done
+
+docs: $(READY) ## Build the site of the pages and the reference in build/docs; a warning is an error
+	$(BIN)/sphinx-build --fail-on-warning --keep-going --quiet -c docs -d build/doctrees . build/docs
 
 wheel-check: $(READY) ## Build the wheel, install it in a clean environment, use it in an empty folder
 	.ci/wheel-check

@@ -31,6 +31,7 @@ ROOMS: tuple[tuple[str, ...], ...] = (
     ("training",),
     ("reproduce",),
     ("detect", "sweeps"),
+    ("fairness",),
     ("cli",),
 )
 

@@ -14,6 +14,7 @@ from aukit.cli.avatars import add_avatars
 from aukit.cli.corpora import add_check, add_standin
 from aukit.cli.detect import add_detect, add_register, add_score
 from aukit.cli.doctor import add_doctor
+from aukit.cli.fairness import add_fairness
 from aukit.cli.grammar import Parser, Run, add_group
 from aukit.cli.runs import add_runs
 from aukit.cli.sweep import add_sweep
@@ -113,6 +114,7 @@ def parser() -> Parser:
     add_detect(commands)
     add_register(commands)
     add_score(commands)
+    add_fairness(commands)
     add_standin(commands)
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
     add_avatars(add_group(commands, "avatars", "sheet, render, faces, labelled, pairs, import-ict"))

@@ -84,14 +84,17 @@ def _standin(given: argparse.Namespace) -> None:
 
 def prepare_corpus(given: argparse.Namespace) -> None:
     """Prepare a store of a corpus as the words behind its name say; print a summary of it."""
-    from aukit.registration import FFHQ
+    from aukit.registration import FFHQ, PRNet
     from aukit.store import Encoding, prepare_release, prepare_share
 
     entry, command = _corpus_command(given)
-    kinds = ("ffhq", "similarity", "frontal3d")
+    kinds = ("ffhq", "similarity", "frontal3d", "prnet")
     command.add_argument("--registration", choices=kinds, default="frontal3d", help="how faces are cropped")
     command.add_argument("--size", type=int, default=224, metavar="N", help="side of the crops in pixels")
-    settings = add_options(command, FFHQ, skip=("size",), default=None)
+    settings = (
+        *add_options(command, FFHQ, skip=("size",), default=None),
+        *add_options(command, PRNet, ("prnet",)),
+    )
     encoding = add_options(command, Encoding)
     command.add_argument("--weights", type=Path, metavar="DIR", help="folder of face-alignment's weights")
     command.add_argument("--workers", type=int, default=2, metavar="N", help="processes")

@@ -57,9 +57,13 @@ def add_register(commands: Commands[Parser]) -> None:
     _add_files(command)
     command.add_argument(
         "--registration",
-        choices=("similarity", "ffhq", "frontal3d"),
+        choices=("similarity", "ffhq", "frontal3d", "prnet"),
         default="similarity",
-        help="moved, turned and scaled onto a mean face (default), as FFHQ cuts, or turned frontal in 3D",
+        help="moved, turned and scaled onto a mean face (default), as FFHQ cuts, or turned frontal in 3D: by"
+        " a mesh fitted to landmarks, or by PRNet's",
+    )
+    command.add_argument(
+        "--prnet", metavar="FILE", help="of prnet: what aukit weights import prnet wrote (else AUKIT_PRNET)"
     )
     command.add_argument(
         "--size", type=int, default=256, metavar="PX", help="side of the crops (default: 256)"
@@ -90,11 +94,12 @@ def _register(given: argparse.Namespace) -> int:
     if not 8 <= given.size <= 4096:
         raise ConfigError(f"--size {given.size}: name a number of pixels from 8 to 4096")
     find_inputs(given.inputs)
+    settings = {} if given.prnet is None else {"prnet": given.prnet}
     summary = register_files(
         given.inputs,
         given.out,
         Detector(),
-        build_registration(given.registration, given.size),
+        build_registration(given.registration, given.size, **settings),
         table_format=given.format,
         largest=given.largest,
         progress=True,

@@ -7,13 +7,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from aukit.cli.grammar import Commands, Parser, add_command
+from aukit.errors import WeightsError
 
 
 def add_weights(weights: Commands[Parser]) -> None:
     """Add the commands."""
     text = "turn a published checkpoint into safetensors, checked"
     command = add_command(weights, "import", _import_weights, text)
-    kinds = ("fgnet", "stylegan2", "psp", "inversion", "backbone", "reader", "finder")
+    kinds = ("fgnet", "stylegan2", "psp", "prnet", "inversion", "backbone", "reader", "finder")
     command.add_argument("kind", choices=kinds, help="what the file is; the last four: trained here")
     command.add_argument(
         "file", type=Path, metavar="FILE", help="e.g. model.pth, psp_ffhq_encode.pt, last.ckpt"
@@ -22,6 +23,9 @@ def add_weights(weights: Commands[Parser]) -> None:
     command.add_argument("--corpus", choices=("bp4d", "disfa"), help="fgnet: what the model was trained on")
     command.add_argument(
         "--latent-avg", type=Path, metavar="FILE", help="fgnet: the pSp checkpoint, for its mean code"
+    )
+    command.add_argument(
+        "--uv-data", type=Path, metavar="DIR", help="prnet: the folder Data/uv-data of its repository"
     )
     command.add_argument("--sha256", metavar="HEX", help="refuse a file with another hash")
 
@@ -50,6 +54,13 @@ def _import_weights(given: argparse.Namespace) -> None:
         from aukit.models.landmarks.weights import pack_network
 
         _say_written(given, pack_network(given.file, given.out))
+        return
+    if given.kind == "prnet":
+        from aukit.models.weights.prnet import import_prnet
+
+        if given.uv_data is None:
+            raise WeightsError(f"{given.file}: name PRNet's folder of UV data too: --uv-data Data/uv-data")
+        _say_written(given, import_prnet(given.file, given.uv_data, given.out, given.sha256))
         return
     from aukit.models.fgnet.weights import import_weights
 

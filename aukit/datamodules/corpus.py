@@ -18,6 +18,7 @@ from aukit.datamodules.transforms import Augmentation
 from aukit.datasets import AvatarPairs
 from aukit.datasets.release import Release
 from aukit.errors import ConfigError
+from aukit.registration import RegistrationName
 from aukit.store import Encoding, PreparedStore, prepare_release
 from aukit.store.build import LandmarkSourceName
 from aukit.utils.bounds import NonNegativeInt, PositiveInt
@@ -62,7 +63,8 @@ class CorpusDataModule(StepDataModule):
         root: folder of the release, or of a stand-in with the same layout; None for the one that the
             environment variable `root_variable` names.
         cache: folder of prepared stores.
-        registration: "ffhq", "similarity", "frontal3d" or "none" (the frames are crops of `size` already).
+        registration: "ffhq", "similarity", "frontal3d", "prnet" (the same by PRNet's network and UV data, of
+            which you need copies) or "none" (the frames are crops of `size` already).
         size: side of the crops in pixels.
         aus: action units, in the order of the label columns.
         augmentation: "none", "flip" or "photometric" (flip, small geometry, colour, noise, blur), in
@@ -82,6 +84,8 @@ class CorpusDataModule(StepDataModule):
         padding: of "ffhq": whether what lies outside the frame is filled in instead of black.
         pad_mode: of "ffhq": with what, before it is blurred and faded: "reflect", its mirrored border, or
             "constant", zeros, as in the cropper of FG-Net's authors.
+        prnet: of "prnet": file that `aukit weights import prnet` wrote; None for the one that the environment
+            variable AUKIT_PRNET names.
         encoding: how the store keeps crops: "webp" (lossless) or "jpeg" (not exact, smaller still); None for
             pixels without compression, which are read fastest (`aukit.store.Encoding`).
         quality: of "jpeg", 1 to 100; None for 95.
@@ -92,9 +96,9 @@ class CorpusDataModule(StepDataModule):
 
     Raises:
         ConfigError: `transform_size`, `padding` or `pad_mode` is given with another registration than "ffhq",
-            "jpeg" with "frontal3d", or `quality` without "jpeg"; from `prepare_data()`, there is no root,
-            or one is named for parts of a corpus that lies in one folder; from `setup()`, a test person is
-            also used for training or validation.
+            `prnet` with another than "prnet", "jpeg" with "frontal3d" or "prnet", or `quality` without
+            "jpeg"; from `prepare_data()`, there is no root, or one is named for parts of a corpus that lies
+            in one folder; from `setup()`, a test person is also used for training or validation.
 
     Example:
         >>> class MyDataModule(CorpusDataModule):
@@ -117,6 +121,7 @@ class CorpusDataModule(StepDataModule):
         "num_workers",
         "prepare_workers",
         "weights_dir",
+        "prnet",
         "images_root",
         "labels_root",
         "follow_links",
@@ -137,7 +142,7 @@ class CorpusDataModule(StepDataModule):
         self,
         root: str | None = None,
         cache: str = "lightning_logs/stores",
-        registration: Literal["ffhq", "similarity", "frontal3d", "none"] = "ffhq",
+        registration: RegistrationName = "ffhq",
         size: PositiveInt = 256,
         aus: Sequence[int] = (),
         augmentation: Literal["none", "flip", "photometric"] = "none",
@@ -149,6 +154,7 @@ class CorpusDataModule(StepDataModule):
         transform_size: PositiveInt | None = None,
         padding: bool = True,
         pad_mode: Literal["reflect", "constant"] = "reflect",
+        prnet: str | None = None,
         encoding: Literal["webp", "jpeg"] | None = None,
         quality: PositiveInt | None = None,
         images_root: str | None = None,
@@ -165,6 +171,10 @@ class CorpusDataModule(StepDataModule):
         if self._settings and registration != "ffhq":
             name = next(iter(self._settings))
             raise ConfigError(f"data.{name} belongs to registration=ffhq, not to {registration}")
+        if prnet is not None:
+            if registration != "prnet":
+                raise ConfigError(f"data.prnet belongs to registration=prnet, not to {registration}")
+            self._settings["prnet"] = prnet
         self.root = Path(root or os.environ.get(self.root_variable or "", ""))
         self.cache = Path(cache)
         self.registration = registration
@@ -179,6 +189,7 @@ class CorpusDataModule(StepDataModule):
         self.transform_size = transform_size
         self.padding = padding
         self.pad_mode = pad_mode
+        self.prnet = prnet
         self.encoding = encoding
         self.quality = quality
         Encoding(encoding, quality).check(registration)

@@ -11,6 +11,7 @@ from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
 from aukit.datasets import FERA2017
 from aukit.errors import ConfigError
+from aukit.registration import RegistrationName
 from aukit.utils.bounds import Fraction, PositiveInt
 
 
@@ -49,7 +50,7 @@ class FERA2017DataModule(CorpusDataModule):
         self,
         root: str | None = None,
         *,
-        registration: Literal["ffhq", "similarity", "frontal3d", "none"] = "frontal3d",
+        registration: RegistrationName = "frontal3d",
         size: PositiveInt = 224,
         aus: Sequence[int] = (1, 4, 6, 10, 12, 14, 17),
         view: int = 6,

@@ -14,6 +14,7 @@ from aukit.datamodules.folds import FoldDataModule
 from aukit.datamodules.samplers import Rows
 from aukit.datasets import FGNetLists, FrameLists, JAANetLists, MEGraphAULists
 from aukit.errors import ConfigError
+from aukit.registration import RegistrationName
 from aukit.utils.bounds import PositiveInt
 
 
@@ -50,7 +51,7 @@ class FrameListsDataModule(FoldDataModule):
         corpus: Literal["bp4d", "disfa"],
         *,
         aus: Sequence[int],
-        registration: Literal["ffhq", "similarity", "frontal3d", "none"] = "none",
+        registration: RegistrationName = "none",
         **options: Any,
     ) -> None:
         super().__init__(root=root, registration=registration, aus=aus, **options)

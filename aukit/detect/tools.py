@@ -54,22 +54,33 @@ class Tool(Numbering):
         name: Word of the command.
         level: Keys of columns with intensities; the group is the action unit.
         decision: Keys of columns with decisions or probabilities; the group is the action unit.
+        graded: Whether these are probabilities.
         seen: Columns that say that there was a face, and the least that they say then.
     """
 
     name: str
     level: re.Pattern[str] | None
     decision: re.Pattern[str] | None
+    graded: bool
     seen: Mapping[str, float]
 
 
 TOOLS: Mapping[str, Tool] = {
     tool.name: tool
     for tool in (
-        Tool(1, True, True, "aukit", re.compile(r"au(\d\d)_r"), None, {"success": 1}),
-        Tool(1, True, True, "openface", re.compile(r"au(\d\d)_r"), None, {"success": 1}),
-        Tool(None, True, True, "libreface", re.compile(r"au_(\d+)_intensity"), re.compile(r"au_(\d+)"), {}),
-        Tool(0, False, True, "pyfeat", None, re.compile(r"au(\d\d)"), {"facescore": 0.5}),
+        Tool(1, True, True, "aukit", re.compile(r"au(\d\d)_r"), None, False, {"success": 1}),
+        Tool(1, True, True, "openface", re.compile(r"au(\d\d)_r"), None, False, {"success": 1}),
+        Tool(
+            None,
+            True,
+            True,
+            "libreface",
+            re.compile(r"au_(\d+)_intensity"),
+            re.compile(r"au_(\d+)"),
+            False,
+            {},
+        ),
+        Tool(0, False, True, "pyfeat", None, re.compile(r"au(\d\d)"), True, {"facescore": 0.5}),
     )
 }
 
@@ -80,12 +91,14 @@ class Reading(NamedTuple):
     Attributes:
         levels: float64 [N] by action unit, 0 to 5; NaN where nothing is said.
         present: float64 [N] by action unit, 1 or 0; NaN where nothing is said.
+        chances: float64 [N] by action unit, probability; only of tools that say one in place of a level.
         seen: bool [N], whether there was a face.
         rows: Number of rows of the file that are about other frames.
     """
 
     levels: dict[int, Values]
     present: dict[int, Values]
+    chances: dict[int, Values]
     seen: npt.NDArray[np.bool_]
     rows: int
 
@@ -129,10 +142,9 @@ def read_tool(path: Path, tool: Tool, rows: TrackerRows, folder: str | None = No
         there &= columns.numbers[key][at] >= least
     levels = {au: np.where(there, columns.numbers[key][at], np.nan) for au, key in level.items()}
     present = {au: _decided(values, INTENSITY.present) for au, values in levels.items()}
-    for au, key in decision.items():
-        chance = np.where(there, columns.numbers[key][at], np.nan)
-        present[au] = _decided(chance, np.nextafter(0.5, 1))
-    return Reading(levels, present, there, len(places) - int((at >= 0).sum()))
+    said = {au: np.where(there, columns.numbers[key][at], np.nan) for au, key in decision.items()}
+    present |= {au: _decided(values, np.nextafter(0.5, 1)) for au, values in said.items()}
+    return Reading(levels, present, said if tool.graded else {}, there, len(places) - int((at >= 0).sum()))
 
 
 def image_folders(path: Path) -> list[str]:
@@ -183,9 +195,11 @@ def _read_own(path: Path, rows: TrackerRows, folder: str | None) -> Reading:
         }
 
     levels = said(INTENSITY)
-    present = {au: _decided(values, PROBABILITY.present) for au, values in said(PROBABILITY).items()}
+    chances = said(PROBABILITY)
+    present = {au: _decided(values, PROBABILITY.present) for au, values in chances.items()}
     present |= {au: _decided(values, INTENSITY.present) for au, values in levels.items()}
-    return Reading(_blinks(levels), _blinks(present), at >= 0, whole - int((at >= 0).sum()))
+    seen = at >= 0
+    return Reading(_blinks(levels), _blinks(present), _blinks(chances), seen, whole - int(seen.sum()))
 
 
 def _columns(pattern: re.Pattern[str] | None, keys: Mapping[str, None]) -> dict[int, str]:

@@ -2,6 +2,10 @@
 from .bootstrap import Interval as Interval
 from .bootstrap import SubjectSums as SubjectSums
 from .bootstrap import bootstrap_by_subject as bootstrap_by_subject
+from .calibration import brier_score as brier_score
+from .calibration import calibration_intervals as calibration_intervals
+from .calibration import expected_calibration_error as expected_calibration_error
+from .calibration import grouped_calibration_sums as grouped_calibration_sums
 from .distribution import frechet_distance as frechet_distance
 from .distribution import kernel_distance as kernel_distance
 from .f1 import all_positive_counts as all_positive_counts
@@ -14,6 +18,8 @@ from .fairness import FairnessReport as FairnessReport
 from .fairness import fairness_intervals as fairness_intervals
 from .fairness import group_fairness as group_fairness
 from .fairness import group_icc_intervals as group_icc_intervals
+from .hypotheses import group_permutation_test as group_permutation_test
+from .hypotheses import holm as holm
 from .icc import IccKind as IccKind
 from .icc import grouped_icc_sums as grouped_icc_sums
 from .icc import icc_from_sums as icc_from_sums
@@ -22,6 +28,9 @@ from .icc import intraclass_correlation as intraclass_correlation
 from .icc import rater_agreement as rater_agreement
 from .intervals import Scale as Scale
 from .intervals import interval_by_subject as interval_by_subject
+from .ranking import auroc as auroc
+from .ranking import average_precision as average_precision
+from .ranking import ranking_intervals as ranking_intervals
 from .streaming import FrechetDistance as FrechetDistance
 from .streaming import GroupedMultilabelF1 as GroupedMultilabelF1
 from .streaming import GroupFairness as GroupFairness

@@ -39,6 +39,18 @@ def check_pair(predictions: Tensor, labels: Tensor) -> None:
         )
 
 
+def check_occurrences(labels: Tensor) -> None:
+    """Labels must be 0, 1 or NaN.
+
+    Raises:
+        ValueError: One is not, such as a code 9 for "not coded".
+    """
+    if bool((~labels.isnan() & (labels != 0) & (labels != 1)).any()):
+        raise ValueError(
+            "occurrence labels must be 0, 1 or NaN (not coded); turn missing codes into NaN first"
+        )
+
+
 def sum_by(values: Tensor, index: Tensor, size: int) -> Tensor:
     """Sums of the rows of ``values`` [n, ...] by ``index`` [n] in 0..size-1, as [size, ...]."""
     out = torch.zeros((size, *values.shape[1:]), dtype=values.dtype, device=values.device)

@@ -14,7 +14,7 @@ from aukit.metrics.arrays import AnyArray, to_float64
 
 
 def frechet_distance(x: AnyArray, y: AnyArray) -> float:
-    """Fréchet distance between the Gaussians fitted to two sets: |μx - μy|² + tr(Cx + Cy - 2 (Cx Cy)^½).
+    """Fréchet distance between the Gaussians fitted to two sets: ``|μx - μy|² + tr(Cx + Cy - 2 (Cx Cy)^½)``.
 
     Unbiased covariances (n - 1). Fewer rows than dimensions give a singular covariance; the distance is still
     defined, but biased upwards. Cost: O(n D² + D³), about a second for D = 1,000.

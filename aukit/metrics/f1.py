@@ -12,7 +12,16 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from aukit.metrics.arrays import AnyArray, Array, check_pair, group_index, in_kind, sum_by, to_float64
+from aukit.metrics.arrays import (
+    AnyArray,
+    Array,
+    check_occurrences,
+    check_pair,
+    group_index,
+    in_kind,
+    sum_by,
+    to_float64,
+)
 from aukit.metrics.bootstrap import SubjectSums, sum_by_subject, sum_by_subject_and_group
 
 Number = TypeVar("Number", np.int64, np.float64)
@@ -157,12 +166,8 @@ def f1_by_group(counts: Tensor, names: Sequence[str]) -> dict[str, Tensor]:
 def entry_counts(predictions: Tensor, labels: Tensor, threshold: float) -> Tensor:
     """What each frame and AU adds to the counts: [n, A] twice → [n, A, 4] int64, one 1 or none."""
     check_pair(predictions, labels)
-    coded = ~labels.isnan()
-    if bool((coded & (labels != 0) & (labels != 1)).any()):
-        raise ValueError(
-            "occurrence labels must be 0, 1 or NaN (not coded); turn missing codes into NaN first"
-        )
-    valid = coded & ~predictions.isnan()
+    check_occurrences(labels)
+    valid = ~(labels.isnan() | predictions.isnan())
     present, predicted = valid & (labels == 1), valid & (predictions > threshold)
     cells = [present & predicted, predicted & ~present, present & ~predicted, valid & ~present & ~predicted]
     return torch.stack(cells, dim=-1).to(torch.int64)

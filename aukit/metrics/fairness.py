@@ -128,7 +128,12 @@ BETWEEN_GROUPS = (
 SIGNED = ("f1_difference", "selection_rate_difference", "true_positive_rate_difference", "icc_difference")
 """First minus second of two groups."""
 
-_GAPS = (*(name for name in BETWEEN_GROUPS if name not in ("worst_group_f1", "group_mean_f1")), "icc_gap")
+_GAPS = (
+    *(name for name in BETWEEN_GROUPS if name not in ("worst_group_f1", "group_mean_f1")),
+    "icc_gap",
+    "brier_gap",
+    "ece_gap",
+)
 
 
 def group_fairness(
@@ -165,7 +170,7 @@ def fairness_from_counts(counts: Tensor) -> FairnessReport:
     selection, base = _rate(tp + fp, frames), _rate(positives, frames)
     true_positive, false_positive = _rate(tp, positives), _rate(fp, negatives)
     overall = _rate((tp + fp).sum(-2), frames.sum(-2)).unsqueeze(-2)
-    odds = torch.stack([_gap(true_positive), _gap(false_positive)])
+    odds = torch.stack([gap(true_positive), gap(false_positive)])
     defined = ~f1.isnan().any(-2)
     return FairnessReport(
         frames=frames,
@@ -178,16 +183,16 @@ def fairness_from_counts(counts: Tensor) -> FairnessReport:
         true_positive_rate=true_positive,
         false_positive_rate=false_positive,
         base_rate=base,
-        f1_gap=_gap(f1),
+        f1_gap=gap(f1),
         worst_group=torch.where(defined, f1.argmin(-2), -1),
         worst_group_f1=f1.amin(-2),
         group_mean_f1=f1.mean(-2),
-        demographic_parity_difference=_gap(selection),
+        demographic_parity_difference=gap(selection),
         demographic_parity_difference_to_overall=(selection - overall).abs().amax(-2),
         equal_opportunity_difference=odds[0],
         equalized_odds_difference=odds.amax(0),
         equalized_odds_difference_mean=odds.mean(0),
-        base_rate_gap=_gap(base),
+        base_rate_gap=gap(base),
     )
 
 
@@ -224,7 +229,7 @@ def fairness_intervals(
         values = {name: getattr(report, name) for name in ("overall_f1", *PER_GROUP, *BETWEEN_GROUPS)}
         return values | (report.signed_differences() if report.f1.shape[-2] == 2 else {})
 
-    return _intervals(counts, baseline, statistics, "rate", level)
+    return named_intervals(counts, baseline, statistics, "rate", level)
 
 
 def group_icc_intervals(
@@ -250,16 +255,16 @@ def group_icc_intervals(
 
     def statistics(total: Tensor) -> dict[str, Tensor]:
         icc = icc_from_sums(total[..., :-1, :, :])
-        values = {"overall_icc": icc_from_sums(total.sum(-3)), "icc": icc, "icc_gap": _gap(icc)}
+        values = {"overall_icc": icc_from_sums(total.sum(-3)), "icc": icc, "icc_gap": gap(icc)}
         values["worst_group_icc"] = icc.amin(-2)
         if icc.shape[-2] == 2:
             values["icc_difference"] = icc[..., 0, :] - icc[..., 1, :]
         return values
 
-    return _intervals(sums, baseline, statistics, "correlation", level)
+    return named_intervals(sums, baseline, statistics, "correlation", level)
 
 
-def _intervals(
+def named_intervals(
     sums: SubjectSums | Sequence[SubjectSums],
     baseline: SubjectSums | Sequence[SubjectSums] | None,
     statistics: Callable[[Tensor], dict[str, Tensor]],
@@ -271,20 +276,12 @@ def _intervals(
     `scale` is that of a group's value; gaps and differences have their own.
     """
     first = sums if isinstance(sums, SubjectSums) else sums[0]
-    strata = _groups_of_people(first.sums)
+    strata = person_strata((first.sums != 0).any(axis=tuple(range(2, first.sums.ndim))))
     names = statistics(torch.as_tensor(first.sums.sum(0, keepdims=True)))
 
     def interval(name: str) -> Interval:
         def values(total: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
-            value = statistics(torch.as_tensor(total))[name]
-            of_all = value
-            if value.ndim == 3:  # means of groups are compared with each other, so they are over the same AUs
-                lacking = value.isnan()
-                lacking &= ~lacking.all(
-                    -1, keepdim=True
-                )  # a group without anybody takes no AU from the others
-                of_all = value.masked_fill(lacking.any(1, keepdim=True), torch.nan)
-            return torch.cat([value, of_all.nanmean(-1, keepdim=True)], dim=-1).numpy()
+            return with_mean(statistics(torch.as_tensor(total))[name]).numpy()
 
         own: Scale = "linear" if name in SIGNED else "gap" if name in _GAPS else scale
         return interval_by_subject(sums, values, level, scale=own, baseline=baseline, strata=strata)
@@ -292,13 +289,26 @@ def _intervals(
     return {name: interval(name) for name in names}
 
 
-def _groups_of_people(sums: npt.NDArray[Any]) -> npt.NDArray[np.int64] | None:
-    """Each person's group, from sums [S, G + 1, A, ...]; None if somebody is in several.
+def with_mean(value: Tensor) -> Tensor:
+    """Values [N, (G,) A] with their plain mean over AUs behind them, [N, (G,) A + 1].
+
+    Means of groups are compared with each other, so they are over the same AUs: those that every group has.
+    """
+    of_all = value
+    if value.ndim == 3:
+        lacking = value.isnan()
+        lacking &= ~lacking.all(-1, keepdim=True)  # a group without anybody takes no AU from the others
+        of_all = value.masked_fill(lacking.any(1, keepdim=True), torch.nan)
+    return torch.cat([value, of_all.nanmean(-1, keepdim=True)], dim=-1)
+
+
+def person_strata(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64] | None:
+    """Each person's group, from where they have coded frames [S, G + 1]; None if somebody is in several.
 
     The only person of a group stands with the largest one: alone in a stratum they would leave everybody
     without an interval. Their group has none of its own, since without them it has no value.
     """
-    present = (sums != 0).any(axis=(2, 3))
+    present = present.copy()
     present[:, -1] |= ~present.any(1)  # somebody without a coded frame counts as unknown
     if (present.sum(1) > 1).any():
         return None
@@ -310,6 +320,6 @@ def _rate(count: Tensor, support: Tensor) -> Tensor:
     return torch.where(support > 0, count.to(torch.float64) / support, torch.nan)
 
 
-def _gap(rates: Tensor) -> Tensor:
+def gap(rates: Tensor) -> Tensor:
     """Greatest minus least over the groups; NaN as soon as one group has none."""
     return rates.amax(-2) - rates.amin(-2)

@@ -72,7 +72,7 @@ def interval_by_subject(
     trainings, others = paired_trainings(statistics, baseline)
     if len(others) not in (0, 1, len(trainings)):
         raise ValueError(f"{len(trainings)} trainings cannot be paired with {len(others)} of the baseline")
-    without, strata_members = _leave_one_out(len(trainings[0]), strata)
+    without, members = leave_one_out(len(trainings[0]), strata)
     if baseline is not None:
         scale = "linear"
 
@@ -85,13 +85,27 @@ def interval_by_subject(
         return own - other if len(other) else own
 
     each = values(np.ones((1, len(without))))[:, 0]
-    replicates = values(without).mean(0)
+    return jackknife_interval(each, values(without).mean(0), members, level, scale)
+
+
+def jackknife_interval(
+    each: Sums, replicates: Sums, strata: list[npt.NDArray[np.int64]], level: float, scale: Scale
+) -> Interval:
+    """The interval from values that are there already: of everybody, and without each person.
+
+    Args:
+        each: [T, ...] value of each training on all people.
+        replicates: [S, ...] values under the weights of `leave_one_out`.
+        strata: People of each stratum, of the same function.
+        level: Coverage of the interval.
+        scale: What the values are.
+    """
     estimate = each.mean(0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        low, high = _t_interval(estimate, each, replicates, strata_members, level)
+        low, high = _t_interval(estimate, each, replicates, strata, level)
         if scale in ("rate", "correlation"):
             curved = [_stretch(field, scale) for field in (estimate, each, replicates)]
-            ends = _t_interval(curved[0], curved[1], curved[2], strata_members, level)
+            ends = _t_interval(curved[0], curved[1], curved[2], strata, level)
             usable = np.isfinite(np.concatenate(curved[1:])).all(0)
             low, high = (
                 np.where(usable, _shrink(end, scale), plain)
@@ -102,7 +116,7 @@ def interval_by_subject(
     return Interval(estimate, np.maximum(low, least), np.minimum(high, most), undefined, replicates)
 
 
-def _leave_one_out(people: int, strata: npt.ArrayLike | None) -> tuple[Sums, list[npt.NDArray[np.int64]]]:
+def leave_one_out(people: int, strata: npt.ArrayLike | None) -> tuple[Sums, list[npt.NDArray[np.int64]]]:
     """Weights [S, S] of the people without each of them, and the people of each stratum.
 
     Those left of a stratum count so much more that every stratum keeps its size.

@@ -2,7 +2,7 @@
 
 from aukit.registration.base import Registered, Registration
 from aukit.registration.canonical import CanonicalFace, canonical_face, frontal_template
-from aukit.registration.crops import FFHQ, AsIs, Similarity, build_registration
+from aukit.registration.crops import FFHQ, AsIs, RegistrationName, Similarity, build_registration
 from aukit.registration.dense import DenseFit, DenseFitter, fit_dense_mesh
 from aukit.registration.ffhq import FFHQPlan, FFHQQuad, ffhq_crop, ffhq_matrix, ffhq_plan, ffhq_quad
 from aukit.registration.frontal3d import Frontal3D
@@ -14,6 +14,7 @@ from aukit.registration.landmark_sources import (
     SidecarLandmarks,
 )
 from aukit.registration.landmarks.detector import FaceTrack, FoundFace, LandmarkDetector
+from aukit.registration.prnet.frontal import PRNet
 from aukit.registration.procrustes import frontalize, umeyama
 from aukit.registration.rotated import FaceTurner
 from aukit.registration.similarity import similarity_align
@@ -35,8 +36,10 @@ __all__ = [
     "LandmarkDetector",
     "LandmarkSource",
     "NoLandmarks",
+    "PRNet",
     "Registered",
     "Registration",
+    "RegistrationName",
     "SidecarLandmarks",
     "Similarity",
     "build_registration",

@@ -13,6 +13,8 @@ from aukit.mesh import vertex_normals
 #: Distance of the eye centres (means of landmarks 36-41 and 42-47) over the width of a frontal crop: 75.9 px
 #: in 224 px, the size of PRNet's canonical face.
 EYE_DISTANCE = 75.9 / 224.0
+#: Vertices whose normals are averaged over all others'; of larger meshes as many pairs are.
+_AVERAGED = 8192
 #: Arrays of `CanonicalFace` by their names.
 CANONICAL_FACE = Path(__file__).with_name("canonical_face.npz")
 
@@ -88,10 +90,11 @@ class CanonicalFace:
         from scipy.spatial import cKDTree  # half a second, which frontalisation alone needs
 
         normals = vertex_normals(torch.from_numpy(self.vertices), torch.from_numpy(self.triangles)).numpy()
-        tree = cKDTree(self.vertices)
-        weights = tree.sparse_distance_matrix(tree, 2.5 * reach, output_type="coo_matrix").tocsr()
+        step = max(round((len(normals) / _AVERAGED) ** 2), 1)
+        tree, others = cKDTree(self.vertices), cKDTree(self.vertices[::step])
+        weights = tree.sparse_distance_matrix(others, 2.5 * reach, output_type="coo_matrix").tocsr()
         weights.data = np.exp(-0.5 * (weights.data / reach) ** 2)
-        smooth: NDArray[np.float64] = weights @ normals + normals
+        smooth: NDArray[np.float64] = weights @ normals[::step] + normals
         smooth /= np.linalg.norm(smooth, axis=1, keepdims=True)
         return smooth
 

@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from inspect import signature
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from aukit.registration.base import Registered, Registration, check_frames, usab
 from aukit.registration.canonical import frontal_template
 from aukit.registration.ffhq import PadMode, ffhq_crop, ffhq_matrix, ffhq_quad
 from aukit.registration.frontal3d import Frontal3D
+from aukit.registration.prnet.frontal import PRNet
 from aukit.registration.procrustes import apply_map
 from aukit.registration.similarity import similarity_align
 
@@ -143,24 +144,29 @@ class AsIs:
         return Registered(images, marks, np.ones(len(images), dtype=bool))
 
 
+RegistrationName = Literal["ffhq", "similarity", "frontal3d", "prnet", "none"]
+
 _REGISTRATIONS: dict[str, type[Registration]] = {
     "ffhq": FFHQ,
     "similarity": Similarity,
     "frontal3d": Frontal3D,
+    "prnet": PRNet,
     "none": AsIs,
 }
 
 
 def build_registration(name: str, size: int, **settings: Any) -> Registration:
-    """Makes the registration called ``ffhq``, ``similarity``, ``frontal3d`` or ``none``.
+    """Makes the registration called ``ffhq``, ``similarity``, ``frontal3d``, ``prnet`` or ``none``.
 
     Args:
         name: which.
         size: side of the crops in pixels.
-        settings: keyword arguments of its class: ``FFHQ``, ``Similarity``, ``Frontal3D``, ``AsIs``.
+        settings: keyword arguments of its class: ``FFHQ``, ``Similarity``, ``Frontal3D``, ``PRNet``,
+            ``AsIs``.
 
     Raises:
         ConfigError: unknown name or setting.
+        WeightsError: of ``prnet``: its file is missing, damaged or another.
     """
     if name not in _REGISTRATIONS:
         raise ConfigError(f"registration: {name!r} is unknown; known are {', '.join(sorted(_REGISTRATIONS))}")

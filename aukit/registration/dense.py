@@ -41,7 +41,7 @@ class DenseFitter:
     """Fits a canonical face to batches of 68 3D landmarks by one precomputed linear operator.
 
     The rigid part is a similarity (Umeyama). What is left of the landmarks is spread over the mask by a
-    smoothing thin-plate spline in 3D (kernel -|r|, affine part free): with the landmarks' places fixed, the
+    smoothing thin-plate spline (kernel ``-|r|``, affine part free): with the landmarks' places fixed, the
     spline is linear in their displacements, so it becomes a matrix. It is the same for every pose, since the
     kernel does not change under rotation.
 
@@ -84,7 +84,7 @@ def spline_operator(
 ) -> NDArray[np.float64]:
     """Matrix [P,C] from values at ``centres`` [C,3] to the smoothing spline's values at ``places`` [P,3].
 
-    Kernel -|r| (thin plate in three dimensions) with a free affine part; ``smoothing`` is added to the
+    Kernel ``-|r|`` (thin plate in three dimensions) with a free affine part; ``smoothing`` is added to the
     kernel's diagonal, in units of the coordinates.
     """
     count = len(centres)

@@ -180,7 +180,7 @@ def prepare_release(
     Args:
         corpus: reader of the release, of a stand-in with the same layout, or of avatar pairs.
         cache: folder of prepared stores.
-        registration: "ffhq", "similarity", "frontal3d" or "none".
+        registration: "ffhq", "similarity", "frontal3d", "prnet" or "none".
         size: side of the crops in pixels.
         weights_dir: folder of face-alignment's weights, for releases without a landmark sidecar; with the
             registration "none" and without the folder, frames have no landmarks.

@@ -81,10 +81,10 @@ class Encoding:
         Raises:
             ConfigError: crops in which (0,0,0) says that a pixel is not seen would be kept with loss.
         """
-        if self.format == "jpeg" and registration == "frontal3d":
+        if self.format == "jpeg" and registration in ("frontal3d", "prnet"):
             raise ConfigError(
-                "encoding=jpeg does not keep the black pixels by which frontal3d says what is not seen: take"
-                " encoding=webp, which is exact"
+                f"encoding=jpeg does not keep the black pixels by which {registration} says what is not seen:"
+                " take encoding=webp, which is exact"
             )
 
     def encode(self, crop: Images) -> bytes:

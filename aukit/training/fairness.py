@@ -176,14 +176,21 @@ def score_groups(path: str | Path, by: str = "gender") -> GroupScores:
         groups=groups,
         people={name: int(people.get(name, 0)) for name in (*groups, "unknown")},
         rule=rule,
-        table=_rows(intervals, aus, groups, support),
+        table=interval_rows(intervals, aus, groups, support),
     )
 
 
-def _rows(
+def interval_rows(
     intervals: Mapping[str, Interval], aus: list[str], groups: tuple[str, ...], support: Mapping[str, Any]
 ) -> pd.DataFrame:
-    """Named intervals [A + 1] or [G, A + 1] as rows."""
+    """Named intervals as rows, as in `GroupScores.table`.
+
+    Args:
+        intervals: Statistic → interval [A + 1], of everybody or between groups, or [G, A + 1].
+        aus: Names of the A action units.
+        groups: Names of the G groups.
+        support: Confusion counts [A, 4] of each group and of `EVERYBODY`.
+    """
     rows = []
     for name, interval in intervals.items():
         statistic = name.removeprefix("overall_")

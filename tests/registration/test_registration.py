@@ -204,7 +204,7 @@ def test_ffhq_matrix_maps_the_quad_to_the_corners():
 
 def test_build_registration_names_what_is_wrong():
     with pytest.raises(
-        ConfigError, match="'frontal' is unknown; known are ffhq, frontal3d, none, similarity"
+        ConfigError, match="'frontal' is unknown; known are ffhq, frontal3d, none, prnet, similarity"
     ):
         build_registration("frontal", 64)
     with pytest.raises(ConfigError, match="tolerence"):

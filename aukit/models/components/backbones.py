@@ -16,13 +16,13 @@ from aukit.models.weights import RANDOM, weights_path
 from aukit.models.weights.files import (
     FORMAT,
     check_target,
-    content_hash,
     entries_fault,
     read_checkpoint,
     state_entries,
     write_tensors,
 )
 from aukit.utils.files import file_sha256
+from aukit.utils.tensors import content_hash
 
 __all__ = ["Backbone", "load_backbone", "pack_backbone"]
 

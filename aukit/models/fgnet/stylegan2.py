@@ -373,7 +373,7 @@ class StyleGAN2Generator(nn.Module):
         return image
 
     def pyramid(self, w: Tensor, size: int, recompute: bool = False) -> list[Tensor]:
-        """The last map of every block, those above `size` pixels read off bilinearly on a `size`² grid.
+        """The last map of every block, those above `size` pixels read off bilinearly on a grid of that size.
 
         The same numbers as `features` with a resize (``align_corners=True``) to float32 accuracy (1e−5). On a
         CPU large ones among them run one sample at a time, so that their maps take the memory of one.

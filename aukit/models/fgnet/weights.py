@@ -34,7 +34,6 @@ from aukit.models.weights import weights_path
 from aukit.models.weights.files import (
     FORMAT,
     check_target,
-    content_hash,
     entries_fault,
     is_safetensors,
     read_checkpoint,
@@ -44,6 +43,7 @@ from aukit.models.weights.files import (
     write_tensors,
 )
 from aukit.utils.files import file_sha256
+from aukit.utils.tensors import content_hash
 
 __all__ = ["LICENCES", "RELEASED_AUS", "WeightsKind", "import_weights", "load_weights", "published_shapes"]
 

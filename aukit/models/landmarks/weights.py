@@ -12,13 +12,13 @@ from aukit.errors import WeightsError
 from aukit.models.weights.files import (
     FORMAT,
     check_target,
-    content_hash,
     read_checkpoint,
     read_tensors,
     state_entries,
     write_tensors,
 )
 from aukit.utils.files import file_sha256
+from aukit.utils.tensors import content_hash
 
 LICENCE = (
     "MIT. Trained on rendered faces, half of them of shapes of ICT-FaceKit "

@@ -208,7 +208,7 @@ class _GradientReversal(torch.autograd.Function):
 
 
 def classifier_discrepancy(first: Tensor, second: Tensor) -> Tensor:
-    """Mean |p₁ − p₂| over images and action units (MCD, Saito et al., CVPR 2018, with sigmoids for softmax).
+    """Mean ``|p₁ − p₂|`` over images and AUs (MCD, Saito et al., CVPR 2018, with sigmoids for softmax).
 
     Args:
         first: Probabilities ``[…,A]`` of one head.

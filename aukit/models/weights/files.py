@@ -1,8 +1,7 @@
-"""Files of weights: read without running anything that is in them, written in one step, hashed by content."""
+"""Files of weights: read without running anything that is in them, written in one step."""
 
 from __future__ import annotations
 
-import hashlib
 import os
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -21,7 +20,6 @@ from aukit.utils.files import atomic_path
 __all__ = [
     "FORMAT",
     "check_target",
-    "content_hash",
     "entries_fault",
     "is_safetensors",
     "read_checkpoint",
@@ -183,16 +181,6 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], metadata: dict[str,
             save_file(separate, temporary, metadata)
     except (OSError, SafetensorError) as error:
         raise WeightsError(f"{path}: cannot be written ({error})") from error
-
-
-def content_hash(tensors: Mapping[str, Tensor]) -> str:
-    """SHA-256 of names, types, shapes and values, whatever the file's layout."""
-    digest = hashlib.sha256()
-    for key in sorted(tensors):
-        value = tensors[key].contiguous()
-        digest.update(f"{key} {value.dtype} {list(value.shape)}\n".encode())
-        digest.update(value.reshape(-1).view(torch.uint8).numpy().data)
-    return digest.hexdigest()
 
 
 def _read_safetensors(

@@ -11,12 +11,12 @@ from aukit.cli import main
 from aukit.errors import WeightsError
 from aukit.models.weights import weights_path
 from aukit.models.weights.files import (
-    content_hash,
     read_checkpoint,
     read_tensors,
     state_entries,
     write_tensors,
 )
+from aukit.utils.tensors import content_hash
 
 STATE = {"b": torch.arange(6.0).reshape(2, 3).T, "a": torch.ones(1, dtype=torch.int64)}
 

@@ -1,0 +1,107 @@
+"""From predictions and people to files: what `aukit fairness` writes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from aukit.errors import ConfigError
+from aukit.fairness.groups import attributes_of_rows, group_people, read_attributes
+from aukit.fairness.page import NAMES, page
+from aukit.fairness.predictions import Predictions
+from aukit.fairness.scores import VALIDATED, Scored, score
+from aukit.fairness.thresholds import validated_thresholds
+from aukit.training.fairness import BETWEEN
+from aukit.utils.files import write_atomic
+from aukit.utils.text import aligned, number
+
+
+@dataclass(frozen=True)
+class FairnessReport:
+    """Scores by each of some attributes.
+
+    Attributes:
+        predictions: What was scored.
+        scored: By each attribute.
+        notes: What was left out and why, beside the notes of the predictions.
+    """
+
+    predictions: Predictions
+    scored: tuple[Scored, ...]
+    notes: tuple[str, ...]
+
+    def write(self, folder: Path) -> None:
+        """Write ``fairness.{csv,html}``, ``reliability.csv`` and ``support.csv``, each in one step.
+
+        The same input and seed give the same bytes.
+        """
+        for name in ("table", "reliability", "support"):
+            each = [getattr(scored, name).assign(by=scored.groups.by) for scored in self.scored]
+            table = pd.concat(each, ignore_index=True)
+            table = table[["by", *(column for column in table.columns if column != "by")]]
+            file = "fairness.csv" if name == "table" else f"{name}.csv"
+            write_atomic(folder / file, table.to_csv(index=False, float_format="%.9g").encode())
+        write_atomic(folder / "fairness.html", page(self.predictions, self.scored, self.notes).encode())
+
+    def text(self) -> str:
+        """For a terminal: the means and the gaps that are tested."""
+        lines = []
+        for scored in self.scored:
+            name = NAMES[scored.tested]
+            rows = [[f"gap of {name}", "gap", "p", "Holm"]]
+            gaps = scored.table[
+                (scored.table["statistic"] == f"{scored.tested}_gap")
+                & (scored.table["thresholds"] != VALIDATED)
+                & (scored.table["group"] == BETWEEN)
+            ]
+            for row in gaps.to_dict("records"):
+                chances = [number(row[key], ".4f") for key in ("p", "p_holm")]
+                rows.append([str(row["au"]), number(row["value"]), *chances])
+            support = scored.support.to_dict("records")
+            people = ", ".join(f"{row['people']} {row['group']}" for row in support if row["people"])
+            lines += [f"by {scored.groups.by}: {people}", *aligned(rows), ""]
+        return "\n".join([*lines, *self.predictions.notes, *self.notes]).rstrip()
+
+
+def fairness_report(
+    predictions: Predictions,
+    by: Sequence[str],
+    attributes: Path | None = None,
+    validation: Predictions | None = None,
+    seed: int = 0,
+) -> FairnessReport:
+    """Score predictions by groups of people.
+
+    Args:
+        predictions: Of frames; see `aukit.fairness.predictions` and `aukit.fairness.tool_tables`.
+        by: What makes the groups, each as in `aukit.fairness.groups`.
+        attributes: Table of people; None for what the predictions say of them.
+        validation: Predictions on other people, for thresholds.
+        seed: Of the permutations.
+
+    Raises:
+        ConfigError: An attribute is unknown, a bin is wrong, or there is nobody to be compared.
+        CorpusError: The table of people is damaged, or names nobody of the predictions.
+    """
+    people, notes = predictions.people, list[str]()
+    known = [attributes_of_rows(predictions.source, predictions.person, predictions.columns)]
+    if attributes is not None:
+        read, others = read_attributes(attributes, people)
+        known.insert(0, read)
+        if others:
+            notes.append(f"{others} people of {attributes} are not in the predictions")
+    grouped = [group_people(people, each, known) for each in dict.fromkeys(by)]
+    for groups in grouped:
+        if not groups.names:
+            why = "; ".join(f"{count}: {reason}" for reason, count in groups.unknown.items())
+            raise ConfigError(f"--by {groups.by}: nobody of {predictions.source} is in a group ({why})")
+    thresholds = None
+    if validation is not None:
+        thresholds, more = validated_thresholds(validation, predictions)
+        notes += [f"{validation.source}: {note}" for note in more]
+    return FairnessReport(
+        predictions, tuple(score(predictions, groups, thresholds, seed) for groups in grouped), tuple(notes)
+    )
