@@ -28,7 +28,7 @@ from scipy.special import expit
 
 from aukit.datasets.table_file import read_arrow
 from aukit.errors import ConfigError, CorpusError
-from aukit.training.fairness import PRESENT_FROM
+from aukit.training.fairness import PRESENT_FROM, are_probabilities
 
 Floats = npt.NDArray[np.float64]
 Texts = npt.NDArray[np.object_]
@@ -180,7 +180,7 @@ def _read(path: Path, kind: Kind) -> Predictions:
     probabilities = nothing
     if kind.logits and not intensity:
         probabilities = expit(scores)
-    elif not intensity and threshold > 0 and not ((scores < 0) | (scores > 1)).any():
+    elif not intensity and are_probabilities(scores, threshold):
         probabilities = scores
     rule = f"present: score above {threshold:g}"
     if intensity:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pandas as pd
 
+from aukit.datasets.people import attributes_of_rows, group_people, read_attributes
 from aukit.errors import ConfigError
-from aukit.fairness.groups import attributes_of_rows, group_people, read_attributes
 from aukit.fairness.page import NAMES, page
 from aukit.fairness.predictions import Predictions
 from aukit.fairness.scores import VALIDATED, Scored, score
@@ -77,7 +77,7 @@ def fairness_report(
 
     Args:
         predictions: Of frames; see `aukit.fairness.predictions` and `aukit.fairness.tool_tables`.
-        by: What makes the groups, each as in `aukit.fairness.groups`.
+        by: What makes the groups, each as in `aukit.datasets.people`.
         attributes: Table of people; None for what the predictions say of them.
         validation: Predictions on other people, for thresholds.
         seed: Of the permutations.
@@ -97,7 +97,7 @@ def fairness_report(
     for groups in grouped:
         if not groups.names:
             why = "; ".join(f"{count}: {reason}" for reason, count in groups.unknown.items())
-            raise ConfigError(f"--by {groups.by}: nobody of {predictions.source} is in a group ({why})")
+            raise ConfigError(f"groups by {groups.by}: nobody of {predictions.source} is in a group ({why})")
     thresholds = None
     if validation is not None:
         thresholds, more = validated_thresholds(validation, predictions)

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.fairness.groups import Groups
+from aukit.datasets.people import Groups
 from aukit.fairness.predictions import Floats, Predictions
 from aukit.metrics import (
     Interval,

@@ -15,7 +15,7 @@ from aukit.errors import ConfigError, StoreError, WeightsError
 from aukit.models.weights.files import read_checkpoint
 from aukit.training.callbacks import StepSeed, TimeAndMemory
 from aukit.training.classes import import_class
-from aukit.training.fairness import score_groups
+from aukit.training.fairness import check_groups, score_groups
 from aukit.training.predictions import PredictionWriter
 from aukit.training.record import Record
 from aukit.training.run import RUNS, build_trainer, data_notes, open_run, plain_errors, run_facts
@@ -76,6 +76,11 @@ def evaluate(
             f"experiment {resolved.experiment}: {cls.__name__} scores no frames, so there is nothing to"
             f" {stage}; its validation and what it draws are in {run.path}"
         )
+    if stage == "test":
+        store: Any = getattr(data, "store", None)
+        check_groups(
+            resolved.logging.group_by, resolved.logging.attributes, None if store is None else store.table
+        )
     if released is not None:
         run = replace(run, path=run.path.with_name(f"weights-{run.path.name}"))
         released.check(data)
@@ -102,7 +107,7 @@ def evaluate(
     metrics: dict[str, float] = {}
     if stage == "test" and trainer.is_global_zero:
         name = writer.path.stem.replace("predictions", "fairness")
-        scores = score_groups(writer.path, resolved.logging.group_by)
+        scores = score_groups(writer.path, resolved.logging.group_by, resolved.logging.attributes)
         scores.write(writer.path.parent, name)
         metrics = scores.scalars()
     if released is not None and trainer.is_global_zero:

@@ -14,15 +14,20 @@ import numpy.typing as npt
 import pandas as pd
 from lightning.pytorch.loggers import Logger
 
-from aukit.datasets.frame_table import GENDERS
+from aukit.datasets.frame_table import GENDERS, FrameTable
+from aukit.datasets.people import attributes_of_rows, group_people, read_attributes
 from aukit.errors import ConfigError, StoreError
 from aukit.metrics import (
     Interval,
+    calibration_intervals,
     fairness_intervals,
     group_icc_intervals,
+    grouped_calibration_sums,
     grouped_confusion_counts,
     grouped_icc_sums,
+    ranking_intervals,
 )
+from aukit.training.predictions import IDS
 from aukit.utils.files import write_atomic
 from aukit.utils.outside import read_json
 
@@ -121,35 +126,32 @@ class GroupScores:
             )
 
 
-def score_groups(path: str | Path, by: str = "gender") -> GroupScores:
+def score_groups(path: str | Path, by: str = "gender", attributes: str | Path | None = None) -> GroupScores:
     """Score a table of predictions by group.
 
-    Occurrences: F1 and the fairness statistics of :func:`aukit.metrics.fairness_intervals`. Intensities:
-    ICC(3,1) by group, and the same statistics of the occurrence "intensity 2 and more", for which a score
-    counts from 1.5 on.
+    Occurrences: F1 and the fairness statistics of :func:`aukit.metrics.fairness_intervals`, AUROC and average
+    precision; Brier score and calibration error of probabilities. Intensities: ICC(3,1) by group, and the
+    same statistics of the occurrence "intensity 2 and more", for which a score counts from 1.5 on.
 
     Args:
         path: Parquet file of predictions.
-        by: Its column that names the groups: ``gender`` (female, male), or any other, whose values are then
-            the groups; missing values are people of unknown group.
+        by: What makes the groups: a column of the file or of `attributes`, whose values are then the groups
+            (of ``gender`` always female and male); or bins, or crossed columns of people
+            (`aukit.datasets.people`). Missing values are people of unknown group.
+        attributes: Table of people, which counts before the file; None for the file alone.
 
     Raises:
-        ConfigError: The file has no column `by`.
+        ConfigError: There is no such column, or its values make no groups.
+        CorpusError: The table of people is damaged, or names nobody of the predictions.
         StoreError: The file does not say what its labels are.
     """
     frame = pd.read_parquet(path)
-    if by not in frame.columns:
-        known = ", ".join(c for c in frame.columns if not c.startswith("AU"))
-        raise ConfigError(f"logging.group_by={by}: {path} has no such column; it has {known}")
+    groups, names = _groups(frame, by, attributes, str(path))
     if "label" not in frame.attrs:
         raise StoreError(
             f"{path}: does not say whether its labels are occurrences or intensities; an earlier version"
             " wrote it: repeat the run, or aukit test"
         )
-    column = frame[by].astype("string")
-    groups = GENDERS if by == "gender" else tuple(sorted(column.dropna().unique()))
-    members = column.where(column.isin(groups))
-    names = [None if pd.isna(value) else str(value) for value in members]
     codes = [c.removesuffix("_label") for c in frame.columns if c.endswith("_label")]
     labels, scores = (
         frame[[f"{code}_{kind}" for code in codes]].to_numpy(np.float64) for kind in ("label", "score")
@@ -165,11 +167,14 @@ def score_groups(path: str | Path, by: str = "gender") -> GroupScores:
     counts = grouped_confusion_counts(scores, present, persons, names, groups, threshold)
     per_group = counts.sums.sum(0)
     support = dict(zip(groups, per_group[:-1], strict=True)) | {EVERYBODY: per_group.sum(0)}
-    intervals = fairness_intervals(counts)
+    intervals = fairness_intervals(counts) | ranking_intervals(scores, present, persons, names, groups)
+    if not intensity and are_probabilities(scores, threshold):
+        intervals |= calibration_intervals(grouped_calibration_sums(scores, present, persons, names, groups))
     if intensity:
         sums = grouped_icc_sums(scores, labels, persons, names, groups)
         intervals = group_icc_intervals(sums) | intervals
-    each = pd.DataFrame({"person": persons, "group": members.fillna("unknown")}).drop_duplicates()
+    unknown = ["unknown" if name is None else name for name in names]
+    each = pd.DataFrame({"person": persons, "group": unknown}).drop_duplicates()
     people = each["group"].value_counts()
     return GroupScores(
         by=by,
@@ -178,6 +183,50 @@ def score_groups(path: str | Path, by: str = "gender") -> GroupScores:
         rule=rule,
         table=interval_rows(intervals, aus, groups, support),
     )
+
+
+def check_groups(by: str, attributes: str | Path | None, table: FrameTable | None) -> None:
+    """Check before a training that its test can be scored by groups.
+
+    Args:
+        by: As of `score_groups`.
+        attributes: As of `score_groups`.
+        table: Frames of the data; None for data without a table.
+
+    Raises:
+        ConfigError: There is no such column, or its values make no groups.
+        CorpusError: The table of people is damaged, or names nobody of the data.
+    """
+    frame = pd.DataFrame(columns=IDS) if table is None else table.frame[[*IDS, *table.attributes]]
+    if table is not None or attributes is None:
+        _groups(frame, by, attributes, "the data")
+
+
+def are_probabilities(scores: Floats, threshold: float) -> bool:
+    """Whether scores with this decision threshold can be probabilities, not logits or the like."""
+    return threshold > 0 and not ((scores < 0) | (scores > 1)).any()
+
+
+def _groups(
+    frame: pd.DataFrame, by: str, attributes: str | Path | None, source: str
+) -> tuple[tuple[str, ...], list[str | None]]:
+    """Names of the groups, and that of each row; None where it is in none."""
+    person = frame["person"].to_numpy(dtype=object)
+    people = sorted(set(person.tolist()))
+    known = [] if attributes is None else [read_attributes(Path(attributes), people)[0]]
+    if by in frame.columns and not any(by in each.names for each in known):  # of frames too, such as a task
+        column = frame[by].astype("string")
+        groups = GENDERS if by == "gender" else tuple(sorted(column.dropna().unique()))
+        members = column.where(column.isin(groups))
+        return groups, [None if pd.isna(value) else str(value) for value in members]
+    columns = [name for name in frame.columns if name != "person" and not name.startswith("AU")]
+    if not known and not any(sign in by for sign in ":+"):
+        raise ConfigError(
+            f"logging.group_by={by}: {source} has no such column; choose one of {', '.join(columns)}"
+        )
+    texts = {name: frame[name].astype("string").fillna("").to_numpy(dtype=object) for name in columns}
+    found = group_people(people, by, [*known, attributes_of_rows(source, person, texts)])
+    return found.names, [found.of[name] for name in person.tolist()]
 
 
 def interval_rows(

@@ -58,7 +58,9 @@ class LoggingOptions:
         job_type: kind of its run; None for "fit".
         tags: further tags of its run, beside experiment, corpus, method, profile and data origin.
         pictures: whether it gets pictures of frames, such as overlays; None for rendered faces alone.
-        group_by: column of the predictions whose groups the test is scored by: gender, task, view ….
+        group_by: groups that the test is scored by: a column of the predictions (gender, task, view …), or of
+            `attributes`; bins of numbers (age:<30,30-50,>50), or two of them crossed (gender+skin_tone).
+        attributes: table of people with a column person and any others, CSV or Parquet.
 
     Example:
         >>> LoggingOptions(wandb=False).group_by
@@ -73,3 +75,4 @@ class LoggingOptions:
     tags: tuple[str, ...] = ()
     pictures: bool | None = None
     group_by: str = "gender"
+    attributes: str | None = None

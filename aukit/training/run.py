@@ -35,10 +35,10 @@ from aukit.training.callbacks import (
 from aukit.training.checkpoint_file import CheckpointFile
 from aukit.training.classes import import_class
 from aukit.training.config import missing_values
-from aukit.training.fairness import score_groups
+from aukit.training.fairness import check_groups, score_groups
 from aukit.training.loggers import RunLog, last_values, read_log
 from aukit.training.options import RunOptions
-from aukit.training.predictions import IDS, PredictionWriter
+from aukit.training.predictions import PredictionWriter
 from aukit.training.processes import (
     GlobalLayers,
     keep_to_cores,
@@ -148,9 +148,8 @@ def _execute(
     if progress is not None:
         callbacks.append(ProgressReport(progress))
     store: Any = getattr(data, "store", None)
-    groups = (*IDS, *(() if store is None else store.table.attributes))
-    if config.logging.group_by not in groups:
-        raise ConfigError(f"logging.group_by={config.logging.group_by}: choose one of {', '.join(groups)}")
+    table = None if store is None else store.table
+    check_groups(config.logging.group_by, config.logging.attributes, table)
     with open_loggers(config, data, run) as loggers:
         trainer = build_trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
         with plain_errors(trainer):
@@ -166,7 +165,7 @@ def _execute(
                 )
         by_group: dict[str, float] = {}
         if writer.written:
-            scores = score_groups(run.predictions, config.logging.group_by)
+            scores = score_groups(run.predictions, config.logging.group_by, config.logging.attributes)
             by_group = scores.scalars()
             if trainer.is_global_zero:
                 scores.write(run.path)

@@ -8,13 +8,15 @@ import pytest
 import torch
 
 from aukit import metrics
-from aukit.errors import ConfigError, StoreError
-from aukit.training import execute, read_log, score_groups
+from aukit.errors import ConfigError, CorpusError, StoreError
+from aukit.training import evaluate, execute, read_log, score_groups
 from tests import wandb_files
 from tests.fake_training import FakeDataModule, TinyModule
 from tests.fakes import AUS
 
 NAMES = ("female", "male")
+PERSON = "Fake/P08"
+PEOPLE = "person,age\nP08,20\nP09,25\nP10,40\nP11,50\n"  # those of the test
 
 
 class Occurrences(FakeDataModule):
@@ -146,12 +148,86 @@ def test_any_column_groups(tmp_path):
     scores = score_groups(predictions(tmp_path, ["female"] * 40), by="task")
     assert scores.groups == ("T1", "T2")
     assert {"test/f1_AU1_T1", "test/f1_AU1_T2"} <= set(scores.scalars())
-    with pytest.raises(ConfigError, match="no such column; it has person, gender, task"):
+    with pytest.raises(ConfigError, match="no such column; choose one of gender, task"):
         score_groups(tmp_path / "predictions.parquet", by="age")
 
 
+def test_people_of_a_table_in_bins_and_crossed(tmp_path):
+    path = predictions(tmp_path, ["female"] * 20 + ["male"] * 20 + [None] * 10)
+    (tmp_path / "people.csv").write_text("person,age,gender\nP0,20,f\nP1,40,m\nP2,41,m\nP3,70,f\n")
+    ages = score_groups(path, "age:<30,30-50,>90", tmp_path / "people.csv")
+    assert ages.groups == ("<30", "30-50")
+    assert ages.people == {"<30": 1, "30-50": 2, "unknown": 2}
+    frame = pd.read_parquet(path)
+    rows = frame[frame["person"].isin(["P1", "P2"])]
+    f1 = metrics.multilabel_f1(rows[["AU01_score"]].to_numpy(), rows[["AU01_label"]].to_numpy())[0]
+    assert ages.scalars()["test/f1_AU1_30-50"] == pytest.approx(f1)
+    crossed = score_groups(path, "gender+age:<50,>=50", tmp_path / "people.csv")
+    assert crossed.groups == ("female × <50", "female × >=50", "male × <50")
+    # The table of people counts before the file, whose P1 is a woman.
+    assert score_groups(path, "gender", tmp_path / "people.csv").people == {
+        "female": 2,
+        "male": 2,
+        "unknown": 1,
+    }
+    assert score_groups(path, "task", tmp_path / "people.csv").groups == ("T1", "T2")
+    assert score_groups(path, "gender+gender").groups == ("female × female", "male × male")
+
+
+def test_areas_and_calibration_stand_beside_f1(finished):
+    table = pd.read_parquet(finished.predictions)
+    scores, labels = (
+        table[[f"AU{au:02d}_{kind}" for au in AUS]].to_numpy(np.float64) for kind in ("score", "label")
+    )
+    for name, function in (
+        ("auroc", metrics.auroc),
+        ("average_precision", metrics.average_precision),
+        ("brier", metrics.brier_score),
+        ("ece", metrics.expected_calibration_error),
+    ):
+        expected = np.nanmean(function(scores, labels))
+        assert finished.metrics[f"test/{name}"] == pytest.approx(expected, nan_ok=True)
+        assert wandb_files.history(finished.folder)[f"test/{name}_gap"] is not None
+
+
+def test_scores_that_are_no_probabilities_have_no_calibration(tmp_path):
+    path = predictions(tmp_path, ["female"] * 20, label="occurrence", threshold=0.0)
+    assert {"test/auroc"} <= set(score_groups(path).scalars())
+    assert not {"test/brier", "test/ece"} & set(score_groups(path).scalars())
+
+
+def test_a_run_is_scored_by_people_of_a_table_and_again_by_others(tmp_path):
+    (tmp_path / "people.csv").write_text(PEOPLE)
+    groups = {"group_by": "age:<30,>=30", "attributes": str(tmp_path / "people.csv")}
+    record = execute(config(tmp_path, wandb=True, **groups), tmp_path / "runs")
+    assert json.loads((record.folder / "fairness.json").read_text())["groups"] == ["<30", ">=30"]
+    assert "test/f1_<30" in record.metrics
+    assert {row["group"] for row in wandb_files.table(record.folder, "test/fairness")} >= {"<30", ">=30"}
+    # The groups are no part of what a run is: the same one is scored again.
+    evaluate(config(tmp_path, wandb=False, **groups | {"group_by": "age:<10,>=10"}), tmp_path / "runs")
+    assert json.loads((record.folder / "fairness-test.json").read_text())["groups"] == [">=10"]
+
+
+@pytest.mark.parametrize(
+    ("by", "people", "error", "message"),
+    [
+        ("shoe", "person,age\n{0},20\n", ConfigError, "groups by shoe: no attribute of people"),
+        ("age:30", "person,age\n{0},20\n", ConfigError, "'30' is no bin"),
+        ("age", "person,age\nnobody,20\n", CorpusError, "people.csv: names nobody"),
+    ],
+)
+def test_groups_that_cannot_be_made_are_refused_before_training(tmp_path, by, people, error, message):
+    (tmp_path / "people.csv").write_text(people.format(PERSON))
+    given = config(tmp_path, wandb=False, group_by=by, attributes=str(tmp_path / "people.csv"))
+    with pytest.raises(error, match=message):
+        execute(given, tmp_path / "runs")
+    assert not list((tmp_path / "runs").glob("*/checkpoints/*"))
+
+
 def test_a_column_that_no_run_has_is_refused_before_training(tmp_path):
-    with pytest.raises(ConfigError, match=r"logging\.group_by=age: choose one of person"):
+    with pytest.raises(
+        ConfigError, match=r"group_by=age: the data has no such column; choose one of subject"
+    ):
         execute(config(tmp_path, wandb=False, group_by="age"), tmp_path / "runs")
     assert not list((tmp_path / "runs").glob("*/checkpoints/*"))
 

@@ -1,4 +1,4 @@
-"""Groups of people: what a table says of each person, in bins and crossed as `--by` asks for.
+"""Groups of people: what a table says of each person, in bins and crossed.
 
 ========================= ==============================================================================
 ``gender``                the values of a column
@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 from aukit.datasets.genders import WORDS
 from aukit.datasets.table_file import NOTHING, read_columns
@@ -133,15 +134,15 @@ def attributes_of_rows(source: str, person: Texts, columns: Mapping[str, Texts])
         person: [n] person of each row.
         columns: Name → [n] texts.
     """
-    people, index = np.unique(person.astype(str), return_inverse=True)
-    of: dict[str, dict[str, str]] = {name: {} for name in people.tolist()}
+    of: dict[str, dict[str, str]] = {name: {} for name in sorted(set(person.tolist()))}
     names = []
     for name, values in columns.items():
-        pairs = {(int(i), str(v)) for i, v in zip(index, values, strict=True)}
-        if len(pairs) == len(people):
+        pairs = pd.DataFrame({"person": person, "value": values}).drop_duplicates()
+        if len(pairs) == len(of):
+            name = name.lower()
             names.append(name)
-            for i, value in pairs:
-                of[str(people[i])][name] = _plain(name, value)
+            for each, value in zip(pairs["person"], pairs["value"], strict=True):
+                of[each][name] = _plain(name, value)
     return Attributes(source, tuple(names), of)
 
 
@@ -189,10 +190,10 @@ def _part(text: str, people: Sequence[str], sources: Sequence[Attributes]) -> _P
     name = name.strip().lower()
     source = next((each for each in sources if name in each.names), None)
     if source is None:
-        known = dict.fromkeys(name for each in sources for name in each.names)
+        known = ", ".join(dict.fromkeys(each for source in sources for each in source.names)) or "none"
         raise ConfigError(
-            f"--by {text}: no attribute of people is called {name!r}; there is {', '.join(known) or 'none'}"
-            " (a column whose value changes within a person is none)"
+            f"groups by {text}: no attribute of people is called {name!r}; there is {known} (a"
+            " column whose value changes within a person is none)"
         )
     said = {person: source.of.get(person, {}).get(name) for person in people}
     why = {p: f"no row in {source.source}" for p, value in said.items() if value is None}
@@ -202,8 +203,8 @@ def _part(text: str, people: Sequence[str], sources: Sequence[Attributes]) -> _P
         names = sorted(set(known_values.values()), key=_by_number)
         if len(names) > MOST_VALUES:
             raise ConfigError(
-                f"--by {text}: {source.source} has {len(names)} different values of {name}; name bins,"
-                f" such as --by '{name}:<30,30-50,>50'"
+                f"groups by {text}: {source.source} has {len(names)} different values of {name}; name bins,"
+                f" such as '{name}:<30,30-50,>50'"
             )
         return _Part(names, known_values, why)
     names = [each.strip() for each in bins.split(",")]
@@ -212,10 +213,14 @@ def _part(text: str, people: Sequence[str], sources: Sequence[Attributes]) -> _P
     for person, value in known_values.items():
         number = _number(value)
         if number is None:
-            raise ConfigError(f"--by {text}: {source.source} says {name} {value!r} of {person}, no number")
+            raise ConfigError(
+                f"groups by {text}: {source.source} says {name} {value!r} of {person}, no number"
+            )
         fits = [each for each, within in edges.items() if within(number)]
         if len(fits) > 1:
-            raise ConfigError(f"--by {text}: {value} is in {fits[0]} and in {fits[1]}; let bins not overlap")
+            raise ConfigError(
+                f"groups by {text}: {value} is in {fits[0]} and in {fits[1]}; let bins not overlap"
+            )
         if not fits:
             why[person] = f"{name} is in no bin"
         of[person] = fits[0] if fits else None
@@ -225,7 +230,7 @@ def _part(text: str, people: Sequence[str], sources: Sequence[Attributes]) -> _P
 def _bin(text: str, option: str) -> Callable[[float], bool]:
     match = _BIN.fullmatch(text)
     if match is None or (match[1] is None) == (match[3] is None):
-        raise ConfigError(f"--by {option}: {text!r} is no bin; write <30, <=30, 30-50, >50 or >=50")
+        raise ConfigError(f"groups by {option}: {text!r} is no bin; write <30, <=30, 30-50, >50 or >=50")
     if match[1] is None:
         low, high = float(match[2]), float(match[3])
         return lambda value: low <= value <= high

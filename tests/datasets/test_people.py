@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from aukit.datasets.people import attributes_of_rows, group_people, read_attributes
 from aukit.errors import ConfigError, CorpusError
-from aukit.fairness.groups import attributes_of_rows, group_people, read_attributes
 
 PEOPLE = ["DISFA/SN1", "DISFA/SN2", "DISFA/SN3", "DISFA/SN4"]
 TABLE = """person,gender,age,Skin_Tone
