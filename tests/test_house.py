@@ -15,6 +15,7 @@ HEAVY = {
     "albumentations",
     "docstring_parser",
     "face_alignment",
+    "huggingface_hub",
     "lightning",
     "matplotlib",
     "optuna",

@@ -119,7 +119,7 @@ def parser() -> Parser:
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
     add_avatars(add_group(commands, "avatars", "sheet, render, faces, labelled, pairs, import-ict"))
     add_doctor(commands)
-    add_weights(add_group(commands, "weights", "import, check: published weights"))
+    add_weights(add_group(commands, "weights", "import, check, export: weights of others and yours"))
     return root
 
 

@@ -12,7 +12,7 @@ from aukit.datasets.registry import corpus_entry, corpus_names
 from aukit.errors import ConfigError
 
 if TYPE_CHECKING:
-    from aukit.detect import FaceDetector
+    from aukit.detect import Detector, TrainedDetector
 
 _EXAMPLES = """\
 examples:
@@ -38,8 +38,8 @@ def add_detect(commands: Commands[Parser]) -> None:
         "--model",
         default="aukit",
         metavar="MODEL",
-        help="aukit (default: weights of the package), fgnet:FILE or intensity:RUN: a model of yours, by its "
-        "run folder, checkpoint or imported weights",
+        help="aukit (default: weights of the package), or a model of yours by its run folder, checkpoint or "
+        "saved folder: fgnet:FILE (also imported weights), intensity:RUN, baselines:RUN, pm2:RUN",
     )
     command.add_argument("--overlay", action="store_true", help="draw what was found into copies")
     command.add_argument(
@@ -116,7 +116,7 @@ def _detect(given: argparse.Namespace) -> int:
     summary = detect_files(
         given.inputs,
         given.out,
-        _model(given.model),
+        named_model(given.model),
         table_format=given.format,
         overlay=given.overlay,
         heatmaps=given.heatmaps,
@@ -128,15 +128,19 @@ def _detect(given: argparse.Namespace) -> int:
     return summary.status
 
 
-def _model(name: str) -> FaceDetector:
-    """What a user calls aukit, fgnet:FILE or intensity:RUN."""
+def named_model(name: str) -> TrainedDetector | Detector:
+    """What a user calls aukit, or KIND:PATH.
+
+    Raises:
+        ConfigError: There is no such kind, or no path.
+    """
     kind, _, path = name.partition(":")
     if kind == "aukit" and not path:
         from aukit.detect import Detector
 
         return Detector()
     if not path:
-        raise ConfigError(f"--model {name}: name aukit, fgnet:FILE or intensity:RUN")
+        raise ConfigError(f"{name}: name aukit, fgnet:FILE, intensity:RUN, baselines:RUN or pm2:RUN")
     from aukit.detect import trained_detector
 
     return trained_detector(kind, path)

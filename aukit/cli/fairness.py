@@ -79,11 +79,14 @@ def add_fairness(commands: Commands[Parser]) -> None:
 
 
 def _fairness(given: argparse.Namespace) -> None:
-    if given.tool is None and (extra := [n for n in ("labels", "people") if getattr(given, n) is not None]):
-        raise ConfigError(f"--{extra[0]} is about tables of a tool; say which, --tool")
-    if given.tool is not None and (given.labels is None or given.threshold or given.validation):
+    of_tools = [word for word in ("labels", "people", "first_frame") if getattr(given, word) is not None]
+    if given.tool is None and of_tools:
+        raise ConfigError(f"--{of_tools[0].replace('_', '-')} is about tables of a tool; say which, --tool")
+    if given.tool is not None and given.labels is None:
+        raise ConfigError("--tool: give the human codes of the tables too, --labels FILE")
+    if given.tool is not None and (given.threshold is not None or given.validation):
         raise ConfigError(
-            "--tool: give the codes, --labels FILE; a tool's rule is fixed, so no --threshold or --validation"
+            "--tool: what a tool calls present is fixed; leave --threshold and --validation out"
         )
     from aukit.fairness.report import fairness_report
 

@@ -29,6 +29,13 @@ def add_weights(weights: Commands[Parser]) -> None:
     )
     command.add_argument("--sha256", metavar="HEX", help="refuse a file with another hash")
 
+    text = "save a detector to a folder that can be passed on"
+    command = add_command(weights, "export", _export_weights, text)
+    command.add_argument(
+        "model", metavar="MODEL", help="as of aukit detect --model: aukit, fgnet:FILE, baselines:RUN …"
+    )
+    command.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+
     text = "are the files there that a library needs, and undamaged? exit status 2 if not"
     command = add_command(weights, "check", _check_weights, text)
     command.add_argument("library", choices=("face-alignment",), help="whose files")
@@ -42,6 +49,12 @@ def _check_weights(given: argparse.Namespace) -> None:
 
     for line in check_face_alignment(given.dir):
         print(line)
+
+
+def _export_weights(given: argparse.Namespace) -> None:
+    from aukit.cli.detect import named_model
+
+    print(f"{named_model(given.model).save_pretrained(given.out)} written")
 
 
 def _import_weights(given: argparse.Namespace) -> None:

@@ -22,7 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aukit.datasets.genders import WORDS
-from aukit.datasets.table_file import NOTHING, read_columns
+from aukit.datasets.table_file import NOTHING, read_words
 from aukit.errors import ConfigError, CorpusError, shown
 
 MOST_VALUES = 20
@@ -88,7 +88,7 @@ def read_attributes(path: Path, people: Sequence[str]) -> tuple[Attributes, int]
     Raises:
         CorpusError: The table is damaged, names a person twice or one who fits several, or none of `people`.
     """
-    columns = {name.lower(): column for name, column in read_columns(path).items()}
+    columns = read_words(path)
     if "person" not in columns or len(columns) < 2:
         raise CorpusError(f"{path}: the columns are {', '.join(columns)}; needed are person and attributes")
     named = columns.pop("person")

@@ -114,6 +114,19 @@ def read_columns(path: Path) -> dict[str, Column]:
     return {name: _column(path, name, table.column(name)) for name in table.column_names}
 
 
+def read_words(path: Path) -> dict[str, Column]:
+    """Columns of a table by name in small letters.
+
+    Raises:
+        CorpusError: See `read_columns`; also where two names differ in capitals alone.
+    """
+    found: dict[str, Column] = {}
+    for name, column in read_columns(path).items():
+        if (other := found.setdefault(name.lower(), column)) is not column:
+            raise CorpusError(f"{path}: the columns {other.name} and {name} are the same; remove one of them")
+    return found
+
+
 def read_arrow(path: Path, is_number: Callable[[str], bool] = lambda name: False) -> pa.Table:
     """A table as Arrow has it, the names of its columns without spaces around them.
 

@@ -7,10 +7,14 @@ from .face import Track as Track
 from .files import Summary as Summary
 from .files import detect_files as detect_files
 from .overlay import draw_faces as draw_faces
+from .pretrained import Pretrained as Pretrained
 from .score import Scores as Scores
 from .score import score_detections as score_detections
 from .table import read_detections as read_detections
+from .trained import BaselineDetector as BaselineDetector
 from .trained import FGNetDetector as FGNetDetector
 from .trained import IntensityDetector as IntensityDetector
+from .trained import PM2Detector as PM2Detector
 from .trained import TrainedDetector as TrainedDetector
+from .trained import from_pretrained as from_pretrained
 from .trained import trained_detector as trained_detector

@@ -2,21 +2,28 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 
 from aukit.detect.face import INTENSITY, Face, Image
+from aukit.detect.pretrained import Pretrained
+from aukit.errors import WeightsError, shown
 from aukit.facs import VISIBLE_AUS
 from aukit.registration import FoundFace, LandmarkDetector
+from aukit.registration.landmarks.detector import FINDER, READER, WEIGHTS
 
 
-class Detector:
+class Detector(Pretrained):
     """Faces, landmarks and action units with the weights of the package.
 
     Args:
         device: Where the networks compute.
+        weights: Folder with other weights of theirs, which `aukit weights import reader|finder` packed.
 
     Example:
         >>> detector = Detector()  # doctest: +SKIP
@@ -29,8 +36,9 @@ class Detector:
     aus = VISIBLE_AUS
     measure = INTENSITY
 
-    def __init__(self, device: str = "cpu") -> None:
-        self._landmarks = LandmarkDetector(device)
+    def __init__(self, device: str = "cpu", weights: str | Path = WEIGHTS) -> None:
+        self._weights = Path(weights)
+        self._landmarks = LandmarkDetector(device, weights)
         self.version = self._landmarks.version
 
     def photograph(self, image: Image) -> list[Face]:
@@ -40,6 +48,21 @@ class Detector:
     def video(self) -> _Track:
         """A reader of one video."""
         return _Track(self._landmarks)
+
+    def _write(self, folder: Path) -> dict[str, Any]:
+        for name in (READER, FINDER):
+            shutil.copyfile(self._weights / name, folder / name)
+        return {"licence": self._landmarks.licence}
+
+    @classmethod
+    def _read(cls, folder: Path, device: str | None) -> Self:
+        try:
+            return cls(device or "cpu", folder)
+        except Exception as error:  # of safetensors, json or torch, for whatever else the files hold
+            raise WeightsError(
+                f"{folder}: does not hold {READER} and {FINDER} as they were written ({shown(error)}); save"
+                " the detector again"
+            ) from error
 
 
 class _Track:

@@ -6,48 +6,63 @@ model was trained with, as its checkpoint says, and the crop through the model.
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
+from abc import abstractmethod
 from argparse import ArgumentError
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple, Self
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from jsonargparse import ArgumentParser
 from lightning import LightningModule
-from torch import Tensor
+from torch import Tensor, nn
 
 from aukit.detect.detector import Detector
 from aukit.detect.face import INTENSITY, PROBABILITY, Face, Image, Measure, Track
 from aukit.detect.heat_sheet import empty_sheet, heat_sheet
+from aukit.detect.pretrained import WEIGHTS, Pretrained, is_pretrained, pretrained_folder, read_description
 from aukit.errors import AukitError, ConfigError, StoreError, WeightsError, shown
+from aukit.models.baselines import MultilabelModule
 from aukit.models.fgnet import FGNetModule, heatmap_scores
 from aukit.models.fgnet.sizes import interpreter_sizes_of, sizes_of
 from aukit.models.niinuma2021 import IntensityModule
 from aukit.models.niinuma2021.intensity.normalize import IMAGENET_MEAN, IMAGENET_STD
-from aukit.models.weights.files import is_safetensors, read_checkpoint, read_tensors
+from aukit.models.pm2 import PM2Module
+from aukit.models.weights.files import is_safetensors, read_checkpoint, read_tensors, write_tensors
 from aukit.registration import Registered, Registration, build_registration
 from aukit.training.classes import is_class
 from aukit.training.record import Record
 from aukit.training.trained_on import TrainedOn
 from aukit.utils.files import file_sha256
+from aukit.utils.tensors import content_hash
 
 _TOGETHER = 16
 """Crops of one pass; a full-size FG-Net takes about 0.2 GB for each."""
 
 
-class TrainedDetector(ABC):
+class Loaded(NamedTuple):
+    """A model, what it was trained on, and what may be done with it."""
+
+    model: LightningModule
+    trained: TrainedOn
+    licence: str
+
+
+class TrainedDetector(Pretrained):
     """A trained model that reads faces of anyone.
 
     A face that its registration cannot take (a few pixels large, or with its middle outside the picture) is
     left out.
 
     Args:
-        path: Run folder of a finished training, or its checkpoint.
+        path: Run folder of a finished training, its checkpoint, or a folder that `save_pretrained` wrote.
         device: Where to compute; a GPU when there is one by default.
+
+    Attributes:
+        size: Side of the crops of faces that it reads, in pixels.
 
     Raises:
         ConfigError: The model cannot read single faces of anyone, e.g. since it subtracts a reference.
@@ -60,17 +75,20 @@ class TrainedDetector(ABC):
         array([0.1, 0. , 3.2], dtype=float32)
     """
 
-    name: str
     measure: Measure
     module: ClassVar[type[LightningModule]]
 
     def __init__(self, path: str | Path, device: str | None = None) -> None:
-        file = _checkpoint(Path(path))
+        path = Path(path)
         self._device = device or ("cuda" if torch.cuda.is_available() else "cpu")
-        model, trained = self._load(file)
+        saved = is_pretrained(path)
+        file = path / WEIGHTS if saved else _checkpoint(path)
+        self._loaded = self._of_folder(path) if saved else self._load(file)
+        model, trained, _ = self._loaded
         self._model: Any = model.eval().requires_grad_(False).to(self._device)
         self.aus = trained.aus or ()
         self._registration = _registration(trained)
+        self.size = self._registration.size
         self._faces = Detector(self._device)
         self.version = f"{file_sha256(file)[:16]}-{self._faces.version}"
 
@@ -102,14 +120,21 @@ class TrainedDetector(ABC):
         result: list[list[Face]] = [[] for _ in images]
         for start in range(0, len(kept), _TOGETHER):
             with torch.inference_mode():
-                levels = self._levels(self._tensor(np.stack(crops[start : start + _TOGETHER])))
+                read = self.levels(self._tensor(np.stack(crops[start : start + _TOGETHER])))
+            levels: npt.NDArray[np.float32] = read.float().cpu().numpy()
             for (index, face), level in zip(kept[start:], levels, strict=False):
                 result[index].append(replace(face, levels=level))
         return result
 
+    @property
+    def network(self) -> nn.Module:
+        """The trained module, on the device, in evaluation mode."""
+        network: nn.Module = self._model
+        return network
+
     @abstractmethod
-    def _levels(self, crops: Tensor) -> npt.NDArray[np.float32]:
-        """Levels ``[B,A]`` of crops ``[B,3,S,S]`` in [0,1]."""
+    def levels(self, crops: Tensor) -> Tensor:
+        """Levels ``[B,A]`` of crops ``[B,3,S,S]`` in [0,1], both on the device; see `Face.levels`."""
 
     def _register(self, image: Image, faces: Sequence[Face]) -> Registered:
         landmarks = np.stack([face.landmarks for face in faces])
@@ -118,9 +143,37 @@ class TrainedDetector(ABC):
     def _tensor(self, crops: npt.NDArray[np.uint8]) -> Tensor:
         return torch.from_numpy(crops).to(self._device).permute(0, 3, 1, 2).float() / 255
 
-    def _load(self, file: Path) -> tuple[LightningModule, TrainedOn]:
-        """The model in a file, and what it was trained on."""
-        return _from_checkpoint(self.module, file)
+    def _load(self, file: Path) -> Loaded:
+        """The model in a file."""
+        return _built(self.module, read_checkpoint(file, _REMEDY), file)
+
+    def _of_folder(self, folder: Path) -> Loaded:
+        """The model in a folder that `save_pretrained` wrote."""
+        about, file = read_description(folder), folder / WEIGHTS
+        tensors, metadata = read_tensors(file, "save the detector again")
+        if content_hash(tensors) != metadata.get("sha256"):
+            raise WeightsError(f"{file}: the content is not what was written; save the detector again")
+        content = {
+            "state_dict": tensors,
+            "hyper_parameters": about.get("arguments"),
+            "data": {"trained_on": about.get("trained_on")},
+        }
+        return _built(self.module, content, file)._replace(licence=metadata.get("licence", ""))
+
+    @classmethod
+    def _read(cls, folder: Path, device: str | None) -> Self:
+        return cls(folder, device)
+
+    def _write(self, folder: Path) -> dict[str, Any]:
+        _, trained, licence = self._loaded
+        tensors = {key: value.cpu() for key, value in self._model.state_dict().items()}
+        metadata = {"kind": f"detector {self.name}", "licence": licence, "sha256": content_hash(tensors)}
+        write_tensors(folder / WEIGHTS, tensors, metadata)
+        return {
+            "licence": licence,
+            "arguments": dict(self._model.hparams),
+            "trained_on": trained.described(),
+        }
 
 
 class FGNetDetector(TrainedDetector):
@@ -149,13 +202,15 @@ class FGNetDetector(TrainedDetector):
             crops, _, ok = self._register(image, faces[:1])
             if ok[0]:
                 maps = self._model(2 * self._tensor(crops) - 1)
-                return heat_sheet(crops[0], maps[0], self.aus, _probability(heatmap_scores(maps))[0])
+                levels = _probability(heatmap_scores(maps))[0].float().cpu().numpy()
+                return heat_sheet(crops[0], maps[0], self.aus, levels)
         return empty_sheet(self._registration.size, len(self.aus))
 
-    def _levels(self, crops: Tensor) -> npt.NDArray[np.float32]:
+    def levels(self, crops: Tensor) -> Tensor:
+        """Probabilities ``[B,A]``, (s + 1) / 2, of crops ``[B,3,S,S]`` in [0,1]."""
         return _probability(self._model.scores({"image": crops}))
 
-    def _load(self, file: Path) -> tuple[LightningModule, TrainedOn]:
+    def _load(self, file: Path) -> Loaded:
         return _released_fgnet(file) if file.is_file() and is_safetensors(file) else super()._load(file)
 
 
@@ -173,23 +228,66 @@ class IntensityDetector(TrainedDetector):
 
     name, measure, module = "intensity", INTENSITY, IntensityModule
 
-    def _levels(self, crops: Tensor) -> npt.NDArray[np.float32]:
+    def levels(self, crops: Tensor) -> Tensor:
+        """Intensities ``[B,A]`` of crops ``[B,3,S,S]`` in [0,1]."""
         mean, std = (
             torch.from_numpy(v)[:, None, None].to(crops.device) for v in (IMAGENET_MEAN, IMAGENET_STD)
         )
         batch = {"image": (crops - mean) / std, "rows": torch.arange(len(crops))}
-        levels: npt.NDArray[np.float32] = self._model.predict_step(batch, 0)["scores"].cpu().numpy()
+        levels: Tensor = self._model.predict_step(batch, 0)["scores"]
         return levels
 
 
-_KINDS: dict[str, type[TrainedDetector]] = {kind.name: kind for kind in (FGNetDetector, IntensityDetector)}
+class BaselineDetector(TrainedDetector):
+    """An image network with a linear head: a probability per action unit, not calibrated.
+
+    Args:
+        path: As of `TrainedDetector`.
+        device: As of `TrainedDetector`.
+
+    Example:
+        >>> BaselineDetector("lightning_logs/runs/baselines-…").size  # doctest: +SKIP
+        224
+    """
+
+    name, measure, module = "baselines", PROBABILITY, MultilabelModule
+
+    def levels(self, crops: Tensor) -> Tensor:
+        """Probabilities ``[B,A]`` of crops ``[B,3,S,S]`` in [0,1]."""
+        logits: Tensor = self._model(crops)
+        return logits.sigmoid()
+
+
+class PM2Detector(TrainedDetector):
+    """PM2 or one of its rivals: a probability per action unit, the mean of the heads', not calibrated.
+
+    Args:
+        path: As of `TrainedDetector`.
+        device: As of `TrainedDetector`.
+
+    Example:
+        >>> PM2Detector("lightning_logs/runs/pm2-…").aus  # doctest: +SKIP
+        (1, 2, 4, 6, 12)
+    """
+
+    name, measure, module = "pm2", PROBABILITY, PM2Module
+
+    def levels(self, crops: Tensor) -> Tensor:
+        """Probabilities ``[B,A]`` of crops ``[B,3,S,S]`` in [0,1]."""
+        probabilities: Tensor = self._model(crops)
+        return probabilities
+
+
+_KINDS: dict[str, type[TrainedDetector]] = {
+    kind.name: kind for kind in (FGNetDetector, IntensityDetector, BaselineDetector, PM2Detector)
+}
 
 
 def trained_detector(kind: str, path: str | Path) -> TrainedDetector:
     """The detector of a kind of models.
 
     Args:
-        kind: "fgnet" or "intensity".
+        kind: "fgnet", "intensity", "baselines" or "pm2".
         path: As of its class.
 
     Raises:
@@ -200,6 +298,32 @@ def trained_detector(kind: str, path: str | Path) -> TrainedDetector:
     return _KINDS[kind](path)
 
 
+def from_pretrained(
+    name: str | Path, device: str | None = None, *, hub: bool = False, **options: Any
+) -> TrainedDetector | Detector:
+    """The detector of a folder that `save_pretrained` wrote, of whichever kind it is.
+
+    Args:
+        name: The folder; with `hub` also a repository of the Hugging Face hub.
+        device: Where to compute; None for the default of its class.
+        hub: Whether a name that is no folder is looked for on the hub, and downloaded.
+        options: Further arguments of `Pretrained.from_pretrained`.
+
+    Raises:
+        ConfigError: There is no such folder, or on the hub no such repository.
+        WeightsError: The folder is incomplete, damaged, or of no known kind.
+
+    Example:
+        >>> detector = from_pretrained("detectors/fgnet-disfa")  # doctest: +SKIP
+    """
+    folder = pretrained_folder(name, hub=hub, **options)
+    kind = read_description(folder)["kind"]
+    kinds: dict[str, type[TrainedDetector] | type[Detector]] = {**_KINDS, Detector.name: Detector}
+    if kind not in kinds:
+        raise WeightsError(f"{folder}: holds a detector {shown(kind)}; known are {', '.join(kinds)}")
+    return kinds[kind].from_pretrained(folder, device)
+
+
 class _Track:
     def __init__(self, detector: TrainedDetector, faces: Track) -> None:
         self._detector, self._faces = detector, faces
@@ -208,9 +332,8 @@ class _Track:
         return self._detector.read(frames, self._faces(frames))
 
 
-def _probability(scores: Tensor) -> npt.NDArray[np.float32]:
-    values: npt.NDArray[np.float32] = ((scores + 1) / 2).cpu().numpy()
-    return values
+def _probability(scores: Tensor) -> Tensor:
+    return (scores + 1) / 2
 
 
 # ------------------------------------------------------------------------------------- reading it
@@ -225,9 +348,10 @@ def _checkpoint(path: Path) -> Path:
     return Path(checkpoint)
 
 
-def _released_fgnet(file: Path) -> tuple[LightningModule, TrainedOn]:
+def _released_fgnet(file: Path) -> Loaded:
     about = FGNetModule.released(file)
-    shapes = {key: tuple(value.shape) for key, value in read_tensors(file, "import it again")[0].items()}
+    tensors, metadata = read_tensors(file, "import it again")
+    shapes = {key: tuple(value.shape) for key, value in tensors.items()}
     try:
         sizes = {**sizes_of(shapes), **interpreter_sizes_of(shapes)}
     except (LookupError, ValueError) as error:
@@ -236,15 +360,18 @@ def _released_fgnet(file: Path) -> tuple[LightningModule, TrainedOn]:
     # The crops of its authors' cropper, which does not mirror the picture's border.
     kind = {"registration": about["registration"], "size": sizes["image_size"]}
     settings = {"registration_settings": {"pad_mode": "constant"}}
-    return model, TrainedOn(file, tuple(about["aus"]), about["corpus"], {**kind, **settings})
+    trained = TrainedOn(file, tuple(about["aus"]), about["corpus"], {**kind, **settings})
+    return Loaded(model, trained, metadata.get("licence", ""))
 
 
-def _from_checkpoint(module: type[LightningModule], file: Path) -> tuple[LightningModule, TrainedOn]:
-    remedy = "name a run folder or its checkpoint"
-    content = read_checkpoint(file, remedy)
+_REMEDY = "name a run folder, its checkpoint or a folder of save_pretrained"
+
+
+def _built(module: type[LightningModule], content: Mapping[str, Any], file: Path) -> Loaded:
+    """The model of a checkpoint's content, which comes from `file`."""
     state, arguments = content.get("state_dict"), content.get("hyper_parameters")
     if not (isinstance(state, Mapping) and isinstance(arguments, Mapping)):
-        raise WeightsError(f"{file}: is no checkpoint of a training; {remedy}")
+        raise WeightsError(f"{file}: is no checkpoint of a training; {_REMEDY}")
     trained = TrainedOn.of_checkpoint(content, file)
     # A file may come from anywhere: its values are checked against the signature, and no class is taken.
     if own := [name for name, value in arguments.items() if is_class(value)]:
@@ -260,11 +387,14 @@ def _from_checkpoint(module: type[LightningModule], file: Path) -> tuple[Lightni
         raise
     except (ArgumentError, LookupError, TypeError, ValueError, RuntimeError) as error:
         raise WeightsError(
-            f"{file}: is no checkpoint of {module.__name__} ({shown(error)}); {remedy}"
+            f"{file}: is no checkpoint of {module.__name__} ({shown(error)}); {_REMEDY}"
         ) from error
     if trained.aus is None or len(trained.aus) != len(arguments["aus"]):
         raise WeightsError(f"{file}: does not say its action units; train it again")
-    return model, trained
+    licence = (
+        f"Trained with aukit on {trained.corpus or 'a corpus'}, whose terms decide what may be done with it."
+    )
+    return Loaded(model, trained, licence)
 
 
 def _registration(trained: TrainedOn) -> Registration:

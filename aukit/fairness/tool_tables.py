@@ -24,10 +24,9 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.table_file import Column, read_columns
+from aukit.datasets.table_file import Column, read_words
 from aukit.datasets.tracker_rows import video_rows
-from aukit.datasets.tracker_tables import read_columns as read_tracker_columns
-from aukit.datasets.tracker_tables import read_header
+from aukit.datasets.tracker_tables import read_columns, read_header
 from aukit.datasets.tracker_timeline import FRAME_COLUMNS
 from aukit.detect.table import is_table
 from aukit.detect.tools import TOOLS, Reading, Tool, read_tool
@@ -36,6 +35,8 @@ from aukit.fairness.predictions import Floats, Predictions, Texts
 from aukit.training.fairness import PRESENT_FROM
 
 _LABEL = re.compile(r"au[ _-]?0*(\d{1,2})[ _-]?([cr])", re.IGNORECASE | re.ASCII)
+_BLINK = {45: 43}
+"""Closed eyes under the number of the blink, as tools and their readers take it."""
 _RULES = {
     "aukit": "present: intensity 1 and more, probability 0.5 and more",
     "openface": "present: intensity 1 and more",
@@ -70,14 +71,17 @@ def read_tool_tables(
         CorpusError: A table is damaged, or lacks a column.
         ConfigError: A place is not there, or no coded frame has a row of the tool.
     """
-    columns = {name.lower(): column for name, column in read_columns(labels).items()}
+    columns = read_words(labels)
     if lacking := [name for name in ("video", "frame") if name not in columns]:
         raise CorpusError(f"{labels}: lacks the column {lacking[0]}; it has {', '.join(columns)}")
-    codes = {
-        (int(match[1]), match[2].lower()): column
-        for name, column in columns.items()
-        if (match := _LABEL.fullmatch(name))
-    }
+    codes: dict[tuple[int, str], Column] = {}
+    for name, column in columns.items():
+        if match := _LABEL.fullmatch(name):
+            key = _BLINK.get(int(match[1]), int(match[1])), match[2].lower()
+            if (other := codes.setdefault(key, column)) is not column:
+                raise CorpusError(
+                    f"{labels}: the columns {other.name} and {column.name} are the same; remove one of them"
+                )
     if not codes:
         raise CorpusError(f"{labels}: has no codes, in columns such as AU12_c (0 or 1) or AU12_r (0 to 5)")
     video = np.array([_name(text) for text in columns["video"].values()], dtype=object)
@@ -194,8 +198,8 @@ def _length(path: Path, tool: Tool) -> int:
     header = read_header(path)
     key = next((key for key in FRAME_COLUMNS if key in header.keys), None)
     if key is None:
-        return len(read_tracker_columns(header, [header.keys[0]]).lines)
-    numbers = read_tracker_columns(header, [key]).numbers[key]
+        return len(read_columns(header, [header.keys[0]]).lines)
+    numbers = read_columns(header, [key]).numbers[key]
     last, first = np.nanmax(numbers, initial=0), np.nanmin(numbers, initial=0)
     return int(last - (first if tool.first_frame is None else tool.first_frame)) + 1
 
@@ -222,7 +226,7 @@ def _people(table: Path | None, column: Column | None, video: Texts) -> Texts:
             return video
         column.require(bool, "name a person in every row")
         return column.values()
-    columns = {name.lower(): each for name, each in read_columns(table).items()}
+    columns = read_words(table)
     if not {"video", "person"} <= set(columns):
         raise CorpusError(f"{table}: the columns are {', '.join(columns)}; needed are video and person")
     columns["person"].require(bool, "name a person in every row")

@@ -65,6 +65,11 @@ class TrainedOn:
         )
         return cls(file, tuple(aus))
 
+    def described(self) -> dict[str, Any]:
+        """What a checkpoint says of it, as `of_checkpoint` reads it."""
+        aus = None if self.aus is None else list(self.aus)
+        return {"schema": _SCHEMA, "corpus": self.corpus, "aus": aus, **self.input_kind}
+
     def check(self, data: StepDataModule) -> None:
         """See that the model can score the data.
 

@@ -17,7 +17,7 @@ from aukit.detect import FGNetDetector, IntensityDetector, detect_files, read_de
 from aukit.detect.face import Face
 from aukit.errors import ConfigError, StoreError, WeightsError
 from aukit.models.fgnet import heatmap_scores
-from aukit.models.fgnet.weights import RELEASED_AUS, import_weights
+from aukit.models.fgnet.weights import RELEASED_AUS, import_weights, load_weights
 from aukit.simulation import Standin
 from aukit.training import Record, build_datamodule, execute, load_config
 from tests.detect.bright import BrightSquares
@@ -124,15 +124,22 @@ def test_the_command_with_an_intensity_estimator(
     assert "intensity has no heat maps" in capsys.readouterr().err
 
 
-def test_released_weights_bring_their_own_sizes(tmp_path: Path) -> None:
+def released_fgnet(folder: Path) -> Path:
+    """A small network as its authors would publish it, imported."""
     network = small_network(points=12)
     parts = {name: getattr(network, name).state_dict() for name in ("pspencoder", "g_all", "interpreter")}
-    torch.save(parts, tmp_path / "model.pth")
+    torch.save(parts, folder / "model.pth")
     encoder = {f"encoder.{key}": value for key, value in network.pspencoder.state_dict().items()}
-    torch.save({"state_dict": encoder, "latent_avg": network.latent_avg}, tmp_path / "psp.pt")
-    published: dict[str, Any] = {"corpus": "bp4d", "latent_avg": tmp_path / "psp.pt", "network": network}
-    import_weights("fgnet", tmp_path / "model.pth", tmp_path / "released.safetensors", **published)
-    detector = FGNetDetector(tmp_path / "released.safetensors", "cpu")
+    torch.save({"state_dict": encoder, "latent_avg": network.latent_avg}, folder / "psp.pt")
+    published: dict[str, Any] = {"corpus": "bp4d", "latent_avg": folder / "psp.pt", "network": network}
+    import_weights("fgnet", folder / "model.pth", folder / "released.safetensors", **published)
+    return folder / "released.safetensors"
+
+
+def test_released_weights_bring_their_own_sizes(tmp_path: Path) -> None:
+    detector = FGNetDetector(released_fgnet(tmp_path), "cpu")
+    network = small_network(points=12)
+    load_weights(network, tmp_path / "released.safetensors")
     assert detector.aus == RELEASED_AUS["bp4d"]
     faces = detector.photograph(skimage.data.astronaut())
     assert len(faces) == 1
@@ -209,7 +216,7 @@ def test_what_cannot_be_used_is_said(fgnet: Record, intensity: Record, tmp_path:
 @pytest.mark.parametrize(
     ("model", "words"),
     [
-        ("fgnet", "name aukit, fgnet:FILE or intensity:RUN"),
+        ("fgnet", "name aukit, fgnet:FILE, intensity:RUN, baselines:RUN or pm2:RUN"),
         ("openface:x", "'openface' is unknown"),
         ("aukit:x", "'aukit' is unknown"),
     ],

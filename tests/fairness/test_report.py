@@ -254,7 +254,9 @@ def test_tables_of_a_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     [
         (["--by", "race"], "no attribute of people is called 'race'"),
         (["--by", "gender", "--labels", "x.csv"], "--labels is about tables of a tool"),
-        (["--by", "gender", "--tool", "openface"], "--tool: give the codes, --labels FILE"),
+        (["--by", "gender", "--first-frame", "0"], "--first-frame is about tables of a tool"),
+        (["--by", "gender", "--tool", "openface"], "--tool: give the human codes"),
+        (["--by", "gender", "--tool", "openface", "--labels", "x.csv", "--threshold", "0"], "is fixed"),
         (["--by", "gender", "--attributes", "nowhere.csv"], "nowhere.csv: cannot be read"),
     ],
 )

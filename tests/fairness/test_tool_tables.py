@@ -112,6 +112,8 @@ def test_what_is_left_out_is_said(codes: Path, tmp_path: Path) -> None:
     [
         ("video,AU6_c\nv1,1\n", "lacks the column frame"),
         ("video,frame,AU6\nv1,0,1\n", "has no codes, in columns such as AU12_c"),
+        ("video,frame,AU6_c,AU06_c\nv1,0,1,1\n", "AU6_c and AU06_c are the same"),
+        ("video,frame,Frame,AU6_c\nv1,0,0,1\n", "frame and Frame are the same"),
         ("video,frame,AU6_c\nv1,0,2\n", "row 1, column AU6_c: '2'; write 0 or 1"),
         ("video,frame,AU6_r\nv1,0,7\n", "row 1, column AU6_r: '7'; write an intensity"),
         ("video,frame,AU6_c\nv1,zero,1\n", "row 1, column frame: 'zero'"),
@@ -132,3 +134,10 @@ def test_nothing_to_be_joined_is_an_error(codes: Path, tmp_path: Path) -> None:
     codes.write_text(CODES + "clips/v1.mp4,3,a,1,3\n")
     with pytest.raises(ConfigError, match="codes frame 3 of v1 twice"):
         read_tool_tables([made(tmp_path / "u", "openface", {"v1": LEVELS["v1"]})], "openface", codes)
+
+
+def test_the_blink_of_a_tool_is_closed_eyes(tmp_path: Path) -> None:
+    (tmp_path / "v1.csv").write_text("frame,timestamp,success,AU45_r\n1,0,1,0\n2,0.04,1,3\n")
+    (tmp_path / "codes.csv").write_text("video,frame,AU45_c\nv1,0,0\nv1,1,1\n")
+    read = read_tool_tables([tmp_path / "v1.csv"], "openface", tmp_path / "codes.csv")
+    assert (read.aus, read.scores.tolist()) == ((43,), [[0], [3]])

@@ -29,6 +29,7 @@ Image = npt.NDArray[np.uint8]
 Network = TypeVar("Network", bound=nn.Module)
 
 WEIGHTS = Path(__file__).parent
+READER, FINDER = "reader.safetensors", "finder.safetensors"
 LOOKED_AT = (160, 320, 640)
 """Longer sides, in pixels, at which a photograph is searched."""
 VIDEO_SIDES = (160, 320)
@@ -103,6 +104,9 @@ class LandmarkDetector:
         device: Where the networks compute.
         weights: Folder with ``reader.safetensors`` and ``finder.safetensors``.
 
+    Attributes:
+        licence: Terms of the weights.
+
     Raises:
         FileNotFoundError: A file of weights is missing from the installation.
 
@@ -116,8 +120,10 @@ class LandmarkDetector:
         self.device = torch.device(device)
         folder = Path(weights)
         self.version = weights_version(folder)
-        self.reader = load_network(FaceReader, folder / "reader.safetensors").to(self.device)
-        self.finder = load_network(FaceFinder, folder / "finder.safetensors").to(self.device)
+        with safe_open(folder / READER, "pt") as opened:
+            self.licence = (opened.metadata() or {}).get("licence", "")
+        self.reader = load_network(FaceReader, folder / READER).to(self.device)
+        self.finder = load_network(FaceFinder, folder / FINDER).to(self.device)
 
     def find(self, image: Image, sides: Sequence[int]) -> list[Square]:
         """Squares in which faces may be, the surest first, in an image shrunk to some longer sides."""
@@ -277,7 +283,7 @@ def _among(square: Square, others: Sequence[Square]) -> bool:
 def weights_version(weights: str | Path = WEIGHTS) -> str:
     """Digest of the weights of a folder, 16 hexadecimal digits."""
     digest = hashlib.sha256()
-    for name in ("reader.safetensors", "finder.safetensors"):
+    for name in (READER, FINDER):
         digest.update((Path(weights) / name).read_bytes())
     return digest.hexdigest()[:16]
 
