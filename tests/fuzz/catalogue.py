@@ -12,7 +12,7 @@ import numpy as np
 from tests.fuzz import healthy
 
 ALL = healthy.CORPORA
-TABLES = ("fera2017", "bp4d", "disfa", "gft")
+TABLES = ("fera2017", "bp4d", "disfa", "gft", "bp4dplus")
 """Whose files of codes have a row per frame; UNBC-McMaster's are a file per frame."""
 VIDEOS = ("fera2017", "disfa", "gft")
 
@@ -57,8 +57,9 @@ class Release:
         return [path for path in sorted(self.root.rglob(f"{stem}*")) if path.suffix in (".csv", ".txt")]
 
     def levels(self) -> Path:
-        """One of the files of intensities."""
-        return self.pick({"disfa": "SN*_au*.txt", "gft": "*_int.csv"}.get(self.corpus, "*_AU*.csv"))
+        """One of the files of intensities; of codes where the corpus has no other."""
+        names = {"disfa": "SN*_au*.txt", "gft": "*_int.csv", "bp4dplus": "*.csv"}
+        return self.pick(names.get(self.corpus, "*_AU*.csv"))
 
     def sidecar(self) -> Path:
         """One of the files of tracked landmarks."""

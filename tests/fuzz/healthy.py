@@ -1,4 +1,4 @@
-"""Small healthy releases of five corpora; each picture tells whom it shows and when, and the truth is known.
+"""Small healthy releases of six corpora; each picture tells whom it shows and when, and the truth is known.
 
 A picture is a grid of 6 x 6 cells. Ten cells hold the number of the frame, twice five bits; the others have
 colours of the recording and never change, so that a codec copies them and damage to a reference frame
@@ -22,7 +22,7 @@ from aukit.facs import CORPUS_AUS
 from aukit.registration import frontal_template
 from tests.releases import BP4D_AUS, DISFA_AUS, legacy_occurrence, named_occurrence, write_lines
 
-CORPORA = ("fera2017", "bp4d", "disfa", "gft", "unbc")
+CORPORA = ("fera2017", "bp4d", "disfa", "gft", "unbc", "bp4dplus")
 CROP = 32
 CELL, GRID, LEFT = 16, 6, 16
 SIZE = (CELL * GRID, CELL * GRID + 2 * LEFT)  # height, width of a picture
@@ -57,6 +57,7 @@ class Recording:
         return {
             "fera2017": f"FERA17_{part}_{self.subject}_{self.task}_6",
             "bp4d": f"{self.subject}_{self.task}",
+            "bp4dplus": f"{self.subject}_{self.task}",
             "disfa": f"LeftVideo{self.subject}_comp",
             "gft": self.subject,
             "unbc": self.subject[4:] + self.task[5:],
@@ -70,6 +71,7 @@ class Recording:
 _RECORDINGS = {  # subject, task, first frame number, frames
     "fera2017": [("F001", "T1", 1, 24), ("M004", "T2", 1, 21), ("rF001", "T1", 1, 26)],
     "bp4d": [("F001", "T1", 2440, 14), ("F003", "T2", 96, 12), ("M009", "T1", 995, 11)],
+    "bp4dplus": [("F004", "T1", 2440, 13), ("M003", "T6", 96, 12)],
     "disfa": [("SN001", "S1", 1, 24), ("SN006", "S1", 1, 21)],
     "gft": [("001A", "conversation", 1, 24), ("008B", "conversation", 1, 21)],
     "unbc": [("042-ll042", "ll042t1aaaff", 1, 14), ("095-tv095", "tv095t2aeunaff", 1, 12)],
@@ -114,7 +116,7 @@ def landmarks(count: int) -> np.ndarray:
 
 def _labels(corpus: str, count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
     occurrence = {"disfa": (), "gft": GFT_AUS}.get(corpus, CORPUS_AUS[corpus].occurrence)
-    intensity = GFT_LEVELS if corpus == "gft" else CORPUS_AUS[corpus].intensity
+    intensity = {"gft": GFT_LEVELS, "bp4dplus": ()}.get(corpus, CORPUS_AUS[corpus].intensity)
     codes = {f"AU{au:02d}_c": rng.integers(0, 2, count) for au in occurrence}
     codes |= {f"AU{au:02d}_r": rng.integers(0, 6, count) for au in intensity}
     if corpus == "unbc":
@@ -128,7 +130,14 @@ def _labels(corpus: str, count: int, rng: np.random.Generator) -> dict[str, np.n
 def write(corpus: str, root: Path) -> Path:
     """Write the release of a corpus with tracked landmarks beside it."""
     for recording in recordings(corpus):
-        writers = {"fera2017": _fera2017, "bp4d": _bp4d, "disfa": _disfa, "gft": _gft, "unbc": _unbc}
+        writers = {
+            "fera2017": _fera2017,
+            "bp4d": _bp4d,
+            "bp4dplus": _bp4d,
+            "disfa": _disfa,
+            "gft": _gft,
+            "unbc": _unbc,
+        }
         writers[corpus](root, recording)
         path = root / "Landmarks" / f"{recording.title}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -151,15 +160,19 @@ def _fera2017(root: Path, recording: Recording) -> None:
 
 
 def _bp4d(root: Path, recording: Recording) -> None:
-    folder = root / "Sequences(2D+3D)" / recording.subject / recording.task
+    is_plus = recording.corpus == "bp4dplus"
+    sequences = "2D+3D" if is_plus else "Sequences(2D+3D)"
+    folder = root / sequences / recording.subject / recording.task
     folder.mkdir(parents=True)
     digits = 4 if recording.subject.startswith("F") else 3
-    for number, picture in zip(recording.numbers, recording.pictures, strict=True):
+    for row, picture in zip(recording.numbers, recording.pictures, strict=True):
+        number = row - is_plus  # a row of codes belongs to the image before that of its number
         Image.fromarray(picture).save(folder / f"{number:0{digits}d}.jpg", quality=95, subsampling=0)
-    writer = legacy_occurrence if recording.subject != "M009" else named_occurrence
-    codes = {au: recording.labels[f"AU{au:02d}_c"].tolist() for au in BP4D_AUS}
+    writer = named_occurrence if is_plus or recording.subject == "M009" else legacy_occurrence
+    aus = CORPUS_AUS[recording.corpus].occurrence if is_plus else BP4D_AUS
+    codes = {au: recording.labels[f"AU{au:02d}_c"].tolist() for au in aus}
     writer(root / "AUCoding/AU_OCC" / f"{recording.title}.csv", recording.numbers, codes)
-    for au in CORPUS_AUS["bp4d"].intensity:
+    for au in () if is_plus else CORPUS_AUS["bp4d"].intensity:
         path = root / "AUCoding/AU_INT" / f"AU{au:02d}" / f"{recording.title}_AU{au:02d}.csv"
         _pairs(path, recording, f"AU{au:02d}_r")
 

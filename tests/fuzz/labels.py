@@ -8,7 +8,7 @@ from pathlib import Path
 from tests.fuzz.catalogue import TABLES, Release, corruption
 
 BY_ROW = ("fera2017", "disfa")
-BY_NUMBER = ("bp4d", "gft")
+BY_NUMBER = ("bp4d", "bp4dplus", "gft")
 
 
 def _cell(release: Release, text: str) -> None:
@@ -94,7 +94,7 @@ def unknown_code(release: Release) -> None:
     _cell(release, "7")
 
 
-@corruption("bp4d")
+@corruption("bp4d", "bp4dplus")
 def unknown_code_in_the_first_row(release: Release) -> None:
     """A code 7 in the first row of a file without header: it may not be taken for a header."""
     path = release.levels()
@@ -292,14 +292,14 @@ def line_of_ten_megabytes(release: Release) -> None:
     release.write_lines(path, header, rows)
 
 
-@corruption("fera2017", "gft", "bp4d")
+@corruption("fera2017", "gft", "bp4d", "bp4dplus")
 def header_missing(release: Release) -> None:
     """The header is lost: an error, or columns by position where that is certain."""
     path = release.pick("*.csv", without="_AU")
     release.write_lines(path, [], release.lines(path)[1])
 
 
-@corruption("fera2017", "gft", "bp4d")
+@corruption("fera2017", "gft", "bp4d", "bp4dplus")
 def header_doubled(release: Release) -> None:
     """The header comes twice, as after joining files: an error."""
     path = release.pick("*.csv", without="_AU")
@@ -307,7 +307,7 @@ def header_doubled(release: Release) -> None:
     release.write_lines(path, header * 2, rows)
 
 
-@corruption("fera2017", "gft", "bp4d")
+@corruption("fera2017", "gft", "bp4d", "bp4dplus")
 def header_in_the_middle(release: Release) -> None:
     """The header comes again in the middle: an error."""
     path = release.pick("*.csv", without="_AU")
@@ -315,7 +315,7 @@ def header_in_the_middle(release: Release) -> None:
     release.write_lines(path, header, [*rows[:7], *header, *rows[7:]])
 
 
-@corruption("gft", "bp4d")
+@corruption("gft", "bp4d", "bp4dplus")
 def column_renamed(release: Release) -> None:
     """An action unit's name is lost from the header: an error, or noted as a missing column."""
     path = release.pick("*.csv", without="_AU")
@@ -325,7 +325,7 @@ def column_renamed(release: Release) -> None:
     release.write_lines(path, [",".join(cells)], rows)
 
 
-@corruption("fera2017", "bp4d", "gft")
+@corruption("fera2017", "bp4d", "bp4dplus", "gft")
 def columns_swapped_with_their_names(release: Release) -> None:
     """Two columns have changed places, names and all: the names are followed."""
     path = release.pick("*.csv", without="_AU")
@@ -365,11 +365,11 @@ def copy_in_another_folder(release: Release) -> None:
     release.write(other, path.read_text().replace(",1", ",0"))
 
 
-@corruption("bp4d", "disfa", "gft")
+@corruption("bp4d", "bp4dplus", "disfa", "gft")
 def person_that_nobody_is(release: Release) -> None:
     """The name of the file has a person whom the corpus does not have: an error, or the file is counted."""
     path = release.label_file()
-    subject = {"bp4d": "F099", "disfa": "SN099", "gft": "099A"}[release.corpus]
+    subject = {"bp4d": "F099", "bp4dplus": "F099", "disfa": "SN099", "gft": "099A"}[release.corpus]
     old = release.recording(path).subject
     path.rename(release.beside(path, path.name.replace(old, subject)))
 
@@ -378,7 +378,8 @@ def person_that_nobody_is(release: Release) -> None:
 def named_after_another_person(release: Release) -> None:
     """One file is named after a person without video: the codes are missing where they belong."""
     path = release.label_file()
-    subject = {"fera2017": "M003", "bp4d": "M003", "disfa": "SN003", "gft": "003C"}[release.corpus]
+    subjects = {"fera2017": "M003", "bp4d": "M003", "bp4dplus": "M004", "disfa": "SN003", "gft": "003C"}
+    subject = subjects[release.corpus]
     path.rename(release.beside(path, path.name.replace(release.recording(path).subject, subject)))
 
 
@@ -411,7 +412,9 @@ def other_code(release: Release) -> None:
     release.write_lines(path, header, rows)
 
 
-@corruption("fera2017", "bp4d", "gft", undetectable="9 is what annotators write where they do not code")
+@corruption(
+    "fera2017", "bp4d", "bp4dplus", "gft", undetectable="9 is what annotators write where they do not code"
+)
 def coded_nine(release: Release) -> None:
     """A code is 9: not coded."""
     _cell(release, "9")
