@@ -234,7 +234,7 @@ class CorpusDataModule(StepDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """The store's fingerprint: corpus files, selection, landmark source, registration, schema."""
+        """The store's fingerprint, of corpus files, selection, landmark source, registration, schema."""
         return self.store.fingerprint
 
     def prepare_data(self) -> None:
