@@ -13,7 +13,7 @@ from sphinx.application import Sphinx
 from aukit import __version__
 
 project = "aukit"
-author = "The aukit authors"
+author = copyright = "The aukit authors"
 release = __version__
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]

@@ -12,6 +12,7 @@ from aukit.cli import parser
 from aukit.cli.grammar import Parser
 from aukit.sweeps.file import read_sweep, sweep_names
 from aukit.training import load_config
+from docs.house import ROOMS
 
 ROOT = Path(__file__).parents[1]
 PROSE_WIDTH = 132
@@ -60,6 +61,13 @@ def test_prose_has_lines_that_fit(page):
         fenced ^= line.startswith("```")
         prose = not (fenced or line.startswith(("|", "    ", "![")))
         assert not prose or len(line) <= PROSE_WIDTH, f"line {number} has {len(line)} characters"
+
+
+def test_contributing_lists_the_rooms_in_their_order():
+    (listed,) = re.findall(
+        r"^ {4}errors → .*?\n\n", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE | re.DOTALL
+    )
+    assert " ".join(listed.split()) == " → ".join(", ".join(row) for row in ROOMS)
 
 
 def test_the_readme_s_library_use_runs(tmp_path, monkeypatch, capsys):

@@ -62,6 +62,7 @@ def test_every_public_class_and_function_is_in_the_reference(site, door):
     missing = [name for name in described if f'id="{room.__name__}.{name}"' not in anchors]
     assert described
     assert not missing
+    assert ">Type<" not in anchors, "a colon in a property's first line makes what is before it its type"
 
 
 @pytest.mark.heavy

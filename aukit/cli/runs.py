@@ -37,6 +37,10 @@ def add_runs(commands: Commands[Parser]) -> None:
         if name == "fit":
             add_launcher(command)
         else:
+            if name == "test":
+                command.add_argument(
+                    "--held-out", action="store_true", help="the training people that were held out"
+                )
             model = command.add_mutually_exclusive_group()
             model.add_argument(
                 "--checkpoint", type=Path, metavar="FILE", help="other than the one the run has tested"
@@ -95,7 +99,10 @@ def _evaluate(given: argparse.Namespace) -> None:
     config = _load(given)
     from aukit.training import GroupScores, count_rows, evaluate, is_rank_zero, score_table
 
-    path = evaluate(config, given.runs, given.stage, given.checkpoint, weights=given.weights)
+    held_out = given.stage == "test" and given.held_out
+    path = evaluate(
+        config, given.runs, given.stage, given.checkpoint, weights=given.weights, held_out=held_out
+    )
     if not is_rank_zero():
         return
     if given.stage == "test":

@@ -109,7 +109,7 @@ class StepDataModule(LightningDataModule):
 
     @property
     def input_kind(self) -> dict[str, Any]:
-        """What a model's images are: `registration`, its `registration_settings`, `size`; after `setup()`.
+        """What a model's images are, by `registration`, its `registration_settings`, `size`; after `setup()`.
 
         Plain types; a checkpoint keeps them, and is applied to images of the same kind alone. What is not
         known is None and not compared.
@@ -126,7 +126,7 @@ class StepDataModule(LightningDataModule):
 
     @property
     def trained_on(self) -> dict[str, Any]:
-        """What every checkpoint says of the data: `schema`, `corpus`, `aus` in their order, `input_kind`."""
+        """What every checkpoint says of the data, as `schema`, `corpus`, `aus` in order and `input_kind`."""
         aus = getattr(self, "aus", None)
         about = {"schema": 1, "corpus": self.corpus_name, "aus": None if aus is None else list(aus)}
         return {**about, **self.input_kind}

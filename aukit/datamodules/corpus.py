@@ -234,7 +234,7 @@ class CorpusDataModule(StepDataModule):
 
     @property
     def fingerprint(self) -> str:
-        """The store's fingerprint: corpus files, selection, landmark source, registration, schema."""
+        """The store's fingerprint, of corpus files, selection, landmark source, registration, schema."""
         return self.store.fingerprint
 
     def prepare_data(self) -> None:
@@ -257,6 +257,19 @@ class CorpusDataModule(StepDataModule):
         if shared := set(persons[test]) & set(persons[used]):
             raise ConfigError(f"test people are also used for training or validation: {sorted(shared)[:5]}")
         self.train_rows, self.val_rows, self.test_rows = train, val, test
+
+    def test_held_out(self) -> None:
+        """Let the test be of the held-out training people, of whom thresholds may be chosen.
+
+        Raises:
+            ConfigError: There are none.
+        """
+        if self.selects_on_test or not len(self.val_rows):
+            raise ConfigError(
+                f"{type(self).__name__} holds nobody out of the training; train with data.selection=people or"
+                " the like, and data.holdout_fraction"
+            )
+        self.test_rows = self.val_rows
 
     def dataset(self, augmentation: Augmentation | None = None) -> StoreDataset:
         """The store as a map from batch specifications to batches."""

@@ -228,7 +228,7 @@ class PairedDataModule(StepDataModule):
 
     @property
     def labelled(self) -> CorpusDataModule:
-        """The corpus whose labels train: the source, or for an upper bound the target."""
+        """The corpus whose labels train, which is the source, or for an upper bound the target."""
         return self.source if self.train_on == "source" else self.target
 
     @property
@@ -278,7 +278,7 @@ class PairedDataModule(StepDataModule):
 
     @property
     def unlabelled_rows(self) -> Rows:
-        """Rows of `target.store` for criteria without labels: held-out people, or those of `target_rows`."""
+        """Rows of `target.store` for criteria without labels, of held-out people or `target_rows`."""
         held_out = not (self.transductive or self.target.selects_on_test) and len(self.target.val_rows)
         return self.target.val_rows if held_out else self.target_rows
 

@@ -116,7 +116,7 @@ class AvatarPairs(CorpusReader):
 
     @cached_property
     def avatars(self) -> pd.DataFrame:
-        """The identities: subject, gender, tone, tone_group, age, age_group; to be joined on ``subject``."""
+        """Identities by ``subject``, to be joined on it, with gender, tone, tone_group, age and age_group."""
         path = inside(self.root, IDENTITIES)
         try:
             text = io.StringIO(read_text(path, _MAX_IDENTITIES_BYTES))

@@ -144,7 +144,7 @@ class CorpusReader(ABC):
 
     @property
     def has_sidecar(self) -> bool:
-        """Whether the root has a folder of tracked landmarks: stand-ins' or the user's, see `sidecars`."""
+        """Whether the root has a folder of tracked landmarks, stand-ins' or the user's, see `sidecars`."""
         return (self.root / SIDECAR_FOLDER).is_dir()
 
     def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:

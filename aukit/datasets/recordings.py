@@ -32,7 +32,7 @@ class Recording(Protocol):
 
     @property
     def gender(self) -> str | None:
-        """What the release says: ``female``, ``male`` or nothing."""
+        """What the release says, ``female``, ``male`` or nothing."""
 
     @property
     def task(self) -> str:

@@ -224,7 +224,7 @@ class Release(ReleaseFiles):
 
     @property
     def notes(self) -> list[str]:
-        """What was chosen, and what was tolerated while reading: absent files, people without gender."""
+        """What was chosen, and what was tolerated while reading, as absent files or people without gender."""
         _ = self.table
         return self.notes_so_far
 

@@ -64,7 +64,7 @@ class ReleaseFiles(CorpusReader):
 
     @property
     def roots(self) -> dict[str, Path]:
-        """Root of each kind of files: landmarks, videos, labels."""
+        """Root of each kind of files, which are landmarks, videos, labels."""
         return {"landmarks": self.root, "videos": self.images_root, "labels": self.labels_root}
 
     def path(self, relative: str) -> Path:

@@ -81,7 +81,7 @@ class Summary:
 
     @property
     def status(self) -> int:
-        """Exit status: 1 if something could not be read, else 0."""
+        """The exit status, 1 if something could not be read, else 0."""
         return int(bool(self.failed))
 
     def text(self) -> str:

@@ -4,7 +4,7 @@ All of it follows from sums per bin of probability that add up over frames and p
 The bins have equal widths, and a probability on the border of two belongs to the lower one, as in
 scikit-learn's ``calibration_curve``.
 
-The expected calibration error Σ n_b/n·|mean p − mean y| is never negative, so that chance makes it larger
+The expected calibration error ``Σ n_b/n·|mean p − mean y|`` is never negative, so that chance makes it larger
 than it is, in a small group more than in a large one: part of a gap between groups of different size is that.
 
 Sources: Brier 1950; Naeini et al. 2015 (expected calibration error).
@@ -51,7 +51,7 @@ def brier_score(probabilities: Array, labels: Array) -> Array:
 
 
 def expected_calibration_error(probabilities: Array, labels: Array, bins: int = BINS) -> Array:
-    """Σ n_b/n·|mean p − mean y| per AU, over bins of equal width.
+    """``Σ n_b/n·|mean p − mean y|`` per AU, over bins of equal width.
 
     Args:
         probabilities: [n, A], as in :func:`brier_score`.

@@ -156,7 +156,7 @@ class _GroupedCounts(_AdditiveMetric):
 
     @property
     def support(self) -> Tensor:
-        """Frames with the AU present so far on this process, [G + 1, A]; last row: unknown group."""
+        """Frames with the AU present on this process so far, [G + 1, A]; unknown is the last row."""
         return self.group_confusion[..., 0] + self.group_confusion[..., 2]
 
     def update(self, predictions: Tensor, labels: Tensor, groups: AnyArray | Sequence[Any]) -> None:

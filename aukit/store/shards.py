@@ -38,7 +38,7 @@ class Corpus(Protocol):
 
     @property
     def exclusions(self) -> Sequence[Any]:
-        """What the reader left out: objects with video, position (or None) and reason."""
+        """What the reader left out, objects with video, position (or None) and reason."""
         ...
 
     @property

@@ -11,6 +11,7 @@ from typing import Any, Literal
 from lightning.pytorch import LightningModule
 
 from aukit.datamodules.base import StepDataModule
+from aukit.datamodules.corpus import CorpusDataModule
 from aukit.errors import ConfigError, StoreError, WeightsError
 from aukit.models.weights.files import read_checkpoint
 from aukit.training.callbacks import StepSeed, TimeAndMemory
@@ -35,6 +36,7 @@ def evaluate(
     checkpoint: str | Path | None = None,
     out: Path | None = None,
     weights: str | Path | None = None,
+    held_out: bool = False,
 ) -> Path:
     """Apply a trained model to the test frames, or to every frame of the store, without training.
 
@@ -53,13 +55,15 @@ def evaluate(
         weights: a file of weights of the whole network to load instead, such as `aukit weights import fgnet`
             writes. No training is needed; the run folder is that of configuration, data and the file's
             content, and its record names the file.
+        held_out: test the training people that were held out, not those of the test: their
+            `predictions-held-out.parquet` is what thresholds can be chosen on.
 
     Returns:
         Path of the predictions.
 
     Raises:
         ConfigError: the model does not fit the data (see `TrainedOn.check`) or has no such step, as those of
-            the pre-trainings; or both `checkpoint` and `weights` are given.
+            the pre-trainings; both `checkpoint` and `weights` are given; or nobody is held out.
         WeightsError: the file is unreadable, or does not fit the configured model.
         StoreError: the run is not finished and no file is given, or the model's step returns no predictions.
     """
@@ -76,6 +80,13 @@ def evaluate(
             f"experiment {resolved.experiment}: {cls.__name__} scores no frames, so there is nothing to"
             f" {stage}; its validation and what it draws are in {run.path}"
         )
+    if held_out:
+        if not isinstance(data, CorpusDataModule):
+            raise ConfigError(
+                f"experiment {resolved.experiment}: {type(data).__name__} is of several corpora; test the"
+                " held-out people of one, with the configuration that trains on it alone"
+            )
+        data.test_held_out()
     if stage == "test":
         store: Any = getattr(data, "store", None)
         check_groups(
@@ -93,7 +104,8 @@ def evaluate(
             )
         file = Path(checkpoint or str(Record.read(run.path).checkpoint))
         trained, model = _load(resolved, data, file)
-    path = out or run.path / f"predictions-{stage}{_other_checkpoint(run, checkpoint)}.parquet"
+    tested = "held-out" if held_out else stage
+    path = out or run.path / f"predictions-{tested}{_other_checkpoint(run, checkpoint)}.parquet"
     writer, clock = PredictionWriter(path, stage, trained.aus), TimeAndMemory()
     callbacks = [StepSeed(resolved.seed), writer]
     trainer = build_trainer(resolved, run, callbacks, logger=False, quiet=out is not None)
@@ -110,7 +122,7 @@ def evaluate(
         scores = score_groups(writer.path, resolved.logging.group_by, resolved.logging.attributes)
         scores.write(writer.path.parent, name)
         metrics = scores.scalars()
-    if released is not None and trainer.is_global_zero:
+    if released is not None and not held_out and trainer.is_global_zero:
         run.save_config(resolved)
         if stage == "test" or not run.is_done:
             record = Record(

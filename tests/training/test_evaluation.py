@@ -12,7 +12,7 @@ from aukit.errors import ConfigError, StoreError, WeightsError
 from aukit.models.baselines import MultilabelModule
 from aukit.models.fgnet import FGNetModule, heatmap_scores
 from aukit.models.fgnet.weights import RELEASED_AUS, import_weights
-from aukit.training import Record, RunInterrupted, build_datamodule, evaluate, execute
+from aukit.training import GroupScores, Record, RunInterrupted, build_datamodule, evaluate, execute
 from tests.fakes import AUS
 from tests.models.fgnet.networks import SMALL, small_network
 from tests.trainers import configuration
@@ -100,6 +100,30 @@ def test_a_checkpoint_of_another_model_and_other_files_are_refused(trained, tmp_
         evaluate(config, tmp_path, checkpoint=tmp_path / "weights.pt")
     with pytest.raises(WeightsError, match="no such file"):
         evaluate(config, tmp_path, checkpoint=tmp_path / "nothing.ckpt")
+
+
+def test_held_out_people_are_tested_beside_those_of_the_test(trained):
+    folder, record = trained
+    before = {path: path.read_bytes() for path in record.folder.glob("*.*")}
+    config = configuration(BASELINE, data(folder))
+    path = evaluate(config, folder / "runs", held_out=True)
+    assert path == record.folder / "predictions-held-out.parquet"
+    held_out, tested = pd.read_parquet(path), pd.read_parquet(record.predictions)
+    own = build_datamodule(config)
+    own.prepare_data()
+    own.setup()
+    assert set(held_out["row"]) == set(own.val_rows)
+    assert not set(held_out["person"]) & set(tested["person"])
+    assert list(held_out) == list(tested)
+    assert GroupScores.read(record.folder, "fairness-held-out").people["unknown"] == 0
+    assert before == {path: path.read_bytes() for path in before}  # the run stays what it was
+
+
+def test_where_nobody_is_held_out_it_is_said(trained):
+    folder, record = trained
+    config = configuration(BASELINE, data(folder, holdout_fraction=0.0))
+    with pytest.raises(ConfigError, match="FakeDataModule holds nobody out of the training"):
+        evaluate(config, folder / "runs", checkpoint=record.checkpoint, held_out=True)
 
 
 # ------------------------------------------------------------------ released weights
