@@ -141,7 +141,7 @@ wheel-check: $(READY) ## Build the wheel, install it in a clean environment, use
 	.ci/wheel-check
 
 lock: $(READY) ## Resolve requirements.lock anew from pyproject.toml, and the hashes of uv
-	$(RESOLVE) pyproject.toml --extra dev --output-file $(LOCK)
+	$(RESOLVE) pyproject.toml --extra dev --extra docs --output-file $(LOCK)
 	echo uv | $(RESOLVE) - --output-file requirements-uv.txt
 
 clean: ## Remove caches (runs and tables in lightning_logs stay)

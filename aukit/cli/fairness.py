@@ -49,10 +49,10 @@ def add_fairness(commands: Commands[Parser]) -> None:
     )
     command.add_argument(
         "--validation",
-        nargs="+",
+        action="append",
         type=Path,
         metavar="FILE",
-        help="predictions on other people, to choose a threshold per action unit on",
+        help="predictions on other people, to choose a threshold per action unit on; may be repeated",
     )
     kind = command.add_mutually_exclusive_group()
     kind.add_argument("--intensity", action="store_true", help="labels and scores of plain tables are 0 to 5")

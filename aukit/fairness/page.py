@@ -159,13 +159,13 @@ def _gaps(scored: Scored) -> str:
     at = table[table["thresholds"] != VALIDATED]
     cells = {(r["statistic"], r["au"], r["group"]): r for r in at.to_dict("records")}
     names = scored.groups.names
-    rows = [["", "everybody", *names, "gap", "95 %", "p", "Holm"]]
+    rows = [["", "gap", "95 %", "p", "Holm", "everybody", *names]]
     for au in dict.fromkeys(at["au"]):
         gap = cells[f"{tested}_gap", au, BETWEEN]
         values = [number(cells[tested, au, group]["value"]) for group in (EVERYBODY, *names)]
         interval = "–" if pd.isna(gap["low"]) else f"{number(gap['low'])} to {number(gap['high'])}"
         chances = [number(gap[key], ".4f") for key in ("p", "p_holm")]
-        rows.append([str(au), *values, number(gap["value"]), interval, *chances])
+        rows.append([str(au), number(gap["value"]), interval, *chances, *values])
     return f'<div class="wide">{_table(rows)}</div>' + _p(
         "A dash: no value, because a group has no frame with the action unit, or no interval, because it"
         " hangs on one person. The CSV file has every value with frames, positives and people."
