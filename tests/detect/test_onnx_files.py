@@ -4,7 +4,6 @@ import importlib.util
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
 import pytest
 import skimage.data
 import torch
@@ -24,6 +23,8 @@ from aukit.detect.onnx_files import TOLERANCE
 from aukit.detect.pretrained import Graph
 from aukit.errors import ConfigError, TrainingError
 from tests.detect.test_pretrained import checkpoint
+
+onnxruntime = pytest.importorskip("onnxruntime", reason="the extra export is not installed")
 
 
 def ran(file: Path, image: np.ndarray) -> list[np.ndarray]:
