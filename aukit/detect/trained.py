@@ -141,7 +141,7 @@ class TrainedDetector(Pretrained):
 
     @property
     def licence(self) -> str:
-        """Terms of the weights: those of imported ones, or of the corpus of a training."""
+        """Terms of the weights, which are those of imported ones or of the corpus of a training."""
         return self._loaded.licence
 
     def graphs(self) -> list[Graph]:
