@@ -27,6 +27,7 @@ highlight_language = "bash"  # blocks of the pages are commands; those of anothe
 
 autodoc_default_options = {"members": True, "show-inheritance": True}
 autodoc_member_order = "bysource"
+napoleon_numpy_docstring = False
 napoleon_use_ivar = True  # attributes are described once, by their class
 napoleon_attr_annotations = False  # its signature has their types
 
@@ -45,6 +46,13 @@ def without_factories(*described: object) -> tuple[str, str] | None:
     return None
 
 
+def without_types(app: Sphinx, what: str, name: str, it: object, options: object, lines: list[str]) -> None:
+    """An attribute's text: Napoleon takes what is before its first colon for a type, so one comes first."""
+    if what in ("attribute", "data", "property") and lines:
+        lines[0] = f": {lines[0]}"
+
+
 def setup(app: Sphinx) -> None:
     """Connect the above."""
     app.connect("autodoc-process-signature", without_factories)
+    app.connect("autodoc-process-docstring", without_types, priority=400)  # before Napoleon, at 500

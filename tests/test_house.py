@@ -18,6 +18,7 @@ HEAVY = {
     "huggingface_hub",
     "lightning",
     "matplotlib",
+    "onnxruntime",
     "optuna",
     "scipy",
     "timm",

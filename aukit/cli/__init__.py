@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 from aukit import __version__
 from aukit.cli.avatars import add_avatars
+from aukit.cli.complete import add_complete
 from aukit.cli.corpora import add_check, add_standin
 from aukit.cli.detect import add_detect, add_register, add_score
 from aukit.cli.doctor import add_doctor
@@ -119,6 +120,7 @@ def parser() -> Parser:
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
     add_avatars(add_group(commands, "avatars", "sheet, render, faces, labelled, pairs, import-ict"))
     add_doctor(commands)
+    add_complete(commands, parser)
     add_weights(add_group(commands, "weights", "import, check, export: weights of others and yours"))
     return root
 

@@ -128,7 +128,7 @@ def _detect(given: argparse.Namespace) -> int:
     return summary.status
 
 
-def named_model(name: str) -> TrainedDetector | Detector:
+def named_model(name: str, device: str | None = None) -> TrainedDetector | Detector:
     """What a user calls aukit, or KIND:PATH.
 
     Raises:
@@ -138,12 +138,12 @@ def named_model(name: str) -> TrainedDetector | Detector:
     if kind == "aukit" and not path:
         from aukit.detect import Detector
 
-        return Detector()
+        return Detector(device or "cpu")
     if not path:
         raise ConfigError(f"{name}: name aukit, fgnet:FILE, intensity:RUN, baselines:RUN or pm2:RUN")
     from aukit.detect import trained_detector
 
-    return trained_detector(kind, path)
+    return trained_detector(kind, path, device)
 
 
 TOOLS = ("aukit", "openface", "libreface", "pyfeat")

@@ -35,6 +35,7 @@ def add_weights(weights: Commands[Parser]) -> None:
         "model", metavar="MODEL", help="as of aukit detect --model: aukit, fgnet:FILE, baselines:RUN …"
     )
     command.add_argument("--out", type=Path, required=True, metavar="DIR", help="a new or empty folder")
+    command.add_argument("--onnx", action="store_true", help="its networks as ONNX too, checked: DIR/onnx")
 
     text = "are the files there that a library needs, and undamaged? exit status 2 if not"
     command = add_command(weights, "check", _check_weights, text)
@@ -54,7 +55,13 @@ def _check_weights(given: argparse.Namespace) -> None:
 def _export_weights(given: argparse.Namespace) -> None:
     from aukit.cli.detect import named_model
 
-    print(f"{named_model(given.model).save_pretrained(given.out)} written")
+    detector = named_model(given.model, "cpu")
+    print(f"{detector.save_pretrained(given.out)} written")
+    if given.onnx:
+        from aukit.detect import export_onnx
+
+        for name, apart in export_onnx(detector.graphs(), given.out / "onnx", detector.licence).items():
+            print(f"{given.out / 'onnx' / name}.onnx written: ONNX Runtime and PyTorch differ by {apart:.1g}")
 
 
 def _import_weights(given: argparse.Namespace) -> None:

@@ -6,6 +6,7 @@ from .face import FaceDetector as FaceDetector
 from .face import Track as Track
 from .files import Summary as Summary
 from .files import detect_files as detect_files
+from .onnx_files import export_onnx as export_onnx
 from .overlay import draw_faces as draw_faces
 from .pretrained import Pretrained as Pretrained
 from .score import Scores as Scores

@@ -11,11 +11,12 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.detect.face import INTENSITY, Face, Image
-from aukit.detect.pretrained import Pretrained
+from aukit.detect.pretrained import Graph, Pretrained
 from aukit.errors import WeightsError, shown
 from aukit.facs import VISIBLE_AUS
 from aukit.registration import FoundFace, LandmarkDetector
-from aukit.registration.landmarks.detector import FINDER, READER, WEIGHTS
+from aukit.registration.landmarks.detector import FINDER, READER, VIDEO_SIDES, WEIGHTS
+from aukit.registration.landmarks.networks import READER_SIZE, Reading
 
 
 class Detector(Pretrained):
@@ -52,7 +53,20 @@ class Detector(Pretrained):
     def _write(self, folder: Path) -> dict[str, Any]:
         for name in (READER, FINDER):
             shutil.copyfile(self._weights / name, folder / name)
-        return {"licence": self._landmarks.licence}
+        return {}
+
+    @property
+    def licence(self) -> str:
+        """Terms of the weights."""
+        return self._landmarks.licence
+
+    def graphs(self) -> list[Graph]:
+        """The reader of crops of 112 px, and the finder for images of 320 px a side, black where they end."""
+        reader, finder = self._landmarks.reader, self._landmarks.finder
+        return [
+            Graph("reader", reader, (1, 3, READER_SIZE, READER_SIZE), "crop", Reading._fields),
+            Graph("finder", finder, (1, 3, VIDEO_SIDES[1], VIDEO_SIDES[1]), "image", ("heat", "boxes")),
+        ]
 
     @classmethod
     def _read(cls, folder: Path, device: str | None) -> Self:

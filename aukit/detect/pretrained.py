@@ -10,11 +10,14 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from aukit import __version__
 from aukit.errors import ConfigError, WeightsError, shown
 from aukit.utils.files import atomic_folder
+
+if TYPE_CHECKING:
+    from torch import nn
 
 CONFIG, WEIGHTS, CARD = "config.json", "model.safetensors", "README.md"
 FORMAT = "aukit-detector-1"
@@ -22,6 +25,24 @@ FORMAT = "aukit-detector-1"
 
 _LARGEST = 1 << 20  # bytes of a description
 _PARTS = ["*.json", "*.safetensors", "*.md"]
+
+
+class Graph(NamedTuple):
+    """A network of a detector, as other programs take it.
+
+    Attributes:
+        name: Of its file.
+        network: On the detector's device.
+        shape: Of the one image that it takes, ``[1,3,H,W]`` in [0,1].
+        takes: Name of the image.
+        gives: Names of its outputs.
+    """
+
+    name: str
+    network: nn.Module
+    shape: tuple[int, int, int, int]
+    takes: str
+    gives: tuple[str, ...]
 
 
 class Pretrained(ABC):
@@ -35,9 +56,18 @@ class Pretrained(ABC):
     name: str
     aus: tuple[int, ...]
 
+    @property
+    @abstractmethod
+    def licence(self) -> str:
+        """Terms of the weights."""
+
+    @abstractmethod
+    def graphs(self) -> list[Graph]:
+        """Its networks, for `aukit.detect.onnx_files.export_onnx`."""
+
     @abstractmethod
     def _write(self, folder: Path) -> dict[str, Any]:
-        """Write weights into an empty folder; return what else is needed: ``licence``, and plain values."""
+        """Write weights into an empty folder; return what else is needed, as plain values."""
 
     @classmethod
     @abstractmethod
@@ -63,7 +93,7 @@ class Pretrained(ABC):
             raise ConfigError(f"{folder}: holds something else already; name another folder")
         with atomic_folder(folder) as building:
             about = {"format": FORMAT, "aukit": __version__, "kind": self.name, "aus": list(self.aus)}
-            about |= self._write(building)
+            about |= {"licence": self.licence, **self._write(building)}
             (building / CONFIG).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
             (building / CARD).write_text(_card(about), encoding="utf-8")
         return folder

@@ -23,7 +23,14 @@ from torch import Tensor, nn
 from aukit.detect.detector import Detector
 from aukit.detect.face import INTENSITY, PROBABILITY, Face, Image, Measure, Track
 from aukit.detect.heat_sheet import empty_sheet, heat_sheet
-from aukit.detect.pretrained import WEIGHTS, Pretrained, is_pretrained, pretrained_folder, read_description
+from aukit.detect.pretrained import (
+    WEIGHTS,
+    Graph,
+    Pretrained,
+    is_pretrained,
+    pretrained_folder,
+    read_description,
+)
 from aukit.errors import AukitError, ConfigError, StoreError, WeightsError, shown
 from aukit.models.baselines import MultilabelModule
 from aukit.models.fgnet import FGNetModule, heatmap_scores
@@ -132,6 +139,16 @@ class TrainedDetector(Pretrained):
         network: nn.Module = self._model
         return network
 
+    @property
+    def licence(self) -> str:
+        """Terms of the weights, which are those of imported ones or of the corpus of a training."""
+        return self._loaded.licence
+
+    def graphs(self) -> list[Graph]:
+        """One: from a crop in [0,1] to the levels of its action units."""
+        shape = (1, 3, self.size, self.size)
+        return [Graph("model", _Levels(self), shape, "crop", ("levels",))]
+
     @abstractmethod
     def levels(self, crops: Tensor) -> Tensor:
         """Levels ``[B,A]`` of crops ``[B,3,S,S]`` in [0,1], both on the device; see `Face.levels`."""
@@ -165,14 +182,13 @@ class TrainedDetector(Pretrained):
         return cls(folder, device)
 
     def _write(self, folder: Path) -> dict[str, Any]:
-        _, trained, licence = self._loaded
         tensors = {key: value.cpu() for key, value in self._model.state_dict().items()}
-        metadata = {"kind": f"detector {self.name}", "licence": licence, "sha256": content_hash(tensors)}
+        metadata = {"kind": f"detector {self.name}", "licence": self.licence}
+        metadata["sha256"] = content_hash(tensors)
         write_tensors(folder / WEIGHTS, tensors, metadata)
         return {
-            "licence": licence,
             "arguments": dict(self._model.hparams),
-            "trained_on": trained.described(),
+            "trained_on": self._loaded.trained.described(),
         }
 
 
@@ -283,19 +299,20 @@ _KINDS: dict[str, type[TrainedDetector]] = {
 }
 
 
-def trained_detector(kind: str, path: str | Path) -> TrainedDetector:
+def trained_detector(kind: str, path: str | Path, device: str | None = None) -> TrainedDetector:
     """The detector of a kind of models.
 
     Args:
         kind: "fgnet", "intensity", "baselines" or "pm2".
         path: As of its class.
+        device: As of its class.
 
     Raises:
         ConfigError: There is no such kind; and as of `TrainedDetector`.
     """
     if kind not in _KINDS:
         raise ConfigError(f"model {kind!r} is unknown; known are aukit, {', '.join(_KINDS)}")
-    return _KINDS[kind](path)
+    return _KINDS[kind](path, device)
 
 
 def from_pretrained(
@@ -330,6 +347,18 @@ class _Track:
 
     def __call__(self, frames: Sequence[Image | None]) -> list[list[Face]]:
         return self._detector.read(frames, self._faces(frames))
+
+
+class _Levels(nn.Module):
+    """A detector's step from crops to levels."""
+
+    def __init__(self, detector: TrainedDetector) -> None:
+        super().__init__()
+        self.network = detector.network
+        self._levels = detector.levels
+
+    def forward(self, crop: Tensor) -> Tensor:
+        return self._levels(crop)
 
 
 def _probability(scores: Tensor) -> Tensor:

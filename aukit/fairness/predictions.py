@@ -97,14 +97,14 @@ def read_predictions(paths: Sequence[Path], kind: Kind = Kind()) -> Predictions:
     """Read tables of predictions as one: the folds of a cross-validation, for instance.
 
     Args:
-        paths: The files.
+        paths: The files; of a run also its folder, for its ``predictions.parquet``.
         kind: What scores and labels are where a file does not say it; its `threshold` counts before a file's.
 
     Raises:
         CorpusError: A file is damaged, lacks a column, or holds a label or score that cannot be one.
         ConfigError: The files do not belong together.
     """
-    tables = [_read(path, kind) for path in paths]
+    tables = [_read(path / "predictions.parquet" if path.is_dir() else path, kind) for path in paths]
     first = tables[0]
     for other in tables[1:]:
         if other.aus != first.aus or other.rule != first.rule:

@@ -25,6 +25,17 @@ def experiments_folder() -> Path:
     raise ConfigError(f"the experiments are missing: no base.yaml in {places}; install the package again")
 
 
+def known_experiments() -> dict[str, Path]:
+    """Name → file of the experiments that come along.
+
+    Example:
+        >>> "fgnet" in known_experiments()
+        True
+    """
+    files = sorted(experiments_folder().glob("*.yaml"))
+    return {file.stem: file for file in files if file.stem not in _NOT_METHODS}
+
+
 def find_experiment(name: str | Path) -> Path:
     """The file of an experiment: a file of that name if there is one, else an experiment that comes along.
 
@@ -44,8 +55,7 @@ def find_experiment(name: str | Path) -> Path:
             return path
     except OSError as error:  # a name that no file can have
         raise ConfigError(f"{shown(name)}: {error.strerror}; give a file, or a name such as fgnet") from error
-    folder = experiments_folder()
-    known = {file.stem: file for file in sorted(folder.glob("*.yaml")) if file.stem not in _NOT_METHODS}
+    known = known_experiments()
     stem = path.name.removesuffix(".yaml").removesuffix(".yml")
     if str(path) in (stem, f"{stem}.yaml") and stem in known:
         return known[stem]

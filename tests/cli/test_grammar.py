@@ -89,5 +89,5 @@ def test_the_first_screen_has_a_line_per_command_and_three_examples(capsys):
         main(["--help"])
     printed = capsys.readouterr().out
     assert len(printed.splitlines()) <= 17 + printed.count("\n    ")
-    assert printed.count("\n    ") == 17
+    assert printed.count("\n    ") == 18
     assert printed.count("\n  aukit ") == 3

@@ -29,9 +29,12 @@ def test_a_file_of_a_run_says_what_it_holds(tmp_path: Path) -> None:
     frame["AU12_score"] -= 0.5
     read = read_predictions([written(tmp_path / "a.parquet", frame)])
     assert read.thresholds.tolist() == [0, 0]
+    (tmp_path / "run").mkdir()
+    (tmp_path / "a.parquet").rename(tmp_path / "run" / "predictions.parquet")
+    assert read_predictions([tmp_path / "run"]).rule == read.rule
     assert np.isnan(read.probabilities).all()
     assert read.rule == "present: score above 0; scores are no probabilities"
-    logits = read_predictions([tmp_path / "a.parquet"], Kind(logits=True))
+    logits = read_predictions([tmp_path / "run"], Kind(logits=True))
     np.testing.assert_allclose(logits.probabilities, 1 / (1 + np.exp(-logits.scores)))
     frame = table()
     frame.attrs = {"label": "intensity"}

@@ -121,7 +121,7 @@ class LandmarkDetector:
         folder = Path(weights)
         self.version = weights_version(folder)
         with safe_open(folder / READER, "pt") as opened:
-            self.licence = (opened.metadata() or {}).get("licence", "")
+            self.licence: str = (opened.metadata() or {}).get("licence", "")
         self.reader = load_network(FaceReader, folder / READER).to(self.device)
         self.finder = load_network(FaceFinder, folder / FINDER).to(self.device)
 

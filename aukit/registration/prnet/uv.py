@@ -41,7 +41,7 @@ class UVData:
 
     @cached_property
     def triangles(self) -> NDArray[np.int64]:
-        """[T,3] of places in `face`: each square of four neighbours, split along one diagonal.
+        """Places [T,3] in `face` of each square of four neighbours, split along one diagonal.
 
         Of squares with three pixels of the face the half that they span. The mesh of the repository's
         ``triangles.txt`` is of the same pixels; this one follows from `face` alone.
@@ -55,7 +55,7 @@ class UVData:
 
     @cached_property
     def vertices(self) -> NDArray[np.int64]:
-        """Flat indices [N] of the mesh's vertices: `face` without pixels that no triangle has."""
+        """Flat indices [N] of the mesh's vertices, `face` without pixels that no triangle has."""
         return self.face[np.unique(self.triangles)]
 
     @cached_property
