@@ -86,5 +86,5 @@ def differences(run: Path, other: Path) -> list[str]:
     records = [Record.read(each) for each in (run, other)]
     found += ["predictions"] * (not frames[0].equals(frames[1]))
     found += ["log"] * (not logs[0].equals(logs[1]))
-    found += ["metrics"] * (records[0].metrics != records[1].metrics)
+    found += ["metrics"] * (not pd.Series(records[0].metrics).equals(pd.Series(records[1].metrics)))
     return found
