@@ -1,4 +1,4 @@
-"""Commands of rendered faces: pictures, random renders, crops to pre-train on, pairs for a corpus."""
+"""Commands of rendered faces: pictures, random renders, crops to pre-train on, pairs, a data set."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ def add_avatars(avatars: Commands[Parser]) -> None:
     """Add the commands."""
     _add_faces(avatars)
     _add_pairs(avatars)
+    _add_dataset(avatars)
 
 
 def _add_faces(avatars: Commands[Parser]) -> None:
@@ -153,6 +154,22 @@ def _pairs(given: argparse.Namespace) -> None:
             given.out, given.driving_root, config, given.tracker, shard_of(given), given.workers
         )
     )
+
+
+def _add_dataset(avatars: Commands[Parser]) -> None:
+    text = "a data set of balanced avatars with exact action units, which needs no corpus"
+    command = add_command(avatars, "dataset", _dataset, text)
+    command.add_argument("--sample", action="store_true", help="600 images in place of 214,146")
+    command.add_argument("--size", type=int, default=256, help="side of the images in pixels")
+    _add_writing(command)
+
+
+def _dataset(given: argparse.Namespace) -> None:
+    from aukit.simulation import AvatarDatasetConfig, write_avatar_dataset
+
+    kind = AvatarDatasetConfig.sample if given.sample else AvatarDatasetConfig
+    config = kind(size=given.size, seed=given.seed, basis=given.basis)
+    print(write_avatar_dataset(given.out, config, shard_of(given), given.workers))
 
 
 def _add_writing(command: Parser, several_bases: bool = False) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
 from aukit.datasets import AvatarPairs
+from aukit.datasets.avatar_pairs import CURVES
 from aukit.utils.bounds import Fraction
 
 
@@ -18,6 +19,9 @@ class AvatarPairsDataModule(CorpusDataModule):
 
     Nobody is tested on avatars. For validation whole driving people are held out; an avatar that serves
     several of them is on both sides. Landmarks come with the renders.
+
+    Of a data set that `aukit avatars dataset` wrote, its own splits are taken: other avatars are validated
+    and tested than are trained on.
 
     Args:
         root: folder of the pairs.
@@ -52,10 +56,16 @@ class AvatarPairsDataModule(CorpusDataModule):
 
     def _split(self) -> tuple[Rows, Rows, Rows]:
         frame = self.store.table.frame
-        # corpus, partition and subject of the driving frame
-        drivers = frame["pair_id"].str.split("/").str[:3].str.join("/").to_numpy(dtype=str)
-        held = np.isin(drivers, held_out_people(drivers.tolist(), self.holdout_fraction))
         wanted = np.ones(len(frame), dtype=bool)
         if self.gender != "both":
             wanted = frame["gender"].to_numpy(dtype=str) == self.gender
+        if frame["pair_id"].str.startswith(f"{CURVES}/").all():
+            partition = frame["partition"].to_numpy(dtype=str)
+            train, val, test = (
+                np.flatnonzero(wanted & (partition == name)) for name in ("train", "valid", "test")
+            )
+            return train, val, test
+        # corpus, partition and subject of the driving frame
+        drivers = frame["pair_id"].str.split("/").str[:3].str.join("/").to_numpy(dtype=str)
+        held = np.isin(drivers, held_out_people(drivers.tolist(), self.holdout_fraction))
         return np.flatnonzero(wanted & ~held), np.flatnonzero(wanted & held), np.zeros(0, np.int64)

@@ -43,6 +43,8 @@ IDENTITIES = "avatars.csv"
 FRAMES = "frames.parquet"
 RECORDINGS = "recordings"
 NAMESPACE = "AvatarPairs"
+CURVES = "curves"
+"""In place of a driving corpus: expression curves of our own (`aukit avatars dataset`)."""
 IDENTITY_COLUMNS = ("subject", "gender", "tone", "tone_group", "age", "age_group")
 _MAX_IDENTITIES_BYTES = 2**20
 _MAX_NOTE_BYTES = 64 * 2**20

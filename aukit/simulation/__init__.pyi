@@ -41,6 +41,8 @@ from .images.pretraining_faces import open_avatar_faces as open_avatar_faces
 from .images.pretraining_faces import write_avatar_faces as write_avatar_faces
 from .images.random_renders import RandomRendersConfig as RandomRendersConfig
 from .images.random_renders import write_random_renders as write_random_renders
+from .pairs.dataset import AvatarDatasetConfig as AvatarDatasetConfig
+from .pairs.dataset import write_avatar_dataset as write_avatar_dataset
 from .pairs.recorder import PAIRS_VERSION as PAIRS_VERSION
 from .pairs.recorder import AvatarPairsConfig as AvatarPairsConfig
 from .pairs.writer import write_avatar_pairs as write_avatar_pairs

@@ -109,7 +109,7 @@ def latent_activations(
     recording_rng: np.random.Generator,
     n_frames: int,
     fps: float,
-    gender: str,
+    gender: str | None,
     aus: Sequence[int] = SIMULATED_AUS,
     recording_share: float = RECORDING_SHARE,
 ) -> Array:
@@ -120,7 +120,7 @@ def latent_activations(
         recording_rng: Generator of this recording.
         n_frames: Length T.
         fps: Frames per second.
-        gender: ``female`` or ``male``; shifts the base rates mildly (`GENDER_SHIFT`).
+        gender: ``female`` or ``male``; shifts the base rates mildly (`GENDER_SHIFT`). None for no shift.
         aus: Which AUs.
         recording_share: Variance between recordings of one person.
     """
@@ -134,7 +134,7 @@ def latent_activations(
     )
     own = np.sqrt(1 - (loadings**2).sum(axis=1))
     shift = np.array([GENDER_SHIFT.get(au, 0.0) for au in aus])
-    sign = 1.0 if gender == "female" else -1.0
+    sign = {"female": 1.0, "male": -1.0, None: 0.0}[gender]
     result: Array = base[:, :n_factors] @ loadings.T + base[:, n_factors:] * own + sign * shift
     return result
 

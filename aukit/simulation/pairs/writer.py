@@ -72,23 +72,33 @@ class _Place:
 
 
 @dataclass(frozen=True)
-class _Job:
-    """One driving recording and the avatars of its person."""
+class PairJob:
+    """One driving recording and the avatars of its person.
+
+    Attributes:
+        video: Name of the recording in what drives.
+        title: Stem of its files.
+        identities: A woman and a man.
+    """
 
     video: str
     title: str
     identities: tuple[AvatarIdentity, AvatarIdentity]
 
     def note(self, out: Path) -> Path:
+        """Why frames have no avatars; written last."""
         return out / RECORDINGS / f"{self.title}.json"
 
     def rows(self, out: Path) -> Path:
+        """Its rows of the table."""
         return out / RECORDINGS / f"{self.title}.parquet"
 
     def render_file(self, out: Path, identity: AvatarIdentity) -> Path:
+        """Video of an avatar."""
         return out / "videos" / identity.subject / f"{self.title}.mp4"
 
     def landmarks(self, out: Path, identity: AvatarIdentity) -> Path:
+        """Landmarks of that video."""
         return out / "landmarks" / identity.subject / f"{self.title}.npy"
 
     def is_done(self, out: Path) -> bool:
@@ -165,7 +175,7 @@ def write_avatar_pairs(
         join=lambda: _join(out, jobs, everybody),
     )
     shared.run(shard, "rendering pairs", "video", workers, progress)
-    return _summary(out, jobs, everybody)
+    return summary(out, jobs, everybody)
 
 
 @lru_cache(maxsize=1)
@@ -199,17 +209,17 @@ def _partitions(config: AvatarPairsConfig, corpus: Release) -> tuple[str, ...]:
     return tuple(partitions)
 
 
-def _jobs(config: AvatarPairsConfig, corpus: Release) -> list[_Job]:
+def _jobs(config: AvatarPairsConfig, corpus: Release) -> list[PairJob]:
     """One job for each driving video, person by person."""
     videos: dict[str, list[str]] = {}
     for video, (recording, _) in corpus.recordings.items():
         if recording.partition in (config.partitions or ()):
             videos.setdefault(recording.person, []).append(video)
     avatars = assign(list(videos), config.seed)
-    return [_Job(v, corpus.title(v), avatars[person]) for person, own in videos.items() for v in own]
+    return [PairJob(v, corpus.title(v), avatars[person]) for person, own in videos.items() for v in own]
 
 
-def _render_video(place: _Place, job: _Job) -> None:
+def _render_video(place: _Place, job: PairJob) -> None:
     """One job; its note is written last."""
     out, config = place.out, place.config
     corpus = _driving_corpus(config.driving_corpus, place.driving_root, config.views)
@@ -242,15 +252,15 @@ def _render_video(place: _Place, job: _Job) -> None:
         write_atomic(job.note(out), json.dumps(note).encode() + b"\n")
 
 
-def _join(out: Path, jobs: list[_Job], everybody: list[AvatarIdentity]) -> None:
+def _join(out: Path, jobs: list[PairJob], everybody: list[AvatarIdentity]) -> None:
     """One table of all videos."""
     files = [job.rows(out) for job in jobs if job.frames(out)]
     if not files:
-        raise CorpusError(f"{out}: not a single frame drives an avatar\n{_summary(out, jobs, everybody)}")
+        raise CorpusError(f"{out}: not a single frame drives an avatar\n{summary(out, jobs, everybody)}")
     concatenate_parquet(files, out / FRAMES)
 
 
-def _rows(driven: FrameTable, job: _Job, identity: AvatarIdentity, out: Path) -> pd.DataFrame:
+def _rows(driven: FrameTable, job: PairJob, identity: AvatarIdentity, out: Path) -> pd.DataFrame:
     """Rows of one avatar's video: everything of the driving frame but who is seen and where."""
     frame = driven.frame
     tasks = zip(frame["subject"], frame["task"], frame["view"], strict=True)
@@ -266,7 +276,7 @@ def _rows(driven: FrameTable, job: _Job, identity: AvatarIdentity, out: Path) ->
     )
 
 
-def _summary(out: Path, jobs: list[_Job], everybody: list[AvatarIdentity]) -> str:
+def summary(out: Path, jobs: list[PairJob], everybody: list[AvatarIdentity]) -> str:
     """What is there: read from the notes, one after the other."""
     frames: Counter[str] = Counter()
     reasons: Counter[str] = Counter()
