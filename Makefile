@@ -36,7 +36,7 @@ help: ## List the targets
 $(READY): $(LOCK) requirements-uv.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
 	  { echo "aukit needs Python 3.11 or newer; name one: make PYTHON=python3.12 ..." >&2; exit 2; }
-	@echo "setting up $(VENV) (once; $(if $(CPU),without CUDA,3.1 GB of packages))"; date +%s > .venv-started
+	@echo "setting up $(VENV) (once; $(if $(CPU),without CUDA,3.2 GB of packages))"; date +%s > .venv-started
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-uv.txt
 ifeq ($(CPU),)
