@@ -57,7 +57,9 @@ def draw_weights(cells: NiinumaCells, generators: Mapping[str, Record], table: T
         ]
         for argument, ids in cells.spec["curves"].items()
     }
-    return _draw_curves(cells.folder / "figure3.png", table.title, panels, table.score, table.caption[0])
+    return _draw_curves(
+        cells.folder / "figure3.png", table.title, panels, table.score, _below(table.caption[0])
+    )
 
 
 def draw_views(cells: NiinumaCells, report: Report) -> Path:
@@ -82,7 +84,14 @@ def draw_views(cells: NiinumaCells, report: Report) -> Path:
         for row in rows
     }
     score = next(iter(report.tables.values())).score
-    return _draw_curves(cells.folder / "figure5.png", report.title, panels, score, report.caption[0])
+    return _draw_curves(
+        cells.folder / "figure5.png", report.title, panels, score, f"By view. {_below(report.caption[0])}"
+    )
+
+
+def _below(data: str) -> str:
+    """What stands below a picture: what the bars are, and the data."""
+    return f"Bars: 95 % over people, as in the table. {data}"
 
 
 def _draw_curves(
