@@ -24,11 +24,8 @@ def commands() -> list[str]:
 
 
 def steps_of_ci_run() -> list[str]:
-    """Its targets of make and its calls of pytest, the loop over tables written out."""
-    loop = re.search(r"for table in ([\w ]+); do\n  make \"reproduce-\$table\" (\S+)\n", LOCAL)
-    assert loop is not None
-    steps = [f"make reproduce-{table} {loop[2]}" for table in loop[1].split()]
-    steps += re.findall(r"^(?:\w+=\S+ )*(make [a-z][\w-]*)", LOCAL, re.MULTILINE)
+    """Its targets of make and its calls of pytest."""
+    steps = re.findall(r"^(?:\w+=\S+ )*(make [a-z][\w-]*)", LOCAL, re.MULTILINE)
     return steps + re.findall(r"^(?:\w+=\S+ )*(\.venv/bin/python -m pytest .*)$", LOCAL, re.MULTILINE)
 
 
