@@ -28,7 +28,9 @@ def png(figure: Any, description: str | None = None) -> bytes:
 
 
 def legend_beside(axes: Any, fontsize: float = 7.5) -> None:
-    """Legend to the right of the axes."""
+    """Legend to the right of the axes; none where nothing was scored."""
+    if not axes.get_legend_handles_labels()[0]:
+        return
     axes.legend(fontsize=fontsize, loc="center left", bbox_to_anchor=(1.0, 0.5), frameon=False)
 
 
