@@ -58,7 +58,7 @@ INTENSITIES = "intensities"
 """Folder of the exact intensities."""
 
 _HOW = "expression curves"
-_TEMPLATE = Path(__file__).with_name("datasheet.md")
+_TEMPLATE = Path(__file__).with_name("datasheet.txt")
 
 
 @dataclass(frozen=True)
