@@ -22,7 +22,7 @@ class FaceTurner:
     (`similarity_align`). What the crop does not show, and all beside the face, is black (0,0,0); visible
     pixels are at least 1.
 
-    Cost per crop on one core: about 2 ms at 64 pixels.
+    Cost per crop on one core: 3 ms at 64 pixels, 7 ms at 224.
 
     Args:
         size: side of the crops in pixels.

@@ -16,6 +16,9 @@ from aukit.utils.files import write_atomic
 if TYPE_CHECKING:
     from aukit.training import Record
 
+_BESIDE = 3
+"""Panels side by side."""
+
 
 class Curve(NamedTuple):
     """A line of a panel.
@@ -100,7 +103,6 @@ def _draw_curves(
     panels: Mapping[str, Sequence[Curve]],
     score: str,
     caption: str,
-    columns: int = 3,
 ) -> Path:
     """Write panels of curves as a picture, with the caption below and in its metadata.
 
@@ -110,16 +112,15 @@ def _draw_curves(
         panels: Title of a panel → its curves; all panels share the axis of scores.
         score: Name of the score.
         caption: Sentences.
-        columns: Panels side by side.
     """
-    lines = -(-len(panels) // columns)
-    words = fill(caption, 38 * min(columns, len(panels)) + 20)
+    lines = -(-len(panels) // _BESIDE)
+    words = fill(caption, 38 * _BESIDE + 20)
     height = 3.4 * lines + 0.17 * (words.count("\n") + 2)
-    figure = new_figure(4.1 * min(columns, len(panels)) + 1.3, height, title)
+    figure = new_figure(4.1 * _BESIDE + 1.3, height, title)
     figure.supxlabel(words, fontsize=7.5, x=0.01, ha="left")
     first: Any = None
     for at, (name, curves) in enumerate(panels.items(), start=1):
-        axes = figure.add_subplot(lines, columns if len(panels) > 1 else 1, at, sharey=first)
+        axes = figure.add_subplot(lines, _BESIDE, at, sharey=first)
         first = first or axes
         for curve in curves:
             _draw(axes, curve)
@@ -127,9 +128,9 @@ def _draw_curves(
         axes.set_xticks(range(len(ticks)), ticks)
         axes.axhline(0, color="0.8", lw=0.8, zorder=0)
         axes.set_title(name, fontsize=10)
-        if (at - 1) % columns == 0:
+        if (at - 1) % _BESIDE == 0:
             axes.set_ylabel(score)
-        if at == min(columns, len(panels)):
+        if at == _BESIDE:
             legend_beside(axes)
     write_atomic(path, png(figure, caption))
     return path

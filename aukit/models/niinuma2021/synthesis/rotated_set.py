@@ -11,6 +11,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
+from aukit.errors import StoreError
 from aukit.registration import FaceTurner
 from aukit.store.balanced_set import BalancedSet
 from aukit.store.growing_set import grow_set
@@ -52,6 +53,11 @@ def rotate(
     Raises:
         StoreError: The crops of the two stores differ in size.
     """
+    if faces.size != flat.size:
+        raise StoreError(
+            f"{out}: {faces.path} has crops of {faces.size} px, {flat.path} of {flat.size}; prepare both"
+            " alike"
+        )
     inputs = frontal.plan["input_frame"].to_numpy()
     index = pd.MultiIndex.from_frame(flat.table.frame[_FRAME])
     in_flat = index.get_indexer(pd.MultiIndex.from_frame(faces.table.frame.loc[inputs, _FRAME]))

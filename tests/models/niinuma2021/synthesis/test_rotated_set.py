@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from aukit.errors import StoreError
 from aukit.models.niinuma2021 import Pool, rotate, semantic_resampling
 from aukit.registration import FaceTurner, canonical_face
 from aukit.store import BalancedSet, prepare
@@ -66,6 +67,16 @@ def test_images_and_labels_are_those_of_the_frontal_set(made, tmp_path):
         assert np.array_equal(turned.images_at(np.array([row])), want)
         labels = [column for column in plan if column.endswith("_r")]
         assert plan[labels].iloc[row].equals(old[labels].iloc[candidates[0]].rename(row))
+
+
+def test_stores_of_two_sizes_are_refused(made, tmp_path):
+    frontal, faces, _ = made
+    corpus = FakeCorpus()
+    other = prepare(
+        corpus, FakeRegistration(16, "flat"), Faces(corpus), tmp_path / "small", workers=0, progress=False
+    )
+    with pytest.raises(StoreError, match=r"has crops of 24 px, .* of 16; prepare both alike"):
+        rotate(frontal, faces, other, POSES, 2, tmp_path / "turned", seed=0)
 
 
 def test_a_finished_set_is_not_made_again(made, tmp_path, monkeypatch):
