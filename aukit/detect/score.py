@@ -185,6 +185,7 @@ def _read(
     levels: Columns = {}
     present: Columns = {}
     seen = np.zeros(len(table), dtype=bool)
+    others: dict[tuple[Path, str | None], int] = {}
     for video, rows in table.frame.groupby("video", sort=False):
         at = table.rows(video=str(video))
         if str(video) not in sources:
@@ -198,12 +199,12 @@ def _read(
             continue
         file = path.relative_to(place).as_posix()
         coverage.files[file] = coverage.files.get(file) or file_sha256(path)
-        coverage.other_rows += reading.rows
+        others[path, folder] = others.get((path, folder), reading.rows) - reading.used
         seen[at] = reading.seen
         for target, source in ((levels, reading.levels), (present, reading.present)):
             for au, values in source.items():
                 target.setdefault(au, np.full(len(table), np.nan))[at] = values
-    coverage.seen = int(seen.sum())
+    coverage.seen, coverage.other_rows = int(seen.sum()), sum(others.values())
     return levels, present, seen, coverage
 
 
@@ -230,14 +231,24 @@ def _sources(release: Release, place: Path, tool: str) -> dict[str, tuple[Path, 
         if names:
             found[video] = files[names[0]], None
     used = {path for path, _ in found.values()}
+    places: dict[PurePosixPath, list[str]] = {}  # of several people's images, the same one
+    for video in release.videos:
+        places.setdefault(_place(release, video), []).append(video)
     for path in files.values() if tool == "aukit" else ():
         for folder in image_folders(path) if path not in used else ():
             # The table is called like the folder that was named, which may lie above the corpus or in it.
             about = PurePosixPath(path.stem, folder)
-            videos = [video for video in release.videos if _same_end(PurePosixPath(video), about)]
-            if len(videos) == 1:
-                found.setdefault(videos[0], (path, folder))
+            fitting = [place for place in places if _same_end(place, about)]
+            for video in places[fitting[0]] if len(fitting) == 1 else ():
+                found.setdefault(video, (path, folder))
     return found
+
+
+def _place(release: Release, video: str) -> PurePosixPath:
+    """Where a video's images lie below the corpus' root; of those in the root itself, what that is called."""
+    root = release.images_root
+    inside = release.video_path(video).relative_to(root)
+    return PurePosixPath(inside if inside.parts else root.resolve().name)
 
 
 def _names(release: Release, video: str) -> list[str]:

@@ -93,7 +93,8 @@ class Reading(NamedTuple):
         present: float64 [N] by action unit, 1 or 0; NaN where nothing is said.
         chances: float64 [N] by action unit, probability; only of tools that say one in place of a level.
         seen: bool [N], whether there was a face.
-        rows: Number of rows of the file that are about other frames.
+        rows: Number of rows of the file, or of the folder in it that was asked for.
+        used: How many of them are about these frames.
     """
 
     levels: dict[int, Values]
@@ -101,6 +102,7 @@ class Reading(NamedTuple):
     chances: dict[int, Values]
     seen: npt.NDArray[np.bool_]
     rows: int
+    used: int
 
 
 def read_tool(path: Path, tool: Tool, rows: TrackerRows, folder: str | None = None) -> Reading:
@@ -144,7 +146,7 @@ def read_tool(path: Path, tool: Tool, rows: TrackerRows, folder: str | None = No
     present = {au: _decided(values, INTENSITY.present) for au, values in levels.items()}
     said = {au: np.where(there, columns.numbers[key][at], np.nan) for au, key in decision.items()}
     present |= {au: _decided(values, np.nextafter(0.5, 1)) for au, values in said.items()}
-    return Reading(levels, present, said if tool.graded else {}, there, len(places) - int((at >= 0).sum()))
+    return Reading(levels, present, said if tool.graded else {}, there, len(places), int((at >= 0).sum()))
 
 
 def image_folders(path: Path) -> list[str]:
@@ -199,7 +201,7 @@ def _read_own(path: Path, rows: TrackerRows, folder: str | None) -> Reading:
     present = {au: _decided(values, PROBABILITY.present) for au, values in chances.items()}
     present |= {au: _decided(values, INTENSITY.present) for au, values in levels.items()}
     seen = at >= 0
-    return Reading(_blinks(levels), _blinks(present), _blinks(chances), seen, whole - int(seen.sum()))
+    return Reading(_blinks(levels), _blinks(present), _blinks(chances), seen, whole, int(seen.sum()))
 
 
 def _columns(pattern: re.Pattern[str] | None, keys: Mapping[str, None]) -> dict[int, str]:

@@ -179,6 +179,25 @@ def test_a_table_whose_name_fits_two_sequences_stands_for_none(sequences: Path, 
         score_detections(BP4D(sequences), {str(out): "aukit"})
 
 
+@pytest.mark.parametrize("folder", [".", "wild/faces"])
+def test_images_of_several_people_in_one_folder(tmp_path: Path, folder: str) -> None:
+    root = tmp_path / "photos"
+    (root / folder).mkdir(parents=True)
+    rows = ["path,person,gender,AU12_r"]
+    for i, red in enumerate((0, 51, 102, 153, 204, 255)):  # BrightSquares says 0 to 5
+        name = f"{i}.png"
+        Image.fromarray(scene((30, 20, 60), red=red)).save(root / folder / name)
+        rows += [f"{folder}/{name},p{i % 3},{('female', 'male')[i % 3 == 0]},{i}"] if i < 5 else []
+    (root / "frames.csv").write_text("\n".join(rows) + "\n")
+    out = tmp_path / "results"
+    detect_files([root], out, BrightSquares())
+    scores = score_detections(Table(root), {str(out): "aukit"})
+    coverage = scores.coverage[0]
+    assert (coverage.seen, coverage.coded, coverage.other_rows) == (5, 5, 1)
+    assert list(coverage.files) == ["photos.csv"]
+    assert cell(scores, "AU12", "icc") == pytest.approx(1, abs=0.02)
+
+
 def test_what_cannot_be_scored_is_said(corpus: Path, tmp_path: Path) -> None:
     made(tmp_path / "a", "openface", LEVELS)
     for detections, message in (
