@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aukit.datasets.registry import corpus_entry
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
+from aukit.reproduce.niinuma2021.extractor import INCEPTION_VARIABLE, inception_file
 from aukit.reproduce.options import TableOptions
+from aukit.reproduce.plan import weights_line
 from aukit.reproduce.render.table import Heading
 from aukit.reproduce.start_weights import StartWeights
 
@@ -132,9 +134,11 @@ class NiinumaCells(Cells):
         sets: Id → balanced set, those that others are mixed of first.
         generators: Id → generator.
         start_weights: What estimators of the paper's widths start from.
+        inception: File of the reference Inception, for the table of distances where it is given.
 
     Raises:
-        ConfigError: There is no such table, or `AUKIT_VGG16_WEIGHTS` names no file.
+        ConfigError: There is no such table, or `AUKIT_VGG16_WEIGHTS` or `AUKIT_INCEPTION_WEIGHTS` names no
+            such file.
     """
 
     name = "niinuma2021"
@@ -163,6 +167,7 @@ class NiinumaCells(Cells):
             for id, entry in self._needed("generators", (*makers, *(c.generator for c in self.columns)))
         }
         self.start_weights = StartWeights.read(WEIGHTS_VARIABLE, "VGG16", "estimators")
+        self.inception = inception_file() if "reference" in self.spec else None
 
     def _needed(self, section: str, ids: Iterable[str | None]) -> list[tuple[str, dict[str, Any]]]:
         """Entries of a section that are among `ids`."""
@@ -305,15 +310,18 @@ class NiinumaCells(Cells):
             self.start_weights.check()
 
     def weights_lines(self) -> list[str]:
-        """Lines of the plan on the variable that names weights, where this size starts from them."""
-        if self.options.profile not in ("standin", "paper"):
-            return []
-        without = None if self.options.profile == "paper" else "they start from random weights"
-        return [self.start_weights.plan_line(without)]
+        """Lines of the plan on the variables that name weights."""
+        lines = []
+        if self.options.profile in ("standin", "paper"):
+            without = None if self.options.profile == "paper" else "they start from random weights"
+            lines.append(self.start_weights.plan_line(without))
+        if "reference" in self.spec:
+            lines.append(weights_line(INCEPTION_VARIABLE, "FID", "another distance, which is no FID"))
+        return lines
 
     def decisive_values(self) -> str:
-        """The weights that the estimators start from."""
-        return str(self.start_weights.value)
+        """The weights that the estimators start from, and those of the extractor of a distance."""
+        return f"{self.start_weights.value} {self.inception or ''}".rstrip()
 
 
 def _training_set(id: str, entry: Mapping[str, Any]) -> TrainingSet:

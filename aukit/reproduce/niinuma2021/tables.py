@@ -84,7 +84,8 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         choice: Which table; None for the first one of the YAML file.
 
     Raises:
-        ConfigError: There is no such table, or `AUKIT_VGG16_WEIGHTS` names no file.
+        ConfigError: There is no such table, or `AUKIT_VGG16_WEIGHTS` or `AUKIT_INCEPTION_WEIGHTS` names no
+            such file.
     """
 
     cells_type = NiinumaCells
@@ -319,8 +320,9 @@ class NiinumaTable(Reproduction[NiinumaCells]):
         ours = {column["repeats"]: column["id"] for column in spec["columns"] if "repeats" in column}
         found = []
         for column in spec["published"]:
-            if "value" in column:  # of another extractor
-                found.append(Published("", FID, column["label"], column["value"], None, "no Inception"))
+            if "value" in column:
+                why = "its reference and number of images are not stated"
+                found.append(Published("", FID, column["label"], column["value"], None, why))
                 continue
             rows = {**{f"AU{au}": value for au, value in column["values"].items()}, "mean": column["mean"]}
             mine = ours.get(column["id"])
