@@ -17,6 +17,7 @@ _GENERATOR: dict[str, tuple[Any, str]] = {
     "generator_blocks": (6, "{0} residual blocks ({1})"),
     "modulate": (False, "the target also scales and shifts its features (an input alone)"),
     "attention_bias": (0.0, "a bias of {0:g} on the attention ({1:g})"),
+    "attention_limit": (None, "an attention of at most {0:g} (1)"),
     "upsample": (None, "{0} up-sampling (transposed convolutions)"),
     "critic_width": (64, "critic of width {0} ({1})"),
     "critic_init": ("normal", "He's initialisation of the critic (N(0, 0.02))"),

@@ -48,6 +48,7 @@ class SynthesizerModule(LightningModule):
         generator_width: Channels of the generator's first layer.
         generator_blocks: Its residual blocks.
         attention_bias: Constant on the attention logits; negative starts the mask away from copying.
+        attention_limit: The most that the mask keeps of the input; None for all of it, as in the paper.
         modulate: The target also scales and shifts channels after each residual block; not in the paper.
         upsample: How the generator doubles the resolution: None for transposed convolutions, or "nearest",
             which cannot draw a lattice.
@@ -94,6 +95,7 @@ class SynthesizerModule(LightningModule):
         generator_width: PositiveInt = 64,
         generator_blocks: PositiveInt = 6,
         attention_bias: float = 0.0,
+        attention_limit: UnitInterval | None = None,
         modulate: bool = False,
         upsample: Literal["nearest"] | None = None,
         critic_width: PositiveInt = 64,
@@ -130,6 +132,7 @@ class SynthesizerModule(LightningModule):
             attend=variant == "ganimation",
             modulate=modulate,
             upsample=upsample,
+            attention_limit=attention_limit,
         )
         self.discriminator = ExpressionDiscriminator(
             len(aus), image_size, critic_width, critic_layers, critic_max_width

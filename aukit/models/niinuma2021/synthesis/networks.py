@@ -71,6 +71,9 @@ class ExpressionGenerator(nn.Module):
         attention_bias: Constant added to the attention logits. 0 in the paper; a negative value starts the
             mask away from 1 (copying the input), which short trainings need. It is no parameter: the
             published head has no bias and the state dict stays the published one.
+        attention_limit: The most that the mask keeps of the input; None for no limit, as in the paper. A
+            mask at 1 hides what the colours learn, so that a short training may copy for good; it is no
+            parameter either.
         attend: False gives the StarGAN column of Table S4: the attention map is 0, so that the colour head
             *is* the image. The attention head stays in the state dict, unused.
         modulate: Also scale and shift the channels after each residual block by affine functions of the
@@ -97,10 +100,12 @@ class ExpressionGenerator(nn.Module):
         attend: bool = True,
         modulate: bool = False,
         upsample: Literal["nearest"] | None = None,
+        attention_limit: float | None = None,
     ) -> None:
         super().__init__()
         self.n_aus = n_aus
         self.attention_bias = attention_bias
+        self.attention_limit = attention_limit
         self.attend = attend
         layers: list[nn.Module] = [nn.Conv2d(3 + n_aus, width, 7, padding=3), *_norm_relu()]
         for channels in (width, 2 * width):
@@ -131,7 +136,8 @@ class ExpressionGenerator(nn.Module):
         colour = torch.tanh(heads[:, :3])
         if not self.attend:
             return colour, torch.zeros_like(colour[:, :1])
-        return colour, torch.sigmoid(heads[:, 3:] + self.attention_bias)
+        attention = torch.sigmoid(heads[:, 3:] + self.attention_bias)
+        return colour, attention if self.attention_limit is None else self.attention_limit * attention
 
     def _features(self, image: Tensor, aus: Tensor) -> Tensor:
         features = self._first_convolution(image, aus)

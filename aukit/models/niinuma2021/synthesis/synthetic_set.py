@@ -88,7 +88,8 @@ def _origin(
     generator: ExpressionGenerator, store: PreparedStore, plan: pd.DataFrame, aus: Sequence[int]
 ) -> str:
     """Hash of everything the images depend on."""
-    settings = [store.fingerprint, list(aus), generator.attention_bias, generator.attend]
+    masks = [generator.attention_bias, generator.attention_limit, generator.attend]
+    settings = [store.fingerprint, list(aus), *masks]
     digest = hashlib.sha256(json.dumps(settings).encode())
     for name, value in sorted(generator.state_dict().items()):
         digest.update(name.encode() + value.detach().float().cpu().contiguous().numpy().tobytes())

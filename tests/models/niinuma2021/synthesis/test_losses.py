@@ -123,6 +123,16 @@ def test_attention_bias_moves_the_mask_but_is_no_parameter():
     torch.testing.assert_close(after.logit(), before.logit() - 0.5)
 
 
+def test_a_limited_mask_keeps_no_more_of_the_input_than_that():
+    image, aus = torch.rand(2, 3, 16, 16), torch.rand(2, 3)
+    plain, limited = (ExpressionGenerator(3, width=8, blocks=1, attention_limit=x) for x in (None, 0.9))
+    initialize(plain)
+    limited.load_state_dict(plain.state_dict(), strict=True)
+    with torch.no_grad():
+        torch.testing.assert_close(limited(image, aus)[1], 0.9 * plain(image, aus)[1])
+        torch.testing.assert_close(limited(image, aus)[0], plain(image, aus)[0])
+
+
 def test_a_discriminator_needs_large_enough_images():
     with pytest.raises(ValueError, match="too small"):
         ExpressionDiscriminator(7, 32)
