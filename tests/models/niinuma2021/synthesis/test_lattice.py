@@ -30,6 +30,14 @@ def test_every_pixel_is_made_alike():
     assert float(transposed[0, 0, 2:-2, 2:-2].std()) > 1e-3
 
 
+def test_nearest_pixels_are_those_of_an_enlarged_image():
+    torch.manual_seed(0)
+    layer, x = NearestConvolution(4, 2), torch.randn(2, 4, 5, 8)
+    enlarged = torch.nn.functional.interpolate(x, scale_factor=2, mode="nearest")
+    expected = torch.nn.functional.conv2d(enlarged, layer.weight, layer.bias, padding=1)
+    torch.testing.assert_close(layer(x), expected, rtol=1e-5, atol=1e-6)
+
+
 def test_a_generator_of_either_kind_keeps_the_size():
     image, aus = torch.rand(2, 3, 32, 32) * 2 - 1, torch.rand(2, 7)
     for upsample in (None, "nearest"):
