@@ -8,10 +8,11 @@ from html import escape
 import numpy as np
 import pandas as pd
 
-from aukit.fairness.plots import by_action_unit, reliability_curves
 from aukit.fairness.predictions import Predictions
 from aukit.fairness.scores import PERMUTATIONS, UNKNOWN, USUAL, VALIDATED, Scored
 from aukit.training.fairness import BETWEEN, EVERYBODY
+from aukit.training.group_plots import by_action_unit, reliability_curves
+from aukit.utils.figure import svg
 from aukit.utils.text import number
 
 #: Statistics with a plot, in the order of the page, and what a reader should know of each.
@@ -110,23 +111,32 @@ def _section(scored: Scored) -> list[str]:
         parts.append(_p("There are no two groups, so there is no gap to be tested."))
     name = NAMES[scored.tested]
     parts += [f"<h3>Gaps of {name}</h3>", _gaps(scored)]
-    present = set(zip(scored.table["statistic"], scored.table["thresholds"], strict=True))
+    called, by_kind = _called(scored), dict(list(scored.table.groupby(["statistic", "thresholds"])))
     for statistic, (label, note) in _PLOTS.items():
         for thresholds in ("", USUAL, VALIDATED):
-            if (statistic, thresholds) not in present:
+            if (statistic, thresholds) not in by_kind:
                 continue
             title = label
-            if (statistic, VALIDATED) in present:
+            if (statistic, VALIDATED) in by_kind:
                 title += " at the " + ("validated" if thresholds == VALIDATED else "usual") + " thresholds"
-            plot = by_action_unit(scored, statistic, thresholds, label)
+            plot = svg(by_action_unit(by_kind[statistic, thresholds], called, label))
             parts += [f"<h3>{title}</h3>", _p(note), f'<div class="wide">{plot}</div>']
     if len(scored.reliability):
+        curves = svg(reliability_curves(scored.reliability, list(scored.thresholds["au"]), called))
         parts += [
             "<h3>Reliability curves</h3>",
             _p("On the diagonal probabilities mean what they say. Larger marks stand for more frames."),
-            f'<div class="wide">{reliability_curves(scored)}</div>',
+            f'<div class="wide">{curves}</div>',
         ]
     return parts
+
+
+def _called(scored: Scored) -> dict[str, str]:
+    """What plots call each group: its name, with its people."""
+    people = scored.support.set_index("group")["people"]
+    return {EVERYBODY: f"{EVERYBODY} ({people.sum()})"} | {
+        name: f"{name} ({people[name]})" for name in scored.groups.names
+    }
 
 
 def _thresholds(scored: Scored) -> list[str]:

@@ -28,7 +28,7 @@ from aukit.metrics import (
     icc_sums,
     ranking_intervals,
 )
-from aukit.training.fairness import BETWEEN, EVERYBODY, interval_rows
+from aukit.training.fairness import BETWEEN, EVERYBODY, NO_CURVES, interval_rows, reliability_rows
 
 PERMUTATIONS = 9999
 
@@ -89,13 +89,11 @@ def score(predictions: Predictions, groups: Groups, validated: Floats | None = N
             frames = counts
             f1 = confusion_counts(decided, predictions.present, person)
     more = ranking_intervals(predictions.scores, predictions.present, person, member, names)
-    reliability = pd.DataFrame(
-        columns=["au", "group", "low", "high", "frames", "people", "probability", "present"]
-    )
+    reliability = NO_CURVES
     if not np.isnan(predictions.probabilities).all():
         sums = grouped_calibration_sums(predictions.probabilities, predictions.present, person, member, names)
         more |= calibration_intervals(sums)
-        reliability = _reliability(sums.sums, aus, names)
+        reliability = reliability_rows(sums.sums, aus, names)
     parts.append(_rows(more, aus, names, frames).assign(thresholds=""))
     graded = not np.isnan(predictions.levels).all()
     if graded:
@@ -151,30 +149,6 @@ def _p_values(of_people: SubjectSums, groups: Groups, value: Callable[[Floats], 
     index = {name: place for place, name in enumerate(groups.names)}
     member = [index.get(groups.of[person] or "", -1) for person in of_people.subjects.tolist()]
     return group_permutation_test(of_people, member, len(groups.names), gaps, PERMUTATIONS, seed)
-
-
-def _reliability(sums: npt.NDArray[np.float64], aus: list[str], names: tuple[str, ...]) -> pd.DataFrame:
-    """Points of the reliability curves from sums [S, G + 1, A, bins, 4]."""
-    edges = np.linspace(0, 1, sums.shape[3] + 1)
-    of = {EVERYBODY: sums.sum(1), **{name: sums[:, g] for g, name in enumerate(names)}}
-    rows = []
-    for group, each in of.items():
-        total = each.sum(0)
-        for a, b in np.argwhere(total[..., 0] > 0).tolist():
-            count, predicted, present, _ = total[a, b]
-            rows.append(
-                {
-                    "au": aus[a],
-                    "group": group,
-                    "low": edges[b],
-                    "high": edges[b + 1],
-                    "frames": int(count),
-                    "people": int((each[:, a, b, 0] > 0).sum()),
-                    "probability": predicted / count,
-                    "present": present / count,
-                }
-            )
-    return pd.DataFrame(rows)
 
 
 def _support(predictions: Predictions, member: list[str | None], groups: Groups) -> pd.DataFrame:

@@ -11,9 +11,9 @@ from typing import Any
 
 from aukit.errors import StoreError
 from aukit.reproduce.render.document import csv_text
-from aukit.reproduce.render.figure import new_figure, png
 from aukit.sweeps.file import Point, Sweep
 from aukit.sweeps.search import Tried
+from aukit.utils.figure import new_figure, png
 from aukit.utils.files import write_atomic
 from aukit.utils.outside import read_json
 from aukit.utils.text import aligned, number

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -42,6 +42,9 @@ _PER_AU = ("f1", "f1_gap", "icc", "icc_gap")
 _COUNTS = {"frames": "Int64", "positives": "Int64"}
 _MOST_BYTES = 2**24
 
+#: What scores that are no probabilities have of reliability curves.
+NO_CURVES = pd.DataFrame(columns=["au", "group", "low", "high", "frames", "people", "probability", "present"])
+
 Floats = npt.NDArray[np.float64]
 
 
@@ -58,6 +61,7 @@ class GroupScores:
             group, or ``"between"`` for gaps): ``value``, ``low``, ``high`` (95 %, over people within their
             group), ``undefined`` (share of people without whom there is no value), ``frames`` coded and
             ``positives`` among them. NaN where there is no support.
+        reliability: As of `reliability_rows`; none where scores are no probabilities.
 
     Example:
         >>> scores = score_groups("predictions.parquet", by="gender")  # doctest: +SKIP
@@ -70,6 +74,12 @@ class GroupScores:
     people: dict[str, int]
     rule: str
     table: pd.DataFrame
+    reliability: pd.DataFrame
+
+    @property
+    def score(self) -> str:
+        """The statistic that a run is judged by: ``icc`` where intensities were predicted, else ``f1``."""
+        return "icc" if "icc" in set(self.table["statistic"]) else "f1"
 
     def scalars(self, stage: str = "test") -> dict[str, float]:
         """Names such as ``test/f1``, ``test/f1_AU12_female``, ``test/f1_gap`` → values, for loggers."""
@@ -89,7 +99,8 @@ class GroupScores:
             for row in self.table.to_dict("records")
         ]
         content = {"by": self.by, "groups": self.groups, "people": self.people, "rule": self.rule}
-        write_atomic(folder / f"{name}.json", json.dumps({**content, "rows": rows}, indent=1).encode())
+        tables = {"rows": rows, "reliability": self.reliability.to_dict("records")}
+        write_atomic(folder / f"{name}.json", json.dumps({**content, **tables}, indent=1).encode())
         write_atomic(folder / f"{name}.csv", self.table.to_csv(index=False).encode())
 
     @classmethod
@@ -105,7 +116,9 @@ class GroupScores:
             table = pd.DataFrame(content["rows"]).astype(
                 {**dict.fromkeys(("value", "low", "high", "undefined"), "float64"), **_COUNTS}
             )
-            return cls(content["by"], tuple(content["groups"]), content["people"], content["rule"], table)
+            curves = pd.DataFrame(content.get("reliability", []), columns=NO_CURVES.columns)
+            groups, people = tuple(content["groups"]), content["people"]
+            return cls(content["by"], groups, people, content["rule"], table, curves)
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise StoreError(
                 f"{path}: cannot be read ({error}); aukit test, with the same values, makes it again"
@@ -168,8 +181,11 @@ def score_groups(path: str | Path, by: str = "gender", attributes: str | Path | 
     per_group = counts.sums.sum(0)
     support = dict(zip(groups, per_group[:-1], strict=True)) | {EVERYBODY: per_group.sum(0)}
     intervals = fairness_intervals(counts) | ranking_intervals(scores, present, persons, names, groups)
+    curves = NO_CURVES
     if not intensity and are_probabilities(scores, threshold):
-        intervals |= calibration_intervals(grouped_calibration_sums(scores, present, persons, names, groups))
+        bins = grouped_calibration_sums(scores, present, persons, names, groups)
+        intervals |= calibration_intervals(bins)
+        curves = reliability_rows(bins.sums, aus, groups)
     if intensity:
         sums = grouped_icc_sums(scores, labels, persons, names, groups)
         intervals = group_icc_intervals(sums) | intervals
@@ -182,6 +198,7 @@ def score_groups(path: str | Path, by: str = "gender", attributes: str | Path | 
         people={name: int(people.get(name, 0)) for name in (*groups, "unknown")},
         rule=rule,
         table=interval_rows(intervals, aus, groups, support),
+        reliability=curves,
     )
 
 
@@ -265,3 +282,31 @@ def interval_rows(
                 )
     frame = pd.DataFrame(rows)
     return frame.astype(_COUNTS)
+
+
+def reliability_rows(
+    sums: npt.NDArray[np.float64], aus: Sequence[str], groups: Sequence[str]
+) -> pd.DataFrame:
+    """Points of reliability curves: a row per AU, group (`EVERYBODY` first) and bin that has frames.
+
+    Args:
+        sums: Of `grouped_calibration_sums`, [S, G + 1, A, bins, 4].
+        aus: Names of the A action units.
+        groups: Names of the G groups.
+
+    Returns:
+        ``au``, ``group``, ``low`` and ``high`` (ends of the bin), ``frames``, ``people``, ``probability``
+        (mean of what was predicted) and ``present`` (share of frames with the AU).
+    """
+    edges = np.linspace(0, 1, sums.shape[3] + 1)
+    of = {EVERYBODY: sums.sum(1), **{name: sums[:, g] for g, name in enumerate(groups)}}
+    rows = []
+    for group, each in of.items():
+        total = each.sum(0)
+        for a, b in np.argwhere(total[..., 0] > 0).tolist():
+            count, predicted, present, _ = total[a, b]
+            people = int((each[:, a, b, 0] > 0).sum())
+            ends = float(edges[b]), float(edges[b + 1])
+            point = float(predicted / count), float(present / count)
+            rows.append((aus[a], group, *ends, int(count), people, *point))
+    return pd.DataFrame(rows, columns=NO_CURVES.columns)

@@ -36,6 +36,7 @@ from aukit.training.checkpoint_file import CheckpointFile
 from aukit.training.classes import import_class
 from aukit.training.config import missing_values
 from aukit.training.fairness import check_groups, score_groups
+from aukit.training.group_plots import draw_scores
 from aukit.training.loggers import RunLog, last_values, read_log
 from aukit.training.options import RunOptions
 from aukit.training.predictions import PredictionWriter
@@ -169,8 +170,11 @@ def _execute(
             by_group = scores.scalars()
             if trainer.is_global_zero:
                 scores.write(run.path)
+                step = logged_step(trainer)
                 for logger in loggers:
-                    scores.log(logger, {"epoch": trainer.current_epoch, "step": logged_step(trainer)})
+                    scores.log(logger, {"epoch": trainer.current_epoch, "step": step})
+                    if isinstance(logger, RunWandbLogger):
+                        logger.log_plots(draw_scores(scores, run.path), step)
         for logger in loggers:
             logger.finalize("success")
         trainer.strategy.barrier("record")

@@ -35,8 +35,7 @@ def score_table(scores: GroupScores) -> str:
     cells: dict[tuple[Any, ...], dict[Any, Any]] = {
         (cell["statistic"], cell["au"], cell["group"]): cell for cell in scores.table.to_dict("records")
     }
-    score = "icc" if any(statistic == "icc" for statistic, *_ in cells) else "f1"
-    groups = scores.groups[:_MOST_GROUPS]
+    score, groups = scores.score, scores.groups[:_MOST_GROUPS]
     rows = [["", score.upper(), "95 %", *groups, "gap", "present/coded"]]
     for au in dict.fromkeys(scores.table["au"]):  # the mean is the last
         whole, counted = cells[score, au, EVERYBODY], cells["f1", au, EVERYBODY]

@@ -85,9 +85,15 @@ class RunWandbLogger(WandbLogger):
 
     @rank_zero_only
     def log_image(self, key: str, images: list[Any], step: int | None = None, **kwargs: Any) -> None:
-        """Log pictures, if they may leave this machine."""
+        """Log pictures of frames, if they may leave this machine."""
         if self.pictures:
             super().log_image(key, images, step, **kwargs)
+
+    @rank_zero_only
+    def log_plots(self, files: list[Path], step: int | None = None) -> None:
+        """Log plots of numbers, in which nobody is to be seen, as ``pictures/<name of the file>``."""
+        for path in files:
+            super().log_image(f"pictures/{path.stem}", [str(path)], step)
 
     @rank_zero_only
     def summarize(self, values: Mapping[str, Any]) -> None:

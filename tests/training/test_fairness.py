@@ -10,6 +10,7 @@ import torch
 from aukit import metrics
 from aukit.errors import ConfigError, CorpusError, StoreError
 from aukit.training import evaluate, execute, read_log, score_groups
+from aukit.training.group_plots import by_action_unit, reliability_curves
 from tests import wandb_files
 from tests.fake_training import FakeDataModule, TinyModule
 from tests.fakes import AUS
@@ -93,6 +94,39 @@ def test_the_wandb_table_shows_intervals_and_support(finished):
     assert rows["worst_group_f1", "mean", "between"]["frames"] is None
 
 
+def test_the_wandb_run_has_the_plots_that_lie_beside_the_scores(finished):
+    keys = ["fairness", "reliability"]
+    assert wandb_files.media(finished.folder, "images") == [f"pictures/{key}" for key in keys]
+    for key in keys:
+        (logged,) = wandb_files.history(finished.folder)[f"pictures/{key}/filenames"]
+        (copy,) = finished.folder.glob(f"wandb/offline-run-*/files/{logged}")
+        assert copy.read_bytes() == (finished.folder / f"{key}.png").read_bytes()
+
+
+def test_plots_show_values_with_their_intervals_and_points_of_reliability(finished):
+    scores = score_groups(finished.predictions)
+    rows = scores.table[scores.table["statistic"] == "f1"]
+    names = {"everybody": "all", "female": "women", "male": "men"}
+    (axes,) = by_action_unit(rows, names, "F1").axes
+    assert [text.get_text() for text in axes.get_xticklabels()] == [*(f"AU{au}" for au in AUS), "mean"]
+    for bars, group in zip(axes.containers, names, strict=True):
+        assert bars.get_label() == names[group]
+        shown = rows[rows["group"] == group]
+        points, _, (lines,) = bars.lines
+        np.testing.assert_allclose(points.get_ydata(), shown["value"])
+        ends = np.array([segment[:, 1] for segment in lines.get_segments() if len(segment)])
+        np.testing.assert_allclose(ends, shown[["low", "high"]].dropna(), atol=1e-12)
+    figure = reliability_curves(scores.reliability, [f"AU{au}" for au in AUS], names)
+    for axes, au in zip(figure.axes, AUS, strict=False):
+        assert axes.get_title() == f"AU{au}"
+        for points, group in zip(axes.collections, names, strict=True):
+            at = scores.reliability[
+                (scores.reliability["au"] == f"AU{au}") & (scores.reliability["group"] == group)
+            ]
+            assert len(at)
+            np.testing.assert_allclose(points.get_offsets(), at[["probability", "present"]])
+
+
 def test_folder_record_and_log_say_the_same(finished):
     content = json.loads((finished.folder / "fairness.json").read_text())
     assert content["by"] == "gender"
@@ -120,6 +154,7 @@ def test_intensities_have_an_icc_by_gender_and_the_occurrence_of_level_two(tmp_p
         f1 = metrics.multilabel_f1(score, (label >= 2).astype(float), 1.5)[0]
         assert record.metrics[f"test/f1_AU{au}_male"] == pytest.approx(f1)
     assert "label 2 and more" in json.loads((record.folder / "fairness.json").read_text())["rule"]
+    assert not list(record.folder.rglob("*.png"))  # plots are of runs that W&B has
 
 
 def predictions(tmp_path, gender, **attrs):

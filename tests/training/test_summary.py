@@ -54,6 +54,8 @@ def test_scores_are_read_as_they_were_written(predictions):
     again = GroupScores.read(predictions.parent)
     assert score_table(again) == score_table(scores)
     pd.testing.assert_frame_equal(again.table, scores.table)
+    assert len(scores.reliability)
+    pd.testing.assert_frame_equal(again.reliability, scores.reliability)
 
 
 def test_the_headline_and_logged_metrics_of_a_run_without_predictions(tmp_path):

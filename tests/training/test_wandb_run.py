@@ -20,6 +20,7 @@ from tests.fake_training import FakeDataModule, TinyModule
 from tests.trainers import QUIET
 
 BATCHES = 5
+PLOTS = ["pictures/fairness"]  # of intensities, which have no reliability curves
 NAMES = {"id": "a", "name": "n", "group": "g", "job_type": "fit", "tags": [], "config": {}}
 
 
@@ -129,7 +130,7 @@ def test_a_resumed_run_offline_holds_the_steps_before_too(finished, tmp_path):
 
 def test_pictures_are_logged_where_nobody_is_in_them(finished):
     assert len(list((finished.folder / "faces").iterdir())) == 2
-    assert wandb_files.media(finished.folder, "images") == ["pictures/faces"]
+    assert wandb_files.media(finished.folder, "images") == ["pictures/faces", *PLOTS]
 
 
 @pytest.fixture(scope="module")
@@ -140,7 +141,7 @@ def photographed(tmp_path_factory):
 
 def test_pictures_of_people_stay_in_the_run_s_folder(photographed):
     assert len(list((photographed.folder / "faces").iterdir())) == 2
-    assert wandb_files.media(photographed.folder, "images") == []
+    assert wandb_files.media(photographed.folder, "images") == PLOTS
     assert wandb_files.config(photographed.folder)["data_origin"] == "licensed or own"
 
 
@@ -150,7 +151,7 @@ def test_options_decide_and_do_not_change_what_a_run_is(photographed, tmp_path):
     run = wandb_files.run(record.folder)
     assert (run.project, run.entity, run.run_group, run.job_type) == ("mine", "us", "night", "try")
     assert sorted(run.tags) == ["a", "fakecorpus", "fakes", "licensed or own", "tiny"]
-    assert wandb_files.media(record.folder, "images") == ["pictures/faces"]
+    assert wandb_files.media(record.folder, "images") == ["pictures/faces", *PLOTS]
     assert record.identity == photographed.identity
 
 

@@ -8,9 +8,9 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from aukit.reproduce.niinuma2021.cells import NiinumaCells
-from aukit.reproduce.render.figure import legend_beside, new_figure, png
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.table import Column, Table
+from aukit.utils.figure import legend_beside, new_figure, png
 from aukit.utils.files import write_atomic
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 import numpy.typing as npt
 
-from aukit.reproduce.render.figure import legend_beside, new_figure, png
 from aukit.reproduce.scores import SeedScores, span
+from aukit.utils.figure import legend_beside, new_figure, png
 
 if TYPE_CHECKING:
     from aukit.datamodules import PairedDataModule

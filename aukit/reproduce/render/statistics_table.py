@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from aukit.reproduce.render.figure import finish_rows
 from aukit.reproduce.render.table import Column, Table, draw_points
+from aukit.utils.figure import finish_rows
 
 NOT_SIGNIFICANT = "n.s."
 

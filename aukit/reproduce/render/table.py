@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from aukit.reproduce.basis import Basis
 from aukit.reproduce.render.document import Document, csv_text
-from aukit.reproduce.render.figure import finish_rows, new_figure, png
+from aukit.utils.figure import finish_rows, new_figure, png
 from aukit.utils.text import aligned, number
 
 CSV_HEADING = ["id", "kind", "row", "value", "low", "high", "frames"]

@@ -1,16 +1,17 @@
-"""The report's plots, as SVG that is the same for the same values."""
+"""Plots of scores by group of people: of a run, and of the page that `aukit fairness` writes."""
 
 from __future__ import annotations
 
-import io
-import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from aukit.fairness.scores import Scored
-from aukit.reproduce.render.figure import new_figure
-from aukit.training.fairness import EVERYBODY
+from aukit.training.fairness import EVERYBODY, GroupScores
+from aukit.utils.figure import new_figure, png
+from aukit.utils.files import write_atomic
 
 #: Told apart by everybody, also in grey by their marks (Okabe and Ito 2008).
 _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
@@ -19,12 +20,33 @@ _WIDTH = 12.0
 """Inches of a plot that a page shows without scrolling."""
 
 
-def by_action_unit(scored: Scored, statistic: str, thresholds: str, label: str) -> str:
-    """A point with its interval per AU and group; as many AUs in a row as the page is wide."""
-    table = scored.table
-    chosen = table[(table["statistic"] == statistic) & (table["thresholds"] == thresholds)]
-    aus = list(dict.fromkeys(chosen["au"]))
-    groups = (EVERYBODY, *scored.groups.names)
+def draw_scores(scores: GroupScores, folder: Path) -> list[Path]:
+    """Write a run's plots beside its `fairness.csv`; costs a few seconds.
+
+    Returns:
+        Files of `folder`: ``fairness.png``, the score of `GroupScores.score` per action unit and group with
+        its interval, and, where scores are probabilities, their ``reliability.png``.
+    """
+    names = {EVERYBODY: EVERYBODY} | {name: f"{name} ({scores.people[name]})" for name in scores.groups}
+    aus = [au for au in dict.fromkeys(scores.table["au"]) if au != "mean"]
+    rows = scores.table[scores.table["statistic"] == scores.score]
+    figures = {"fairness": by_action_unit(rows, names, f"{scores.score.upper()}, 95 % over people")}
+    if len(scores.reliability):
+        figures["reliability"] = reliability_curves(scores.reliability, aus, names)
+    for name, figure in figures.items():
+        write_atomic(folder / f"{name}.png", png(figure))
+    return [folder / f"{name}.png" for name in figures]
+
+
+def by_action_unit(table: pd.DataFrame, names: Mapping[str, str], label: str) -> Any:
+    """A point with its interval per AU and group; as many AUs in a row as a page is wide.
+
+    Args:
+        table: Rows of one statistic, as in `GroupScores.table`.
+        names: What each group is called, `EVERYBODY` first.
+        label: What the statistic is called.
+    """
+    aus, groups = list(dict.fromkeys(table["au"])), tuple(names)
     room = max(0.62, 0.13 * len(groups))  # inches of an AU: a group's point stands apart from the next one's
     many = min(len(aus), max(1, int(_WIDTH / room)))
     rows = -(-len(aus) // many)
@@ -34,13 +56,13 @@ def by_action_unit(scored: Scored, statistic: str, thresholds: str, label: str) 
     for row, axes in enumerate(grid):
         shown = aus[row * many : (row + 1) * many]
         for place, group in enumerate(groups):
-            points = chosen[chosen["group"] == group].set_index("au").reindex(shown)
+            points = table[table["group"] == group].set_index("au").reindex(shown)
             x = np.arange(len(shown)) + spread * ((place + 0.5) / len(groups) - 0.5)
             value, low, high = (points[name].to_numpy(np.float64) for name in ("value", "low", "high"))
             reach = np.nan_to_num(np.stack([value - low, high - value])).clip(0)
             color, mark = style(place)
             axes.errorbar(
-                x, value, reach, fmt=mark, color=color, ms=4.5, lw=1.2, capsize=2, label=_short(group, scored)
+                x, value, reach, fmt=mark, color=color, ms=4.5, lw=1.2, capsize=2, label=names[group]
             )
         for edge in np.arange(many - 1) + 0.5:
             axes.axvline(edge, color="0.93", lw=0.8, zorder=0)
@@ -51,13 +73,17 @@ def by_action_unit(scored: Scored, statistic: str, thresholds: str, label: str) 
     low, high = grid[0].get_ylim()
     grid[0].set_ylim(max(low, -1.02), min(high, 1.02))
     _legend(figure, grid[0])
-    return svg(figure)
+    return figure
 
 
-def reliability_curves(scored: Scored) -> str:
-    """A small plot per AU: share of frames with the AU over the probability that was predicted."""
-    table = scored.reliability
-    aus = list(dict.fromkeys(scored.thresholds["au"]))
+def reliability_curves(table: pd.DataFrame, aus: Sequence[str], names: Mapping[str, str]) -> Any:
+    """A small plot per AU: share of frames with the AU over the probability that was predicted.
+
+    Args:
+        table: As `GroupScores.reliability`.
+        aus: The action units.
+        names: What each group is called, `EVERYBODY` first.
+    """
     columns = min(4, len(aus))
     rows = -(-len(aus) // columns)
     figure = new_figure(max(7.0, 2.7 * columns), 2.5 * rows + 0.6)
@@ -67,13 +93,13 @@ def reliability_curves(scored: Scored) -> str:
             cell.axis("off")
             continue
         cell.plot([0, 1], [0, 1], color="0.8", lw=1, zorder=0)
-        for place, group in enumerate((EVERYBODY, *scored.groups.names)):
+        for place, group in enumerate(names):
             at = table[(table["au"] == au) & (table["group"] == group)]
             color, mark = style(place)
             size = 6 + 60 * np.sqrt(at["frames"].to_numpy(np.float64) / max(1, at["frames"].sum()))
-            x, y, label = at["probability"], at["present"], _short(group, scored)
+            x, y = at["probability"], at["present"]
             cell.plot(x, y, color=color, lw=1)
-            cell.scatter(x, y, size, color=color, marker=mark, label=label)
+            cell.scatter(x, y, size, color=color, marker=mark, label=names[group])
         cell.set_title(au, fontsize=9)
         cell.set_xlim(-0.03, 1.03)
         cell.set_ylim(-0.03, 1.03)
@@ -81,7 +107,7 @@ def reliability_curves(scored: Scored) -> str:
     figure.supxlabel("predicted probability", fontsize=9)
     figure.supylabel("share of frames with the action unit", fontsize=9)
     _legend(figure, grid.flat[0])
-    return svg(figure)
+    return figure
 
 
 def _legend(figure: Any, axes: Any) -> None:
@@ -96,22 +122,3 @@ def style(place: int) -> tuple[str, str]:
     if place == 0:
         return "0.55", "_"
     return _COLORS[(place - 1) % len(_COLORS)], _MARKS[(place - 1) % len(_MARKS)]
-
-
-def svg(figure: Any) -> str:
-    """The figure as an SVG element: letters as outlines, no date, no random names."""
-    import matplotlib
-
-    out = io.StringIO()
-    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "aukit"}):
-        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
-    text = out.getvalue()
-    text = text[text.index("<svg") :]
-    return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-
-
-def _short(group: str, scored: Scored) -> str:
-    people = int(scored.support["people"].sum())
-    if group != EVERYBODY:
-        people = int(scored.support.set_index("group").loc[group, "people"])  # type: ignore[arg-type]
-    return f"{group} ({people})"

@@ -1,8 +1,9 @@
-"""Figures of matplotlib, as PNG: no window, no global state."""
+"""Figures of matplotlib, as PNG or SVG: no window, no global state."""
 
 from __future__ import annotations
 
 import io
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
@@ -25,6 +26,18 @@ def png(figure: Any, description: str | None = None) -> bytes:
     out = io.BytesIO()
     figure.savefig(out, format="png", metadata={"Description": description} if description else None)
     return out.getvalue()
+
+
+def svg(figure: Any) -> str:
+    """The figure as an SVG element: letters as outlines, no date, no random names."""
+    import matplotlib
+
+    out = io.StringIO()
+    with matplotlib.rc_context({"svg.fonttype": "path", "svg.hashsalt": "aukit"}):
+        figure.savefig(out, format="svg", metadata={"Date": None, "Creator": None})
+    text = out.getvalue()
+    text = text[text.index("<svg") :]
+    return re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
 
 
 def legend_beside(axes: Any, fontsize: float = 7.5) -> None:
