@@ -8,6 +8,7 @@ from typing import Any
 
 from aukit.reproduce.scores import Span
 from aukit.store import Encoding
+from aukit.utils.text import listing
 
 INTERVALS = (
     "jackknife t-intervals over people; by simulation such a 95 % interval covers the mean over AUs in 95 %"
@@ -40,10 +41,10 @@ class DataFacts:
 def data_sentence(facts: DataFacts, if_rendered: str = "", if_licensed: str = "") -> str:
     """Data origin and size, with recipe, version and seed of what is rendered; and what to know of either."""
     several = len(facts.titles) > 1
-    corpora = " and ".join(facts.titles)
+    corpora = listing(facts.titles)
     if facts.standins is None:
         return f"Data: licensed release{'s' * several} of {corpora}. Size: {facts.profile}.{if_licensed}"
-    recipes = ", ".join(
+    recipes = "; ".join(
         f"{each['recipe']['name']} version {each['version']}, seed {each['seed']}" for each in facts.standins
     )
     return (

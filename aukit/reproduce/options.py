@@ -11,6 +11,7 @@ from aukit.datasets.files import STANDIN_FILE
 from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
 from aukit.utils.cores import available_cores
+from aukit.utils.text import listing
 
 PROFILES = ("smoke", "mini", "standin", "paper")
 
@@ -148,7 +149,7 @@ def tables_at_hand(tables: Mapping[str, Sequence[str]]) -> tuple[list[str], list
     whole = [table for table, variables in lacking.items() if not variables]
     if not whole:
         return list(tables), []
-    left = {table: " and ".join(variables) for table, variables in lacking.items() if variables}
+    left = {table: listing(variables) for table, variables in lacking.items() if variables}
     return whole, [f"table {table} is left out: {variables} is not set" for table, variables in left.items()]
 
 

@@ -1,4 +1,4 @@
-"""Tables for a terminal."""
+"""Tables for a terminal, and numbers and lists in sentences."""
 
 from __future__ import annotations
 
@@ -26,6 +26,17 @@ def aligned(rows: Sequence[Sequence[str]], bars: Collection[int] = ()) -> list[s
         return "  ".join(cells).rstrip()
 
     return [line(row) for row in rows]
+
+
+def listing(items: Collection[str]) -> str:
+    """Items as a sentence names them; nothing of none.
+
+    Example:
+        >>> listing(["DISFA"]), listing(["BP4D", "DISFA"]), listing(["BP4D", "DISFA", "GFT"])
+        ('DISFA', 'BP4D and DISFA', 'BP4D, DISFA and GFT')
+    """
+    *first, last = items or ("",)
+    return f"{', '.join(first)} and {last}" if first else last
 
 
 def number(value: float | None, form: str = ".3f") -> str:

@@ -33,7 +33,7 @@ SCORES = Scores({"AU1": 0.5}, 0.5, (0.4, 0.6), {"AU1": (0.4, 0.6)}, {"AU1": 90, 
         (
             ("BP4D", "GFT"),
             (STANDIN, STANDIN),
-            "Data: rendered stand-ins of BP4D and GFT (recipes bp4d-people version 6, seed 1, bp4d-people"
+            "Data: rendered stand-ins of BP4D and GFT (recipes bp4d-people version 6, seed 1; bp4d-people"
             " version 6, seed 1; no real face in them). Size: paper.",
         ),
     ],

@@ -7,6 +7,7 @@ from typing import Any
 
 from aukit.models.weights import RANDOM
 from aukit.reproduce.captions import crops_with_loss, landmarks_in_words, other_values, training_length
+from aukit.utils.text import listing
 
 _CROPS = {
     "similarity": "close 2D crops (FFHQ's squares)",
@@ -41,7 +42,7 @@ def crop_deviations(data: Mapping[str, Any], landmarks: Sequence[str]) -> list[s
         data: Arguments of a datamodule.
         landmarks: Where the stores' landmarks come from, as stores name them.
     """
-    sources = " and ".join(landmarks_in_words(name) for name in landmarks)
+    sources = listing([landmarks_in_words(name) for name in landmarks])
     found = [f"landmarks of {sources}, on the frame alone (dlib's, on the frame and again on its crop)"]
     if data["registration"] in _CROPS:
         found.append(_CROPS[data["registration"]])

@@ -17,6 +17,7 @@ from aukit.reproduce.captions import (
 )
 from aukit.reproduce.niinuma2021.cells import TARGETS_PER_FACE
 from aukit.reproduce.niinuma2021.deviations import deviations
+from aukit.utils.text import listing
 
 
 class Scored(NamedTuple):
@@ -115,7 +116,7 @@ def _published(facts: Facts) -> str:
 
 
 def _published_on(facts: Facts) -> str:
-    return " and ".join("FERA 2017 Test" if each.title is None else each.title for each in facts.scored)
+    return listing(["FERA 2017 Test" if each.title is None else each.title for each in facts.scored])
 
 
 def _raters(facts: Facts) -> str:

@@ -71,7 +71,7 @@ def deviations(
         per_level: Images per intensity level and action unit.
     """
     return [
-        *(
+        *dict.fromkeys(
             found
             for registration, landmarks in registrations
             for found in _registration(registration, landmarks)

@@ -12,6 +12,7 @@ from aukit.reproduce.niinuma2021.extractor import INCEPTION_FILE, extractor
 from aukit.reproduce.options import has_gpu
 from aukit.reproduce.render.statistics_table import StatisticsTable
 from aukit.reproduce.render.table import Column, Heading
+from aukit.utils.text import listing
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -87,7 +88,7 @@ def distance_table(
         generators: Differences in words → configuration, see `Facts`.
         provenance: What the numbers come from.
     """
-    counts = " and ".join(f"{count:,}" for count in sorted({c.extra["images"] for c in columns if c.extra}))
+    counts = listing([f"{count:,}" for count in sorted({c.extra["images"] for c in columns if c.extra})])
     caption = [
         data_sentence(data, " Our columns show that the machinery works; they say nothing of real faces."),
         f"Distance: Fréchet, between Gaussians fitted to features of {counts} synthetic images and of as"

@@ -21,6 +21,7 @@ from aukit.reproduce.captions import (
 from aukit.reproduce.pm2.weights import Choice
 from aukit.reproduce.render.statistics_table import is_significant
 from aukit.reproduce.scores import Span
+from aukit.utils.text import listing
 
 COMPARED = ("F1", "F1 gap", "worst group's F1", "equal opportunity")
 """Statistics whose differences the caption names where they are significant."""
@@ -148,7 +149,7 @@ def _trainings(facts: Facts) -> str:
     target = data.get("target_batch_size") or data["batch_size"]
     weights = facts.start["model"]["init_args"].get("weights")
     begun = "from random weights" if weights in (None, RANDOM) else f"from the weights {Path(weights).name}"
-    landmarks = " and ".join(landmarks_in_words(name) for name in facts.landmarks)
+    landmarks = listing([landmarks_in_words(name) for name in facts.landmarks])
     kept = {part: crops_with_loss(data[part]["init_args"]) for part in ("source", "target", "avatars")}
     with_loss = "".join(f", {how} ({part})" for part, how in kept.items() if how)
     return (
