@@ -51,8 +51,11 @@ def main(arguments: argparse.Namespace) -> None:
     jobs = 1 if arguments.launcher else arguments.jobs
 
     def options_of(choice: str | None) -> TableOptions:
-        corpora = read_spec(arguments.table, choice)["corpora"]
-        return choose_options(corpora, arguments.profile, LOGS, arguments.seed, jobs, arguments.landmarks)
+        given = arguments
+        corpora = read_spec(given.table, choice)["corpora"]
+        return choose_options(
+            corpora, given.profile, LOGS, given.seed, jobs, given.landmarks, given.registration
+        )
 
     tables = [kind(options_of(choice), choice) for choice in choices]
     options = tables[0].options

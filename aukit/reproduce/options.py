@@ -27,6 +27,7 @@ class TableOptions:
         jobs: Trainings run side by side.
         landmarks: Where landmarks come from, see `aukit.store.build.landmark_source`; None for what the
             corpora bring, else our own networks.
+        registration: Registration in 3D, in place of the table's own; None for that one.
 
     Example:
         >>> TableOptions("mini", {}, Path("lightning_logs"), seed=2).name
@@ -39,6 +40,7 @@ class TableOptions:
     seed: int = 0
     jobs: int = 1
     landmarks: str | None = None
+    registration: str | None = None
 
     @property
     def data_origin(self) -> Literal["standin", "licensed"]:
@@ -52,10 +54,10 @@ class TableOptions:
 
     @property
     def name(self) -> str:
-        """Folder name of the table: ``<data origin>-<size>``, and what is not usual: seed, landmarks."""
-        seed = f"-seed{self.seed}" if self.seed else ""
-        landmarks = f"-{self.landmarks}" if self.landmarks else ""
-        return f"{self.data_origin}-{self.profile}{seed}{landmarks}"
+        """Folder name of the table: ``<data origin>-<size>``, and what is not usual."""
+        seed = f"seed{self.seed}" if self.seed else None
+        words = (self.data_origin, self.profile, seed, self.landmarks, self.registration)
+        return "-".join(filter(None, words))
 
     def data_overrides(self, data: str) -> list[str]:
         """Where a corpus' datamodule, at this place in a configuration, has its store and landmarks."""
@@ -85,6 +87,7 @@ def choose_options(
     seed: int = 0,
     jobs: int | None = None,
     landmarks: str | None = None,
+    registration: str | None = None,
 ) -> TableOptions:
     """Decide data origin and size from the environment and the arguments of the command.
 
@@ -96,6 +99,7 @@ def choose_options(
         seed: Seed of the whole chain.
         jobs: Trainings side by side; None for one on each GPU, or up to four on a CPU.
         landmarks: Where landmarks come from, see `TableOptions`.
+        registration: Registration in 3D, see `TableOptions`.
 
     Raises:
         ConfigError: A root does not exist, only some of the roots are given, some are licensed and some
@@ -107,7 +111,7 @@ def choose_options(
         raise ConfigError(f"--profile {profile}: unknown; choose one of {', '.join(PROFILES)}")
     if jobs is None:
         jobs = count_gpus() or min(4, available_cores())
-    return TableOptions(profile, roots, logs, seed, jobs, landmarks)
+    return TableOptions(profile, roots, logs, seed, jobs, landmarks, registration)
 
 
 def _named_roots(corpora: Sequence[str]) -> dict[str, Path]:

@@ -163,8 +163,11 @@ def _kind(model: Mapping[str, Any]) -> str:
 
 
 def _alignment(data: Mapping[str, Any]) -> str:
-    frontal = data["corpus"]["init_args"]["registration"] == "frontal3d"
-    return "3D registration" if frontal else "2D registration"
+    return {
+        "frontal3d": "3D registration",
+        "prnet": "3D registration by PRNet's mesh",
+        "similarity": "2D registration",
+    }[data["corpus"]["init_args"]["registration"]]
 
 
 def _changes(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -195,8 +198,8 @@ def _sets(facts: Facts) -> str:
     turned = (
         ""
         if facts.per_view is None
-        else f" Turned ones: {facts.per_view:,} synthetic images per view, level and AU, as texture of the"
-        " mesh that is fitted to the input frame, before black."
+        else f" Turned ones: {facts.per_view:,} synthetic images per view, level and AU, as texture of our"
+        " mesh, fitted to 68 landmarks of the input frame, before black."
     )
     return (
         f"Training sets: semantic resampling, {facts.per_level:,} images per level and AU,"

@@ -8,10 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from aukit.cli import main as aukit
 from aukit.datasets.registry import corpus_entry
-from aukit.errors import ConfigError
+from aukit.errors import ConfigError, WeightsError
+from aukit.registration.prnet.file import packed
+from aukit.registration.prnet.uv import read_uv_data
 from aukit.reproduce import main
 from aukit.reproduce.base import read_spec
 from aukit.reproduce.niinuma2021.cells import FRONTAL, WEIGHTS_VARIABLE, NiinumaCells
@@ -21,6 +24,7 @@ from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import TableOptions, check_affordable, choose_options, tables_at_hand
 from aukit.simulation import STANDIN_VERSION
 from aukit.sweeps.file import read_sweep
+from tests.prnet_files import write_uv_data
 from tests.reproduce.smoke import assert_others_can_verify, make_in_smoke, smoke_arguments
 
 CORPORA = ("fera2017",)
@@ -480,6 +484,36 @@ def test_no_size_starts_vgg16_from_random_weights_unasked(tmp_path, monkeypatch)
     file.touch()
     monkeypatch.setenv(WEIGHTS_VARIABLE, str(file))
     assert model("paper") == model("standin") == ("vgg16", str(file), 2)
+
+
+def test_prnet_s_registration_takes_one_word_and_its_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("AUKIT_PRNET", raising=False)
+    monkeypatch.setenv(WEIGHTS_VARIABLE, "random")
+    monkeypatch.chdir(tmp_path)
+    options = TableOptions("paper", {}, tmp_path, registration="prnet")
+    cells = NiinumaCells(options, "2")
+    configs = [cells.generator_config(each) for each in cells.generators.values()]
+    configs += [cells.estimator_config(each, tmp_path) for each in cells.estimators.values()]
+    registrations = {each["data"]["init_args"]["corpus"]["init_args"]["registration"] for each in configs}
+    assert registrations == set(cells.registrations) == {"similarity", "prnet"}
+    across = NiinumaCells(options, "4")
+    assert {across.other_arguments(name)["registration"] for name in across.others} == {"prnet"}
+    usual = NiinumaCells(TableOptions("paper", {}, tmp_path), "2")
+    assert usual.folder != cells.folder
+    some = cells.sets["synthetic"]
+    assert usual.set_folder(usual.sets["synthetic"]) != cells.set_folder(some)
+    with pytest.raises(WeightsError, match="AUKIT_PRNET"):
+        cells.check_start()
+    assert "AUKIT_PRNET            not set: refused (3D registration)" in cells.weights_lines()
+    values = []
+    for content in ("1", "2"):
+        file = packed({}, read_uv_data(write_uv_data(tmp_path / content)))
+        save_file(file, tmp_path / content / "prnet.safetensors", {"kind": "prnet", "sha256": content})
+        monkeypatch.setenv("AUKIT_PRNET", str(tmp_path / content / "prnet.safetensors"))
+        values.append(NiinumaCells(options, "2").decisive_values())
+    assert len({*values, usual.decisive_values()}) == 3
+    assert aukit(["reproduce", "pm2", "--registration", "prnet", "--plan"]) == 2
+    assert "--registration prnet: pm2 is not made with it" in capsys.readouterr().err
 
 
 def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkeypatch):
