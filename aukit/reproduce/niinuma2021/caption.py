@@ -59,6 +59,8 @@ class Facts:
         references: Number of people with a reference image for AU0 normalization, and how many of these
             references show an action unit; None without such an estimator.
         cross_entropies: Heading of an estimator → its final training cross-entropy.
+        left_out: Labels of columns that are not made.
+        absent: Corpora that these need.
     """
 
     data: DataFacts
@@ -78,6 +80,8 @@ class Facts:
     is_published: bool
     references: tuple[int, int] | None
     cross_entropies: Mapping[str, float]
+    left_out: Sequence[str]
+    absent: Sequence[str]
 
 
 def caption(facts: Facts) -> list[str]:
@@ -101,7 +105,13 @@ def caption(facts: Facts) -> list[str]:
             ),
         ),
         _published(facts),
+        *([left_out(facts.left_out, facts.absent)] if facts.left_out else []),
     ]
+
+
+def left_out(labels: Sequence[str], corpora: Sequence[str]) -> str:
+    """Which columns are not made, and for want of which corpora."""
+    return f"Left out without {' and '.join(corpora)}: {'; '.join(labels)}."
 
 
 def _published(facts: Facts) -> str:

@@ -134,6 +134,7 @@ class NiinumaCells(Cells):
         views: Views of FERA 2017 in which the scored people are shown; none for the frontal one alone.
         frontal: 3D registration, of entries that name none.
         columns: What the table shows beside published values.
+        left_out: Columns of the file that need an optional corpus that is not at hand.
         estimators: Id → estimator.
         sets: Id → balanced set, those that others are mixed of first.
         generators: Id → generator.
@@ -156,12 +157,16 @@ class NiinumaCells(Cells):
         self.views: tuple[int, ...] = tuple(self.spec.get(VIEWS, ()))
         if self.views:
             self.corpora[VIEWS] = TableCorpus(self.corpus.name, options, self.views)
-        self.columns = [ColumnOf.of(entry) for entry in self.spec["columns"]]
+        optional = {name: TableCorpus(name, options) for name in self.spec.get("optional", ())}
+        self.corpora |= {name: each for name, each in optional.items() if each.is_at_hand}
+        every = self._every_set()
+        columns = [ColumnOf.of(entry) for entry in self.spec["columns"]]
+        self.columns = [each for each in columns if self._corpora_of(each, every) <= self.corpora.keys()]
+        self.left_out = [each for each in columns if each not in self.columns]
         self.estimators = {
             id: Estimator(id, **entry)
             for id, entry in self._needed("estimators", (c.estimator for c in self.columns))
         }
-        every = self._every_set()
         direct = [every[each.set] for each in self.estimators.values()]
         wanted = {each.id for each in direct} | {id for each in direct for id in each.of}
         wanted |= {column.set for column in self.columns if column.set}
@@ -174,6 +179,13 @@ class NiinumaCells(Cells):
         }
         self.start_weights = StartWeights.read(WEIGHTS_VARIABLE, "VGG16", "estimators")
         self.inception = inception_file() if "reference" in self.spec else None
+
+    def _corpora_of(self, column: ColumnOf, sets: Mapping[str, TrainingSet]) -> set[str]:
+        """Corpora beside the first one that a column needs."""
+        estimator = self.spec["estimators"].get(column.estimator, {})
+        own = [sets[id] for id in (column.set, estimator.get("set")) if id is not None]
+        own += [sets[id] for each in own for id in each.of]
+        return {name for name in (column.tested_on, *(each.sources for each in own)) if name is not None}
 
     def _needed(self, section: str, ids: Iterable[str | None]) -> list[tuple[str, dict[str, Any]]]:
         """Entries of a section that are among `ids`."""
@@ -203,6 +215,13 @@ class NiinumaCells(Cells):
     def others(self) -> dict[str, TableCorpus]:
         """Corpora that give faces, or are tested, beside the first one."""
         return {name: each for name, each in self.corpora.items() if name == each.name != self.corpus.name}
+
+    @property
+    def absent(self) -> list[str]:
+        """Titles of the optional corpora that are not at hand."""
+        return [
+            corpus_entry(name).title for name in self.spec.get("optional", ()) if name not in self.corpora
+        ]
 
     @property
     def registrations(self) -> list[str]:

@@ -11,6 +11,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from aukit.cli import main as aukit
+from aukit.datasets.files import AGREEMENT_FILE
 from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError, WeightsError
 from aukit.registration.prnet.file import packed
@@ -131,6 +132,7 @@ def test_every_table_says_what_it_is_made_of(all_made):
     assert "Generator of 2D alignment: 2D registration (3D registration)." in captions["2"]
     assert "2D alignment by 68 landmarks of a file beside the corpus (dlib's)" in captions["2"]
     assert "186 or 372 in all" in captions["S1"]
+    assert "Left out without Multi-PIE: ours, Multi-PIE synthetic; ours, FERA real" in captions["S1"]
     assert "Generator with the idiosyncratic loss: λ_ids 100 (0)" in captions["S3"]
     assert "Generator StarGAN: StarGAN." in captions["S4"]
     dexp = table(folder, "S4")["columns"][-1]
@@ -173,12 +175,41 @@ def test_tables_across_corpora_train_nothing_twice(tmp_path):
     assert "expressions" not in disfa
 
 
+def test_columns_of_an_optional_corpus_come_with_it(tmp_path, monkeypatch):
+    def columns(roots=(), **more):
+        options = TableOptions("mini", dict.fromkeys(roots, tmp_path), tmp_path, **more)
+        cells = NiinumaCells(options, "S1")
+        assert ("multipie" in cells.corpora) == (not cells.left_out) == (not cells.absent)
+        return [column.heading.id for column in cells.columns]
+
+    three = ["real", "synthetic", "mix"]
+    six = [*three, "multipie", "real_multipie", "synthetic_multipie"]
+    assert columns() == columns(roots=["fera2017"]) == columns(["fera2017"], beside={"multipie"}) == three
+    assert columns(beside={"multipie"}) == columns(roots=["fera2017", "multipie"]) == six
+    options = TableOptions("mini", {}, tmp_path, beside={"multipie"})
+    first, second = NiinumaCells(options, "S1"), NiinumaCells(options, "S2")
+    assert first.estimators == second.estimators
+    assert {id: first.set_folder(each) for id, each in first.sets.items()} == {
+        id: second.set_folder(each) for id, each in second.sets.items()
+    }
+    last = second.corpora["multipie"].root / AGREEMENT_FILE
+    last.parent.mkdir(parents=True)
+    last.touch()
+    assert columns() == six  # rendered for another table before
+    for corpus in ("FERA2017", "MULTIPIE"):
+        monkeypatch.setenv(f"AUKIT_{corpus}_ROOT", str(tmp_path))
+    named = choose_options(CORPORA, None, tmp_path, optional=["multipie"])
+    assert list(named.roots) == ["fera2017", "multipie"]
+    monkeypatch.delenv(ROOT_VARIABLE)
+    assert not choose_options(CORPORA, None, tmp_path, optional=["multipie"]).roots
+
+
 @pytest.fixture(scope="module")
 def crossed(made, tmp_path_factory):
     """A copy of the folder with the tables across corpora too, and how many trainings each of them began."""
     copy = shutil.copytree(made, tmp_path_factory.mktemp("crossed") / "copy")
     runs, counts = copy / "lightning_logs/runs", {}
-    for which in ("4", "S2", "S5"):
+    for which in ("4", "S2", "S5", "S1"):
         before = len(list(runs.iterdir()))
         make_in_smoke(copy, "niinuma2021", which)
         counts[which] = len(list(runs.iterdir())) - before
@@ -189,7 +220,10 @@ def crossed(made, tmp_path_factory):
 def test_tables_across_corpora_score_everybody_there(crossed, tmp_path):
     folder, counts = crossed
     # Multi-PIE's estimator; the three combined sets; nothing.
-    assert counts == {"4": 1, "S2": 3, "S5": 0}
+    assert counts == {"4": 1, "S2": 3, "S5": 0, "S1": 0}
+    ids = ("multipie", "real_multipie", "synthetic_multipie")
+    first = runs_of(table(folder, "S1"))
+    assert [first[id] for id in ids] == [runs_of(table(folder, "S2"))[id] for id in ids]
     four, second, fifth = (table(folder, which) for which in ("4", "S2", "S5"))
     by_id = {column["id"]: column for column in four["columns"]}
     disfa = by_id["fera_to_disfa"]
