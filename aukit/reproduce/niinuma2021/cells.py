@@ -353,7 +353,8 @@ class NiinumaCells(Cells):
 
     def decisive_values(self) -> str:
         """The weights of the estimators' start, of the extractor of a distance, and of the registration."""
-        return " ".join(filter(None, (str(self.start_weights.value), self.inception, self._prnet)))
+        named = (self.inception, self._prnet)
+        return " ".join([str(self.start_weights.value), *(str(each) for each in named if each)])
 
     @cached_property
     def _prnet(self) -> str | None:
