@@ -23,6 +23,8 @@ def add_tables(commands: Commands[Parser]) -> None:
     command.add_argument("--seed", type=int, default=0)
     where = "where landmarks come from; default: what lies in their folders Landmarks, else aukit"
     command.add_argument("--landmarks", choices=("sidecar", "face-alignment", "aukit"), help=where)
+    dense = "niinuma2021: 3D registration by PRNet, as in the paper (AUKIT_PRNET names its file)"
+    command.add_argument("--registration", choices=("prnet",), help=dense)
     command.add_argument("--plan", action="store_true", help="list work, hours and disk; run nothing")
     command.add_argument("--gpus", type=int, metavar="N", help="with --plan: what N GPUs need, up to 64")
     command.add_argument("--yes", action="store_true", help="paper size without a GPU, really")

@@ -153,6 +153,12 @@ def file_names(root: Path, folder: str, follow_links: bool = False) -> list[str]
     return sorted(names)
 
 
+def no_file(path: Path) -> CorpusError:
+    """The error about one of a folder's `others` that is called like something to be read."""
+    what = "a pipe, a socket or a device" if path.exists() else "a link to nothing"
+    return CorpusError(f"{path}: is {what}, not a file; put the file itself there, or remove it")
+
+
 def join(folder: str, name: str) -> str:
     """Path of a file in a folder that `walk` named."""
     return name if folder == "." else f"{folder}/{name}"

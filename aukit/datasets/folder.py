@@ -8,7 +8,7 @@ from types import MappingProxyType
 import numpy as np
 import pandas as pd
 
-from aukit.datasets.files import SIDECAR_FOLDER, join, walk
+from aukit.datasets.files import SIDECAR_FOLDER, join, no_file
 from aukit.datasets.images import ENDINGS, is_picture
 from aukit.datasets.listed_frames import ListedFrames
 from aukit.errors import CorpusError
@@ -29,7 +29,7 @@ class Folder(ListedFrames):
         follow_links: Whether links to files and folders are followed wherever they lead.
 
     Raises:
-        CorpusError: There is no such folder, or no image in it.
+        CorpusError: There is no such folder, no image in it, or a pipe or a link to nothing called like one.
 
     Example:
         >>> photos = Folder("photos")  # doctest: +SKIP
@@ -53,9 +53,11 @@ class Folder(ListedFrames):
     def _read_list(self) -> pd.DataFrame:
         paths: list[str] = []
         others: list[str] = []
-        for folder in walk(self.images_root, self.follow_links):
+        for folder in self._walk(self.images_root):
             if folder.path.split("/")[0] == SIDECAR_FOLDER:
                 continue
+            if pictures := [name for name in folder.others if is_picture(name)]:
+                raise no_file(self.images_root / join(folder.path, pictures[0]))
             paths += [join(folder.path, name) for name in folder.files if is_picture(name)]
             others += [
                 join(folder.path, name) for name in folder.files if name.lower().endswith(_OTHER_IMAGES)

@@ -19,6 +19,7 @@ from aukit.utils.files import atomic_path
 from aukit.utils.outside import read_bytes
 
 _MOST_BYTES = 2**28
+_PNG = b"\x89PNG"
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _DAMAGED_JPEG = re.compile(r"overread|error (count|dc|y=)|mjpeg_decode_d|bad vlc|huffman table decode error")
@@ -75,6 +76,7 @@ def read_image(path: Path) -> Image:
     """
     try:
         content = read_bytes(path, _MOST_BYTES)
+        _check_png(content)
         with Pillow.open(io.BytesIO(content), formats=_FORMATS) as picture:
             if max(picture.size) > MAX_SIDE:
                 raise ValueError(f"{picture.width} x {picture.height} pixels, at most {MAX_SIDE} a side")
@@ -98,6 +100,13 @@ def _rgb(picture: Pillow.Image) -> Image:
             raise ValueError("more than 16 bits a pixel")
         return np.repeat(((grey + 128) // 257).astype(np.uint8)[..., None], 3, axis=-1)
     return np.array(picture.convert("RGB"))
+
+
+def _check_png(content: bytes) -> None:
+    """Compare the checksums of a PNG, over which Pillow passes where enough pixels come out."""
+    if content.startswith(_PNG):
+        with Pillow.open(io.BytesIO(content), formats=("PNG",)) as picture:
+            picture.verify()
 
 
 def _jpeg_damage(content: bytes) -> str:

@@ -71,7 +71,7 @@ class ListedLandmarks:
                 result[positions[known], :, : tracked.shape[-1]] = tracked[positions[known]]
         else:
             for position, name in zip(positions, files, strict=True):
-                if (points := self._read(join(source, name))) is not None:
+                if (points := self._read(join(source, name), rows=1)) is not None:
                     result[position, :, : points.shape[-1]] = points[0]
         return result
 
@@ -82,8 +82,8 @@ class ListedLandmarks:
         folders = (folder.path for folder in walk(self.path, self.follow_links))
         return {folder: folder_stamp(self.path / folder, _is_array) for folder in folders}
 
-    def _read(self, frame: str) -> npt.NDArray[np.float32] | None:
-        """Points [T, 68, 2 or 3] of an image (T = 1) or a video; None where there is no file."""
+    def _read(self, frame: str, rows: int | None = None) -> npt.NDArray[np.float32] | None:
+        """Points [T, 68, 2 or 3] of an image (one row) or a video; None where there is no file."""
         folder, _, name = frame.rpartition("/")
         path = inside(self.path, join(folder or ".", f"{name.rpartition('.')[0]}.npy"), self.follow_links)
         if not path.exists():
@@ -95,7 +95,9 @@ class ListedLandmarks:
         points = points[None] if points.ndim == 2 else points
         if points.ndim != 3 or points.shape[1] != 68 or points.shape[2] not in (2, 3):
             raise CorpusError(f"{path}: {list(points.shape)}, expected [68, 2] or [68, 3] a frame")
-        if not np.issubdtype(points.dtype, np.number):
+        if rows is not None and len(points) != rows:
+            raise CorpusError(f"{path}: {len(points)} rows for one image; make it again")
+        if points.dtype.kind not in "fiu":
             raise CorpusError(f"{path}: holds {points.dtype}, expected numbers; make it again")
         return points.astype(np.float32)
 

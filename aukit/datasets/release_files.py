@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from pathlib import Path
 from typing import ClassVar
 
-from aukit.datasets.files import SIDECAR_FOLDER, Folder, inside, join, require_finished, require_folder, walk
+from aukit.datasets.files import (
+    SIDECAR_FOLDER,
+    Folder,
+    inside,
+    join,
+    no_file,
+    require_finished,
+    require_folder,
+    walk,
+)
 from aukit.datasets.reader import CorpusReader
 from aukit.datasets.recordings import Index
 from aukit.datasets.sidecars import ENDINGS
@@ -109,11 +119,7 @@ class ReleaseFiles(CorpusReader):
         index = Index()
         for root in dict.fromkeys(self.roots.values()):
             index.kinds = frozenset(kind for kind, place in self.roots.items() if place == root)
-            for folder in walk(root, self.follow_links):
-                if folder.same_as is not None:
-                    self._layout_notes.append(
-                        f"{folder.path} is the same folder as {folder.same_as} and read once"
-                    )
+            for folder in self._walk(root):
                 self._enter_any(index, folder.path, folder.folders, folder.files)
                 self._refuse_others(root, folder, index.kinds)
                 self.unrecognised += self._strangers(folder)
@@ -130,6 +136,15 @@ class ReleaseFiles(CorpusReader):
             )
         return index
 
+    def _walk(self, root: Path) -> Iterator[Folder]:
+        """Folders below a root; that one is not listed again is noted."""
+        for folder in walk(root, self.follow_links):
+            if folder.same_as is not None:
+                self._layout_notes.append(
+                    f"{folder.path} is the same folder as {folder.same_as} and read once"
+                )
+            yield folder
+
     def _require_roots(self) -> None:
         require_folder(self.root, self.name)
         require_finished(self.root, self.name)
@@ -142,9 +157,7 @@ class ReleaseFiles(CorpusReader):
             tried = Index(kinds)
             self._enter_any(tried, folder.path, [], [name])
             if tried.styles:
-                path = root / join(folder.path, name)
-                what = "a link to nothing" if not path.exists() else "a pipe, a socket or a device"
-                raise CorpusError(f"{path}: is {what}, not a file; put the file itself there, or remove it")
+                raise no_file(root / join(folder.path, name))
 
     def _strangers(self, folder: Folder) -> list[str]:
         """Files that look like videos or label files but are called like neither."""

@@ -50,11 +50,23 @@ def main(arguments: argparse.Namespace) -> None:
 
     jobs = 1 if arguments.launcher else arguments.jobs
 
-    def options_of(choice: str | None) -> TableOptions:
-        corpora = read_spec(arguments.table, choice)["corpora"]
-        return choose_options(corpora, arguments.profile, LOGS, arguments.seed, jobs, arguments.landmarks)
+    specs = {choice: read_spec(arguments.table, choice) for choice in choices}
+    beside = [corpus for spec in specs.values() for corpus in spec["corpora"]]
 
-    tables = [kind(options_of(choice), choice) for choice in choices]
+    def options_of(spec: dict[str, Any]) -> TableOptions:
+        return choose_options(
+            spec["corpora"],
+            arguments.profile,
+            LOGS,
+            arguments.seed,
+            jobs,
+            arguments.landmarks,
+            arguments.registration,
+            spec.get("optional", ()),
+            beside,
+        )
+
+    tables = [kind(options_of(spec), choice) for choice, spec in specs.items()]
     options = tables[0].options
     if arguments.plan:
         print("\n\n".join(table.plan(arguments.gpus) for table in tables))

@@ -89,7 +89,7 @@ class Cells:
         choice: Target corpus, or table, where the file has several.
 
     Raises:
-        ConfigError: An experiment that it names is not there.
+        ConfigError: An experiment that it names is not there, or it is not made with the registration.
 
     Attributes:
         spec: The YAML file.
@@ -100,8 +100,12 @@ class Cells:
 
     name: ClassVar[str]
     """Name on the command line, and stem of the YAML file."""
+    other_registrations: ClassVar[tuple[str, ...]] = ()
+    """What `TableOptions.registration` can be."""
 
     def __init__(self, options: TableOptions, choice: str | None = None) -> None:
+        if options.registration not in (None, *self.other_registrations):
+            raise ConfigError(f"--registration {options.registration}: {self.name} is not made with it")
         self.options = options
         self.spec = read_spec(self.name, choice)
         self.size: dict[str, Any] = self.spec["profiles"][options.profile]

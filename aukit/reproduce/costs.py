@@ -30,6 +30,8 @@ _RENDER, _RENDER_PIXEL = 13e-3, 180e-9
 _AVATAR = 9e-3
 # Registration to 64 px: 9,408 frames in 29 s. "ffhq" resamples the face at a larger side: 0.8 s at 4,096.
 _CROP, _CROP_PIXEL = 6e-3, 48e-9
+# PRNet's network, per face.
+_PRNET = 4.1e9  # multiply-adds
 # Reading and augmenting an image: 1.9 ms with "photometric" at 224 px.
 _LOAD, _LOAD_PIXEL = 0.2e-3, 35e-9
 _BEGIN = 8.0  # per training: a process, its imports, the networks, the store
@@ -165,7 +167,9 @@ class Crops:
         side, registration = self.data["size"], self.data["registration"]
         resampled = self.data.get("transform_size") or 4 * side if registration == "ffhq" else side
         each = _CROP + _CROP_PIXEL * resampled**2
-        return Effort(seconds=self.frames * each / device.cores)
+        network = self.frames * _PRNET if registration == "prnet" else 0
+        seconds = self.frames * each / device.cores + network / device.multiply_adds
+        return Effort(multiply_adds=network, seconds=seconds)
 
     @property
     def _encoding(self) -> Encoding:

@@ -97,6 +97,13 @@ class TableCorpus:
         """Whether there is something to read: a release, or a whole stand-in."""
         return not self.is_rendered or (self.root / AGREEMENT_FILE).exists()
 
+    @property
+    def is_at_hand(self) -> bool:
+        """Whether a table that can do without it has it: named with the others, made beside it or before."""
+        if self.options.roots:
+            return self.name in self.options.roots
+        return self.name in self.options.beside or self.is_there()
+
     def count_frames(self) -> int:
         """Frames of one view: read from a release, known for a stand-in before it is rendered."""
         if not self.is_rendered:

@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -28,6 +28,8 @@ class TableOptions:
         jobs: Trainings run side by side.
         landmarks: Where landmarks come from, see `aukit.store.build.landmark_source`; None for what the
             corpora bring, else our own networks.
+        registration: Registration in 3D, in place of the table's own; None for that one.
+        beside: Corpora that the tables of the command are made of, this one and those beside it.
 
     Example:
         >>> TableOptions("mini", {}, Path("lightning_logs"), seed=2).name
@@ -40,6 +42,8 @@ class TableOptions:
     seed: int = 0
     jobs: int = 1
     landmarks: str | None = None
+    registration: str | None = None
+    beside: frozenset[str] = frozenset()
 
     @property
     def data_origin(self) -> Literal["standin", "licensed"]:
@@ -53,10 +57,10 @@ class TableOptions:
 
     @property
     def name(self) -> str:
-        """Folder name of the table: ``<data origin>-<size>``, and what is not usual: seed, landmarks."""
-        seed = f"-seed{self.seed}" if self.seed else ""
-        landmarks = f"-{self.landmarks}" if self.landmarks else ""
-        return f"{self.data_origin}-{self.profile}{seed}{landmarks}"
+        """Folder name of the table: ``<data origin>-<size>``, and what is not usual."""
+        seed = f"seed{self.seed}" if self.seed else None
+        words = (self.data_origin, self.profile, seed, self.landmarks, self.registration)
+        return "-".join(filter(None, words))
 
     def data_overrides(self, data: str) -> list[str]:
         """Where a corpus' datamodule, at this place in a configuration, has its store and landmarks."""
@@ -86,6 +90,9 @@ def choose_options(
     seed: int = 0,
     jobs: int | None = None,
     landmarks: str | None = None,
+    registration: str | None = None,
+    optional: Sequence[str] = (),
+    beside: Iterable[str] = (),
 ) -> TableOptions:
     """Decide data origin and size from the environment and the arguments of the command.
 
@@ -97,18 +104,23 @@ def choose_options(
         seed: Seed of the whole chain.
         jobs: Trainings side by side; None for one on each GPU, or up to four on a CPU.
         landmarks: Where landmarks come from, see `TableOptions`.
+        registration: Registration in 3D, see `TableOptions`.
+        optional: Corpora that the table can do without; their roots count where all others are named.
+        beside: Corpora that the tables of the command are made of.
 
     Raises:
         ConfigError: A root does not exist, only some of the roots are given, some are licensed and some
             stand-ins, or the profile is unknown.
     """
-    roots = _named_roots(corpora)
+    if roots := _named_roots(corpora):
+        more = [each for each in optional if os.environ.get(corpus_entry(each).root_variable)]
+        roots = _named_roots([*corpora, *more])
     profile = profile or ("paper" if roots else "mini")
     if profile not in PROFILES:
         raise ConfigError(f"--profile {profile}: unknown; choose one of {', '.join(PROFILES)}")
     if jobs is None:
         jobs = count_gpus() or min(4, available_cores())
-    return TableOptions(profile, roots, logs, seed, jobs, landmarks)
+    return TableOptions(profile, roots, logs, seed, jobs, landmarks, registration, frozenset(beside))
 
 
 def _named_roots(corpora: Sequence[str]) -> dict[str, Path]:

@@ -73,6 +73,17 @@ def test_damaged_images_are_named(tmp_path: Path, damage) -> None:
         read_image(tmp_path / "a.jpg")
 
 
+def test_a_png_is_whole_or_damaged(tmp_path: Path) -> None:
+    path = tmp_path / "a.png"
+    Image.fromarray(picture(3)).save(path)
+    whole = path.read_bytes()
+    half = len(whole) // 2
+    for damaged in (whole[:half] + bytes(len(whole) - half), whole[:half] + b"\1\2\3" + whole[half + 3 :]):
+        path.write_bytes(damaged)
+        with pytest.raises(CorpusError, match=r"a\.png: .*copy it again"):
+            read_image(path)
+
+
 @pytest.mark.parametrize(
     "options", [{"progressive": True}, {"quality": 30, "subsampling": 2}, {"optimize": True}]
 )

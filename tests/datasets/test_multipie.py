@@ -96,12 +96,27 @@ def _list(text: str) -> Callable[[Path], object]:
         ),
         (
             lambda root: put(root, "data/session01/multiview/001/01/05_1/001_02_01_051_07.png"),
-            "another session, person or camera than its name says",
+            "another session, person, recording or camera than its name says",
         ),
         (
             lambda root: put(root, "data/session01/multiview/001/01/05_1/001_01_01_190_07.png"),
-            "another session, person or camera",
+            "another session, person, recording or camera",
         ),
+        (
+            lambda root: put(root, "data/session01/multiview/001/01/05_1/001_01_02_051_07.png"),
+            "another session, person, recording or camera",
+        ),
+        (lambda root: put(root, "data/session01/highres/001/001_03.png"), "no recording 3 of session 1"),
+        (
+            lambda root: put(root, "old/session01/highres/001/001_01.jpg"),
+            "the same file twice: data/session01",
+        ),
+        (
+            lambda root: (root / "data/session01/highres/001/001_02.png").symlink_to("gone"),
+            r"001_02\.png: is a link to nothing",
+        ),
+        (_list("001 1960 Female 0 0 1 1\n"), r"by subject_list\.txt this person did not come to session 1"),
+        (_list("001 1960 Male\n001 1960 Male 1 1 1 1\n"), "line 2: 001 came to other sessions"),
         (
             _list("001 1960 Woman 1 0 0 1\n"),
             r"subject_list\.txt, line 1: '001 1960 Woman 1 0 0 1', expected id",
@@ -136,6 +151,24 @@ def test_what_is_not_there_is_told(release: Path) -> None:
         path.rename(path.with_name("hires"))
     with pytest.raises(CorpusError, match=r"there are 12 files of multiview"):
         MultiPIE(release)
+
+
+def test_what_others_have_and_the_list_names_is_missed(release: Path) -> None:
+    put(release, "data/session01/multiview/002/01/05_1/002_01_01_051_07.png")
+    photographs, images = MultiPIE(release), MultiPIE(release, "multiview")
+    absent = "1 times a person of subject_list.txt has no image of a session that it names: "
+    assert f"{absent}001 session 4" in photographs.notes
+    assert f"{absent}007 session 2" in images.notes
+    fewer = "1 times a person has fewer images of a recording than others: 002 s1r1 05_1 (1 of 3)"
+    assert fewer in images.notes
+    notes = MultiPIE(release, "multiview", persons=["MultiPIE/001"]).notes
+    assert not [note for note in notes if "times a person" in note]
+
+
+def test_another_list_of_people_is_another_corpus(release: Path) -> None:
+    before = MultiPIE(release).fingerprint()
+    (release / "subject_list.txt").write_text("001 1960 Male 1 0 0 1\n7 1981 Male 0 1 0 0\n")
+    assert MultiPIE(release).fingerprint() != before
 
 
 def test_a_damaged_photograph_is_counted(release: Path) -> None:

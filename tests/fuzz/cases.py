@@ -10,7 +10,18 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.fuzz import checkpoints, frame_labels, healthy, images, labels, places, sidecars, videos, weights
+from tests.fuzz import (
+    checkpoints,
+    frame_labels,
+    healthy,
+    images,
+    labels,
+    names,
+    places,
+    sidecars,
+    videos,
+    weights,
+)
 from tests.fuzz.catalogue import CATALOGUE, Corruption, Release, copy
 from tests.fuzz.judge import Verdict, check_and_prepare, in_process, judge_release
 
@@ -19,6 +30,7 @@ __all__ = ["Case", "Workshop", "cases"]
 _GROUPS = (
     labels,
     frame_labels,
+    names,
     videos,
     images,
     places,

@@ -15,6 +15,8 @@ ALL = healthy.CORPORA
 TABLES = ("fera2017", "bp4d", "disfa", "gft", "bp4dplus")
 """Whose files of codes have a row per frame; UNBC-McMaster's are a file per frame."""
 VIDEOS = ("fera2017", "disfa", "gft")
+IMAGES = ("bp4d", "bp4dplus")
+"""Whose images are called by a number alone."""
 
 
 @dataclass
@@ -44,11 +46,12 @@ class Release:
 
     def image(self) -> Path:
         """One of the images."""
-        return self.pick("*.png" if self.corpus == "unbc" else "*.jpg")
+        return self.pick("*.jpg" if self.corpus in IMAGES else "*.png")
 
     def label_file(self) -> Path:
-        """One of the files of codes."""
-        return self.pick({"disfa": "SN*_au*.txt", "unbc": "*_facs.txt"}.get(self.corpus, "*.csv"))
+        """One of the files of codes; of Multi-PIE, which has none, the list of people."""
+        names = {"disfa": "SN*_au*.txt", "unbc": "*_facs.txt"} | dict.fromkeys(healthy.OPTIONS, "*.txt")
+        return self.pick(names.get(self.corpus, "*.csv"))
 
     def label_files(self) -> list[Path]:
         """All files of codes of one of the recordings."""
@@ -63,7 +66,7 @@ class Release:
 
     def sidecar(self) -> Path:
         """One of the files of tracked landmarks."""
-        found = sorted((self.root / "Landmarks").iterdir())
+        found = sorted((self.root / "Landmarks").rglob("*.npy"))
         return found[self.rng.integers(len(found))]
 
     def recording(self, path: Path) -> healthy.Recording:
@@ -102,7 +105,7 @@ class Corruption:
 
     Attributes:
         name: Of the function.
-        group: Of the module: labels, videos, images, places, sidecars, weights.
+        group: Of the module: labels, frame_labels, names, videos, images, places, sidecars, weights.
         text: What it is, and what is right.
         corpora: To which releases, or kinds of weights, it can happen.
         change: Does it.

@@ -1,4 +1,4 @@
-"""Small healthy releases of six corpora; each picture tells whom it shows and when, and the truth is known.
+"""Small healthy releases of seven corpora; each picture tells whom it shows and when, and the truth is known.
 
 A picture is a grid of 6 x 6 cells. Ten cells hold the number of the frame, twice five bits; the others have
 colours of the recording and never change, so that a codec copies them and damage to a reference frame
@@ -8,7 +8,7 @@ spreads. Label rows are random, so that a row on a neighbouring frame is seen.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,9 @@ from aukit.facs import CORPUS_AUS
 from aukit.registration import frontal_template
 from tests.releases import BP4D_AUS, DISFA_AUS, legacy_occurrence, named_occurrence, write_lines
 
-CORPORA = ("fera2017", "bp4d", "disfa", "gft", "unbc", "bp4dplus")
+OPTIONS = {"multipie": (), "multiview": ("--tree", "multiview", "--cameras", "05_1", "19_0")}
+"""Of the commands, for the two trees of Multi-PIE, which count as two corpora here."""
+CORPORA = ("fera2017", "bp4d", "disfa", "gft", "unbc", "bp4dplus", *OPTIONS)
 CROP = 32
 CELL, GRID, LEFT = 16, 6, 16
 SIZE = (CELL * GRID, CELL * GRID + 2 * LEFT)  # height, width of a picture
@@ -41,6 +43,8 @@ class Recording:
         first: Number of the first frame.
         labels: Codes [T] by column of the table.
         pictures: Frames, uint8 [T, H, W, 3].
+        view: Number of the camera, as the table says it.
+        attributes: What the table says of every frame besides, by column.
     """
 
     corpus: str
@@ -49,10 +53,14 @@ class Recording:
     first: int
     labels: dict[str, np.ndarray]
     pictures: np.ndarray
+    view: int | None = None
+    attributes: dict[str, str] = field(default_factory=dict)
 
     @property
     def title(self) -> str:
-        """Name of the sidecar file."""
+        """Name of the sidecar file, or of the folder of images."""
+        if self.corpus == "multiview":
+            return str(Path(images_of(self)[0]).parent)
         part = "VA" if self.subject.startswith("r") else "TR"
         return {
             "fera2017": f"FERA17_{part}_{self.subject}_{self.task}_6",
@@ -61,6 +69,7 @@ class Recording:
             "disfa": f"LeftVideo{self.subject}_comp",
             "gft": self.subject,
             "unbc": self.subject[4:] + self.task[5:],
+            "multipie": f"{self.subject}#{self.subject} {self.task} {self.view}",
         }[self.corpus]
 
     @property
@@ -68,6 +77,9 @@ class Recording:
         return range(self.first, self.first + len(self.pictures))
 
 
+_CAMERAS = {"19_0": 4, "05_1": 7}  # of Multi-PIE, with its view
+_FLASHES = (0, 7, 19)
+_POSED = {"s1r1": "neutral", "s1r2": "smile", "s3r1": "neutral", "s3r2": "smile", "s3r3": "disgust"}
 _RECORDINGS = {  # subject, task, first frame number, frames
     "fera2017": [("F001", "T1", 1, 24), ("M004", "T2", 1, 21), ("rF001", "T1", 1, 26)],
     "bp4d": [("F001", "T1", 2440, 14), ("F003", "T2", 96, 12), ("M009", "T1", 995, 11)],
@@ -75,6 +87,8 @@ _RECORDINGS = {  # subject, task, first frame number, frames
     "disfa": [("SN001", "S1", 1, 24), ("SN006", "S1", 1, 21)],
     "gft": [("001A", "conversation", 1, 24), ("008B", "conversation", 1, 21)],
     "unbc": [("042-ll042", "ll042t1aaaff", 1, 14), ("095-tv095", "tv095t2aeunaff", 1, 12)],
+    "multipie": [(person, task, 0, 1) for person in ("041", "307") for task in _POSED],
+    "multiview": [(person, task, 0, 3) for person in ("041", "307") for task in _POSED for _ in _CAMERAS],
 }
 
 
@@ -85,7 +99,22 @@ def recordings(corpus: str) -> list[Recording]:
         rng = np.random.default_rng([CORPORA.index(corpus), index])
         labels = _labels(corpus, count, rng)
         made.append(Recording(corpus, subject, task, first, labels, _pictures(count, rng)))
-    return made
+    return [_posed(each, number) for number, each in enumerate(made)] if corpus in OPTIONS else made
+
+
+def _posed(recording: Recording, number: int) -> Recording:
+    """What is true besides of a recording of Multi-PIE."""
+    said = {
+        "session": recording.task[1],
+        "expression": _POSED[recording.task],
+        "gender": {"041": "female", "307": "male"}[recording.subject],
+    }
+    if recording.corpus == "multipie":
+        return replace(recording, view=0, attributes=said)
+    camera, view = list(_CAMERAS.items())[number % len(_CAMERAS)]
+    return replace(
+        recording, view=view, attributes={**said, "camera": camera}, labels={"flash": np.array(_FLASHES)}
+    )
 
 
 def _pictures(count: int, rng: np.random.Generator) -> np.ndarray:
@@ -115,6 +144,8 @@ def landmarks(count: int) -> np.ndarray:
 
 
 def _labels(corpus: str, count: int, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    if corpus in OPTIONS:
+        return {}
     occurrence = {"disfa": (), "gft": GFT_AUS}.get(corpus, CORPUS_AUS[corpus].occurrence)
     intensity = {"gft": GFT_LEVELS, "bp4dplus": ()}.get(corpus, CORPUS_AUS[corpus].intensity)
     codes = {f"AU{au:02d}_c": rng.integers(0, 2, count) for au in occurrence}
@@ -129,6 +160,8 @@ def _labels(corpus: str, count: int, rng: np.random.Generator) -> dict[str, np.n
 
 def write(corpus: str, root: Path) -> Path:
     """Write the release of a corpus with tracked landmarks beside it."""
+    if corpus in OPTIONS:
+        return _multipie(corpus, root)
     for recording in recordings(corpus):
         writers = {
             "fera2017": _fera2017,
@@ -220,6 +253,29 @@ def _unbc(root: Path, recording: Recording) -> None:
         write_lines(root / "Frame_Labels/FACS" / where / f"{name}_facs.txt", rows)
         pain = levels[4] + max(levels[6], levels[7]) + max(levels[9], levels[10]) + levels[43]
         write_lines(root / "Frame_Labels/PSPI" / where / f"{name}_facs.txt", [f"  {pain:.7e}"])
+
+
+def _multipie(corpus: str, root: Path) -> Path:
+    """Both trees, each image with landmarks of its own, and the list of people."""
+    for recording in recordings(corpus):
+        for path, picture in zip(images_of(recording), recording.pictures, strict=True):
+            (root / path).parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture).save(root / path)
+            points = (root / "Landmarks" / path).with_suffix(".npy")
+            points.parent.mkdir(parents=True, exist_ok=True)
+            np.save(points, landmarks(1))
+    write_lines(root / "subject_list.txt", ["041 1960 Female 1 0 1 0", "307 1981 Male 1 0 1 0"])
+    return root
+
+
+def images_of(recording: Recording) -> list[str]:
+    """Names of the images of a recording of Multi-PIE."""
+    person, session, number = recording.subject, f"0{recording.task[1]}", f"0{recording.task[3]}"
+    if recording.corpus == "multipie":
+        return [f"session{session}/highres/{person}/{person}_{number}.png"]
+    camera = recording.attributes["camera"]
+    stem = f"session{session}/multiview/{person}/{number}/{camera}/{person}_{session}_{number}_"
+    return [f"{stem}{camera.replace('_', '')}_{flash:02d}.png" for flash in _FLASHES]
 
 
 def _pairs(path: Path, recording: Recording, column: str) -> None:

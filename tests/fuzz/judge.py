@@ -132,9 +132,11 @@ def judge_release(corpus: str, root: Path, usual: frozenset[str] = frozenset()) 
 
 def check_and_prepare(corpus: str, root: Path, out: Path) -> tuple[int, str]:
     """Exit status of `aukit prepare`, and what it and `aukit corpora check` print."""
-    report = _command("corpora", "check", corpus, "--root", str(root), "--deep")[1]
+    options = healthy.OPTIONS.get(corpus)
+    which = [corpus if options is None else "multipie", "--root", str(root), *(options or ())]
+    report = _command("corpora", "check", *which, "--deep")[1]
     words = ["--registration", "similarity", "--size", str(healthy.CROP), "--workers", "0", "--out", str(out)]
-    status, text = _command("prepare", corpus, "--root", str(root), *words)
+    status, text = _command("prepare", *which, *words)
     return status, report + text
 
 
@@ -165,6 +167,13 @@ def compare(corpus: str, store: PreparedStore, printed: list[str]) -> Verdict:
             return Verdict("silent", f"{where}: a garbage picture is kept ({cells.max():.0f} levels off)")
         if (table["subject"][row], table["task"][row]) != (recording.subject, recording.task):
             return Verdict("silent", f"{where}: {shown}")
+        if recording.view is not None and table["view"][row] != recording.view:
+            return Verdict("silent", f"{where}: {shown}, from view {recording.view}")
+        for name, said in recording.attributes.items():
+            if table[name].isna()[row]:
+                uncoded.setdefault(recording.subject, set()).add(name)
+            elif table[name][row] != said:
+                return Verdict("silent", f"{where}: {shown}, whose {name} is {said}, not {table[name][row]}")
         for name, codes in recording.labels.items():
             label = float(table[name][row]) if name in table else float("nan")
             if np.isnan(label):

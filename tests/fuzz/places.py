@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -10,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from aukit.datasets.files import AGREEMENT_FILE
-from tests.fuzz.catalogue import ALL, TABLES, Release, corruption
+from tests.fuzz.catalogue import ALL, TABLES, VIDEOS, Release, corruption
 
 _PEOPLE = {
     "fera2017": "BP4D/F001",
@@ -19,12 +20,14 @@ _PEOPLE = {
     "disfa": "SN001",
     "gft": "001A",
     "unbc": "042-ll042",
+    "multipie": "041",
+    "multiview": "041",
 }
 
 
 def _some_file(release: Release) -> Path:
     """A video or image, a file of codes or a sidecar."""
-    media = release.image if release.corpus in ("bp4d", "bp4dplus", "unbc") else release.video
+    media = release.video if release.corpus in VIDEOS else release.image
     kinds: list[Callable[[], Path]] = [media, release.label_file, release.sidecar]
     return kinds[int(release.rng.integers(3))]()
 
@@ -231,7 +234,5 @@ def genders_of_others(release: Release) -> None:
 @corruption(*ALL)
 def landmarks_are_a_file(release: Release) -> None:
     """A file is called like the folder of landmarks."""
-    for path in (release.root / "Landmarks").iterdir():
-        path.unlink()
-    (release.root / "Landmarks").rmdir()
+    shutil.rmtree(release.root / "Landmarks")
     (release.root / "Landmarks").write_bytes(np.zeros(3).tobytes())

@@ -16,7 +16,7 @@ def _save(release: Release, array: np.ndarray, **options: bool) -> None:
 
 
 def _path(release: Release):
-    return sorted((release.root / "Landmarks").iterdir())[0]
+    return sorted((release.root / "Landmarks").rglob("*.npy"))[0]
 
 
 def _points(release: Release) -> np.ndarray:

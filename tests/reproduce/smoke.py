@@ -19,6 +19,7 @@ def smoke_arguments(table: str, *tables: str) -> Namespace:
         target=None,
         profile="smoke",
         landmarks=None,
+        registration=None,
         seed=0,
         plan=False,
         gpus=None,

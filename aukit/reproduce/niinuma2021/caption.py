@@ -60,6 +60,8 @@ class Facts:
         references: Number of people with a reference image for AU0 normalization, and how many of these
             references show an action unit; None without such an estimator.
         cross_entropies: Heading of an estimator → its final training cross-entropy.
+        left_out: Labels of columns that are not made.
+        absent: Corpora that these need.
     """
 
     data: DataFacts
@@ -79,6 +81,8 @@ class Facts:
     is_published: bool
     references: tuple[int, int] | None
     cross_entropies: Mapping[str, float]
+    left_out: Sequence[str]
+    absent: Sequence[str]
 
 
 def caption(facts: Facts) -> list[str]:
@@ -102,7 +106,13 @@ def caption(facts: Facts) -> list[str]:
             ),
         ),
         _published(facts),
+        *([left_out(facts.left_out, facts.absent)] if facts.left_out else []),
     ]
+
+
+def left_out(labels: Sequence[str], corpora: Sequence[str]) -> str:
+    """Which columns are not made, and for want of which corpora."""
+    return f"Left out without {listing(corpora)}: {'; '.join(labels)}."
 
 
 def _published(facts: Facts) -> str:
@@ -164,8 +174,11 @@ def _kind(model: Mapping[str, Any]) -> str:
 
 
 def _alignment(data: Mapping[str, Any]) -> str:
-    frontal = data["corpus"]["init_args"]["registration"] == "frontal3d"
-    return "3D registration" if frontal else "2D registration"
+    return {
+        "frontal3d": "3D registration",
+        "prnet": "3D registration by PRNet's mesh",
+        "similarity": "2D registration",
+    }[data["corpus"]["init_args"]["registration"]]
 
 
 def _changes(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
@@ -196,8 +209,8 @@ def _sets(facts: Facts) -> str:
     turned = (
         ""
         if facts.per_view is None
-        else f" Turned ones: {facts.per_view:,} synthetic images per view, level and AU, as texture of the"
-        " mesh that is fitted to the input frame, before black."
+        else f" Turned ones: {facts.per_view:,} synthetic images per view, level and AU, as texture of our"
+        " mesh, fitted to 68 landmarks of the input frame, before black."
     )
     return (
         f"Training sets: semantic resampling, {facts.per_level:,} images per level and AU,"

@@ -27,7 +27,10 @@ TARGETS_PER_FACE = 5
 """Targets that a neutral face of another corpus is given per level and action unit, as in the paper."""
 
 FRONTAL = "frontal3d"
-"""Registration where an entry names none."""
+"""Registration where neither an entry nor the options name one."""
+
+PRNET = "prnet"
+"""Registration in the place of `FRONTAL` that the paper has."""
 
 VIEWS = "views"
 """Key of a table that scores people in several views, and name of the corpus that shows them so."""
@@ -129,7 +132,9 @@ class NiinumaCells(Cells):
         aus: Action units that are trained, in printing order.
         rows: Those of them that the table shows.
         views: Views of FERA 2017 in which the scored people are shown; none for the frontal one alone.
+        frontal: 3D registration, of entries that name none.
         columns: What the table shows beside published values.
+        left_out: Columns of the file that need an optional corpus that is not at hand.
         estimators: Id → estimator.
         sets: Id → balanced set, those that others are mixed of first.
         generators: Id → generator.
@@ -142,20 +147,26 @@ class NiinumaCells(Cells):
     """
 
     name = "niinuma2021"
+    other_registrations = (PRNET,)
 
     def __init__(self, options: TableOptions, choice: str | None = None) -> None:
         super().__init__(options, choice)
         self.aus: list[int] = self.spec["aus"]
         self.rows: list[int] = self.spec.get("rows", self.aus)
+        self.frontal = options.registration or FRONTAL
         self.views: tuple[int, ...] = tuple(self.spec.get(VIEWS, ()))
         if self.views:
             self.corpora[VIEWS] = TableCorpus(self.corpus.name, options, self.views)
-        self.columns = [ColumnOf.of(entry) for entry in self.spec["columns"]]
+        optional = {name: TableCorpus(name, options) for name in self.spec.get("optional", ())}
+        self.corpora |= {name: each for name, each in optional.items() if each.is_at_hand}
+        every = self._every_set()
+        columns = [ColumnOf.of(entry) for entry in self.spec["columns"]]
+        self.columns = [each for each in columns if self._corpora_of(each, every) <= self.corpora.keys()]
+        self.left_out = [each for each in columns if each not in self.columns]
         self.estimators = {
             id: Estimator(id, **entry)
             for id, entry in self._needed("estimators", (c.estimator for c in self.columns))
         }
-        every = {id: _training_set(id, entry) for id, entry in self.spec["sets"].items()}
         direct = [every[each.set] for each in self.estimators.values()]
         wanted = {each.id for each in direct} | {id for each in direct for id in each.of}
         wanted |= {column.set for column in self.columns if column.set}
@@ -169,6 +180,13 @@ class NiinumaCells(Cells):
         self.start_weights = StartWeights.read(WEIGHTS_VARIABLE, "VGG16", "estimators")
         self.inception = inception_file() if "reference" in self.spec else None
 
+    def _corpora_of(self, column: ColumnOf, sets: Mapping[str, TrainingSet]) -> set[str]:
+        """Corpora beside the first one that a column needs."""
+        estimator = self.spec["estimators"].get(column.estimator, {})
+        own = [sets[id] for id in (column.set, estimator.get("set")) if id is not None]
+        own += [sets[id] for each in own for id in each.of]
+        return {name for name in (column.tested_on, *(each.sources for each in own)) if name is not None}
+
     def _needed(self, section: str, ids: Iterable[str | None]) -> list[tuple[str, dict[str, Any]]]:
         """Entries of a section that are among `ids`."""
         wanted = set(ids)
@@ -177,7 +195,11 @@ class NiinumaCells(Cells):
     def _generator(self, id: str, entry: Mapping[str, Any]) -> Generator:
         by_size = entry.get("overrides", {})
         overrides = (*by_size.get("all", ()), *by_size.get(self.options.profile, ()))
-        return Generator(id, entry.get("label", ""), overrides, entry.get("registration", FRONTAL))
+        return Generator(id, entry.get("label", ""), overrides, entry.get("registration", self.frontal))
+
+    def _every_set(self) -> dict[str, TrainingSet]:
+        """All sets of the file."""
+        return {id: _training_set(id, entry, self.frontal) for id, entry in self.spec["sets"].items()}
 
     @property
     def folder_name(self) -> str:
@@ -195,6 +217,13 @@ class NiinumaCells(Cells):
         return {name: each for name, each in self.corpora.items() if name == each.name != self.corpus.name}
 
     @property
+    def absent(self) -> list[str]:
+        """Titles of the optional corpora that are not at hand."""
+        return [
+            corpus_entry(name).title for name in self.spec.get("optional", ()) if name not in self.corpora
+        ]
+
+    @property
     def registrations(self) -> list[str]:
         """Registrations of the frames that the table needs."""
         needed = [each.registration for each in self.sets.values()]
@@ -204,7 +233,7 @@ class NiinumaCells(Cells):
     def registration_of(self, column: ColumnOf) -> str:
         """Registration of the frames that a column is scored on, that of what its estimator learned from."""
         if column.estimator is None:
-            return FRONTAL
+            return self.frontal
         return self.sets[self.estimators[column.estimator].set].registration
 
     @cached_property
@@ -217,8 +246,7 @@ class NiinumaCells(Cells):
 
     def set_folder(self, wanted: TrainingSet) -> Path:
         """Folder of a balanced set; sets of all tables that are made alike in this size are one."""
-        every = (_training_set(id, entry) for id, entry in self.spec["sets"].items())
-        first = next(each for each in every if self._how(each) == self._how(wanted))
+        first = next(each for each in self._every_set().values() if self._how(each) == self._how(wanted))
         return self.options.logs / "sets" / f"{self.name}-{self.options.name}" / first.id
 
     def _how(self, wanted: TrainingSet) -> tuple[Any, ...]:
@@ -231,7 +259,7 @@ class NiinumaCells(Cells):
     def images_per_level(self, wanted: TrainingSet) -> int:
         """Images of a balanced set per level and action unit."""
         if wanted.kind == "mix":
-            every = {id: _training_set(id, entry) for id, entry in self.spec["sets"].items()}
+            every = self._every_set()
             return sum(self.images_per_level(every[id]) for id in wanted.of)
         if wanted.kind == "rotated":
             return len(wanted.poses) * int(self.size["per_view"])
@@ -257,12 +285,12 @@ class NiinumaCells(Cells):
 
     def other_arguments(self, name: str) -> dict[str, Any]:
         """Arguments of the datamodule of one of `others`: the crops of the first one, by 3D registration."""
-        first = self.corpus_arguments(FRONTAL)
+        first = self.corpus_arguments(self.frontal)
         shared = ("cache", "size", "prepare_workers", "landmark_source", "encoding", "quality")
         arguments = {key: first[key] for key in shared if key in first}
         if any(each.sources == name for each in self.sets.values()):
             arguments["expressions"] = ["neutral"]
-        return {"root": str(self.corpora[name].root), "registration": FRONTAL, **arguments}
+        return {"root": str(self.corpora[name].root), "registration": self.frontal, **arguments}
 
     def other_datamodule(self, name: str) -> dict[str, Any]:
         """The datamodule of one of `others`, as in a resolved configuration."""
@@ -305,13 +333,17 @@ class NiinumaCells(Cells):
 
         Raises:
             ConfigError: It is the paper's size, and `AUKIT_VGG16_WEIGHTS` is not set.
+            WeightsError: PRNet's file is needed, and is missing or damaged.
         """
+        _ = self._prnet
         if self.options.profile == "paper":
             self.start_weights.check()
 
     def weights_lines(self) -> list[str]:
         """Lines of the plan on the variables that name weights."""
         lines = []
+        if self.frontal == PRNET:
+            lines.append(weights_line("AUKIT_PRNET", "3D registration", "refused"))
         if self.options.profile in ("standin", "paper"):
             without = None if self.options.profile == "paper" else "they start from random weights"
             lines.append(self.start_weights.plan_line(without))
@@ -320,15 +352,25 @@ class NiinumaCells(Cells):
         return lines
 
     def decisive_values(self) -> str:
-        """The weights that the estimators start from, and those of the extractor of a distance."""
-        return f"{self.start_weights.value} {self.inception or ''}".rstrip()
+        """The weights of the estimators' start, of the extractor of a distance, and of the registration."""
+        named = (self.inception, self._prnet)
+        return " ".join([str(self.start_weights.value), *(str(each) for each in named if each)])
+
+    @cached_property
+    def _prnet(self) -> str | None:
+        """Hash of PRNet's file; None where it is not needed."""
+        if self.frontal != PRNET:
+            return None
+        from aukit.registration.prnet.file import PRNetFile
+
+        return PRNetFile().sha256
 
 
-def _training_set(id: str, entry: Mapping[str, Any]) -> TrainingSet:
+def _training_set(id: str, entry: Mapping[str, Any], frontal: str) -> TrainingSet:
     return TrainingSet(
         id,
         entry["kind"],
-        entry.get("registration", FRONTAL),
+        entry.get("registration", frontal),
         entry.get("generator"),
         tuple(entry.get("of", ())),
         entry.get("sources"),

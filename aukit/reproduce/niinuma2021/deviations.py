@@ -88,9 +88,11 @@ def deviations(
 
 def _registration(registration: Mapping[str, Any], landmarks: str) -> list[str]:
     source = landmarks_in_words(landmarks)
-    if registration["name"] != "frontal3d":
+    if registration["name"] == "similarity":
         return [f"2D alignment by 68 landmarks of {source} (dlib's)"]
     found = [f"a mesh fitted to 68 landmarks of {source} (PRNet's dense one of 43,867 points)"]
+    if registration["name"] == "prnet":
+        found = [f"PRNet's squares about 68 landmarks of {source} (not stated)"]
     if inset := registration["settings"]["inset"]:
         found.append(f"faces end {inset:g} eye distances inside of one fixed outline (each at its own)")
     return found

@@ -12,7 +12,7 @@ from aukit.datasets.registry import corpus_entry
 from aukit.reproduce.base import Reproduction
 from aukit.reproduce.costs import Crops, Fixed, Images, Rows, Trainings
 from aukit.reproduce.data_origin import count_people
-from aukit.reproduce.niinuma2021.caption import Facts, Scored, caption
+from aukit.reproduce.niinuma2021.caption import Facts, Scored, caption, left_out
 from aukit.reproduce.niinuma2021.cells import (
     FRONTAL_VIEW,
     VIEWS,
@@ -301,6 +301,8 @@ class NiinumaTable(Reproduction[NiinumaCells]):
                 for column in ours
                 if "final_cross_entropy" in column.extra
             },
+            left_out=[column.heading.label for column in cells.left_out],
+            absent=cells.absent,
         )
 
     def scored(self, ours: Sequence[Column]) -> list[Scored]:
@@ -387,6 +389,7 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             ),
             f"estimators {len(configs)} trainings, {self.options.jobs} side by side: {', '.join(configs)}",
             *cells.weights_lines(),
+            *([left_out([c.heading.label for c in cells.left_out], cells.absent)] if cells.left_out else []),
         ]
         trained = Rows(frames["train"], pairs, scored)
         return [

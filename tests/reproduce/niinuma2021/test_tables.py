@@ -8,10 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
+from safetensors.torch import save_file
 
 from aukit.cli import main as aukit
+from aukit.datasets.files import AGREEMENT_FILE
 from aukit.datasets.registry import corpus_entry
-from aukit.errors import ConfigError
+from aukit.errors import ConfigError, WeightsError
+from aukit.registration.prnet.file import packed
+from aukit.registration.prnet.uv import read_uv_data
 from aukit.reproduce import main
 from aukit.reproduce.base import read_spec
 from aukit.reproduce.niinuma2021.cells import FRONTAL, WEIGHTS_VARIABLE, NiinumaCells
@@ -21,6 +25,7 @@ from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import TableOptions, check_affordable, choose_options, tables_at_hand
 from aukit.simulation import STANDIN_VERSION
 from aukit.sweeps.file import read_sweep
+from tests.prnet_files import write_uv_data
 from tests.reproduce.smoke import assert_others_can_verify, make_in_smoke, smoke_arguments
 
 CORPORA = ("fera2017",)
@@ -127,6 +132,7 @@ def test_every_table_says_what_it_is_made_of(all_made):
     assert "Generator of 2D alignment: 2D registration (3D registration)." in captions["2"]
     assert "2D alignment by 68 landmarks of a file beside the corpus (dlib's)" in captions["2"]
     assert "186 or 372 in all" in captions["S1"]
+    assert "Left out without Multi-PIE: ours, Multi-PIE synthetic; ours, FERA real" in captions["S1"]
     assert "Generator with the idiosyncratic loss: λ_ids 100 (0)" in captions["S3"]
     assert "Generator StarGAN: StarGAN." in captions["S4"]
     dexp = table(folder, "S4")["columns"][-1]
@@ -169,12 +175,41 @@ def test_tables_across_corpora_train_nothing_twice(tmp_path):
     assert "expressions" not in disfa
 
 
+def test_columns_of_an_optional_corpus_come_with_it(tmp_path, monkeypatch):
+    def columns(roots=(), **more):
+        options = TableOptions("mini", dict.fromkeys(roots, tmp_path), tmp_path, **more)
+        cells = NiinumaCells(options, "S1")
+        assert ("multipie" in cells.corpora) == (not cells.left_out) == (not cells.absent)
+        return [column.heading.id for column in cells.columns]
+
+    three = ["real", "synthetic", "mix"]
+    six = [*three, "multipie", "real_multipie", "synthetic_multipie"]
+    assert columns() == columns(roots=["fera2017"]) == columns(["fera2017"], beside={"multipie"}) == three
+    assert columns(beside={"multipie"}) == columns(roots=["fera2017", "multipie"]) == six
+    options = TableOptions("mini", {}, tmp_path, beside={"multipie"})
+    first, second = NiinumaCells(options, "S1"), NiinumaCells(options, "S2")
+    assert first.estimators == second.estimators
+    assert {id: first.set_folder(each) for id, each in first.sets.items()} == {
+        id: second.set_folder(each) for id, each in second.sets.items()
+    }
+    last = second.corpora["multipie"].root / AGREEMENT_FILE
+    last.parent.mkdir(parents=True)
+    last.touch()
+    assert columns() == six  # rendered for another table before
+    for corpus in ("FERA2017", "MULTIPIE"):
+        monkeypatch.setenv(f"AUKIT_{corpus}_ROOT", str(tmp_path))
+    named = choose_options(CORPORA, None, tmp_path, optional=["multipie"])
+    assert list(named.roots) == ["fera2017", "multipie"]
+    monkeypatch.delenv(ROOT_VARIABLE)
+    assert not choose_options(CORPORA, None, tmp_path, optional=["multipie"]).roots
+
+
 @pytest.fixture(scope="module")
 def crossed(made, tmp_path_factory):
     """A copy of the folder with the tables across corpora too, and how many trainings each of them began."""
     copy = shutil.copytree(made, tmp_path_factory.mktemp("crossed") / "copy")
     runs, counts = copy / "lightning_logs/runs", {}
-    for which in ("4", "S2", "S5"):
+    for which in ("4", "S2", "S5", "S1"):
         before = len(list(runs.iterdir()))
         make_in_smoke(copy, "niinuma2021", which)
         counts[which] = len(list(runs.iterdir())) - before
@@ -185,7 +220,10 @@ def crossed(made, tmp_path_factory):
 def test_tables_across_corpora_score_everybody_there(crossed, tmp_path):
     folder, counts = crossed
     # Multi-PIE's estimator; the three combined sets; nothing.
-    assert counts == {"4": 1, "S2": 3, "S5": 0}
+    assert counts == {"4": 1, "S2": 3, "S5": 0, "S1": 0}
+    ids = ("multipie", "real_multipie", "synthetic_multipie")
+    first = runs_of(table(folder, "S1"))
+    assert [first[id] for id in ids] == [runs_of(table(folder, "S2"))[id] for id in ids]
     four, second, fifth = (table(folder, which) for which in ("4", "S2", "S5"))
     by_id = {column["id"]: column for column in four["columns"]}
     disfa = by_id["fera_to_disfa"]
@@ -480,6 +518,36 @@ def test_no_size_starts_vgg16_from_random_weights_unasked(tmp_path, monkeypatch)
     file.touch()
     monkeypatch.setenv(WEIGHTS_VARIABLE, str(file))
     assert model("paper") == model("standin") == ("vgg16", str(file), 2)
+
+
+def test_prnet_s_registration_takes_one_word_and_its_file(tmp_path, monkeypatch, capsys):
+    monkeypatch.delenv("AUKIT_PRNET", raising=False)
+    monkeypatch.setenv(WEIGHTS_VARIABLE, "random")
+    monkeypatch.chdir(tmp_path)
+    options = TableOptions("paper", {}, tmp_path, registration="prnet")
+    cells = NiinumaCells(options, "2")
+    configs = [cells.generator_config(each) for each in cells.generators.values()]
+    configs += [cells.estimator_config(each, tmp_path) for each in cells.estimators.values()]
+    registrations = {each["data"]["init_args"]["corpus"]["init_args"]["registration"] for each in configs}
+    assert registrations == set(cells.registrations) == {"similarity", "prnet"}
+    across = NiinumaCells(options, "4")
+    assert {across.other_arguments(name)["registration"] for name in across.others} == {"prnet"}
+    usual = NiinumaCells(TableOptions("paper", {}, tmp_path), "2")
+    assert usual.folder != cells.folder
+    some = cells.sets["synthetic"]
+    assert usual.set_folder(usual.sets["synthetic"]) != cells.set_folder(some)
+    with pytest.raises(WeightsError, match="AUKIT_PRNET"):
+        cells.check_start()
+    assert "AUKIT_PRNET            not set: refused (3D registration)" in cells.weights_lines()
+    values = []
+    for content in ("1", "2"):
+        file = packed({}, read_uv_data(write_uv_data(tmp_path / content)))
+        save_file(file, tmp_path / content / "prnet.safetensors", {"kind": "prnet", "sha256": content})
+        monkeypatch.setenv("AUKIT_PRNET", str(tmp_path / content / "prnet.safetensors"))
+        values.append(NiinumaCells(options, "2").decisive_values())
+    assert len({*values, usual.decisive_values()}) == 3
+    assert aukit(["reproduce", "pm2", "--registration", "prnet", "--plan"]) == 2
+    assert "--registration prnet: pm2 is not made with it" in capsys.readouterr().err
 
 
 def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkeypatch):
