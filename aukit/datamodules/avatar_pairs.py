@@ -51,6 +51,11 @@ class AvatarPairsDataModule(CorpusDataModule):
         self.gender = gender
         self.holdout_fraction = holdout_fraction
 
+    @property
+    def is_dataset(self) -> bool:
+        """Whether no corpus drives the renders: `aukit avatars dataset` wrote them."""
+        return bool(self.store.table.frame["pair_id"].str.startswith(f"{CURVES}/").all())
+
     def _corpus(self) -> AvatarPairs:
         return AvatarPairs(self.root)
 
@@ -59,7 +64,7 @@ class AvatarPairsDataModule(CorpusDataModule):
         wanted = np.ones(len(frame), dtype=bool)
         if self.gender != "both":
             wanted = frame["gender"].to_numpy(dtype=str) == self.gender
-        if frame["pair_id"].str.startswith(f"{CURVES}/").all():
+        if self.is_dataset:
             partition = frame["partition"].to_numpy(dtype=str)
             train, val, test = (
                 np.flatnonzero(wanted & (partition == name)) for name in ("train", "valid", "test")

@@ -120,6 +120,11 @@ class PairedDataModule(StepDataModule):
     order of their own, repeatedly, whichever of the two corpora is larger. Both orders are
     functions of (seed, epoch, step).
 
+    The renders may be a data set that no corpus drives (`aukit avatars dataset`), of all its splits, since
+    nobody is tested on avatars. A frame then goes with the woman and the man of an expression in which the
+    same of `aus` are present, wherever the frame is coded: with one of several by the seed, and all of them
+    as often as can be. A frame that shows what no expression does is left out and counted.
+
     Validation has two or three loaders:
 
     0. held-out training people of the labelled corpus, as `CorpusDataModule` gives them;
@@ -134,7 +139,8 @@ class PairedDataModule(StepDataModule):
         source: datamodule of the source domain, the labelled corpus; its test people are kept for
             `test_on="source"`.
         target: datamodule of the target domain, the unlabelled corpus.
-        avatars: renders driven by the source; None for none, then all training frames of the source are used.
+        avatars: renders driven by the source, or a data set of avatars; None for none, then all training
+            frames of the source are used.
         pairs: renders in a batch.
         transductive: adapt to the target's test people instead of its training people. Such results must be
             called transductive.
@@ -152,7 +158,7 @@ class PairedDataModule(StepDataModule):
 
     Raises:
         ConfigError: see `shared_aus` and, from `setup()`, `check_corpora`; renders and corpora have crops of
-            another kind, no render belongs to a training frame, nobody is held out for validation, or
+            another kind, no render goes with a training frame, nobody is held out for validation, or
             `train_on="target"` is given with renders or with the test people to adapt to.
 
     Example:
@@ -344,8 +350,13 @@ class PairedDataModule(StepDataModule):
         ]
         if kinds[0] != kinds[1]:
             raise ConfigError(f"frames and renders differ in registration and size of the crops: {kinds}")
-        real = with_pair_ids(self.source.store.table).frame["pair_id"]
         renders = self.avatars.store.table.frame
+        if self.avatars.is_dataset:
+            wanted = self._alike(rows)
+            known = set(wanted)
+        else:
+            driving = with_pair_ids(self.source.store.table).frame["pair_id"].to_numpy(dtype=object)
+            wanted, known = driving[rows], set(driving)
         found: dict[str, npt.NDArray[np.int64]] = {}
         for gender in GENDERS:
             own = renders.index[(renders["gender"] == gender).to_numpy(dtype=bool)]
@@ -355,12 +366,13 @@ class PairedDataModule(StepDataModule):
                     f"{self.avatars.store.path}: pair {ids[ids.duplicated()][0]} has two {gender} renders; "
                     "write and prepare the pairs again"
                 )
-            place = ids.get_indexer(pd.Index(real.to_numpy()[rows]))
+            place = ids.get_indexer(pd.Index(wanted))
             found[gender] = np.where(place >= 0, own.to_numpy()[place], -1)
         complete = np.logical_and.reduce([found[gender] >= 0 for gender in GENDERS])
-        self._check_labels(rows, found, complete)
-        used = set(real.to_numpy()[rows[complete]])
-        orphans = int((~renders["pair_id"].isin(set(real))).sum())
+        if not self.avatars.is_dataset:
+            self._check_labels(rows, found, complete)
+        used = set(wanted[complete])
+        orphans = int((~renders["pair_id"].isin(known)).sum())
         counts = {
             "triplets": int(complete.sum()),
             "real_training_frames_without_both_renders": int((~complete).sum()),
@@ -368,14 +380,35 @@ class PairedDataModule(StepDataModule):
             "renders_without_their_real_frame": orphans,
             "renders_of_people_who_do_not_train": int((~renders["pair_id"].isin(used)).sum()) - orphans,
         }
+        if not complete.any() and self.avatars.is_dataset:
+            raise ConfigError(
+                f"{self.avatars.root}: no expression has the action units {self.aus} as a training frame of"
+                f" {self.source.root} has them; write a larger data set, or name fewer of data.aus"
+            )
         if not complete.any():
             example = renders["pair_id"].iloc[0] if len(renders) else "none"
             raise ConfigError(
                 f"{self.avatars.root}: none of {len(renders)} renders belongs to a training frame of "
                 f"{self.source.root}; the first is of {example}, the first frame is "
-                f"{real.iloc[rows[0]]}. Write the pairs with --driving-root of this corpus"
+                f"{wanted[0]}. Write the pairs with --driving-root of this corpus"
             )
         return {REAL: rows[complete], **{g: found[g][complete] for g in GENDERS}}, counts
+
+    def _alike(self, rows: Rows) -> npt.NDArray[np.object_]:
+        """Pair of the data set that each frame goes with, by its labels; an empty text for none."""
+        assert self.avatars is not None
+        renders = self.avatars.store.table.frame.drop_duplicates("pair_id")
+        ids = renders["pair_id"].to_numpy(dtype=object)
+        shown = StoreDataset(self.avatars.store, self.aus).occurrences[renders.index]
+        coded = np.nan_to_num(StoreDataset(self.source.store, self.aus).occurrences[rows], nan=-1)
+        found, rng = np.full(len(rows), "", dtype=object), np.random.default_rng(self.seed)
+        patterns, of = np.unique(coded, axis=0, return_inverse=True)
+        for number, pattern in enumerate(patterns):
+            frames = np.flatnonzero(of.reshape(-1) == number)
+            alike = rng.permutation(np.flatnonzero(((shown == pattern) | (pattern < 0)).all(axis=1)))
+            if len(alike):
+                found[frames] = ids[np.resize(alike, len(frames))]
+        return found
 
     def _check_labels(self, rows: Rows, found: dict[str, Rows], complete: npt.NDArray[np.bool_]) -> None:
         """Check that renders have the labels that their frames have now."""

@@ -323,6 +323,75 @@ def test_renders_of_another_corpus_or_with_other_labels_are_refused(tmp_path: Pa
         PairedDataModule(source, people(tmp_path, "target"))
 
 
+def dataset(folder: Path, labels: np.ndarray) -> Renders:
+    """A data set of avatars that no corpus drives: an expression per row of labels, by a woman and a man."""
+    rows = [
+        {
+            "corpus": "avatar_pairs",
+            "partition": ("train", "valid", "test")[number % 3],
+            "person": f"AvatarPairs/{gender[0].upper()}{number:02d}",
+            "subject": f"{gender[0].upper()}{number:02d}",
+            "gender": gender,
+            "task": f"C{number:03d}",
+            "view": 0,
+            "frame": 1,
+            "video": f"{gender}/C{number:03d}.mp4",
+            "position": 0,
+            "pair_id": f"curves/train/P{number:02d}/C{number:03d}/0/1",
+            **{f"AU{au:02d}_c": float(value) for au, value in zip(AUS, own, strict=True)},
+        }
+        for gender in ("female", "male")
+        for number, own in enumerate(labels)
+    ]
+    data = Renders(str(folder), size=SIZE, aus=AUS)
+    codes = np.repeat([FEMALE, MALE], len(labels))
+    table = FrameTable(pd.DataFrame(rows))
+    data.corpus = Corpus(table, codes, np.tile(np.arange(len(labels)), 2), "avatar_pairs")
+    return data
+
+
+#: Every combination of three action units, twice.
+EXPRESSIONS = np.array([[a, b, c] for a in (0, 1) for b in (0, 1) for c in (0, 1)] * 2)
+
+
+def test_a_frame_goes_with_two_avatars_of_a_data_set_who_show_its_action_units(tmp_path: Path) -> None:
+    data = paired(tmp_path, avatars=dataset(tmp_path, EXPRESSIONS))
+    assert data.notes["triplets"] == len(data.source.train_rows)
+    assert data.notes["real_training_frames_without_both_renders"] == 0
+    shows: list[int] = []
+    for batch in batches(data):
+        (women, who), (men, too) = (shown(batch[name]) for name in ("female", "male"))
+        assert (women, men, who) == ({FEMALE}, {MALE}, too)
+        np.testing.assert_array_equal(EXPRESSIONS[who], batch["occurrences"].numpy())
+        shows += who
+    triplets = data.train_batches()[0].triplets["female"]
+    used = np.bincount(data.avatars.corpus.rows[triplets], minlength=len(EXPRESSIONS))
+    assert abs(used[:8] - used[8:]).max() <= 1  # of two that are alike, both as often as can be
+    again, other = (
+        paired(tmp_path, avatars=dataset(tmp_path, EXPRESSIONS), seed=seed) for seed in (data.seed, 9)
+    )
+    assert np.array_equal(again.train_batches()[0].triplets["female"], triplets)
+    assert not np.array_equal(other.train_batches()[0].triplets["female"], triplets)
+
+
+def test_a_frame_that_no_avatar_of_a_data_set_is_like_is_left_out_and_counted(tmp_path: Path) -> None:
+    source = people(tmp_path)
+    frame = source.corpus.table.frame.copy()
+    frame.loc[frame["subject"] == "P00", "AU04_c"] = np.nan  # not coded: it may be there or not
+    source.corpus.table = FrameTable(frame)
+    few = EXPRESSIONS[[0, 1, 4, 5]]  # nobody shows AU4
+    data = paired(tmp_path, source=source, avatars=dataset(tmp_path, few))
+    labels = data.source.store.table.occurrences(AUS)[data.source.train_rows]
+    alike = np.isnan(labels[:, 1]) | (labels[:, 1] == 0)
+    assert 0 < data.notes["triplets"] == alike.sum() < len(alike)
+    assert data.notes["real_training_frames_without_both_renders"] == (~alike).sum()
+    dataset_, _ = data.train_batches()
+    assert np.array_equal(dataset_.triplets["real"], data.source.train_rows[alike])
+    assert np.isnan(dataset_.occurrences).any()
+    with pytest.raises(ConfigError, match=r"no expression has the action units \(1, 4, 12\) as a training"):
+        paired(tmp_path, avatars=dataset(tmp_path, np.full((2, 3), np.nan)))
+
+
 def test_without_renders_all_training_frames_serve(tmp_path: Path) -> None:
     source, target = people(tmp_path), people(tmp_path, "target", seed=1)
     data = PairedDataModule(source, target, pairs="none", batch_size=8)

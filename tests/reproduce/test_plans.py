@@ -31,7 +31,14 @@ EXPECTED = {
         "measured",
     ),
     "fgnet": ("5,248 frames", "3,456 frames", "fgnet-bp4d-fold0", "Not run in mini", "GB are free"),
-    "pm2": ("5,248 frames", "3,456 frames", "6,912 renders", "weights    8 trainings", "2 starts, then 14"),
+    "pm2": (
+        "5,248 frames",
+        "3,456 frames",
+        "6,912 renders",
+        "weights    8 trainings",
+        "3,600 renders",
+        "2 starts, then 16",
+    ),
 }
 
 

@@ -61,7 +61,8 @@ class Facts:
         shares: Candidates of an alignment's share of the source loss's gradient.
         weighed_batches: Number of batches of each seed that gradients were measured on.
         weights: Method → weight of its alignment.
-        ablation_weights: The same of ablations.
+        other_weights: The same of ablations and of what is beyond the paper.
+        beyond: What is beyond the paper → what its data are, as a `PairedDataModule` notes it.
         upper_bounds: What is trained on labels of the target.
         bound_selected_on: Number of people of the target by whose labels its checkpoint is selected.
         not_run: Methods and ablations that this size leaves out.
@@ -85,7 +86,8 @@ class Facts:
     shares: Sequence[float]
     weighed_batches: int
     weights: Mapping[str, Choice]
-    ablation_weights: Mapping[str, Choice]
+    other_weights: Mapping[str, Choice]
+    beyond: Mapping[str, Mapping[str, Any]]
     upper_bounds: Sequence[str]
     bound_selected_on: int
     not_run: Sequence[str]
@@ -105,6 +107,7 @@ def caption(facts: Facts) -> list[str]:
         f"Selection: {'; '.join(sorted(facts.selections))}. Validation people are of the source: no label of"
         " the target selects anything of a method.",
         *([_upper_bound(facts)] if facts.upper_bounds else []),
+        *(_beyond(name, notes) for name, notes in facts.beyond.items()),
         _scores(facts),
         _baseline(facts.above_all_positive),
         *([_significant(facts.differences)] if len(facts.seeds) >= LEAST_SEEDS else []),
@@ -170,13 +173,16 @@ def _weights(facts: Facts) -> str:
             f"ρ is of {shares} the one with the best F1 on the people of the source who select, mean of the"
             f" seeds, of equals the smaller: {given}"
         )
-    ablations = ""
-    if facts.ablation_weights:
-        ablations = f" An ablation has PM2's ρ with its own gradients: {_listed(facts.ablation_weights)}."
+    others = ""
+    if facts.other_weights:
+        others = (
+            " An ablation, or what is beyond the paper, has PM2's ρ with its own gradients:"
+            f" {_listed(facts.other_weights)}."
+        )
     return (
         "Weight of an alignment, for every method alike: ρ times the norm of the source loss's gradient over"
         " that of the alignment's, with respect to the backbone, at the starts, means over the seeds and"
-        f" {facts.weighed_batches} training batches of each at most, two digits. {chosen}.{ablations} The"
+        f" {facts.weighed_batches} training batches of each at most, two digits. {chosen}.{others} The"
         " discrepancy of heads weighs 1 everywhere. Intervals do not hold what the choice adds."
     )
 
@@ -193,6 +199,18 @@ def _upper_bound(facts: Facts) -> str:
         " whom adaptation sees without labels, with their labels; its checkpoint is selected by F1 on"
         f" {facts.bound_selected_on} other people of the target. With few people and steps a method may"
         " pass it."
+    )
+
+
+def _beyond(name: str, notes: Mapping[str, Any]) -> str:
+    """Which avatars PM2 has where no corpus drives them."""
+    left_out = notes["real_training_frames_without_both_renders"]
+    frames = notes["triplets"] + left_out
+    return (
+        f"Beyond the paper ({name}), and not ranked among the methods: PM2 with the avatars of `aukit avatars"
+        f" dataset`, {notes['renders']:,} renders that no corpus drives, labelled with what moves their"
+        " meshes. A frame goes with a woman and a man who show the same of these action units, and not its"
+        f" expression; {left_out:,} of {frames:,} frames show what no pair does and are left out."
     )
 
 

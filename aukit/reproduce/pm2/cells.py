@@ -12,13 +12,16 @@ from aukit.datasets.folds import fold_splits
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.options import TableOptions
-from aukit.reproduce.render.table import UPPER_BOUND, Heading
+from aukit.reproduce.render.table import BEYOND, UPPER_BOUND, Heading
 from aukit.reproduce.start_weights import StartWeights
 
 if TYPE_CHECKING:
+    from aukit.simulation import AvatarDatasetConfig
     from aukit.training import RunConfig
 
 WEIGHTS_VARIABLE = "AUKIT_RESNET50_WEIGHTS"
+
+_AVATARS = "data.avatars.root="
 
 PM2 = "pm2"
 """Id of the method that ablations change and rivals are compared with."""
@@ -46,7 +49,8 @@ class PM2Cells(Cells):
 
     Attributes:
         aus: Action units that both corpora code.
-        methods: Id → what its column is called, of the methods of this size and the upper bound.
+        methods: Id → what its column is called, of the methods of this size, what is beyond the paper and
+            the upper bound.
         ablations: The same of the ablations.
         seeds: Seeds of this size.
         baseline: Method that the others are compared with.
@@ -90,8 +94,12 @@ class PM2Cells(Cells):
 
     @property
     def adapted(self) -> list[str]:
-        """Methods without the upper bound, which is none."""
-        return [id for id, heading in self.methods.items() if heading.kind != UPPER_BOUND]
+        """Methods, without what is beyond the paper and the upper bound, which is none."""
+        return [id for id, heading in self.methods.items() if heading.kind not in (BEYOND, UPPER_BOUND)]
+
+    def of_kind(self, kind: str) -> list[str]:
+        """Those of `methods` that are of a kind, `BEYOND` or `UPPER_BOUND`."""
+        return [id for id, heading in self.methods.items() if heading.kind == kind]
 
     @property
     def rivals(self) -> list[str]:
@@ -111,6 +119,24 @@ class PM2Cells(Cells):
         name = f"pairs-{self.source.name}-fold{self.fold}-{self.options.name}-v{PAIRS_VERSION}"
         return self.options.logs / "standins" / name
 
+    @property
+    def dataset(self) -> Path:
+        """Folder of the avatars that no corpus drives."""
+        from aukit.simulation import PAIRS_VERSION
+
+        return self.options.logs / "standins" / f"avatars-{self.options.name}-v{PAIRS_VERSION}"
+
+    @property
+    def dataset_config(self) -> AvatarDatasetConfig | None:
+        """What lies there; None where this size trains nothing on it."""
+        from aukit.simulation import AvatarDatasetConfig
+
+        if not self.of_kind(BEYOND):
+            return None
+        return AvatarDatasetConfig(
+            **self.size["dataset"], size=self.size["pair_size"], seed=self.options.seed
+        )
+
     def not_run(self, kind: str) -> list[Heading]:
         """Entries of the YAML file below ``methods`` or ``ablations`` that this size leaves out."""
         done = {"methods": self.methods, "ablations": self.ablations}[kind]
@@ -123,7 +149,14 @@ class PM2Cells(Cells):
     def trainings(self) -> dict[Cell, list[str]]:
         """Every training after the start, with its overrides, all but the weight of its alignment."""
         full, *_ = (method["overrides"] for method in self.spec["methods"] if method["id"] == PM2)
-        overrides = {m["id"]: m["overrides"] for m in self.spec["methods"] if m["id"] in self.methods}
+        overrides = {
+            m["id"]: [
+                *m["overrides"],
+                *([f"{_AVATARS}{self.dataset}"] if m["kind"] == BEYOND else []),
+            ]
+            for m in self.spec["methods"]
+            if m["id"] in self.methods
+        }
         overrides |= {
             a["id"]: [*full, *a["overrides"]] for a in self.spec["ablations"] if a["id"] in self.ablations
         }
@@ -137,6 +170,10 @@ class PM2Cells(Cells):
             cell.id: OmegaConf.from_dotlist(own).model.method for cell, own in self.trainings().items()
         }
         return [id for id, method in methods.items() if METHODS[method].alignment != "none"]
+
+    def weighed(self) -> list[str]:
+        """Those of `aligned` whose weight is chosen; all others have PM2's share."""
+        return [id for id in self.aligned() if id in self.adapted]
 
     def run_config(self, seed: int, *overrides: str) -> RunConfig:
         """Configuration of a training that goes on from a start, and so needs no other file of weights."""
@@ -154,7 +191,6 @@ class PM2Cells(Cells):
             f"data.source.root={self.source.root}",
             f"data.source.fold={self.fold}",
             f"data.target.root={self.target.root}",
-            f"data.avatars.root={self.pairs}",
             *self.options.data_overrides("data.source"),
             *self.options.data_overrides("data.target"),
             f"data.avatars.cache={self.options.stores}",  # landmarks of renders are known
@@ -162,6 +198,8 @@ class PM2Cells(Cells):
             f"data.seed={seed}",
             f"seed={seed}",
         ]
+        if not any(each.startswith(_AVATARS) for each in overrides):
+            common.append(f"{_AVATARS}{self.pairs}")
         return self.experiment_config("pm2", *common, *overrides)
 
     @property

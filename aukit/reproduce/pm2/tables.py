@@ -20,7 +20,7 @@ from aukit.reproduce.pm2.cells import PM2, Cell, PM2Cells
 from aukit.reproduce.pm2.weights import Candidate, Choice, best_share, measure, validation_f1
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.statistics_table import StatisticsTable
-from aukit.reproduce.render.table import ALL_POSITIVE, Column, Table
+from aukit.reproduce.render.table import ALL_POSITIVE, BEYOND, UPPER_BOUND, Column, Table
 from aukit.reproduce.scores import STATISTICS, SeedScores, span, statistics_column
 from aukit.reproduce.timing import Stages
 from aukit.utils.files import write_atomic
@@ -67,8 +67,8 @@ class PM2Tables(Reproduction[PM2Cells]):
         return report
 
     def render(self) -> None:
-        """A woman and a man for every training frame of the labelled corpus."""
-        from aukit.simulation import AvatarPairsConfig, write_avatar_pairs
+        """A woman and a man for every training frame of the labelled corpus, and the data set of avatars."""
+        from aukit.simulation import AvatarPairsConfig, write_avatar_dataset, write_avatar_pairs
 
         source = self.cells.source
         config = AvatarPairsConfig(
@@ -78,6 +78,8 @@ class PM2Tables(Reproduction[PM2Cells]):
             seed=self.options.seed,
         )
         print(write_avatar_pairs(self.cells.pairs, source.root, config))
+        if (dataset := self.cells.dataset_config) is not None:
+            print(write_avatar_dataset(self.cells.dataset, dataset))
 
     def prepare(self) -> PairedDataModule:
         """Crop every frame and render, and see that all goes together."""
@@ -89,6 +91,9 @@ class PM2Tables(Reproduction[PM2Cells]):
         data.setup("fit")
         for each in (data.source, data.target, data.avatars):
             print(each.store.summary() if each else "", flush=True)
+        for id in self.cells.of_kind(BEYOND):
+            cell = Cell(id, self.options.seed)
+            build_datamodule(self.cells.run_config(cell.seed, *self.cells.trainings()[cell])).prepare_data()
         return data
 
     def train_starts(self) -> dict[int, Record]:
@@ -98,7 +103,7 @@ class PM2Tables(Reproduction[PM2Cells]):
         return {seed: records[_start(seed)] for seed in self.cells.seeds}
 
     def choose_weights(self, starts: Mapping[int, Record]) -> dict[str, Choice]:
-        """Weight of each alignment: of methods by F1 on source people who select, of ablations as of PM2.
+        """Weight of each alignment: of methods by F1 on source people who select, of all else as of PM2.
 
         The trainings of the chosen ones are those of the table.
         """
@@ -110,7 +115,7 @@ class PM2Tables(Reproduction[PM2Cells]):
         configs = {
             Candidate(id, share, seed): self.method_config(Cell(id, seed), starts, gradients.weight(share))
             for id, gradients in measured.items()
-            if id in cells.methods
+            if id in cells.weighed()
             for share in cells.shares
             for seed in cells.seeds
         }
@@ -226,7 +231,7 @@ class PM2Tables(Reproduction[PM2Cells]):
         )
 
     def rivals_table(self, results: Results) -> StatisticsTable:
-        """PM2 minus each other method on the same people and seeds."""
+        """PM2 minus each other method, and minus what is beyond the paper, on the same people and seeds."""
         methods = self.cells.methods
         return self._differences(
             f"Paired differences of {methods[PM2].label} to each rival on {self.cells.target.title}",
@@ -237,7 +242,7 @@ class PM2Tables(Reproduction[PM2Cells]):
                     methods[id]._replace(label=f"{methods[PM2].label} minus {methods[id].label}"),
                     minus=results.scores(id),
                 )
-                for id in self.cells.rivals
+                for id in (*self.cells.rivals, *self.cells.of_kind(BEYOND))
             ],
             [
                 captions.differences_sentence(
@@ -309,9 +314,13 @@ class PM2Tables(Reproduction[PM2Cells]):
             },
             shares=cells.shares,
             weighed_batches=cells.spec["weighed_batches"],
-            weights={headings[id].short: c for id, c in choices.items() if id in cells.methods},
-            ablation_weights={headings[id].short: c for id, c in choices.items() if id in cells.ablations},
-            upper_bounds=[cells.methods[id].short for id in cells.methods if id not in cells.adapted],
+            weights={headings[id].short: c for id, c in choices.items() if id in cells.adapted},
+            other_weights={headings[id].short: c for id, c in choices.items() if id not in cells.adapted},
+            beyond={
+                cells.methods[id].short: results.records[Cell(id, cells.seeds[0])].notes["data"]
+                for id in cells.of_kind(BEYOND)
+            },
+            upper_bounds=[cells.methods[id].short for id in cells.of_kind(UPPER_BOUND)],
             bound_selected_on=count_people(target.store, target.val_rows),
             not_run=cells.not_run_labels(),
         )
@@ -322,7 +331,9 @@ class PM2Tables(Reproduction[PM2Cells]):
         scored = {id: results.scores(id) for id in self.cells.methods}
         folder, title = self.cells.folder, self.title()
         write_atomic(folder / "gap_f1.png", figures.gap_against_f1(scored, labels, title))
-        first = {id: results.records[Cell(id, self.cells.seeds[0])] for id in self.cells.methods}
+        # Of what is beyond the paper the avatars are others than those of `data`.
+        shown = [id for id in self.cells.methods if id not in self.cells.of_kind(BEYOND)]
+        first = {id: results.records[Cell(id, self.cells.seeds[0])] for id in shown}
         write_atomic(folder / "embedding.png", figures.embeddings(first, data, labels, title))
 
     # ----------------------------------------------------------------- the plan
@@ -350,7 +361,7 @@ class PM2Tables(Reproduction[PM2Cells]):
             if cell.seed == seeds[0]
         }
         # The chosen ones are those of the table.
-        weighed = [id for id in cells.aligned() if id in cells.methods]
+        weighed = cells.weighed()
         candidates = [replace(methods.pop(id), copies=len(cells.shares)) for id in weighed]
         starts = Trainings("start", start, Rows(driving - held_out, validated, tested), runs, seeds)
         lines = [
@@ -369,9 +380,15 @@ class PM2Tables(Reproduction[PM2Cells]):
             Crops(cells.target.name, target.total(), parts["target"]),
             Crops("avatar_pairs", 2 * driving, parts["avatars"]),
         ]
+        renders = [Renders(2 * driving, cells.size["pair_size"], is_there, avatars=True)]
+        if (dataset := cells.dataset_config) is not None:
+            is_there, number = (cells.dataset / "frames.parquet").is_file(), 2 * dataset.expressions
+            renders.append(Renders(number, dataset.size, is_there, avatars=True))
+            crops.append(Crops("avatar_pairs", number, parts["avatars"]))
+            lines.insert(1, f"data set   {cells.dataset} ({number:,} renders, which no corpus drives)")
         return [
             self.corpora_stage("corpora", dict.fromkeys(cells.corpora, parts["source"]["size"])),
-            Stage("avatars", [Renders(2 * driving, cells.size["pair_size"], is_there, avatars=True)], lines),
+            Stage("avatars", renders, lines),
             Stage("registration", crops),
             Stage("starts", [starts]),
             Stage("weights", candidates),

@@ -17,9 +17,9 @@ CSV_HEADING = ["id", "kind", "row", "value", "low", "high", "frames"]
 
 MARGIN_ROW = "over all pos."
 
-UPPER_BOUND = "upper_bound"
+UPPER_BOUND, BEYOND = "upper_bound", "beyond"
 
-_STYLES = {"ours": "o", "comparison": "s", "control": "x", UPPER_BOUND: "^"}  # of what we train
+_STYLES = {"ours": "o", "comparison": "s", "control": "x", UPPER_BOUND: "^", BEYOND: "D"}  # of what we train
 
 
 class Heading(NamedTuple):
@@ -30,9 +30,9 @@ class Heading(NamedTuple):
         short: Heading of the text table, at most 8 characters.
         label: Full name, printed in the legend.
         kind: ``published``, ``ours``, ``comparison``, ``control``, ``upper_bound`` (trained on what methods
-            must do without), ``all_positive`` (the baseline that calls every frame positive and sees no
-            image) or ``missing`` (not run; named below the grid, with the
-            reason as its note).
+            must do without), ``beyond`` (what the paper does not have), ``all_positive`` (the baseline that
+            calls every frame positive and sees no image) or ``missing`` (not run; named below the grid, with
+            the reason as its note).
 
     Example:
         >>> Heading.of({"id": "pm2", "short": "PM2", "label": "PM2", "kind": "ours"}).kind

@@ -24,6 +24,7 @@ from aukit.training import Record
 from tests.reproduce.smoke import assert_others_can_verify, smoke_arguments
 
 GENDERS = ("female", "male")
+NOTES = {"triplets": 1200, "real_training_frames_without_both_renders": 34, "renders": 3600}
 
 
 def predictions(path, aus, quality, seed, people=10, frames=60, gender_gap=0.0):
@@ -51,12 +52,14 @@ QUALITY = {
     "source_both": 0.8,
     "unpaired": 0.9,
     "target_labels": 0.97,
+    "pm2_dataset": 0.9,
 }
 
 CHOICES = {
     "m3sda": Choice(Gradients(1.0, 4.0), 0.1, {0.1: 0.6, 1.0: 0.5}),
     "pm2": Choice(Gradients(1.0, 0.5), 1.0, {0.1: 0.5, 1.0: 0.6}),
     "unpaired": Choice(Gradients(1.0, 0.25), 1.0, {}),
+    "pm2_dataset": Choice(Gradients(1.0, 0.2), 1.0, {}),
 }
 
 
@@ -76,7 +79,7 @@ def made(tmp_path_factory):
             folder=run,
             identity=cell.name,
             seconds=1.0,
-            notes={"selection": "best val/source_f1 (max) on validation people"},
+            notes={"selection": "best val/source_f1 (max) on validation people", "data": NOTES},
             config=config,
             git_commit="c",
             versions={},
@@ -152,7 +155,7 @@ def test_baseline_and_differences_are_called_what_they_are(made):
     assert source.margin[1] > 0
     rows = {row[0]: row[1:] for row in report.tables["differences"].cells()}
     mcd, m3sda, pm2 = 1, 2, 3
-    assert rows[""] == ["source+", "MCD", "M3SDA", "PM2", "bound"]
+    assert rows[""] == ["source+", "MCD", "M3SDA", "PM2", "data set", "bound"]
     assert rows["F1"][pm2].startswith("+")
     assert rows["F1"][m3sda].startswith("-")
     assert rows["F1 gap"][mcd].startswith("-")  # source-only errs more with men, MCD does not
@@ -176,7 +179,7 @@ def test_what_mini_does_not_run_says_so(made):
 def test_pm2_is_compared_with_each_rival_on_the_same_people(made):
     _, results, report = made
     columns = {c.id: c for c in report.tables["differences_to_rivals"].columns}
-    assert list(columns) == ["source", "source_both", "mcd", "m3sda"]
+    assert list(columns) == ["source", "source_both", "mcd", "m3sda", "pm2_dataset"]
     assert columns["m3sda"].label == "PM2 minus M3SDA, three sources"
     for id, column in columns.items():
         value, low, high = span(results.difference("pm2", id), "F1")
@@ -197,6 +200,38 @@ def test_the_upper_bound_is_no_method(made):
     assert "no method of adaptation" in sentence
     assert "selected by F1 on 1 other people of the target" in sentence
     assert report.to_png().startswith(b"\x89PNG")
+
+
+def test_what_is_beyond_the_paper_is_called_so_and_is_no_rival(made):
+    table, results, report = made
+    column = next(c for c in report.tables["target_domain"].columns if c.id == "pm2_dataset")
+    assert column.kind == "beyond"
+    assert column.label == "PM2, the data set's avatars (beyond the paper)"
+    assert "pm2_dataset" not in (*table.cells.adapted, *table.cells.rivals)
+    sentence = next(s for s in report.caption if s.startswith("Beyond the paper (data set)"))
+    assert "3,600 renders that no corpus drives" in sentence
+    assert "34 of 1,234 frames show what no pair does and are left out" in sentence
+    # Without it every other column is what it was.
+    without, alone = copy(table), copy(results)
+    without.cells = alone.cells = copy(table.cells)
+    without.cells.methods = {id: each for id, each in table.cells.methods.items() if id != "pm2_dataset"}
+    for name, plain in (
+        ("target_domain", without.f1_table(alone, held_out=False)),
+        ("fairness", without.fairness_table(alone)),
+        ("differences_to_rivals", without.rivals_table(alone)),
+    ):
+        columns = [c for c in report.tables[name].columns if c.id != "pm2_dataset"]
+        assert [c for c in plain.columns if c.id != "pm2_dataset"] == columns
+
+
+def test_what_is_beyond_the_paper_differs_from_pm2_in_its_avatars_alone(tmp_path):
+    cells = PM2Cells(TableOptions("mini", {}, tmp_path))
+    runs = cells.trainings()
+    plain, other = (dict(cells.run_config(0, *runs[Cell(id, 0)])) for id in ("pm2", "pm2_dataset"))
+    roots = [each["data"]["init_args"]["avatars"]["init_args"].pop("root") for each in (plain, other)]
+    assert roots == [str(cells.pairs), str(cells.dataset)]
+    assert plain == other
+    assert (cells.dataset_config.size, cells.dataset_config.expressions) == (96, 1800)
 
 
 @pytest.mark.parametrize("target", ["disfa", "gft"])
@@ -222,7 +257,10 @@ def test_the_caption_has_the_rule_and_every_weight(made):
     sentence = next(s for s in report.caption if s.startswith("Weight of an alignment"))
     assert "ρ is of 0.1, 1 the one with the best F1 on the people of the source who select" in sentence
     assert "M3SDA ρ 0.1, weight 0.025; PM2 ρ 1, weight 2." in sentence
-    assert "An ablation has PM2's ρ with its own gradients: unpaired ρ 1, weight 4." in sentence
+    others = "unpaired ρ 1, weight 4; data set ρ 1, weight 5."
+    assert (
+        f"An ablation, or what is beyond the paper, has PM2's ρ with its own gradients: {others}" in sentence
+    )
     assert report.provenance["weights"]["m3sda"] == {
         "source": 1.0,
         "alignment": 4.0,
@@ -242,7 +280,9 @@ def test_the_best_share_is_the_smallest_of_equal_ones():
 
 
 def test_weights_are_chosen_for_what_aligns_features(tmp_path):
-    assert PM2Cells(TableOptions("mini", {}, tmp_path)).aligned() == ["m3sda", "pm2", "unpaired"]
+    mini = PM2Cells(TableOptions("mini", {}, tmp_path))
+    assert mini.aligned() == ["m3sda", "pm2", "pm2_dataset", "unpaired"]
+    assert mini.weighed() == ["m3sda", "pm2"]
     everything = PM2Cells(TableOptions("standin", {}, tmp_path))
     none = {"source", "source_both", "mcd", "target_labels"}
     assert set(everything.aligned()) == {*everything.methods, *everything.ablations} - none
@@ -341,6 +381,9 @@ def test_figures(made):
     np.testing.assert_allclose(points[:, 1], 0, atol=1e-5)
 
 
+METHODS = ("source", "pm2", "pm2_dataset", "target_labels")
+
+
 def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
     """Stand-ins, avatars, a start, a weight, methods and a bound; a second call prints the finished table."""
     monkeypatch.chdir(tmp_path)
@@ -348,7 +391,7 @@ def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
 
     def short(self, options, target=None):
         made(self, options, target)
-        self.methods = {id: self.methods[id] for id in ("source", "pm2", "target_labels")}
+        self.methods = {id: self.methods[id] for id in METHODS}
         self.seeds, self.shares = self.seeds[:1], [0.5, 1.0]
 
     monkeypatch.setattr(PM2Cells, "__init__", short)
@@ -359,11 +402,13 @@ def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
         assert (folder / name).exists()
     weights = json.loads((folder / "table.json").read_text())["provenance"]["weights"]
     pm2 = weights["pm2"]
-    assert list(weights) == ["pm2"]
+    assert list(weights) == ["pm2", "pm2_dataset"]
+    assert weights["pm2_dataset"]["share"] == pm2["share"]
     assert pm2["weight"] == pytest.approx(pm2["share"] * pm2["source"] / pm2["alignment"], rel=0.05)
     runs = [Record.read(run) for run in (tmp_path / "lightning_logs/runs").iterdir()]
     tried = [r.config["model"]["init_args"]["alignment_weight"] for r in runs if is_pm2(r)]
-    assert len(runs) == 5  # a start, two candidates of which one is the table's, source only, the bound
+    # A start, two candidates of which one is the table's, the data set's avatars, source only, the bound.
+    assert len(runs) == 6
     assert len(set(tried)) == 2
     assert pm2["weight"] in tried
     first = capsys.readouterr().out
@@ -375,4 +420,5 @@ def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
 
 
 def is_pm2(record):
-    return record.config["model"]["init_args"]["method"] == "pm2"
+    avatars = record.config["data"]["init_args"]["avatars"]["init_args"]["root"]
+    return record.config["model"]["init_args"]["method"] == "pm2" and "pairs" in avatars
