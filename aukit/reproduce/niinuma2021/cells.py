@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from aukit.datasets.registry import corpus_entry
 from aukit.reproduce.base import Cells
 from aukit.reproduce.data_origin import TableCorpus
-from aukit.reproduce.niinuma2021.extractor import INCEPTION_VARIABLE, inception_file
+from aukit.reproduce.niinuma2021.extractor import INCEPTION_FILE, INCEPTION_VARIABLE, inception_file
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.plan import weights_line
 from aukit.reproduce.render.table import Heading
@@ -353,8 +353,8 @@ class NiinumaCells(Cells):
 
     def decisive_values(self) -> str:
         """The weights of the estimators' start, of the extractor of a distance, and of the registration."""
-        named = (self.inception, self._prnet)
-        return " ".join([str(self.start_weights.value), *(str(each) for each in named if each)])
+        inception = INCEPTION_FILE if self.inception else None  # known by its hash, wherever it lies
+        return " ".join(filter(None, (str(self.start_weights.value), inception, self._prnet)))
 
     @cached_property
     def _prnet(self) -> str | None:
