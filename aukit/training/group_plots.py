@@ -38,6 +38,11 @@ def draw_scores(scores: GroupScores, folder: Path) -> list[Path]:
     return [folder / f"{name}.png" for name in figures]
 
 
+def drawn_scores(folder: Path) -> list[Path]:
+    """The plots that `draw_scores` has written into a run's folder."""
+    return [path for name in ("fairness", "reliability") if (path := folder / f"{name}.png").is_file()]
+
+
 def by_action_unit(table: pd.DataFrame, names: Mapping[str, str], label: str) -> Any:
     """A point with its interval per AU and group; as many AUs in a row as a page is wide.
 
