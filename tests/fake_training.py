@@ -113,6 +113,8 @@ class TinyModule(LightningModule):
         time.sleep(self.pause)
         loss = self._loss(batch)
         self.log("train/loss", loss, on_step=True, on_epoch=False)
+        if batch_idx % 2 == 0:
+            self.log("train/loss_of_even", loss.detach())
         if self.automatic_optimization:
             return loss
         first, second = self.optimizers()

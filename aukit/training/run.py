@@ -26,6 +26,7 @@ from aukit.models.weights import RANDOM
 from aukit.training import record as records
 from aukit.training.callbacks import (
     LeaveWhenAsked,
+    LogOfStep,
     ProgressReport,
     RunCheckpoints,
     StepSeed,
@@ -145,7 +146,7 @@ def _execute(
     checkpoints = RunCheckpoints(run.checkpoints, config.run)
     clock = TimeAndMemory()
     writer = PredictionWriter(run.predictions)
-    callbacks: list[Callback] = [StepSeed(config.seed), clock, writer, checkpoints]
+    callbacks: list[Callback] = [StepSeed(config.seed), LogOfStep(), clock, writer, checkpoints]
     if progress is not None:
         callbacks.append(ProgressReport(progress))
     store: Any = getattr(data, "store", None)

@@ -140,6 +140,11 @@ def test_a_finished_run_is_reused(finished, monkeypatch):
     assert execute(tiny(folder, manual), folder / "runs") == record
 
 
+def test_a_step_s_line_holds_what_that_step_logged(finished):
+    log = read_log(finished[0].folder).dropna(subset=["train/loss"])
+    assert log["train/loss_of_even"].notna().tolist() == 3 * [True, False, True, False, True]
+
+
 def test_a_run_stopped_at_every_batch_ends_bit_equal(finished, tmp_path):
     record, manual, folder = finished
     config = tiny(tmp_path, manual, time_limit=0.0)

@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import torch
 from lightning import LightningModule, Trainer
-from torch import nn
+from torch import Tensor, nn
 
 from aukit.errors import ConfigError
+from aukit.models.components.processes import averaged
 
-__all__ = ["check_aus", "frozen", "is_logged", "logged_step", "scores_itself"]
+__all__ = ["LatestLosses", "check_aus", "frozen", "is_logged", "logged_step", "scores_itself"]
 
 
 @contextmanager
@@ -53,6 +55,39 @@ def check_aus(module: LightningModule) -> Any:
 def is_logged(module: LightningModule, step: int) -> bool:
     """Whether the loggers record this step, counted from 0; elsewhere logging would only cost time."""
     return (step + 1) % int(getattr(module.trainer, "log_every_n_steps", 50)) == 0
+
+
+class LatestLosses:
+    """The last value of each loss, where networks rest in some steps, which may be those that are logged.
+
+    A module keeps them in its checkpoints, so that a resumed run logs what an undisturbed one does.
+
+    Example:
+        >>> losses = LatestLosses()
+        >>> losses.update({"critic": torch.tensor(0.5)})
+        >>> losses.update({"generator": torch.tensor(2.0)})
+        >>> losses.averaged(torch.device("cpu"))
+        {'critic': tensor(0.5000), 'generator': tensor(2.)}
+    """
+
+    def __init__(self) -> None:
+        self._values: dict[str, Tensor] = {}
+
+    def update(self, values: Mapping[str, Tensor]) -> None:
+        """Replace the scalars that a step has computed, without waiting for other processes."""
+        self._values |= {name: value.detach() for name, value in values.items()}
+
+    def averaged(self, device: torch.device) -> dict[str, Tensor]:
+        """Means over the processes, which all have to ask; by name."""
+        return averaged({name: self._values[name].to(device) for name in sorted(self._values)})
+
+    def save(self, checkpoint: dict[str, Any], device: torch.device) -> None:
+        """What the hook `on_save_checkpoint` of a module has to do."""
+        checkpoint["latest_losses"] = self.averaged(device)
+
+    def load(self, checkpoint: Mapping[str, Any]) -> None:
+        """What `on_load_checkpoint` has to do."""
+        self._values = dict(checkpoint.get("latest_losses", {}))
 
 
 def logged_step(trainer: Trainer) -> int:

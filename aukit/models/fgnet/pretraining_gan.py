@@ -23,6 +23,7 @@ from aukit.models.components.processes import (
     log_of_all,
     normal_rows,
 )
+from aukit.models.components.training import LatestLosses, is_logged
 from aukit.models.fgnet.augment_gan import augment
 from aukit.models.fgnet.discriminator import StyleGAN2Discriminator
 from aukit.models.fgnet.stylegan2 import StyleGAN2Generator
@@ -98,6 +99,7 @@ class StyleGAN2Module(LightningModule):
         self.discriminator = StyleGAN2Discriminator(size, channel_multiplier, max_channels)
         self.average = copy.deepcopy(self.generator).requires_grad_(False)
         self._features: list[tuple[Tensor, Tensor]] = []
+        self._losses = LatestLosses()
         self.register_buffer("path_mean", torch.zeros(()))
         self.register_buffer("augment_probability", torch.zeros(()))
         self.register_buffer("signs", torch.zeros(2))  # sum and number since the last adaptation
@@ -134,7 +136,7 @@ class StyleGAN2Module(LightningModule):
         self._adapt(real_logits.detach(), step)
         if step % hp["r1_every"] == 0:
             penalty = r1_penalty(self.discriminator, self._seen(real)).mean()
-            self.log("train/r1", global_mean(penalty.detach()))
+            self._losses.update({"train/r1": penalty})
             self._penalty_step(optimizers[0], 0.5 * self._gamma(len(real)) * hp["r1_every"] * penalty)
 
         self.discriminator.requires_grad_(False)
@@ -147,10 +149,20 @@ class StyleGAN2Module(LightningModule):
             lengths = path_lengths(self.generator(w, random_noise=True), w)
             self.path_mean.lerp_(global_mean(lengths.detach()), _PATH_DECAY)
             penalty = (lengths - self.path_mean).square().mean()
-            self.log("train/path_length", self.path_mean)
             self._penalty_step(optimizers[1], _PATH_WEIGHT * hp["path_every"] * penalty)
         self.discriminator.requires_grad_(True)
         self._move_average(len(real) * self.trainer.world_size)
+        if is_logged(self, step):
+            held = {"path_length": self.path_mean, "augment": self.augment_probability}
+            self.log_dict(self._losses.averaged(self.device) | {f"train/{key}": held[key] for key in held})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the latest penalty."""
+        self._losses.save(checkpoint, self.device)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with it."""
+        self._losses.load(checkpoint)
 
     def validation_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """Features of held-out faces and of as many drawn ones."""
@@ -227,7 +239,6 @@ class StyleGAN2Module(LightningModule):
             change = torch.sign(total / number - hp["augment_target"]) * number / hp["augment_images"]
             self.augment_probability.add_(change).clamp_(0, 1)
             self.signs.zero_()
-            self.log("train/augment", self.augment_probability)
 
     @torch.no_grad()
     def _move_average(self, images: int) -> None:

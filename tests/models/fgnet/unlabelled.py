@@ -1,10 +1,11 @@
 """A few unlabelled pictures as a datamodule."""
 
 import numpy as np
+import pandas as pd
 import torch
 
 from aukit.datamodules.faces import AvatarFacesDataModule
-from aukit.training import RunInterrupted, execute
+from aukit.training import RunInterrupted, execute, read_log
 from tests import trainers
 
 
@@ -51,6 +52,7 @@ def run_in_pieces(tmp_path, model_class, model):
         except RunInterrupted:
             assert attempts < 12
     assert attempts >= 5
+    pd.testing.assert_frame_equal(read_log(whole.folder), read_log(pieces.folder))
     last = [
         torch.load(run.folder / "checkpoints" / "last.ckpt", weights_only=True) for run in (whole, pieces)
     ]

@@ -16,8 +16,8 @@ from aukit.metrics import frechet_distance, intraclass_correlation, kernel_dista
 from aukit.metrics.features import FIXED_FEATURES, FixedFeatures
 from aukit.models.components.lr_schedule import set_rate
 from aukit.models.components.pictures import save_picture
-from aukit.models.components.processes import averaged, draw_rows, log_of_all
-from aukit.models.components.training import check_aus, frozen, is_logged
+from aukit.models.components.processes import draw_rows, log_of_all
+from aukit.models.components.training import LatestLosses, check_aus, frozen, is_logged
 from aukit.models.niinuma2021.synthesis import losses
 from aukit.models.niinuma2021.synthesis.data import SynthesisDataModule
 from aukit.models.niinuma2021.synthesis.evaluation import FrameReader, expression_grid, lattice, train_reader
@@ -144,6 +144,7 @@ class SynthesizerModule(LightningModule):
         self.schedule: Schedule | None = None
         self._reader: list[FrameReader] = []  # a list keeps it out of the checkpoint
         self._validation: list[dict[str, Tensor]] = []
+        self._losses = LatestLosses()
 
     def forward(self, image: Tensor, aus: Tensor) -> Tensor:
         """Ĩ ``[B,3,S,S]`` of images in [−1,1] and target vectors ``[B,A]`` in [0,1]."""
@@ -202,10 +203,20 @@ class SynthesizerModule(LightningModule):
             log = self._warmup_step(optimizers[0], batch)
         else:
             log = self._full_step(optimizers, batch, index, schedule.ramp(step))
+        log["same_person"] = batch["same_person"].float().mean()
+        prefix = "train" if phase == "full" else phase
+        self._losses.update({f"{prefix}/{name}": value for name, value in log.items()})
         if is_logged(self, step):
-            log["same_person"] = batch["same_person"].float().mean()
-            prefix = "train" if phase == "full" else phase
-            self.log_dict({f"{prefix}/{name}": value for name, value in averaged(log).items()})
+            latest = self._losses.averaged(self.device)
+            self.log_dict({name: value for name, value in latest.items() if name.startswith(f"{prefix}/")})
+
+    def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Keep the latest losses."""
+        self._losses.save(checkpoint, self.device)
+
+    def on_load_checkpoint(self, checkpoint: dict[str, Any]) -> None:
+        """Go on with them."""
+        self._losses.load(checkpoint)
 
     def _head_start_step(self, optimizer: Any, batch: dict[str, Any]) -> dict[str, Tensor]:
         """The AU head alone, on both real images of the pairs."""

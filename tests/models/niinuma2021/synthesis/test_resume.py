@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 import torch
 
-from aukit.training import RunInterrupted, execute
+from aukit.training import RunInterrupted, execute, read_log
 from tests.fakes import AUS
 from tests.trainers import configuration
 
@@ -91,8 +91,17 @@ def test_interrupted_runs_end_bit_equal(tmp_path, config):
             assert attempts < 10
     assert attempts >= 4
     assert pieces.identity == whole.identity
+    pd.testing.assert_frame_equal(read_log(whole.folder), read_log(pieces.folder))
     states = [torch.load(run.checkpoint, weights_only=True) for run in (whole, pieces)]
     for name, value in states[0]["state_dict"].items():
         assert torch.equal(value, states[1]["state_dict"][name]), name
     pd.testing.assert_frame_equal(pd.read_parquet(whole.predictions), pd.read_parquet(pieces.predictions))
     assert whole.metrics == pytest.approx(pieces.metrics, nan_ok=True)
+
+
+def test_the_losses_of_a_network_that_rests_in_the_logged_steps_are_logged(tmp_path):
+    config = synthesis(tmp_path)
+    config["trainer"]["log_every_n_steps"] = 2
+    log = read_log(execute(config, tmp_path / "runs").folder).dropna(subset=["train/adversarial"])
+    assert log["step"].tolist() == [3]  # the critic learns in every second step, from 0 on
+    assert log[["train/critic", "train/identity"]].notna().all(axis=None)
