@@ -141,7 +141,7 @@ def _draw(axes: Any, curve: Curve) -> None:
     known = [(x, value, span) for x, (value, span) in enumerate(found) if value is not None]
     places, values = [x for x, _, _ in known], [value for _, value, _ in known]
     width = 2.0 if curve.has_spans else 1.0
-    label = fill(curve.label, 34)
+    label = fill(curve.label if known else f"{curve.label}: not fitted, no score", 34)
     axes.plot(places, values, "o-", color=curve.color, lw=width, ms=2 * width, label=label)
     for x, _, span in known if curve.has_spans else ():
         if span:
