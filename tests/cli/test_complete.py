@@ -1,8 +1,13 @@
 """What a shell offers behind `aukit`, asked of the shell itself."""
 
 import importlib.util
+import os
+import pty
+import select
 import shlex
+import shutil
 import subprocess
+import time
 
 import pytest
 
@@ -59,11 +64,58 @@ def test_folders_alone_where_a_folder_is_meant(script, tmp_path):
     assert offered(script, "aukit detect x --out run", tmp_path) == {"runs"}
 
 
-def test_zsh_has_a_script_of_its_own(capsys):
-    assert main(["complete", "zsh"]) == 0
-    printed = capsys.readouterr().out
-    assert printed.startswith("#compdef aukit")
-    assert "_aukit_experiments() { compadd" in printed
+@pytest.fixture(scope="module")
+def zsh_functions(tmp_path_factory):
+    """A folder for zsh's $fpath."""
+    folder = tmp_path_factory.mktemp("functions")
+    with pytest.MonkeyPatch.context() as patch, (folder / "_aukit").open("w") as out:
+        patch.setattr("sys.stdout", out)
+        assert main(["complete", "zsh"]) == 0
+    return folder
+
+
+@pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")
+@pytest.mark.parametrize(
+    ("line", "some"),
+    [
+        ("aukit re", {"register", "reproduce"}),
+        ("aukit weights import p", {"psp", "prnet"}),
+        ("aukit weights export --o", {"--out", "--onnx"}),
+        ("aukit prepare d", {"prepare disfa"}),
+        ("aukit fit -c fg", {"-c fgnet"}),
+        ("aukit fit -c mi", {"-c mine.yaml"}),
+        ("aukit detect x --out ru", {"--out runs/"}),
+    ],
+)
+def test_zsh_offers(zsh_functions, line, some, tmp_path):
+    (tmp_path / "mine.yaml").touch()
+    (tmp_path / "runs").mkdir()
+    terminal, its_side = pty.openpty()
+    environment = {**os.environ, "TERM": "dumb", "HOME": str(tmp_path)}
+    streams = {"stdin": its_side, "stdout": its_side, "stderr": its_side}
+    shell = subprocess.Popen(
+        ["zsh", "-f", "-i"], cwd=tmp_path, env=environment, start_new_session=True, **streams
+    )
+    os.close(its_side)
+    try:
+        setup = f"fpath=({shlex.quote(str(zsh_functions))} $fpath); autoload -Uz compinit; compinit -u -D"
+        os.write(terminal, f"{setup}; print re''ady\n".encode())
+        until_shown(terminal, {"ready"})
+        os.write(terminal, f"{line}\t\t".encode())
+        until_shown(terminal, some)
+    finally:
+        shell.kill()
+        shell.wait()
+        os.close(terminal)
+
+
+def until_shown(terminal, words):
+    """Read what a terminal shows until it has shown the words."""
+    shown, end = "", time.monotonic() + 30
+    while not all(word in shown for word in words):
+        assert time.monotonic() < end, f"{words} are not in {shown!r}"
+        if select.select([terminal], [], [], 1)[0]:
+            shown += os.read(terminal, 65536).decode(errors="replace")
 
 
 def test_without_shtab_the_extra_is_named(capsys, monkeypatch):
