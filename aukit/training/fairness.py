@@ -133,10 +133,12 @@ class GroupScores:
         """
         logger.log_metrics({**self.scalars(), "epoch": position["epoch"]}, step=position["step"])
         if hasattr(logger, "log_table"):
-            rows = self.table.astype(object).where(self.table.notna(), None).to_numpy().tolist()
-            logger.log_table(
-                "test/fairness", columns=list(self.table.columns), data=rows, step=position["step"]
-            )
+            self.log_table(logger, position["step"])
+
+    def log_table(self, logger: Any, step: int) -> None:
+        """Send the table to Weights & Biases, as ``test/fairness``."""
+        rows = self.table.astype(object).where(self.table.notna(), None).to_numpy().tolist()
+        logger.log_table("test/fairness", columns=list(self.table.columns), data=rows, step=step)
 
 
 def score_groups(path: str | Path, by: str = "gender", attributes: str | Path | None = None) -> GroupScores:

@@ -18,6 +18,8 @@ _COLORS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#0
 _MARKS = "osD^vP*X<>"
 _WIDTH = 12.0
 """Inches of a plot that a page shows without scrolling."""
+_BY_ACTION_UNIT, _RELIABILITY = "fairness.png", "reliability.png"
+"""Files of a run's folder."""
 
 
 def draw_scores(scores: GroupScores, folder: Path) -> list[Path]:
@@ -30,17 +32,17 @@ def draw_scores(scores: GroupScores, folder: Path) -> list[Path]:
     names = {EVERYBODY: EVERYBODY} | {name: f"{name} ({scores.people[name]})" for name in scores.groups}
     aus = [au for au in dict.fromkeys(scores.table["au"]) if au != "mean"]
     rows = scores.table[scores.table["statistic"] == scores.score]
-    figures = {"fairness": by_action_unit(rows, names, f"{scores.score.upper()}, 95 % over people")}
+    figures = {_BY_ACTION_UNIT: by_action_unit(rows, names, f"{scores.score.upper()}, 95 % over people")}
     if len(scores.reliability):
-        figures["reliability"] = reliability_curves(scores.reliability, aus, names)
+        figures[_RELIABILITY] = reliability_curves(scores.reliability, aus, names)
     for name, figure in figures.items():
-        write_atomic(folder / f"{name}.png", png(figure))
-    return [folder / f"{name}.png" for name in figures]
+        write_atomic(folder / name, png(figure))
+    return drawn_scores(folder)
 
 
 def drawn_scores(folder: Path) -> list[Path]:
     """The plots that `draw_scores` has written into a run's folder."""
-    return [path for name in ("fairness", "reliability") if (path := folder / f"{name}.png").is_file()]
+    return [path for name in (_BY_ACTION_UNIT, _RELIABILITY) if (path := folder / name).is_file()]
 
 
 def by_action_unit(table: pd.DataFrame, names: Mapping[str, str], label: str) -> Any:

@@ -14,6 +14,7 @@ from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
 from aukit.errors import ConfigError
+from aukit.training.fairness import GroupScores
 from aukit.training.group_plots import drawn_scores
 from aukit.training.loggers import is_rank_zero, read_log
 from aukit.training.options import LoggingOptions, RunOptions
@@ -71,7 +72,10 @@ class RunWandbLogger(WandbLogger):
         """Log all that a finished training has logged, from the step on that the run has come to."""
         self._caught_up = True
         self._catch_up(math.inf, self.experiment.step)
-        self.log_plots(drawn_scores(self.folder), int(read_log(self.folder)["step"].max()))
+        last = int(read_log(self.folder)["step"].max())
+        if (self.folder / "fairness.json").is_file():
+            GroupScores.read(self.folder).log_table(self, last)
+        self.log_plots(drawn_scores(self.folder), last)
 
     def _catch_up(self, end: float, begin: int = 0) -> None:
         """Log what was logged before the step `end`; the client's own file of it may end anywhere."""

@@ -72,6 +72,7 @@ def test_an_agent_s_run_is_that_of_the_training_and_a_finished_one_is_replayed_i
     assert scores(first).keys() == scores(second).keys()
     for key, value in scores(first).items():
         assert scores(second)[key] == (pytest.approx(value, rel=1e-6) if isinstance(value, float) else value)
+    assert first.summary["test/fairness"]["sha256"] == second.summary["test/fairness"]["sha256"]
     assert [row["_step"] for row in first.history] == [row["_step"] for row in second.history]
     assert [row["_step"] for row in second.history] == read_log(record.folder)["step"].tolist()
 
