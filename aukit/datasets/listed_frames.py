@@ -107,15 +107,15 @@ class ListedFrames(Release):
         """Landmarks [T, 68, 3] by position, pixels; NaN where there are none, or no depth.
 
         Raises:
-            CorpusError: They are damaged.
+            CorpusError: They are damaged, or not as many as a video has frames.
+            VideoError: The video cannot be read.
         """
-        rows = self._slices[video]
-        own = self.rows.iloc[rows]
-        return self._points.of_frames(
-            self._sources[video],
-            None if self._is_video[rows.start] else self._files[rows],
-            own["position"].to_numpy(),
-        )
+        rows, source = self._slices[video], self._sources[video]
+        positions = self.rows["position"].to_numpy()[rows]
+        if not self._is_video[rows.start]:
+            return self._points.of_images(source, self._files[rows], positions)
+        frames = int(video_positions(self.video_path(video)).max(initial=-1)) + 1
+        return self._points.of_video(source, positions, frames)
 
     @cached_property
     def _points(self) -> ListedLandmarks:

@@ -40,39 +40,71 @@ class ListedLandmarks:
         if not path.exists():
             raise CorpusError(f"{path}: no such file or folder of landmarks; correct landmarks")
 
-    def of_frames(
-        self, source: str, files: npt.NDArray[np.object_] | None, positions: npt.NDArray[np.int64]
+    def of_images(
+        self, folder: str, files: npt.NDArray[np.object_], positions: npt.NDArray[np.int64]
     ) -> npt.NDArray[np.float32]:
         """Landmarks [last position + 1, 68, 3]; NaN where there are none.
 
         Args:
-            source: The video, or the folder of the images.
-            files: Names of the images; None for a video.
-            positions: Position of each frame.
+            folder: That of the images.
+            files: Their names.
+            positions: Position of each.
 
         Raises:
             CorpusError: They are damaged.
         """
-        result = np.full((int(positions.max(initial=-1)) + 1, 68, 3), np.nan, np.float32)
+        names = [join(folder, name) for name in files]
         if not self.path.is_dir():
-            names = (
-                [join(source, name) for name in files]
-                if files is not None
-                else [f"{source}\n{position + self.first_frame}" for position in positions]
-            )
-            rows = np.array([self._table[0].get(name, -1) for name in names])
-            found = rows >= 0
-            points = self._table[1][rows[found]]
-            result[positions[found], :, : points.shape[-1]] = points
-        elif files is None:
-            tracked = self._read(source)
-            if tracked is not None:
-                known = positions < len(tracked)
-                result[positions[known], :, : tracked.shape[-1]] = tracked[positions[known]]
-        else:
-            for position, name in zip(positions, files, strict=True):
-                if (points := self._read(join(source, name), rows=1)) is not None:
-                    result[position, :, : points.shape[-1]] = points[0]
+            return self._of_rows(names, positions)
+        result = _no_points(positions)
+        for position, name in zip(positions, names, strict=True):
+            if (points := self._read(name)) is None:
+                continue
+            if len(points) != 1:
+                raise CorpusError(f"{self._file(name)}: {len(points)} rows for one image; make it again")
+            result[position, :, : points.shape[-1]] = points[0]
+        return result
+
+    def of_video(self, video: str, positions: npt.NDArray[np.int64], frames: int) -> npt.NDArray[np.float32]:
+        """Landmarks [last position + 1, 68, 3]; NaN where there are none.
+
+        Args:
+            video: The video.
+            positions: Position of each listed frame.
+            frames: How many frames the video has, listed or not.
+
+        Raises:
+            CorpusError: They are damaged, or of more or fewer frames than the video has: then whose they are
+                is not known.
+        """
+        listed = int(positions.max(initial=-1)) + 1
+        if not self.path.is_dir():
+            first, last = self._table[2].get(video, (self.first_frame, self.first_frame))
+            end = self.first_frame + max(frames, listed) - 1
+            if first < self.first_frame or last > end:
+                raise CorpusError(
+                    f"{self.path}: has frames {first} to {last} of {video}, whose frames are"
+                    f" {self.first_frame} to {end}; number them as the list does"
+                )
+            names = [f"{video}\n{position + self.first_frame}" for position in positions]
+            return self._of_rows(names, positions)
+        result = _no_points(positions)
+        if (points := self._read(video)) is not None:
+            lengths = sorted({frames, listed})  # all of the video's, or up to the last one that is listed
+            if len(points) not in lengths:
+                has = f"{video} has {' or '.join(map(str, lengths))} frames"
+                raise CorpusError(f"{self._file(video)}: {len(points)} rows, but {has}; make it again")
+            known = positions < len(points)
+            result[positions[known], :, : points.shape[-1]] = points[positions[known]]
+        return result
+
+    def _of_rows(self, names: list[str], positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+        """Landmarks of frames by their names in the table."""
+        result = _no_points(positions)
+        rows = np.array([self._table[0].get(name, -1) for name in names])
+        found = rows >= 0
+        points = self._table[1][rows[found]]
+        result[positions[found], :, : points.shape[-1]] = points
         return result
 
     def stamps(self) -> dict[str, str]:
@@ -82,10 +114,14 @@ class ListedLandmarks:
         folders = (folder.path for folder in walk(self.path, self.follow_links))
         return {folder: folder_stamp(self.path / folder, _is_array) for folder in folders}
 
-    def _read(self, frame: str, rows: int | None = None) -> npt.NDArray[np.float32] | None:
-        """Points [T, 68, 2 or 3] of an image (one row) or a video; None where there is no file."""
+    def _file(self, frame: str) -> Path:
+        """The array of an image or a video."""
         folder, _, name = frame.rpartition("/")
-        path = inside(self.path, join(folder or ".", f"{name.rpartition('.')[0]}.npy"), self.follow_links)
+        return inside(self.path, join(folder or ".", f"{name.rpartition('.')[0]}.npy"), self.follow_links)
+
+    def _read(self, frame: str) -> npt.NDArray[np.float32] | None:
+        """Points [T, 68, 2 or 3] of an image (one row) or a video; None where there is no file."""
+        path = self._file(frame)
         if not path.exists():
             return None
         try:
@@ -95,15 +131,13 @@ class ListedLandmarks:
         points = points[None] if points.ndim == 2 else points
         if points.ndim != 3 or points.shape[1] != 68 or points.shape[2] not in (2, 3):
             raise CorpusError(f"{path}: {list(points.shape)}, expected [68, 2] or [68, 3] a frame")
-        if rows is not None and len(points) != rows:
-            raise CorpusError(f"{path}: {len(points)} rows for one image; make it again")
         if points.dtype.kind not in "fiu":
             raise CorpusError(f"{path}: holds {points.dtype}, expected numbers; make it again")
         return points.astype(np.float32)
 
     @cached_property
-    def _table(self) -> tuple[dict[str, int], npt.NDArray[np.float32]]:
-        """Row of each frame, and points [N, 68, 2 or 3]."""
+    def _table(self) -> tuple[dict[str, int], npt.NDArray[np.float32], dict[str, tuple[int, int]]]:
+        """Row of each frame, points [N, 68, 2 or 3], and the first and last frame of each video."""
         table = read_arrow(self.path, lambda name: _POINT.fullmatch(name) is not None)
         columns = {name.lower(): table.column(name) for name in table.column_names}
         points = {
@@ -124,22 +158,35 @@ class ListedLandmarks:
         names = [""] * table.num_rows
         if "path" in columns:
             names = [text.strip() for text in columns["path"].to_pylist()]
+        spans: dict[str, tuple[int, int]] = {}
         if {"video", "frame"} <= set(columns):
             pairs = zip(columns["video"].to_pylist(), columns["frame"].to_pylist(), strict=True)
-            videos = [f"{video.strip()}\n{frame.strip().removesuffix('.0')}" for video, frame in pairs]
-            names = [name or video for name, video in zip(names, videos, strict=True)]
+            for row, (video, text) in enumerate(pairs):
+                if names[row]:
+                    continue
+                video, text = video.strip(), text.strip().removesuffix(".0")
+                if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
+                    raise CorpusError(f"{self.path}, row {row + 1}: {shown(text)} is no number of a frame")
+                frame = int(text)
+                first, last = spans.get(video, (frame, frame))
+                spans[video] = min(first, frame), max(last, frame)
+                names[row] = f"{video}\n{frame}"
         rows = {name: row for row, name in enumerate(names)}
         if len(rows) < len(names):
             row = next(row for row, name in enumerate(names) if rows[name] != row)
-            frame = shown(names[row].replace("\n", ", frame "))
+            name = shown(names[row].replace("\n", ", frame "))
             raise CorpusError(
-                f"{self.path}, row {row + 1}: {frame} has row {rows[names[row]] + 1} too; remove one"
+                f"{self.path}, row {row + 1}: {name} has row {rows[names[row]] + 1} too; remove one"
             )
         array = np.empty((len(names), 68, len(axes)), np.float32)
         for place, axis in enumerate(axes):
             for n in range(68):
                 array[:, n, place] = points[f"{axis}{n}"].to_numpy()
-        return rows, array
+        return rows, array, spans
+
+
+def _no_points(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
+    return np.full((int(positions.max(initial=-1)) + 1, 68, 3), np.nan, np.float32)
 
 
 def _is_array(name: str) -> bool:

@@ -274,6 +274,36 @@ def test_damaged_landmarks_are_named(root: Path, old: str, new: str, message: st
         Table(root, landmarks=path).sidecar_landmarks("faces/anna")
 
 
+def test_landmarks_of_a_video_are_of_all_its_frames(tmp_path: Path) -> None:
+    root = videos(tmp_path, 0, rows=3)
+    points = np.arange(5 * 68 * 2, dtype=np.float32).reshape(5, 68, 2)
+    (root / "Landmarks").mkdir()
+    for whole in (points, points[:3]):  # five frames, of which the first three are listed
+        np.save(root / "Landmarks/clip.npy", whole)
+        found = Table(root, first_frame=0).sidecar_landmarks("clip.mp4")
+        np.testing.assert_array_equal(found[..., :2], points[:3])
+    for rows in (points[:2], points[:4], np.concatenate([points, points[:1]])):
+        np.save(root / "Landmarks/clip.npy", rows)
+        with pytest.raises(CorpusError, match=rf"clip\.npy: {len(rows)} rows, but .* has 3 or 5 frames"):
+            Table(root, first_frame=0).sidecar_landmarks("clip.mp4")
+
+
+def test_landmarks_in_a_table_are_counted_as_the_list_is(tmp_path: Path) -> None:
+    root = videos(tmp_path, 0, rows=3)
+    names = [f"{axis}{n}" for axis in "xy" for n in range(68)]
+    for first, message in ((0, None), (1, r"has frames 1 to 5 of clip\.mp4, whose frames are 0 to 4")):
+        table = pd.DataFrame(np.arange(5)[:, None].repeat(len(names), 1), columns=names)
+        table.insert(0, "frame", range(first, first + 5))
+        table.insert(0, "video", "clip.mp4")
+        table.to_csv(root / "points.csv", index=False)
+        corpus = Table(root, first_frame=0, landmarks=root / "points.csv")
+        if message is None:
+            assert corpus.sidecar_landmarks("clip.mp4")[:, 0, 0].tolist() == [0, 1, 2]
+        else:
+            with pytest.raises(CorpusError, match=message):
+                corpus.sidecar_landmarks("clip.mp4")
+
+
 def people(count: int) -> pd.DataFrame:
     genders = ["female" if i % 2 else "male" for i in range(count)]
     return pd.DataFrame({"person": [f"t/p{i}" for i in range(count)], "gender": genders})
