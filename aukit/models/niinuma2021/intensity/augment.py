@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from aukit.datamodules.samplers import RowDraws
+from aukit.models.niinuma2021.intensity.normalize import along_rows
 
 __all__ = ["relight", "shake"]
 
@@ -26,9 +27,11 @@ def relight(images: npt.NDArray[np.uint8], rng: np.random.Generator | RowDraws, 
     Returns:
         float32 ``[B,S,S,3]``, not clipped, so that a saturated pixel keeps its place in the order.
     """
-    count = len(images)
-    gain = rng.normal(0, 0.2, (count, 1, 1, 1)) + rng.normal(0, 0.07, (count, 1, 1, 3))
-    return images.astype(np.float32) * np.exp(strength * gain).astype(np.float32)
+    count, height, width, _ = images.shape
+    gain = rng.normal(0, 0.2, (count, 1, 1)) + rng.normal(0, 0.07, (count, 1, 3))
+    rows = images.astype(np.float32).reshape(count, height, 3 * width)
+    rows *= along_rows(np.exp(strength * gain).astype(np.float32), width)
+    return rows.reshape(images.shape)
 
 
 def shake(images: Tensor, rng: np.random.Generator | RowDraws, strength: float) -> Tensor:

@@ -23,6 +23,7 @@ from aukit.models.niinuma2021.intensity.normalize import (
     IMAGENET_STD,
     Floats,
     Images,
+    along_rows,
     au0_normalize,
     lacking_neutral,
     mean_texture_normalize,
@@ -77,11 +78,13 @@ class Normalizer:
 
     def __call__(self, images: Images | Floats, persons: npt.NDArray[np.object_]) -> Floats:
         """Network input float32 ``[B,S,S,3]`` of images 0 … 255; unknown people raise `ConfigError`."""
+        width = images.shape[2]
+        std = along_rows(IMAGENET_STD, width)
         if self.kind == "none":
-            x = images.astype(np.float32)
-            x *= 1 / (255 * IMAGENET_STD)
-            x -= IMAGENET_MEAN / IMAGENET_STD
-            return x
+            rows = images.astype(np.float32).reshape(-1, 3 * width)
+            rows *= 1 / (255 * std)
+            rows -= along_rows(IMAGENET_MEAN, width) / std
+            return rows.reshape(images.shape)
         try:
             reference = np.stack([self.references[str(person)] for person in persons])
         except KeyError as error:
@@ -90,9 +93,9 @@ class Normalizer:
                 " or has no fully coded frame; set data.normalization=none, or make the set without"
             ) from error
         normalize = au0_normalize if self.kind == "au0" else mean_texture_normalize
-        x = normalize(images, reference)
-        x /= IMAGENET_STD
-        return x
+        rows = normalize(images, reference).reshape(-1, 3 * width)
+        rows /= std
+        return rows.reshape(images.shape)
 
 
 class BalancedSetBatches(StepSampler):
