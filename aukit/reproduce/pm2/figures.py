@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from textwrap import fill
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,20 +28,20 @@ def gap_against_f1(scored: Mapping[str, SeedScores], labels: Mapping[str, str], 
         labels: Method → name.
         title: What stands above the picture.
     """
-    figure = new_figure(7.5, 5, title, 9)
+    explained = "Dots: mean of the seeds with 95 % intervals; crosses: single seeds."
+    figure = new_figure(8.5, 5, f"{title}. {explained}", 9)
     axes = figure.add_subplot()
     for k, (id, scores) in enumerate(scored.items()):
         (x, *x_ends), (y, *y_ends) = (span(scores.own, row) for row in ("F1", "F1 gap"))
         color = f"C{k}"
         axes.plot(x_ends, [y, y], color=color, lw=1, alpha=0.7)
         axes.plot([x, x], y_ends, color=color, lw=1, alpha=0.7)
-        axes.plot(x, y, "o", color=color, ms=7, label=labels[id])
+        axes.plot(x, y, "o", color=color, ms=7, label=fill(labels[id], 34))
         axes.plot(scores.per_seed("overall_f1"), scores.per_seed("f1_gap"), "x", color=color, ms=5, alpha=0.8)
     if not np.isfinite([span(scores.own, "F1 gap")[0] for scores in scored.values()]).any():
         axes.text(0.5, 0.5, "no gap: see the table", transform=axes.transAxes, ha="center", fontsize=9)
     axes.set_xlabel("mean F1 on the target")
     axes.set_ylabel("mean gap of F1 between the genders")
-    axes.set_title("Dots: mean of the seeds with 95 % intervals; crosses: single seeds", fontsize=9)
     legend_beside(axes, 8)
     return png(figure)
 
