@@ -5,6 +5,8 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, TypeVar
 
@@ -54,9 +56,7 @@ def read_spec(name: str, choice: str | None = None) -> dict[str, Any]:
     Raises:
         ConfigError: There is no such choice.
     """
-    content = OmegaConf.to_container(OmegaConf.load(table_file(name)))
-    assert isinstance(content, dict)
-    spec: dict[str, Any] = {str(key): value for key, value in content.items()}
+    spec = _content(name)
     section = next((section for section in _CHOICES if section in spec), None)
     if section is None:
         if choice is not None:
@@ -73,8 +73,19 @@ def read_spec(name: str, choice: str | None = None) -> dict[str, Any]:
 
 def tables_of(name: str) -> list[str]:
     """Tables that a YAML file describes; empty where it describes one alone."""
-    content: Any = OmegaConf.load(table_file(name))
-    return [str(table) for table in content.get("tables") or ()]
+    return [str(table) for table in _content(name).get("tables") or ()]
+
+
+def _content(name: str) -> dict[str, Any]:
+    """A YAML file, as a copy of the caller's own."""
+    return deepcopy(_parsed(table_file(name).read_text(encoding="utf-8")))
+
+
+@lru_cache(maxsize=8)
+def _parsed(text: str) -> dict[str, Any]:
+    content = OmegaConf.to_container(OmegaConf.create(text))
+    assert isinstance(content, dict)
+    return {str(key): value for key, value in content.items()}
 
 
 class Cells:

@@ -19,7 +19,9 @@ import difflib
 import math
 import re
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -162,12 +164,18 @@ def suggest(name: str, known: Iterable[str]) -> str:
 
 def _read(path: Path) -> Layer:
     try:
-        content = parse_yaml(read_text(path, _MAX_BYTES))
+        content = _parsed(read_text(path, _MAX_BYTES))
     except (OSError, ValueError) as error:
         raise ConfigError(f"{path}: not readable as YAML: {error}; mend the file there") from error
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: the file must hold sections of keys, such as model and data")
-    return content
+    return deepcopy(content)
+
+
+@lru_cache(maxsize=64)
+def _parsed(text: str) -> Any:
+    """`parse_yaml`, which takes most of the time; a table's trainings read few files."""
+    return parse_yaml(text)
 
 
 def _home(path: Path) -> Path:

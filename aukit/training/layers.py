@@ -80,7 +80,8 @@ def merge(layers: list[tuple[str, Layer]]) -> Layer:
     merged: Any = OmegaConf.create({})
     for origin, layer in layers:
         try:
-            merged = OmegaConf.merge(merged, _replaced(layer, MISSING, _KEPT))
+            # "Unsafe" is that it keeps no copy, of which a merge makes two: nobody else has these.
+            merged = OmegaConf.unsafe_merge(merged, _replaced(layer, MISSING, _KEPT))
         except (OmegaConfBaseException, TypeError, ValueError) as error:
             names = ", ".join(".".join(key) for key in _leaves(layer))
             raise ConfigError(

@@ -82,7 +82,8 @@ class RunConfig(Mapping[str, Any]):
         only[section] = deepcopy(self._parsed[section])
         with quiet():
             # 4.49 renamed the method and kept the old name as a deprecated one.
-            instantiate = getattr(parser(), "instantiate", None) or parser().instantiate_classes
+            made_by = parser(section)
+            instantiate = getattr(made_by, "instantiate", None) or made_by.instantiate_classes
             try:
                 return instantiate(only)[section]
             except Exception as error:  # jsonargparse's own, around what a constructor raised

@@ -37,20 +37,23 @@ _LARGEST_SEED = 2**32 - 1
 
 
 @cache
-def parser() -> LightningArgumentParser:
-    """The parser of `trainer`, `run`, `logging`, `model` and `data`."""
+def parser(section: str) -> LightningArgumentParser:
+    """The parser of `trainer`, `run`, `logging`, `model` or `data`."""
     made = LightningArgumentParser(exit_on_error=False)
     with quiet():
-        made.add_lightning_class_args(Trainer, "trainer")
-        made.add_class_arguments(RunOptions, "run")
-        made.add_class_arguments(LoggingOptions, "logging")
-        for section, base in CLASSES.items():
-            made.add_lightning_class_args(base, section, subclass_mode=True)
+        if section in CLASSES:
+            made.add_lightning_class_args(CLASSES[section], section, subclass_mode=True)
+        elif OPTIONS[section] is Trainer:
+            made.add_lightning_class_args(Trainer, section)
+        else:
+            made.add_class_arguments(OPTIONS[section], section)
     return made
 
 
 def parse(config: Mapping[str, Any]) -> Namespace:
     """Check the types of all sections and fill in defaults.
+
+    Costs 0.1 s and more; a section that was parsed before is copied: runs of a table share most of them.
 
     Raises:
         ConfigKeyError: a value has the wrong type or is out of bounds, or a required argument is missing.
@@ -60,14 +63,15 @@ def parse(config: Mapping[str, Any]) -> Namespace:
         raise ConfigKeyError(
             ("seed",), f"seed must be a whole number from 0 to {_LARGEST_SEED}; got {yaml_word(seed)}"
         )
-    # Copied, since the parser puts its own types into lists of classes.
-    sections = {name: deepcopy(config[name]) for name in (*OPTIONS, *CLASSES) if config.get(name) is not None}
+    sections = {name: config[name] for name in (*OPTIONS, *CLASSES) if config.get(name) is not None}
     for section in CLASSES:
         if section in sections:
             check_base(sections[section], section)
+    parsed = Namespace()  # type: ignore[no-untyped-call]
     try:
         with quiet():
-            parsed: Namespace = parser().parse_object(sections)
+            for section in (*OPTIONS, *CLASSES):
+                parsed[section] = _parsed(section, sections.get(section))
     except (ArgumentError, ValueError, TypeError) as error:
         for section in sections:
             _find(config[section], OPTIONS.get(section), (section,))
@@ -82,6 +86,34 @@ def parse(config: Mapping[str, Any]) -> Namespace:
             parsed[f"trainer.{key}"] = trainer[key]
     check_trainer(trainer, parsed["trainer"].as_dict())
     return parsed
+
+
+_PARSED: dict[tuple[Any, ...], Namespace] = {}
+_MOST_PARSED = 1000
+
+
+def _parsed(section: str, given: Any) -> Namespace:
+    """A section's values with their defaults, in a copy of their own."""
+    words = {} if given is None else {section: given}
+    # The same words may name another class later: a file that was mended, or one of that name elsewhere.
+    key = (section, repr(words), *_classes_in(given))
+    if key not in _PARSED:
+        if len(_PARSED) == _MOST_PARSED:
+            _PARSED.clear()
+        # Copied, since the parser puts its own types into lists of classes.
+        _PARSED[key] = parser(section).parse_object(deepcopy(words))[section]
+    return deepcopy(_PARSED[key])
+
+
+def _classes_in(value: Any) -> Iterator[type]:
+    """The classes that a value names, wherever."""
+    if isinstance(value, Mapping):
+        if is_class(value):
+            yield import_class(value["class_path"])
+        value = list(value.values())
+    if isinstance(value, list):
+        for inner in value:
+            yield from _classes_in(inner)
 
 
 @contextmanager

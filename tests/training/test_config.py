@@ -148,9 +148,21 @@ def test_a_configuration_is_parsed_once(home, monkeypatch):
     assert build_model(config).lr == 0.1
 
 
+def test_a_class_that_was_mended_is_looked_at_again(home, monkeypatch):
+    assert "width" not in load_config(home.experiment)["model"]["init_args"]
+
+    class TinyModule(LightningModule):
+        def __init__(self, lr: float, width: int = 3) -> None:
+            super().__init__()
+
+    monkeypatch.setattr("tests.fake_training.TinyModule", TinyModule)
+    assert load_config(home.experiment)["model"]["init_args"] == {"lr": 0.1, "width": 3}
+
+
 def test_what_is_read_from_a_configuration_is_a_copy(home):
     config = load_config(home.experiment)
     config["model"]["init_args"]["lr"] = 5.0
+    assert load_config(home.experiment)["model"]["init_args"]["lr"] == 0.1
     assert build_model(config).lr == config["model"]["init_args"]["lr"] == 0.1
     changed = resolve({**config, "seed": 4})
     assert (changed.seed, config.seed) == (4, 0)
