@@ -84,6 +84,22 @@ class StepSeed(Callback):
         torch.manual_seed(int(numbers.generate_state(1, np.uint64)[0] >> 1))
 
 
+class LogOfStep(Callback):
+    """Let the line of a step hold what that step logged, and nothing else.
+
+    Lightning repeats a value that only some steps log until the epoch ends. It would pass for that of other
+    steps, and a run that resumes within the epoch could not repeat it.
+    """
+
+    def on_train_batch_start(
+        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
+    ) -> None:
+        """Forget what the step before logged for itself alone."""
+        for result in (trainer._results or {}).values():
+            if result.is_tensor and result.meta.on_step and not result.meta.on_epoch:
+                result.reset()
+
+
 def agreed(trainer: Trainer, *wanted: bool) -> list[bool]:
     """What at least one process of a training wants; the same for all, which must all ask at this place."""
     if trainer.world_size == 1:
@@ -107,22 +123,6 @@ def leave_together(saved: str) -> NoReturn:
 
 
 _SHORT = 15.0  # seconds of a validation that is ended first; SLURM kills 30 after its last signal
-
-
-class LogOfStep(Callback):
-    """Let the line of a step hold what that step logged, and nothing else.
-
-    Lightning repeats a value that only some steps log until the epoch ends. It would pass for that of other
-    steps, and a run that resumes within the epoch could not repeat it.
-    """
-
-    def on_train_batch_start(
-        self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
-    ) -> None:
-        """Forget what the step before logged for itself alone."""
-        for result in (trainer._results or {}).values():
-            if result.is_tensor and result.meta.on_step and not result.meta.on_epoch:
-                result.reset()
 
 
 class LeaveWhenAsked(Callback):
