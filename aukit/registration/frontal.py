@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any, Literal, NamedTuple
 
 import cv2
@@ -93,9 +94,14 @@ class FrontalView(ABC):
         self._canonical = torch.from_numpy(face.vertices * scale + offset)
         self._triangles = np.ascontiguousarray(face.triangles).view(np.uint32)
         self._outside = _outside(self._canonical, face, size, inset * scale)
-        self._normals = torch.from_numpy(face.smooth_normals())
+        self._face = face
         # PRNet grows the hidden area by two rings at 256 pixels.
         self._dilation = max(round(size / 128), 1)
+
+    @cached_property
+    def _normals(self) -> Tensor:
+        """Of the face's vertices; half a second, which a store that is there already does not need."""
+        return torch.from_numpy(self._face.smooth_normals())
 
     @abstractmethod
     def usable(self, landmarks: NDArray[np.float32], height: int, width: int) -> NDArray[np.bool_]:
