@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from functools import cached_property
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +18,20 @@ from aukit.utils.outside import load_npy
 
 _POINT = re.compile(r"([xyz])_?(\d{1,2})", re.IGNORECASE | re.ASCII)
 _MAX_NPY_BYTES = 2**30
+
+
+class _Table(NamedTuple):
+    """A table of landmarks.
+
+    Attributes:
+        rows: Image, or video and frame → row.
+        points: float32 [N, 68, 2 or 3].
+        spans: Video → its first and last frame.
+    """
+
+    rows: dict[str, int]
+    points: npt.NDArray[np.float32]
+    spans: dict[str, tuple[int, int]]
 
 
 class ListedLandmarks:
@@ -79,7 +94,7 @@ class ListedLandmarks:
         """
         listed = int(positions.max(initial=-1)) + 1
         if not self.path.is_dir():
-            first, last = self._table[2].get(video, (self.first_frame, self.first_frame))
+            first, last = self._table.spans.get(video, (self.first_frame, self.first_frame))
             end = self.first_frame + max(frames, listed) - 1
             if first < self.first_frame or last > end:
                 raise CorpusError(
@@ -101,9 +116,9 @@ class ListedLandmarks:
     def _of_rows(self, names: list[str], positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
         """Landmarks of frames by their names in the table."""
         result = _no_points(positions)
-        rows = np.array([self._table[0].get(name, -1) for name in names])
+        rows = np.array([self._table.rows.get(name, -1) for name in names])
         found = rows >= 0
-        points = self._table[1][rows[found]]
+        points = self._table.points[rows[found]]
         result[positions[found], :, : points.shape[-1]] = points
         return result
 
@@ -136,8 +151,7 @@ class ListedLandmarks:
         return points.astype(np.float32)
 
     @cached_property
-    def _table(self) -> tuple[dict[str, int], npt.NDArray[np.float32], dict[str, tuple[int, int]]]:
-        """Row of each frame, points [N, 68, 2 or 3], and the first and last frame of each video."""
+    def _table(self) -> _Table:
         table = read_arrow(self.path, lambda name: _POINT.fullmatch(name) is not None)
         columns = {name.lower(): table.column(name) for name in table.column_names}
         points = {
@@ -182,7 +196,7 @@ class ListedLandmarks:
         for place, axis in enumerate(axes):
             for n in range(68):
                 array[:, n, place] = points[f"{axis}{n}"].to_numpy()
-        return rows, array, spans
+        return _Table(rows, array, spans)
 
 
 def _no_points(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -16,13 +16,16 @@ from aukit.cli import main
 pytest.importorskip("shtab", reason="the extra completion is not installed")
 
 
-@pytest.fixture(scope="module")
-def script(tmp_path_factory):
-    file = tmp_path_factory.mktemp("completion") / "aukit.bash"
+def write_script(shell, file):
     with pytest.MonkeyPatch.context() as patch, file.open("w") as out:
         patch.setattr("sys.stdout", out)
-        assert main(["complete", "bash"]) == 0
+        assert main(["complete", shell]) == 0
     return file
+
+
+@pytest.fixture(scope="module")
+def script(tmp_path_factory):
+    return write_script("bash", tmp_path_factory.mktemp("completion") / "aukit.bash")
 
 
 def offered(script, line, folder):
@@ -67,11 +70,7 @@ def test_folders_alone_where_a_folder_is_meant(script, tmp_path):
 @pytest.fixture(scope="module")
 def zsh_functions(tmp_path_factory):
     """A folder for zsh's $fpath."""
-    folder = tmp_path_factory.mktemp("functions")
-    with pytest.MonkeyPatch.context() as patch, (folder / "_aukit").open("w") as out:
-        patch.setattr("sys.stdout", out)
-        assert main(["complete", "zsh"]) == 0
-    return folder
+    return write_script("zsh", tmp_path_factory.mktemp("functions") / "_aukit").parent
 
 
 @pytest.mark.skipif(shutil.which("zsh") is None, reason="zsh is not installed")

@@ -153,8 +153,8 @@ class StyleGAN2Module(LightningModule):
         self.discriminator.requires_grad_(True)
         self._move_average(len(real) * self.trainer.world_size)
         if is_logged(self, step):
-            held = {"path_length": self.path_mean, "augment": self.augment_probability}
-            self.log_dict(self._losses.averaged(self.device) | {f"train/{key}": held[key] for key in held})
+            held = {"train/path_length": self.path_mean, "train/augment": self.augment_probability}
+            self.log_dict(self._losses.averaged(self.device) | held)
 
     def on_save_checkpoint(self, checkpoint: dict[str, Any]) -> None:
         """Keep the latest penalty."""
