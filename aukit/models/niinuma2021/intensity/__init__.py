@@ -1,6 +1,6 @@
 """AU intensity estimation from balanced training sets (Niinuma et al., WACV 2021)."""
 
-from aukit.models.niinuma2021.intensity.data import IntensityDataModule, Normalizer
+from aukit.models.niinuma2021.intensity.data import IntensityDataModule
 from aukit.models.niinuma2021.intensity.module import IntensityModule
 from aukit.models.niinuma2021.intensity.networks import (
     EstimatorBank,
@@ -9,6 +9,7 @@ from aukit.models.niinuma2021.intensity.networks import (
     decode,
 )
 from aukit.models.niinuma2021.intensity.normalize import (
+    Normalizer,
     au0_normalize,
     lacking_neutral,
     mean_texture_normalize,

@@ -19,83 +19,18 @@ from aukit.errors import ConfigError, StoreError
 from aukit.models.niinuma2021.data import CorpusFramesDataModule
 from aukit.models.niinuma2021.intensity.augment import relight, shake
 from aukit.models.niinuma2021.intensity.normalize import (
-    IMAGENET_MEAN,
-    IMAGENET_STD,
     Floats,
-    Images,
-    along_rows,
-    au0_normalize,
+    Normalization,
+    Normalizer,
+    coded_levels,
     lacking_neutral,
-    mean_texture_normalize,
-    person_means,
-    person_neutrals,
 )
 from aukit.models.niinuma2021.synthesis.resampling import Pool, real_resampling
 from aukit.store.balanced_set import BalancedSet
 from aukit.store.store import PreparedStore
 from aukit.utils.bounds import NonNegativeFloat, PositiveInt
 
-__all__ = ["IntensityDataModule", "Normalizer"]
-
-Normalization = Literal["none", "au0", "mean"]
-
-
-class Normalizer:
-    """Images of known people → network input.
-
-    Without normalisation (I/255 − mean) / std of ImageNet; with it (I − M_p)/255 / std.
-
-    Args:
-        kind: "none", "au0" (neutral frame) or "mean" (mean texture).
-        references: Person → float32 ``[S,S,3]``; empty for "none".
-
-    Example:
-        >>> normalizer = Normalizer("none", {})
-        >>> images = np.full((1, 8, 8, 3), 255, np.uint8)
-        >>> normalizer(images, np.array(["anybody"], dtype=object)).shape
-        (1, 8, 8, 3)
-    """
-
-    def __init__(self, kind: Normalization, references: dict[str, Floats]) -> None:
-        self.kind = kind
-        self.references = references
-
-    @classmethod
-    def build(cls, kind: Normalization, store: PreparedStore, aus: tuple[int, ...]) -> Normalizer:
-        """Take the references from all real frames of each person in the store.
-
-        "au0" reads labels of all people, "mean" looks at all frames of all people: name them so in results.
-        """
-        persons = store.table.frame["person"].to_numpy()
-        if kind == "mean":
-            return cls(kind, person_means(store.images, persons))
-        if kind == "au0":
-            with warnings.catch_warnings():
-                # `IntensityDataModule.notes` counts them.
-                warnings.filterwarnings("ignore", message=".*people lack a neutral frame")
-                return cls(kind, person_neutrals(store.images, persons, _coded_levels(store, aus)))
-        return cls(kind, {})
-
-    def __call__(self, images: Images | Floats, persons: npt.NDArray[np.object_]) -> Floats:
-        """Network input float32 ``[B,S,S,3]`` of images 0 … 255; unknown people raise `ConfigError`."""
-        width = images.shape[2]
-        std = along_rows(IMAGENET_STD, width)
-        if self.kind == "none":
-            rows = images.astype(np.float32).reshape(-1, 3 * width)
-            rows *= 1 / (255 * std)
-            rows -= along_rows(IMAGENET_MEAN, width) / std
-            return rows.reshape(images.shape)
-        try:
-            reference = np.stack([self.references[str(person)] for person in persons])
-        except KeyError as error:
-            raise ConfigError(
-                f"data.normalization={self.kind}: no reference picture of {error}, who is not in the corpus"
-                " or has no fully coded frame; set data.normalization=none, or make the set without"
-            ) from error
-        normalize = au0_normalize if self.kind == "au0" else mean_texture_normalize
-        rows = normalize(images, reference).reshape(-1, 3 * width)
-        rows /= std
-        return rows.reshape(images.shape)
+__all__ = ["IntensityDataModule"]
 
 
 class BalancedSetBatches(StepSampler):
@@ -331,7 +266,7 @@ class IntensityDataModule(CorpusFramesDataModule):
         lacking, people = 0, 0
         for data, normalizer in zip(self.parts, self.normalizers, strict=True):
             persons = data.store.table.frame["person"].to_numpy()
-            lacking += len(lacking_neutral(persons, _coded_levels(data.store, self.aus)))
+            lacking += len(lacking_neutral(persons, coded_levels(data.store, self.aus)))
             people += len(normalizer.references)
         return {**notes, "references": people, "references_not_neutral": lacking}
 
@@ -444,11 +379,6 @@ class IntensityDataModule(CorpusFramesDataModule):
         if not len(rows):
             return None
         return FrameDataset(store, self.aus, normalizer), self.evaluation_batches(rows)
-
-
-def _coded_levels(store: PreparedStore, aus: tuple[int, ...]) -> Floats:
-    """Labels ``[N,A]`` of the action units that a corpus codes at all."""
-    return store.table.intensities([au for au in aus if au in store.table.intensity_aus])
 
 
 def _heads(balanced: BalancedSet, aus: tuple[int, ...]) -> npt.NDArray[np.int64]:

@@ -8,17 +8,22 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 
+from aukit.errors import ConfigError
 from aukit.store.encoding import Crops
+from aukit.store.store import PreparedStore
 
 __all__ = [
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "Normalizer",
     "along_rows",
     "au0_normalize",
+    "coded_levels",
     "lacking_neutral",
     "mean_texture_normalize",
     "person_means",
@@ -31,7 +36,67 @@ Floats = npt.NDArray[np.float32]
 IMAGENET_MEAN = np.array([0.485, 0.456, 0.406], dtype=np.float32)
 IMAGENET_STD = np.array([0.229, 0.224, 0.225], dtype=np.float32)
 
+Normalization = Literal["none", "au0", "mean"]
+
 _CHUNK = 512  # images in memory at a time
+
+
+class Normalizer:
+    """Images of known people → network input.
+
+    Without normalisation (I/255 − mean) / std of ImageNet; with it (I − M_p)/255 / std.
+
+    Args:
+        kind: "none", "au0" (neutral frame) or "mean" (mean texture).
+        references: Person → float32 ``[S,S,3]``; empty for "none".
+
+    Example:
+        >>> normalizer = Normalizer("none", {})
+        >>> images = np.full((1, 8, 8, 3), 255, np.uint8)
+        >>> normalizer(images, np.array(["anybody"], dtype=object)).shape
+        (1, 8, 8, 3)
+    """
+
+    def __init__(self, kind: Normalization, references: dict[str, Floats]) -> None:
+        self.kind = kind
+        self.references = references
+
+    @classmethod
+    def build(cls, kind: Normalization, store: PreparedStore, aus: tuple[int, ...]) -> Normalizer:
+        """Take the references from all real frames of each person in the store.
+
+        "au0" reads labels of all people, "mean" looks at all frames of all people: name them so in results.
+        """
+        persons = store.table.frame["person"].to_numpy()
+        if kind == "mean":
+            return cls(kind, person_means(store.images, persons))
+        if kind == "au0":
+            with warnings.catch_warnings():
+                # `IntensityDataModule.notes` counts them.
+                warnings.filterwarnings("ignore", message=".*people lack a neutral frame")
+                return cls(kind, person_neutrals(store.images, persons, coded_levels(store, aus)))
+        return cls(kind, {})
+
+    def __call__(self, images: Images | Floats, persons: npt.NDArray[np.object_]) -> Floats:
+        """Network input float32 ``[B,S,S,3]`` of images 0 … 255; unknown people raise `ConfigError`."""
+        width = images.shape[2]
+        std = along_rows(IMAGENET_STD, width)
+        if self.kind == "none":
+            rows = images.astype(np.float32).reshape(-1, 3 * width)
+            rows *= 1 / (255 * std)
+            rows -= along_rows(IMAGENET_MEAN, width) / std
+            return rows.reshape(images.shape)
+        try:
+            reference = np.stack([self.references[str(person)] for person in persons])
+        except KeyError as error:
+            raise ConfigError(
+                f"data.normalization={self.kind}: no reference picture of {error}, who is not in the corpus"
+                " or has no fully coded frame; set data.normalization=none, or make the set without"
+            ) from error
+        normalize = au0_normalize if self.kind == "au0" else mean_texture_normalize
+        rows = normalize(images, reference).reshape(-1, 3 * width)
+        rows /= std
+        return rows.reshape(images.shape)
 
 
 def along_rows(colours: Floats, width: int) -> Floats:
@@ -151,6 +216,11 @@ def lacking_neutral(persons: Sequence[str] | npt.NDArray[np.object_], levels: Fl
     """
     people, sums = np.asarray(persons).astype(str), levels.sum(axis=1)
     return sorted(set(people[np.isfinite(sums)].tolist()) - set(people[sums == 0].tolist()))
+
+
+def coded_levels(store: PreparedStore, aus: tuple[int, ...]) -> Floats:
+    """Labels ``[N,A]`` of the action units that a corpus codes at all."""
+    return store.table.intensities([au for au in aus if au in store.table.intensity_aus])
 
 
 def _difference(images: Images | Floats, reference: Floats | Images) -> Floats:
