@@ -25,7 +25,7 @@ WORDS   := $(if $(PROFILE),--profile $(PROFILE)) --seed $(SEED) $(ARGS)
 # Institutes' proxies often sign with a certificate that only the system knows.
 export UV_SYSTEM_CERTS ?= 1
 
-.PHONY: help env test test-all test-slurm fuzz kills slurm-table3 sweep lint format reproduce-table3 plan-table3 \
+.PHONY: help env test test-slow test-all test-slurm fuzz kills slurm-table3 sweep lint format reproduce-table3 plan-table3 \
         reproduce-table2 reproduce-tables1 reproduce-tables3 reproduce-tables4 reproduce-table4 \
         reproduce-tables2 reproduce-tables5 reproduce-figure3 reproduce-figure5 \
         reproduce-fgnet plan-fgnet reproduce-pm2 plan-pm2 pictures benchmarks docs wheel-check lock clean
@@ -54,6 +54,9 @@ env: $(READY) ## Set up the local environment (.venv) from requirements.lock
 
 test: $(READY) ## Run the tests, files side by side (WORKERS=2)
 	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile $(ARGS)
+
+test-slow: $(READY) ## Run what takes a minute or two each: tables in `smoke`, kills, damaged releases, tutorials, the site
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "slow and not heavy" $(ARGS)
 
 test-all: $(READY) ## Run all tests, one after the other, also the long ones (an hour or more) and those that want 12 GB of memory
 	$(BIN)/python -m pytest -m "heavy or not heavy" $(ARGS)

@@ -70,6 +70,7 @@ def test_contributing_lists_the_rooms_in_their_order():
     assert " ".join(listed.split()) == " → ".join(", ".join(row) for row in ROOMS)
 
 
+@pytest.mark.slow
 def test_the_readme_s_library_use_runs(tmp_path, monkeypatch, capsys):
     (program,) = re.findall(
         r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), re.MULTILINE | re.DOTALL

@@ -43,7 +43,7 @@ def site(tmp_path_factory):
     return out / "html"
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_every_page_is_there_and_the_front_leads_to_the_first(site):
     for page in pages():
         assert (site / page.relative_to(ROOT).with_suffix(".html")).is_file(), page
@@ -51,7 +51,7 @@ def test_every_page_is_there_and_the_front_leads_to_the_first(site):
     assert (site / front).is_file()
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 @pytest.mark.parametrize("door", [*DOORS, "detect"])
 def test_every_public_class_and_function_is_in_the_reference(site, door):
     anchors = "".join(path.read_text() for path in (site / "docs" / "api").glob("*.html"))
@@ -64,14 +64,14 @@ def test_every_public_class_and_function_is_in_the_reference(site, door):
     assert not missing
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_a_colon_in_an_attribute_s_text_makes_no_type(site):
     text = (site / "docs" / "api" / "data.html").read_text()
     assert "Constructor arguments that say where or how fast" in text  # one with a colon behind it
     assert ">Type<" not in text
 
 
-@pytest.mark.heavy
+@pytest.mark.slow
 def test_links_lead_somewhere_and_nothing_is_fetched(site):
     for page in site.rglob("*.html"):
         text = page.read_text()

@@ -19,7 +19,7 @@ from aukit.cli import main
 
 PAGES = sorted((Path(__file__).parents[1] / "docs" / "tutorials").glob("*.md"))
 #: Pages that take seconds; the others take up to a minute each.
-QUICK = ("detect", "own_model")
+QUICK = ("detect", "fairness")
 BLOCK = re.compile(r"^```(\w+)\n(?:# (\S+\.\w+)\n)?(.*?)^```|^((?: {4}[^\n]+\n)+)", re.MULTILINE | re.DOTALL)
 
 
@@ -81,7 +81,7 @@ def folder(tmp_path, monkeypatch) -> Iterator[Path]:
 
 @pytest.mark.parametrize(
     "page",
-    [page if page.stem in QUICK else pytest.param(page, marks=pytest.mark.heavy) for page in PAGES],
+    [page if page.stem in QUICK else pytest.param(page, marks=pytest.mark.slow) for page in PAGES],
     ids=lambda page: page.stem,
 )
 def test_a_page_runs_as_it_stands(page, folder):

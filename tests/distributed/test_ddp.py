@@ -32,6 +32,7 @@ EXPERIMENT = {
 }
 
 
+@pytest.mark.slow
 def test_evaluation_on_two_processes_counts_every_frame_once(tmp_path):
     (tmp_path / "base.yaml").write_text("seed: 1\n")
     experiment = tmp_path / "tiny.yaml"

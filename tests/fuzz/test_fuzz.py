@@ -48,6 +48,7 @@ def _assert_no_fault(workshop: Workshop, case: Case) -> None:
         assert verdict.outcome not in FAULTS, f"{case.corruption.text}\n{verdict.detail}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", _sample(), ids=lambda case: case.name)
 def test_some_of_each_kind(workshop: Workshop, case: Case) -> None:
     _assert_no_fault(workshop, case)

@@ -15,6 +15,7 @@ from tests.kills.tree import contents, differences, leftovers
 from tests.kills.workshop import Workshop
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "ways"),
     [("standin disfa", ("group", "worker", "term")), ("fit pretrain_gan", ("group", "main", "ctrl-c"))],

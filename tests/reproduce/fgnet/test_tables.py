@@ -29,6 +29,7 @@ def report(folder):
     return json.loads((folder / FOLDER / "table.json").read_text())
 
 
+@pytest.mark.slow
 def test_every_section_is_there_with_baseline_methods_and_support(made):
     tables = report(made)["tables"]
     assert list(tables) == [
@@ -53,6 +54,7 @@ def test_every_section_is_there_with_baseline_methods_and_support(made):
         assert table["agreement"]["mean"] > 0
 
 
+@pytest.mark.slow
 def test_what_is_not_run_says_so(made):
     text = (made / FOLDER / "table.txt").read_text()
     words = " ".join(text.split())
@@ -67,6 +69,7 @@ def test_what_is_not_run_says_so(made):
     assert "RN50" not in heading
 
 
+@pytest.mark.slow
 def test_across_corpora_the_same_models_score_the_other_corpus(made):
     content = report(made)
     runs = {
@@ -86,6 +89,7 @@ def test_across_corpora_the_same_models_score_the_other_corpus(made):
     assert set(other["AU12_label"].dropna()) <= {0, 1}
 
 
+@pytest.mark.slow
 def test_every_format_is_written(made):
     for suffix in ("txt", "csv", "md", "tex", "json", "png"):
         assert (made / FOLDER / f"table.{suffix}").stat().st_size > 500
@@ -94,10 +98,12 @@ def test_every_format_is_written(made):
     assert (made / FOLDER / "table.tex").read_text().count(r"\begin{tabular}") == 6
 
 
+@pytest.mark.slow
 def test_others_can_verify_it(made, tmp_path):
     assert_others_can_verify(made, tmp_path, "fgnet")
 
 
+@pytest.mark.slow
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
     monkeypatch.setattr(FGNetTables, "make", lambda self, stages: pytest.fail("worked again"))

@@ -51,6 +51,7 @@ def runs_of(content):
     return {column["id"]: column["extra"].get("run") for column in content["columns"]}
 
 
+@pytest.mark.slow
 def test_the_table_holds_published_columns_ours_comparison_and_controls(made):
     content = table(made)
     kinds = {column["id"]: column["kind"] for column in content["columns"]}
@@ -85,6 +86,7 @@ def all_made(made, tmp_path_factory):
     return copy, counts
 
 
+@pytest.mark.slow
 def test_tables_share_what_is_equal(all_made):
     folder, counts = all_made
     # A generator of 2D alignment and two estimators; a mix; nothing; StarGAN and its estimator.
@@ -99,6 +101,7 @@ def test_tables_share_what_is_equal(all_made):
     assert len({*runs["2"].values()} - {None}) == 4
 
 
+@pytest.mark.slow
 def test_the_plan_knows_what_is_there(all_made, monkeypatch, capsys):
     monkeypatch.chdir(all_made[0])
     words = ["--table", "3", *OTHERS, "--plan", "--profile", "smoke"]
@@ -126,6 +129,7 @@ def test_sets_that_are_made_alike_are_one(tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_every_table_says_what_it_is_made_of(all_made):
     folder, _ = all_made
     captions = {which: " ".join(table(folder, which)["caption"]) for which in OTHERS}
@@ -320,6 +324,7 @@ def tiles_of(path, people):
     return [[pixels[y : y + TILE, x : x + TILE] for x in lefts] for y in tops]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("which", "name", "people", "same_input"),
     [("2", "figure2", 2, False), ("S3", "figure4", 3, True), ("S3", "figureS1", 2, True)],
@@ -345,6 +350,7 @@ def test_figures_choose_calm_faces_and_clear_labels():
     assert choose_targets(levels, [1, 4, 6], {4: [3, 5, 1], 6: [2]}) == [(0, 4, 3), (1, 4, 5), (5, 6, 2)]
 
 
+@pytest.mark.slow
 def test_the_distance_is_no_fid(all_made):
     content = table(all_made[0], "FID")
     values = {column["id"]: column["values"] for column in content["columns"]}
@@ -353,6 +359,7 @@ def test_the_distance_is_no_fid(all_made):
     assert "ours are no FID" in " ".join(content["caption"])
 
 
+@pytest.mark.slow
 def test_others_can_verify_the_critic_s_column(all_made, tmp_path):
     assert_others_can_verify(all_made[0], tmp_path, "niinuma2021", "S4")
 
@@ -378,6 +385,7 @@ def test_the_paper_s_size_has_the_paper_s_losses(tmp_path):
     assert weights("S3") == {"without_ids": 0.0, "with_ids": 1.0}
 
 
+@pytest.mark.slow
 def test_the_caption_says_what_the_numbers_are(made):
     caption = " ".join(table(made)["caption"])
     for words in (
@@ -392,12 +400,14 @@ def test_the_caption_says_what_the_numbers_are(made):
     assert "rank no method for real faces" in caption
 
 
+@pytest.mark.slow
 def test_every_format_is_written(made):
     folder = made / "lightning_logs/tables/niinuma2021-3/standin-smoke"
     for suffix in ("txt", "csv", "md", "tex", "json", "png"):
         assert (folder / f"table.{suffix}").stat().st_size > 500
 
 
+@pytest.mark.slow
 def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(made, monkeypatch, tmp_path):
     from docs import make_pictures as pictures
 
@@ -411,10 +421,12 @@ def test_the_readme_s_picture_shows_both_kinds_of_people_and_both_generators(mad
     assert len(list((copy / "lightning_logs/runs").glob("synthesis-*"))) == 2
 
 
+@pytest.mark.slow
 def test_others_can_verify_it(made, tmp_path):
     assert_others_can_verify(made, tmp_path, "niinuma2021", "3")
 
 
+@pytest.mark.slow
 def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     monkeypatch.chdir(made)
     monkeypatch.setattr(NiinumaTable, "make", lambda self, stages: pytest.fail("worked again"))
@@ -424,6 +436,7 @@ def test_again_it_trains_nothing_and_prints_the_same(made, monkeypatch, capsys):
     ).read_text() in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_what_was_lost_is_made_again_and_ends_in_the_same_numbers(made, monkeypatch, tmp_path):
     copy = shutil.copytree(made, tmp_path / "copy")
     before = table(copy)
@@ -550,6 +563,7 @@ def test_prnet_s_registration_takes_one_word_and_its_file(tmp_path, monkeypatch,
     assert "--registration prnet: pm2 is not made with it" in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_a_release_without_test_labels_is_scored_on_valid(made, tmp_path, monkeypatch):
     root = shutil.copytree(
         made / f"lightning_logs/standins/fera2017-smoke-v{STANDIN_VERSION}-seed0", tmp_path / "release"

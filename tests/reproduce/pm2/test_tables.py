@@ -384,6 +384,7 @@ def test_figures(made):
 METHODS = ("source", "pm2", "pm2_dataset", "target_labels")
 
 
+@pytest.mark.slow
 def test_the_chain_in_smoke(tmp_path, monkeypatch, capsys):
     """Stand-ins, avatars, a start, a weight, methods and a bound; a second call prints the finished table."""
     monkeypatch.chdir(tmp_path)

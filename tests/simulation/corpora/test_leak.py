@@ -114,6 +114,7 @@ def probe_icc(images: np.ndarray, labels: np.ndarray, people: np.ndarray) -> np.
     return np.asarray(intraclass_correlation(predictions, labels))
 
 
+@pytest.mark.slow
 def test_frames_without_the_face_tell_nothing(probe: dict[str, np.ndarray]) -> None:
     icc = probe_icc(masked(probe["images"], probe["landmarks"]), probe["labels"], probe["people"])
     # 288 recordings: the mean over seven AUs has a standard error of about 0.02.
@@ -121,6 +122,7 @@ def test_frames_without_the_face_tell_nothing(probe: dict[str, np.ndarray]) -> N
     assert np.abs(icc).max() <= 0.20, icc
 
 
+@pytest.mark.slow
 def test_the_probe_finds_a_leak_where_there_is_one(probe: dict[str, np.ndarray]) -> None:
     leaky = masked(probe["images"], probe["landmarks"])
     smile = np.nan_to_num(probe["labels"][:, 3])

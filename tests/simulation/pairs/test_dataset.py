@@ -98,6 +98,7 @@ def test_what_lies_beside_it(written):
     assert (written / "LICENSE").read_text().startswith("MIT License")
 
 
+@pytest.mark.slow
 def test_shards_and_what_was_lost_end_in_the_same_files(written, tmp_path):
     out = tmp_path / "avatars"
     for index in (1, 0):
