@@ -109,9 +109,7 @@ class BalancedDataset(Dataset[dict[str, Any]]):
         flips = rng.random(len(raw)) < 0.5
         lit = relight(raw, rng, self.jitter) if self.jitter else raw
         images = self.normalizer(lit, self.persons[spec.rows])
-        if self.flip:
-            images[flips] = images[flips, :, ::-1]
-        image = _channels_first(images)
+        image = _channels_first(images, flips & self.flip)
         heads, levels = self.heads[spec.rows], self.levels[spec.rows]
         return {
             "image": shake(image, rng, self.jitter) if self.jitter else image,
@@ -134,7 +132,7 @@ class FrameDataset(Dataset[dict[str, Any]]):
     def __getitem__(self, spec: BatchSpec) -> dict[str, Any]:
         images = self.normalizer(np.asarray(self.store.images[spec.rows]), self.persons[spec.rows])
         return {
-            "image": _channels_first(images),
+            "image": _channels_first(images, np.zeros(len(images), dtype=bool)),
             "labels": torch.from_numpy(self.labels[spec.rows]),
             "rows": torch.from_numpy(np.asarray(spec.rows, dtype=np.int64)),
         }
@@ -395,5 +393,10 @@ def _heads(balanced: BalancedSet, aus: tuple[int, ...]) -> npt.NDArray[np.int64]
     return heads
 
 
-def _channels_first(images: Floats) -> torch.Tensor:
-    return torch.from_numpy(np.ascontiguousarray(images.transpose(0, 3, 1, 2)))
+def _channels_first(images: Floats, mirrored: npt.NDArray[np.bool_]) -> torch.Tensor:
+    """[B,S,S,3] → [B,3,S,S], some of them mirrored in the same copy."""
+    count, height, width, channels = images.shape
+    copies = np.empty((count, channels, height, width), dtype=images.dtype)
+    for copy, image, mirror in zip(copies, images.transpose(0, 3, 1, 2), mirrored, strict=True):
+        copy[...] = image[..., ::-1] if mirror else image
+    return torch.from_numpy(copies)
