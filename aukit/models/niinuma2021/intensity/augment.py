@@ -52,7 +52,7 @@ def shake(images: Tensor, rng: np.random.Generator | RowDraws, strength: float) 
 
 
 def _places(theta: Tensor, side: int) -> Tensor:
-    """`affine_grid` of square images to the last bit, in a tenth of its time: a row's share and a column's."""
+    """What `affine_grid` gives for square images, to the last bit, in a tenth of its time."""
     centres = torch.linspace(-1, 1, side) * (side - 1) / side
     of_columns, of_rows = theta[:, :, 0, None] * centres, theta[:, :, 1, None] * centres
     places = of_columns[:, :, None, :] + of_rows[:, :, :, None]
