@@ -118,7 +118,7 @@ class SynthesizerModule(LightningModule):
         warmup_share: UnitInterval = 0.0,
         ramp_share: UnitInterval = 0.0,
         decay_share: UnitInterval | None = None,
-        reader_steps: PositiveInt = 200,
+        reader_steps: NonNegativeInt = 1000,
         grid_faces: NonNegativeInt = 4,
     ) -> None:
         super().__init__()

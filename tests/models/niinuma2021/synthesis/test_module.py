@@ -111,6 +111,13 @@ def test_mini_s_phases_update_what_they_should(tmp_path):
     assert model.changed == ["D", "D", "G", "G", "G", "G", "GD", "G", "GD", "G"]
 
 
+def test_without_a_reader_the_other_figures_are_logged(tmp_path):
+    run = quiet_trainer(tmp_path)
+    run.fit(SynthesizerModule(**TINY | {"reader_steps": 0}), data(tmp_path))
+    assert "val/mask_mean" in run.callback_metrics
+    assert not [name for name in run.callback_metrics if "reader" in name]
+
+
 def test_stargan_s_images_keep_nothing_of_their_input(tmp_path):
     run = quiet_trainer(tmp_path)
     run.fit(SynthesizerModule(**TINY, variant="stargan"), data(tmp_path))
