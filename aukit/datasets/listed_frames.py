@@ -23,7 +23,7 @@ from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Index
 from aukit.datasets.release import Release
 from aukit.datasets.stamps import file_stamp, folder_stamp
-from aukit.datasets.video import Image, video_positions
+from aukit.datasets.video import Image
 from aukit.errors import CorpusError
 
 NO_IMAGE = "listed, but there is no such image"
@@ -114,7 +114,7 @@ class ListedFrames(Release):
         positions = self.rows["position"].to_numpy()[rows]
         if not self._is_video[rows.start]:
             return self._points.of_images(source, self._files[rows], positions)
-        frames = int(video_positions(self.video_path(video)).max(initial=-1)) + 1
+        frames = int(super()._positions(video).max(initial=-1)) + 1
         return self._points.of_video(source, positions, frames)
 
     @cached_property
@@ -131,6 +131,11 @@ class ListedFrames(Release):
     def _scan(self) -> Index:
         self._require_roots()
         listed = self._read_list()
+        of_videos = listed[listed["is_video"].to_numpy(dtype=bool)]
+        self._of_everybody = {  # whoever is asked for
+            str(path): np.unique(frames.to_numpy(np.int64)) - self.first_frame
+            for path, frames in of_videos.groupby("path")["frame"]
+        }
         if self.persons is not None:
             listed = listed[listed["person"].isin(self.persons)].reset_index(drop=True)
         if listed.empty:
@@ -235,7 +240,7 @@ class ListedFrames(Release):
             excluded += [Exclusion(join(source, name), None, NO_IMAGE) for name in files[~usable]]
             return usable
         try:
-            available = video_positions(self.video_path(video))
+            available = super()._positions(video)
         except VideoError as error:
             excluded.append(Exclusion(source, None, f"the video {error.reason}"))
             return np.zeros(len(positions), dtype=bool)
@@ -254,6 +259,9 @@ class ListedFrames(Release):
     def _positions(self, video: str) -> npt.NDArray[np.int64]:
         return np.asarray(self.rows["position"].to_numpy()[self._slices[video]][self._usable(video, [])])
 
+    def _numbered(self, video: str) -> npt.NDArray[np.int64] | None:
+        return self._of_everybody.get(self._sources[video])
+
     def _order(self, recording: object, view: int) -> tuple[int | str, ...]:
         assert isinstance(recording, ListedRecording)
         return (self._order_of[self._of[recording]],)
@@ -264,7 +272,7 @@ class ListedFrames(Release):
         }
         landmarks = self._points.stamps() if self.has_sidecar else {}
         return {
-            "reader": f"aukit.{self.name}/1 {self.options}",
+            "reader": f"aukit.{self.name}/2 {self.options}",
             "genders": str(sorted(self.genders.items())),
             "recipe": str(self.standin),
             **{f"landmarks {name}": stamp for name, stamp in landmarks.items()},

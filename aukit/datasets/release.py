@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import ClassVar
@@ -24,7 +24,7 @@ from aukit.datasets.release_files import ReleaseFiles
 from aukit.datasets.sidecars import read_table
 from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.datasets.tracker_rows import TrackerRows, video_rows
-from aukit.datasets.video import video_positions
+from aukit.datasets.video import Image, video_positions
 from aukit.errors import CorpusError
 
 
@@ -269,7 +269,21 @@ class Release(ReleaseFiles):
             video: One of `videos`.
             positions: Positions in it that are asked for, all of them usable.
         """
-        return video_rows(self._positions(video), positions)
+        places = video_positions(self.video_path(video))
+        asked = places[positions] if self._counts_pictures(video, places) else positions
+        return video_rows(places, asked)
+
+    def decode(self, video: str) -> Iterator[tuple[int, Image | None]]:
+        """Stream (position, RGB uint8 [H, W, 3]) of a video; None for a frame that cannot be decoded.
+
+        Raises:
+            CorpusError: The video is not of this corpus, or cannot be opened.
+        """
+        decoded = super().decode(video)
+        if self._counts_pictures(video, video_positions(self.video_path(video))):
+            yield from enumerate(image for _, image in decoded)
+        else:
+            yield from decoded
 
     def _read_file(self, kind: str, path: Path) -> LabelFile:
         """Read a label file."""
@@ -303,7 +317,40 @@ class Release(ReleaseFiles):
         Raises:
             VideoError: None can be used.
         """
-        return video_positions(self.video_path(video))
+        places = video_positions(self.video_path(video))
+        pictures, length = len(places), int(places[-1]) + 1
+        if pictures == length or (rows := self._numbered(video)) is None or not len(rows):
+            return places
+        gaps = f"{video}: {pictures} pictures on a timeline of {length} places"
+        if self._counts_pictures(video, places):
+            self._note(f"{gaps}, and as many label rows as pictures: row i belongs to picture i")
+            return np.arange(pictures)
+        if (last := int(rows[-1]) + 1) < length:
+            self._note(
+                f"{gaps}, and label rows up to {last}: taken for places; see whether they count pictures"
+            )
+        return places
+
+    def _numbered(self, video: str) -> npt.NDArray[np.int64] | None:
+        """Positions that label rows of a video give, usable or not, ascending; None where it has none."""
+        labels = self.labels(self._recording(video)[0])
+        return None if labels is None else labels.positions
+
+    def _counts_pictures(self, video: str, places: npt.NDArray[np.int64]) -> bool:
+        """Whether label rows count the pictures of a video file instead of the places of its timeline.
+
+        The two differ where the timeline begins late, because its sound came first, or where a camera left a
+        moment out; who counts pictures does not notice. As many rows as pictures tell: where a picture was
+        lost after it was labelled there is a row more.
+
+        Args:
+            video: One of `videos`.
+            places: Places of its pictures on the timeline, ascending.
+        """
+        if places[-1] + 1 == len(places):
+            return False
+        rows = self._numbered(video)
+        return rows is not None and np.array_equal(rows, np.arange(len(places)))
 
     def _reasons(self, video: str) -> tuple[str, str, str]:
         """Reasons that are counted: frames without row, rows without frame, rows beyond the video's end."""
@@ -317,7 +364,7 @@ class Release(ReleaseFiles):
         """
         labels = {relative: self._label_stamp(self.label_path(relative)) for relative in self._label_files()}
         return {
-            "reader": f"aukit.{self.name}/3 {self.options}",
+            "reader": f"aukit.{self.name}/4 {self.options}",
             "genders": json.dumps(self.genders, sort_keys=True),
             "recipe": json.dumps(self.standin, sort_keys=True),
             **{video: self._stamp(video) for video in self.recordings},

@@ -15,8 +15,7 @@ import pandas as pd
 
 from aukit.datasets.frame_table import GENDERS, FrameTable
 from aukit.datasets.release import Release
-from aukit.datasets.tracker_rows import TrackerRows, video_rows
-from aukit.datasets.video import video_positions
+from aukit.datasets.tracker_rows import TrackerRows
 from aukit.detect.tools import TOOLS, image_folders, read_tool
 from aukit.errors import ConfigError, CorpusError, shown
 from aukit.metrics import (
@@ -267,10 +266,7 @@ def _same_end(path: PurePosixPath, other: PurePosixPath) -> bool:
 def _tracker_rows(release: Release, video: str, frames: pd.DataFrame) -> TrackerRows:
     """What rows of a table about a video stand for."""
     positions = frames["position"].to_numpy()
-    path = release.video_path(video)
-    if path.is_file():
-        return video_rows(video_positions(path), positions)
-    if "path" not in frames.columns:
+    if release.video_path(video).is_file() or "path" not in frames.columns:
         return release.tracker_rows(video, positions)
     places = np.arange(len(frames))
     names = {PurePosixPath(name).name: place for place, name in enumerate(frames["path"])}
