@@ -81,7 +81,8 @@ def read_image(path: Path) -> Image:
             if max(picture.size) > MAX_SIDE:
                 raise ValueError(f"{picture.width} x {picture.height} pixels, at most {MAX_SIDE} a side")
             image = _rgb(ImageOps.exif_transpose(picture))
-            damage = _jpeg_damage(content) if picture.format == "JPEG" else ""
+            # Phones put a second picture behind the first (MPO).
+            damage = _jpeg_damage(content) if picture.format in ("JPEG", "MPO") else ""
     except UnidentifiedImageError as error:
         raise CorpusError(
             f"{path}: cannot be read as an image (no {', '.join(_FORMATS)}); copy it again"

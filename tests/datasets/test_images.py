@@ -73,6 +73,18 @@ def test_damaged_images_are_named(tmp_path: Path, damage) -> None:
         read_image(tmp_path / "a.jpg")
 
 
+def test_damage_of_a_photograph_with_a_second_picture_behind_it_is_named(tmp_path: Path) -> None:
+    path = tmp_path / "a.jpg"
+    photo, behind = Image.open(io.BytesIO(photograph())), Image.fromarray(picture(3))
+    photo.save(path, "MPO", quality=90, save_all=True, append_images=[behind])
+    assert read_image(path).shape == (288, 384, 3)
+    content = bytearray(path.read_bytes())
+    content[9000:11000] = bytes(2000)
+    path.write_bytes(content)
+    with pytest.raises(CorpusError, match="a damaged image"):
+        read_image(path)
+
+
 def test_a_png_is_whole_or_damaged(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     Image.fromarray(picture(3)).save(path)
