@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 from PIL import Image as Pillow
-from PIL import ImageOps, UnidentifiedImageError
+from PIL import UnidentifiedImageError
 
 from aukit.datasets.files import file_names
 from aukit.datasets.libav import MAX_SIDE, listening
@@ -20,6 +20,17 @@ from aukit.utils.outside import read_bytes
 
 _MOST_BYTES = 2**28
 _PNG = b"\x89PNG"
+_ORIENTATION = 0x112
+_TURNS = {
+    2: Pillow.Transpose.FLIP_LEFT_RIGHT,
+    3: Pillow.Transpose.ROTATE_180,
+    4: Pillow.Transpose.FLIP_TOP_BOTTOM,
+    5: Pillow.Transpose.TRANSPOSE,
+    6: Pillow.Transpose.ROTATE_270,
+    7: Pillow.Transpose.TRANSVERSE,
+    8: Pillow.Transpose.ROTATE_90,
+}
+"""What turns an image upright, by its EXIF orientation."""
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
 _DAMAGED_JPEG = re.compile(r"overread|error (count|dc|y=)|mjpeg_decode_d|bad vlc|huffman table decode error")
@@ -79,19 +90,35 @@ def read_image(path: Path) -> Image:
         _check_png(content)
         with Pillow.open(io.BytesIO(content), formats=_FORMATS) as picture:
             if max(picture.size) > MAX_SIDE:
-                raise ValueError(f"{picture.width} x {picture.height} pixels, at most {MAX_SIDE} a side")
-            image = _rgb(ImageOps.exif_transpose(picture))
+                raise CorpusError(
+                    f"{path}: has {picture.width} x {picture.height} pixels, at most {MAX_SIDE} a side are"
+                    " read; write it anew, smaller"
+                )
+            image = _rgb(_turned(picture))
             # Phones put a second picture behind the first (MPO).
             damage = _jpeg_damage(content) if picture.format in ("JPEG", "MPO") else ""
     except UnidentifiedImageError as error:
         raise CorpusError(
             f"{path}: cannot be read as an image (no {', '.join(_FORMATS)}); copy it again"
         ) from error
-    except (OSError, ValueError, SyntaxError, Pillow.DecompressionBombError) as error:
+    except CorpusError:
+        raise
+    except Exception as error:  # whatever Pillow's readers stumble over in a damaged file
         raise CorpusError(f"{path}: cannot be read as an image ({error}); copy it again") from error
     if damage:
         raise CorpusError(f"{path}: is a damaged image ({damage}); copy it again")
     return image
+
+
+def _turned(picture: Pillow.Image) -> Pillow.Image:
+    """The image as its orientation says; of its other EXIF data, which may be odd, nothing is read."""
+    picture.load()
+    try:
+        orientation = picture.getexif().get(_ORIENTATION, 1)
+    except Exception:  # data that are no EXIF at all
+        orientation = 1
+    turn = _TURNS.get(orientation) if isinstance(orientation, int) else None
+    return picture if turn is None else picture.transpose(turn)
 
 
 def _rgb(picture: Pillow.Image) -> Image:

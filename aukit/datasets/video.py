@@ -38,6 +38,8 @@ _ARITHMETIC = ("h264", "hevc", "vp8", "vp9", "av1")
 """Codecs whose data look random: a run of zeros in them is a hole in the file."""
 _HOLE = bytes(64)
 _TICK = Fraction(1, 90_000)
+_MOST_OBLONG = 4
+"""Pixels further from square are no camera's, but an error of the file."""
 
 
 def video_positions(path: Path) -> Places:
@@ -70,12 +72,17 @@ def video_times(path: Path) -> tuple[Places, npt.NDArray[np.float64]]:
     return index.positions[order], index.seconds[order]
 
 
-def decode_video(path: Path) -> Iterator[tuple[int, Image | None]]:
+def decode_video(path: Path, square: bool = False) -> Iterator[tuple[int, Image | None]]:
     """Stream (position, frame [H, W, 3] RGB uint8) for every one of `video_positions`, ascending.
 
     None stands for a frame that cannot be used: it is damaged, lies between damage and the next key frame, or
     has another size than the first one, so that no landmarks of the video fit it. Frames are turned as the
     file says that they are to be shown. One frame is in memory at a time.
+
+    Args:
+        path: The file.
+        square: Whether frames whose pixels are to be shown oblong, as those of tapes, are stretched so that
+            theirs are square. Landmarks that a corpus brings are mostly of the frames as they are stored.
 
     Raises:
         VideoError: As of `video_positions`; or frames are larger than `MAX_SIDE`, or to be shown at an odd
@@ -85,11 +92,12 @@ def decode_video(path: Path) -> Iterator[tuple[int, Image | None]]:
     left = deque(np.sort(index.positions[index.positions >= 0]).tolist())
     shape: tuple[int, ...] = ()
     with open_video(path) as container:
+        aspect = video_stream(path, container).sample_aspect_ratio if square else None
         for position, frame in _frames(path, container, index):
             while left and left[0] < position:
                 yield left.popleft(), None
             if left and left[0] == position:
-                image = None if frame is None else _upright(path, frame)
+                image = None if frame is None else _upright(path, frame, aspect)
                 if image is not None:
                     shape = shape or image.shape
                 yield left.popleft(), image if image is not None and image.shape == shape else None
@@ -201,11 +209,21 @@ def _has_hole(context: Any, packet: av.Packet) -> bool:
     return _HOLE in data
 
 
-def _upright(path: Path, frame: av.VideoFrame) -> Image:
-    """Pixels of a frame as it is to be shown: rotations and mirrors of its display matrix applied."""
-    check_size(path, frame.width, frame.height)
+def _shown_size(frame: av.VideoFrame, aspect: Fraction | None) -> tuple[int, int]:
+    if not aspect or not 1 / _MOST_OBLONG <= aspect <= _MOST_OBLONG:
+        return frame.width, frame.height
+    return round(frame.width * max(aspect, 1)), round(frame.height / min(aspect, 1))
+
+
+def _upright(path: Path, frame: av.VideoFrame, aspect: Fraction | None) -> Image:
+    """Pixels of a frame as it is to be shown: rotations and mirrors of its display matrix applied.
+
+    Where pixels have an aspect, width over height, the side that is too short is stretched.
+    """
+    width, height = _shown_size(frame, aspect)
+    check_size(path, width, height)
     with listening():
-        image: Image = frame.to_ndarray(format="rgb24")
+        image: Image = frame.to_ndarray(format="rgb24", width=width, height=height)
     matrix = frame.side_data.get(SideData.DISPLAYMATRIX)
     if matrix is None:
         return image

@@ -137,7 +137,7 @@ def frames_with_rows(source: Source, table: Path, what: str, hidden: bool | None
     of = dict(tuple(rows.groupby("frame" if isinstance(source, Path) else "input")))
     what = what.lstrip(".")
     if isinstance(source, Path):
-        frames = decode_video(source)
+        frames = decode_video(source, square=True)
         total = len(video_times(source)[0])
         for position, image in tqdm(frames, what, total, unit=" frames", disable=hidden):
             if image is not None:

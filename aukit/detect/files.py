@@ -304,7 +304,7 @@ class _Run:
         with open_table(
             video.table, self.detector.aus, self.detector.measure, False, self.calibrate
         ) as table:
-            for batch in read_ahead(_batches(decode_video(video.path)), 1):
+            for batch in read_ahead(_batches(decode_video(video.path, square=True)), 1):
                 found = track([image for _, image in batch])
                 for (position, image), faces in zip(batch, found, strict=True):
                     reason = NOT_DECODED if image is None else NO_FACE

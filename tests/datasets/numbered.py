@@ -36,6 +36,7 @@ def write(
     times: Iterable[int] | None = None,
     time_base: Fraction = Fraction(1, 25),
     key_every: int = 12,
+    aspect: Fraction | None = None,
 ) -> Path:
     """Encode pictures 0, 1, … at 25 frames per second, or at the given times."""
     with av.open(str(path), "w") as container:
@@ -44,6 +45,8 @@ def write(
         context = stream.codec_context
         context.thread_count, context.gop_size, context.max_b_frames = 1, key_every, b_frames
         context.time_base = time_base
+        if aspect:
+            context.sample_aspect_ratio = aspect
         if codec == "mpeg4":
             context.options = {"qscale": "3"}
         for index, time in zip(range(frames), range(frames) if times is None else times, strict=True):

@@ -311,3 +311,21 @@ def test_a_video_is_written_at_the_times_that_are_asked_for(tmp_path: Path) -> N
     encode_video(tmp_path / "a.mp4", (picture(i) for i in range(5)), 25, seconds=seconds)
     np.testing.assert_allclose(video_times(tmp_path / "a.mp4")[1], seconds, atol=1e-4)
     assert {p: number(f) for p, f in frames(tmp_path / "a.mp4").items()} == {i: i for i in range(5)}
+
+
+@pytest.mark.parametrize(
+    ("aspect", "shape"),
+    [
+        (Fraction(64, 45), (48, 91)),
+        (Fraction(1, 2), (96, 64)),
+        (Fraction(1), (48, 64)),
+        (Fraction(9), (48, 64)),
+    ],
+)
+@pytest.mark.parametrize("suffix", [".mp4", ".mkv", ".avi"])
+def test_oblong_pixels_are_stretched_where_it_is_asked_for(
+    tmp_path: Path, suffix: str, aspect, shape
+) -> None:
+    path = write(tmp_path / f"a{suffix}", 3, "mpeg4" if suffix == ".avi" else "libx264", aspect=aspect)
+    assert next(frame for _, frame in decode_video(path)).shape[:2] == (48, 64)
+    assert next(frame for _, frame in decode_video(path, square=True)).shape[:2] == shape
