@@ -57,22 +57,22 @@ def video_positions(path: Path) -> Places:
     return np.sort(at[at >= 0])
 
 
-def video_times(path: Path) -> tuple[Places, npt.NDArray[np.float64]]:
+def video_times(path: Path, viewed: bool = False) -> tuple[Places, npt.NDArray[np.float64]]:
     """`video_positions`, and for each the second at which it is shown; real times at variable frame rates.
 
     Seconds count from the beginning of the timeline; they are NaN where the file says neither times nor a
-    frame rate.
+    frame rate. `viewed` is that of `decode_video`.
 
     Raises:
         VideoError: As of `video_positions`.
     """
-    index = index_video(path)
+    index = index_video(path, viewed)
     shown = np.flatnonzero(index.positions >= 0)
     order = shown[np.argsort(index.positions[shown])]
     return index.positions[order], index.seconds[order]
 
 
-def decode_video(path: Path, square: bool = False) -> Iterator[tuple[int, Image | None]]:
+def decode_video(path: Path, viewed: bool = False) -> Iterator[tuple[int, Image | None]]:
     """Stream (position, frame [H, W, 3] RGB uint8) for every one of `video_positions`, ascending.
 
     None stands for a frame that cannot be used: it is damaged, lies between damage and the next key frame, or
@@ -81,18 +81,19 @@ def decode_video(path: Path, square: bool = False) -> Iterator[tuple[int, Image 
 
     Args:
         path: The file.
-        square: Whether frames whose pixels are to be shown oblong, as those of tapes, are stretched so that
-            theirs are square. Landmarks that a corpus brings are mostly of the frames as they are stored.
+        viewed: Whether frames are wanted as a player shows them, and no label row or landmark that a corpus
+            brings depends on them: those whose pixels are to be shown oblong, as of tapes, are stretched, and
+            where the file does not say to which row a frame belongs, they are counted.
 
     Raises:
         VideoError: As of `video_positions`; or frames are larger than `MAX_SIDE`, or to be shown at an odd
             angle.
     """
-    index = index_video(path)
+    index = index_video(path, viewed)
     left = deque(np.sort(index.positions[index.positions >= 0]).tolist())
     shape: tuple[int, ...] = ()
     with open_video(path) as container:
-        aspect = video_stream(path, container).sample_aspect_ratio if square else None
+        aspect = video_stream(path, container).sample_aspect_ratio if viewed else None
         for position, frame in _frames(path, container, index):
             while left and left[0] < position:
                 yield left.popleft(), None
@@ -135,12 +136,14 @@ def encode_video(
                 if h264
                 else {"qscale": "3", "flags": "+bitexact"}
             )
+            earliest = 0
             for position, image in enumerate(frames):
                 if position == 0:
                     stream.height, stream.width = image.shape[:2]
                 frame = av.VideoFrame.from_ndarray(image, format="rgb24")
                 if times is not None:
-                    frame.pts, frame.time_base = round(next(times) / _TICK), _TICK
+                    frame.pts, frame.time_base = max(round(next(times) / _TICK), earliest), _TICK
+                    earliest = frame.pts + 1  # two frames of one time are shown one after the other
                 container.mux(stream.encode(frame))
             container.mux(stream.encode())
 
@@ -154,8 +157,10 @@ def _frames(
     context.thread_count = 1  # what is logged during a call is then about its packet
     level = av.logging.DEBUG if context.name == "h264" else av.logging.ERROR
     shown = np.flatnonzero(index.positions >= 0)
-    by_time = {int(index.times[number]): int(number) for number in shown}
-    by_order = iter(shown[np.argsort(index.positions[shown])].tolist())
+    by_time: dict[int, deque[int]] = {}
+    for packet_number in shown.tolist():
+        by_time.setdefault(int(index.times[packet_number]), deque()).append(packet_number)
+    by_order = deque(shown[np.argsort(index.positions[shown])].tolist())
     damage = _Damage(index)
     number = 0
     for packet, hurt in chain(packets(container, stream), [(None, False)]):
@@ -170,8 +175,9 @@ def _frames(
             damage.look_at(number, hurt or (context.name in _ARITHMETIC and _has_hole(context, packet)))
             number += 1
         for frame in frames:
-            of = next(by_order, None) if index.ordered else by_time.get(frame.pts)
-            if of is not None:
+            waiting = by_order if index.ordered else by_time.get(frame.pts, deque())
+            if waiting:
+                of = waiting.popleft()
                 yield int(index.positions[of]), frame if damage.spares(of) else None
 
 

@@ -43,18 +43,22 @@ class VideoIndex:
     ordered: bool
 
 
-def index_video(path: Path) -> VideoIndex:
+def index_video(path: Path, viewed: bool = False) -> VideoIndex:
     """Read the packets of a video.
+
+    Args:
+        path: The file.
+        viewed: Whether no label row depends on it: where nothing says where frames belong, they are counted.
 
     Raises:
         VideoError: The file is missing, cannot be opened, holds not exactly one video, or nothing says where
             its frames belong.
     """
     with open_video(path) as container:
-        return _index(path, container)
+        return _index(path, container, viewed)
 
 
-def _index(path: Path, container: av.container.InputContainer) -> VideoIndex:
+def _index(path: Path, container: av.container.InputContainer, viewed: bool) -> VideoIndex:
     stream = video_stream(path, container)
     rows = [
         (
@@ -90,11 +94,13 @@ def _index(path: Path, container: av.container.InputContainer) -> VideoIndex:
         if not begins_whole and at.min() == 0:
             raise ValueError("its beginning was cut off: it starts before a key frame")
     except ValueError as error:
-        raise VideoError(
-            path,
-            f"does not say to which label row a frame belongs: {error}",
-            "copy the video again, or write it anew with one frame per label row",
-        ) from error
+        if not viewed:
+            raise VideoError(
+                path,
+                f"does not say to which label row a frame belongs: {error}",
+                "copy the video again, or write it anew with one frame per label row",
+            ) from error
+        at = _ranks(dts[shown] if ordered else pts[shown])
     positions = np.full(len(pts), -1, dtype=np.int64)
     positions[shown] = at
     after_gap = np.zeros(len(pts), dtype=bool)
@@ -129,6 +135,13 @@ def _avi_places(
     if stream.frames > at.max() + 1:  # cut off: where the last one is shown, those after it would have told
         at[np.argmax(at)] = -1
     return np.asarray(at)
+
+
+def _ranks(times: npt.NDArray[np.int64]) -> Places:
+    """Rank of each timestamp; of equal ones, the order of the packets."""
+    ranks = np.empty(len(times), dtype=np.int64)
+    ranks[np.argsort(times, kind="stable")] = np.arange(len(times))
+    return ranks
 
 
 def _ordered_places(dts: npt.NDArray[np.int64]) -> Places:

@@ -86,7 +86,7 @@ class Painted:
             write_jpeg(folder / f"{names[seen.name]}.jpg", picture)
 
     def _draw_video(self, source: Path, table: Path, hidden: bool | None) -> None:
-        positions, seconds = video_times(source)
+        positions, seconds = video_times(source, viewed=True)
         if not np.isfinite(seconds).all() or (np.diff(seconds) <= 0).any():
             seconds = positions / _NOMINAL
         times = dict(zip((positions + 1).tolist(), (seconds - seconds[0]).tolist(), strict=True))
@@ -137,8 +137,8 @@ def frames_with_rows(source: Source, table: Path, what: str, hidden: bool | None
     of = dict(tuple(rows.groupby("frame" if isinstance(source, Path) else "input")))
     what = what.lstrip(".")
     if isinstance(source, Path):
-        frames = decode_video(source, square=True)
-        total = len(video_times(source)[0])
+        frames = decode_video(source, viewed=True)
+        total = len(video_times(source, viewed=True)[0])
         for position, image in tqdm(frames, what, total, unit=" frames", disable=hidden):
             if image is not None:
                 yield Seen(image, position + 1, "", of.get(position + 1, rows.iloc[:0]))

@@ -292,7 +292,7 @@ class _Run:
             self._count(table, before.counts)
             return None
         try:
-            return _Video(path, table, record, *video_times(path))
+            return _Video(path, table, record, *video_times(path, viewed=True))
         except CorpusError as error:
             self._fail(path, error)
             return None
@@ -304,7 +304,7 @@ class _Run:
         with open_table(
             video.table, self.detector.aus, self.detector.measure, False, self.calibrate
         ) as table:
-            for batch in read_ahead(_batches(decode_video(video.path, square=True)), 1):
+            for batch in read_ahead(_batches(decode_video(video.path, viewed=True)), 1):
                 found = track([image for _, image in batch])
                 for (position, image), faces in zip(batch, found, strict=True):
                     reason = NOT_DECODED if image is None else NO_FACE

@@ -328,4 +328,25 @@ def test_oblong_pixels_are_stretched_where_it_is_asked_for(
 ) -> None:
     path = write(tmp_path / f"a{suffix}", 3, "mpeg4" if suffix == ".avi" else "libx264", aspect=aspect)
     assert next(frame for _, frame in decode_video(path)).shape[:2] == (48, 64)
-    assert next(frame for _, frame in decode_video(path, square=True)).shape[:2] == shape
+    assert next(frame for _, frame in decode_video(path, viewed=True)).shape[:2] == shape
+
+
+@pytest.mark.parametrize("video", ["avi", "avi, h264"], indirect=True)
+def test_a_cut_video_can_be_viewed(video: Path, tmp_path: Path) -> None:
+    cut = remux(video, tmp_path / f"cut{video.suffix}", lambda index: index >= 1)
+    seen = {place: image for place, image in decode_video(cut, viewed=True) if image is not None}
+    assert {place: number(image) for place, image in seen.items()} == {i: i + 1 for i in range(11, 35)}
+    assert video_times(cut, viewed=True)[0].tolist() == list(range(35))
+
+
+def test_two_frames_of_one_time_can_be_viewed(tmp_path: Path) -> None:
+    ticks = [3600 * i - (3590 if i == 5 else 0) for i in range(12)]  # Matroska has milliseconds
+    path = write(tmp_path / "a.mkv", 12, times=ticks, time_base=Fraction(1, 90_000))
+    with pytest.raises(VideoError, match="two frames have the same timestamp"):
+        video_positions(path)
+    assert {place: number(image) for place, image in decode_video(path, viewed=True)} == {
+        i: i for i in range(12)
+    }
+    _, seconds = video_times(path, viewed=True)
+    encode_video(tmp_path / "b.mp4", (picture(i) for i in range(12)), 25, seconds=seconds)
+    np.testing.assert_allclose(video_times(tmp_path / "b.mp4")[1], seconds, atol=1e-4)
