@@ -84,6 +84,8 @@ class ListedFrames(Release):
 
     first_frame: int = 0
     """Number that the list gives to the first frame of a video."""
+    first_frame_is_said: bool = False
+    """Whether the user says so, of a table of landmarks too."""
     row_without_frame = "listed, but the video has no such frame"
     row_beyond_end = "listed, but the video ends before this frame"
 
@@ -119,7 +121,9 @@ class ListedFrames(Release):
 
     @cached_property
     def _points(self) -> ListedLandmarks:
-        return ListedLandmarks(self._landmarks_path, self.first_frame, self.follow_links)
+        return ListedLandmarks(
+            self._landmarks_path, self.first_frame, self.first_frame_is_said, self.follow_links
+        )
 
     def __getstate__(self) -> dict[str, object]:
         return {k: v for k, v in self.__dict__.items() if k != "_points"}  # each process maps them itself

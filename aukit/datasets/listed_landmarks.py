@@ -44,14 +44,16 @@ class ListedLandmarks:
             ``z0`` …) or a folder (``faces/p1/0001.npy`` for the image ``faces/p1/0001.jpg``, ``clip.npy`` for
             the video ``clip.mp4``).
         first_frame: Number of a video's first frame in the table.
+        is_said: Whether the user says so; otherwise a row of the table must have frame 0.
         follow_links: Whether links in the folder are followed wherever they lead.
 
     Raises:
         CorpusError: There is no such file or folder.
     """
 
-    def __init__(self, path: Path, first_frame: int, follow_links: bool) -> None:
-        self.path, self.first_frame, self.follow_links = path, first_frame, follow_links
+    def __init__(self, path: Path, first_frame: int, is_said: bool, follow_links: bool) -> None:
+        self.path, self.first_frame, self.is_said = path, first_frame, is_said
+        self.follow_links = follow_links
         if not path.exists():
             raise CorpusError(f"{path}: no such file or folder of landmarks; correct landmarks")
 
@@ -96,7 +98,7 @@ class ListedLandmarks:
         if not self.path.is_dir():
             first, last = self._table.spans.get(video, (self.first_frame, self.first_frame))
             end = self.first_frame + max(frames, listed) - 1
-            if first < self.first_frame or last > end:
+            if last > end:
                 raise CorpusError(
                     f"{self.path}: has frames {first} to {last} of {video}, whose frames are"
                     f" {self.first_frame} to {end}; number them as the list does"
@@ -185,6 +187,8 @@ class ListedLandmarks:
                 first, last = spans.get(video, (frame, frame))
                 spans[video] = min(first, frame), max(last, frame)
                 names[row] = f"{video}\n{frame}"
+        if spans:
+            self._require_count(spans)
         rows = {name: row for row, name in enumerate(names)}
         if len(rows) < len(names):
             row = next(row for row, name in enumerate(names) if rows[name] != row)
@@ -197,6 +201,22 @@ class ListedLandmarks:
             for n in range(68):
                 array[:, n, place] = points[f"{axis}{n}"].to_numpy()
         return _Table(rows, array, spans)
+
+    def _require_count(self, spans: dict[str, tuple[int, int]]) -> None:
+        """Check how videos are counted by all of them: in the first and last frame of one may be no face."""
+        video = min(spans, key=lambda video: spans[video][0])
+        first, _ = spans[video]
+        if not self.is_said and first > 0:
+            raise CorpusError(
+                f"{self.path}: no row has frame 0 of a video, so that frames may be counted from 0 or from "
+                "1; number them as the list does, with a row for frame 0 (without points if it has no face), "
+                "or say how both are counted: --first-frame 0 or 1, or data.first_frame in an experiment"
+            )
+        if first < self.first_frame:
+            raise CorpusError(
+                f"{self.path}: has a frame {first} of {video}, but frames are counted from "
+                f"{self.first_frame}; number them as the list does"
+            )
 
 
 def _no_points(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:

@@ -55,7 +55,8 @@ class Table(ListedFrames):
             there.
         folds: How people are split: a column that names the folds, or a number of folds; here it is only
             checked and shown, since all folds share one store.
-        first_frame: Number of a video's first frame, 0 or 1; may be left out where a row has frame 0.
+        first_frame: Number of a video's first frame, 0 or 1, in the tables of frames and of landmarks; may be
+            left out where a row of each has frame 0.
         threshold: Least intensity that counts as present, for action units with AU12_r and no AU12_c.
         persons: Global person ids to keep; None for all.
         follow_links: Whether links to files and folders are followed wherever they lead.
@@ -85,7 +86,7 @@ class Table(ListedFrames):
         self.table_path = _table_path(Path(root), table)
         self.namespace = self.table_path.stem.replace("/", "-")
         self.folds = folds
-        self._first_frame = first_frame
+        self._first_frame, self.first_frame_is_said = first_frame, first_frame is not None
         self.threshold = threshold
         self.options = f"threshold={threshold} first_frame={first_frame} people={self.namespace}"
         super().__init__(root, landmarks, persons, follow_links)

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -288,20 +289,48 @@ def test_landmarks_of_a_video_are_of_all_its_frames(tmp_path: Path) -> None:
             Table(root, first_frame=0).sidecar_landmarks("clip.mp4")
 
 
-def test_landmarks_in_a_table_are_counted_as_the_list_is(tmp_path: Path) -> None:
-    root = videos(tmp_path, 0, rows=3)
+def points_of(root: Path, frames: range, video: str = "clip.mp4") -> pd.DataFrame:
+    """A table of landmarks about frames of a video; points of frame i are i."""
     names = [f"{axis}{n}" for axis in "xy" for n in range(68)]
-    for first, message in ((0, None), (1, r"has frames 1 to 5 of clip\.mp4, whose frames are 0 to 4")):
-        table = pd.DataFrame(np.arange(5)[:, None].repeat(len(names), 1), columns=names)
-        table.insert(0, "frame", range(first, first + 5))
-        table.insert(0, "video", "clip.mp4")
-        table.to_csv(root / "points.csv", index=False)
-        corpus = Table(root, first_frame=0, landmarks=root / "points.csv")
-        if message is None:
-            assert corpus.sidecar_landmarks("clip.mp4")[:, 0, 0].tolist() == [0, 1, 2]
-        else:
-            with pytest.raises(CorpusError, match=message):
-                corpus.sidecar_landmarks("clip.mp4")
+    table = pd.DataFrame(np.array(frames)[:, None].repeat(len(names), 1), columns=names)
+    table.insert(0, "frame", frames)
+    table.insert(0, "video", video)
+    table.to_csv(root / "points.csv", index=False)
+    return table
+
+
+@pytest.mark.parametrize(
+    ("rows", "said", "frames", "message"),
+    [
+        (0, None, range(5), None),
+        (0, 0, range(1, 5), None),  # who says 0 says it of both tables
+        (1, 1, range(2, 6), None),
+        (0, None, range(1, 6), "no row has frame 0 of a video.*number them as the list does"),
+        (0, None, range(1, 5), "no row has frame 0 of a video"),  # from 1, and no face in the last frame
+        (0, 0, range(1, 6), r"has frames 1 to 5 of clip\.mp4, whose frames are 0 to 4"),
+        (1, 1, range(5), r"has a frame 0 of clip\.mp4, but frames are counted from 1"),
+    ],
+)
+def test_landmarks_in_a_table_are_counted_as_the_list_is(
+    tmp_path: Path, rows: int, said: Literal[0, 1] | None, frames: range, message: str | None
+) -> None:
+    root = videos(tmp_path, rows, rows=3)
+    points_of(root, frames)
+    corpus = Table(root, first_frame=said, landmarks=root / "points.csv")
+    if message is None:
+        expected = [i if i in frames else np.nan for i in range(rows, rows + 3)]
+        np.testing.assert_array_equal(corpus.sidecar_landmarks("clip.mp4")[:, 0, 0], expected)
+    else:
+        with pytest.raises(CorpusError, match=message):
+            corpus.sidecar_landmarks("clip.mp4")
+
+
+def test_how_landmarks_are_counted_is_told_by_all_videos_of_their_table(tmp_path: Path) -> None:
+    root = videos(tmp_path, 1, rows=3)
+    other = points_of(root, range(2), "other.mp4")
+    pd.concat([points_of(root, range(1, 5)), other]).to_csv(root / "points.csv", index=False)
+    with pytest.raises(CorpusError, match=r"has a frame 0 of other\.mp4, but frames are counted from 1"):
+        Table(root, first_frame=1, landmarks=root / "points.csv").sidecar_landmarks("clip.mp4")
 
 
 def people(count: int) -> pd.DataFrame:
