@@ -164,6 +164,12 @@ def join(folder: str, name: str) -> str:
     return name if folder == "." else f"{folder}/{name}"
 
 
+def without_ending(path: str) -> str:
+    """Path without the ending of the file's name, such as ``faces/0001`` of ``faces/0001.png``."""
+    folder, _, name = path.rpartition("/")
+    return join(folder or ".", name.rpartition(".")[0] or name)
+
+
 def put(files: dict[Key, str], key: Key, relative: str) -> None:
     """Enter a file into an index.
 

@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.datasets.files import SIDECAR_FOLDER, file_names, join
+from aukit.datasets.files import SIDECAR_FOLDER, file_names, join, without_ending
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.images import is_picture, read_image_if_whole
 from aukit.datasets.label_files import Labels
@@ -122,7 +122,11 @@ class ListedFrames(Release):
     @cached_property
     def _points(self) -> ListedLandmarks:
         return ListedLandmarks(
-            self._landmarks_path, self.first_frame, self.first_frame_is_said, self.follow_links
+            self._landmarks_path,
+            self._namesakes,
+            self.first_frame,
+            self.first_frame_is_said,
+            self.follow_links,
         )
 
     def __getstate__(self) -> dict[str, object]:
@@ -135,11 +139,13 @@ class ListedFrames(Release):
     def _scan(self) -> Index:
         self._require_roots()
         listed = self._read_list()
+        # Whoever is asked for, the whole list tells these.
         of_videos = listed[listed["is_video"].to_numpy(dtype=bool)]
-        self._of_everybody = {  # whoever is asked for
+        self._numbered_frames = {
             str(path): np.unique(frames.to_numpy(np.int64)) - self.first_frame
             for path, frames in of_videos.groupby("path")["frame"]
         }
+        self._namesakes = _namesakes(listed["path"].unique())
         if self.persons is not None:
             listed = listed[listed["person"].isin(self.persons)].reset_index(drop=True)
         if listed.empty:
@@ -223,7 +229,7 @@ class ListedFrames(Release):
         titles: dict[str, str] = {}
         taken: set[str] = set()
         for video, source in self._sources.items():
-            whole = _stem(source) if self._is_video[self._slices[video].start] else source
+            whole = without_ending(source) if self._is_video[self._slices[video].start] else source
             title = stem = re.sub(r"[^\w.-]+", "_", whole + video[len(source) :]).strip("_.") or "images"
             number = 1
             while title in taken:
@@ -264,7 +270,7 @@ class ListedFrames(Release):
         return np.asarray(self.rows["position"].to_numpy()[self._slices[video]][self._usable(video, [])])
 
     def _numbered(self, video: str) -> npt.NDArray[np.int64] | None:
-        return self._of_everybody.get(self._sources[video])
+        return self._numbered_frames.get(self._sources[video])
 
     def _order(self, recording: object, view: int) -> tuple[int | str, ...]:
         assert isinstance(recording, ListedRecording)
@@ -289,9 +295,17 @@ class ListedFrames(Release):
         }
 
 
-def _stem(path: str) -> str:
-    folder, _, name = path.rpartition("/")
-    return join(folder or ".", name.rpartition(".")[0] or name)
+def _namesakes(paths: npt.NDArray[np.object_]) -> dict[str, str]:
+    """Another of these images and videos for each that differs from one in its ending alone."""
+    stems = pd.Series([without_ending(path) for path in paths], dtype=object)
+    shared = stems.duplicated(keep=False).to_numpy()
+    first: dict[str, str] = {}
+    others: dict[str, str] = {}
+    for stem, path in zip(stems[shared], paths[shared], strict=True):
+        if (other := first.setdefault(stem, path)) != path:
+            others[path] = other
+            others.setdefault(other, path)
+    return others
 
 
 def _grouped(listed: pd.DataFrame, first_frame: int) -> tuple[pd.DataFrame, list[int], list[str]]:
@@ -302,7 +316,9 @@ def _grouped(listed: pd.DataFrame, first_frame: int) -> tuple[pd.DataFrame, list
     folders = np.array([folder or "." for folder, _, _ in split], dtype=object)
     source = np.where(is_video, paths, folders)
     task = listed["task"].to_numpy(dtype=object)
-    own = {each: _stem(each) if video else each for each, video in zip(source, is_video, strict=True)}
+    own = {
+        each: without_ending(each) if video else each for each, video in zip(source, is_video, strict=True)
+    }
     own = {each: name.replace(".", "images") if name == "." else name for each, name in own.items()}
     task = np.where(pd.isna(task), np.array([own[each] for each in source], dtype=object), task)
     rows = listed.assign(source=source, file=[name for _, _, name in split], task=task)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from typing import NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.files import inside, join, walk
+from aukit.datasets.files import inside, join, walk, without_ending
 from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.datasets.table_file import read_arrow
 from aukit.errors import CorpusError, shown
@@ -43,6 +44,8 @@ class ListedLandmarks:
         path: A table (``path``, or ``video`` and ``frame``; ``x0`` … ``x67``, ``y0`` … ``y67``, perhaps
             ``z0`` …) or a folder (``faces/p1/0001.npy`` for the image ``faces/p1/0001.jpg``, ``clip.npy`` for
             the video ``clip.mp4``).
+        namesakes: Another listed image or video for each that differs from one in its ending alone: their
+            files in a folder would be the same.
         first_frame: Number of a video's first frame in the table.
         is_said: Whether the user says so; otherwise a row of the table must have frame 0.
         follow_links: Whether links in the folder are followed wherever they lead.
@@ -51,9 +54,11 @@ class ListedLandmarks:
         CorpusError: There is no such file or folder.
     """
 
-    def __init__(self, path: Path, first_frame: int, is_said: bool, follow_links: bool) -> None:
-        self.path, self.first_frame, self.is_said = path, first_frame, is_said
-        self.follow_links = follow_links
+    def __init__(
+        self, path: Path, namesakes: Mapping[str, str], first_frame: int, is_said: bool, follow_links: bool
+    ) -> None:
+        self.path, self.namesakes, self.follow_links = path, namesakes, follow_links
+        self.first_frame, self.is_said = first_frame, is_said
         if not path.exists():
             raise CorpusError(f"{path}: no such file or folder of landmarks; correct landmarks")
 
@@ -133,14 +138,18 @@ class ListedLandmarks:
 
     def _file(self, frame: str) -> Path:
         """The array of an image or a video."""
-        folder, _, name = frame.rpartition("/")
-        return inside(self.path, join(folder or ".", f"{name.rpartition('.')[0]}.npy"), self.follow_links)
+        return inside(self.path, f"{without_ending(frame)}.npy", self.follow_links)
 
     def _read(self, frame: str) -> npt.NDArray[np.float32] | None:
         """Points [T, 68, 2 or 3] of an image (one row) or a video; None where there is no file."""
         path = self._file(frame)
         if not path.exists():
             return None
+        if other := self.namesakes.get(frame):
+            raise CorpusError(
+                f"{path}: may be about {frame} or about {other}, which are both listed; rename one of them "
+                "and its landmarks, or give the landmarks in a table"
+            )
         try:
             points = load_npy(path, _MAX_NPY_BYTES)
         except (OSError, ValueError) as error:

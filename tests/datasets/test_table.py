@@ -289,6 +289,33 @@ def test_landmarks_of_a_video_are_of_all_its_frames(tmp_path: Path) -> None:
             Table(root, first_frame=0).sidecar_landmarks("clip.mp4")
 
 
+def test_a_file_of_landmarks_that_two_images_share_is_of_neither(root: Path) -> None:
+    (root / "Landmarks/faces/anna").mkdir(parents=True)
+    np.save(root / "Landmarks/faces/anna/0.npy", np.ones((68, 2), np.float32))
+    assert np.isfinite(Table(root).sidecar_landmarks("faces/anna")[0, :, :2]).all()
+    Image.new("RGB", (8, 8)).save(root / "faces/anna/0.jpg")
+    frame = pd.read_csv(root / "frames.csv")
+    again(path="faces/anna/0.jpg", person="gast")(frame).to_csv(root / "frames.csv", index=False)
+    for corpus in (Table(root), Table(root, persons=["frames/anna"]), Folder(root)):
+        with pytest.raises(
+            CorpusError, match=r"anna/0\.npy: may be about faces/anna/0\.\w+ or .*; rename one of them"
+        ):
+            corpus.sidecar_landmarks(corpus.videos[0])
+    named = Table(root, landmarks=root / "landmarks.csv")
+    assert np.isfinite(named.sidecar_landmarks(named.videos[0])[0, :, :2]).all()
+
+
+def test_a_file_of_landmarks_that_two_videos_share_is_of_neither(tmp_path: Path) -> None:
+    root = videos(tmp_path, 0)
+    (root / "clip.avi").write_bytes((root / "clip.mp4").read_bytes())
+    (root / "Landmarks").mkdir()
+    np.save(root / "Landmarks/clip.npy", np.ones((5, 68, 2), np.float32))
+    frame = pd.read_csv(root / "frames.csv")
+    pd.concat([frame, frame.assign(video="clip.avi")]).to_csv(root / "frames.csv", index=False)
+    with pytest.raises(CorpusError, match=r"clip\.npy: may be about clip\.mp4 or about clip\.avi"):
+        Table(root).sidecar_landmarks("clip.mp4")
+
+
 def points_of(root: Path, frames: range, video: str = "clip.mp4") -> pd.DataFrame:
     """A table of landmarks about frames of a video; points of frame i are i."""
     names = [f"{axis}{n}" for axis in "xy" for n in range(68)]
