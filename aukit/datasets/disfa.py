@@ -218,6 +218,8 @@ class DISFA(ReleaseByRow, ImageFolderRelease):
 
     def _by_position(self, video: str, tracked: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """A row per position, of a video as of its extracted frames."""
+        if self.is_folder(video):
+            self._require_one_order(video)  # rows may be those of the images by name
         return Release._by_position(self, video, tracked)
 
     def title(self, video: str) -> str:

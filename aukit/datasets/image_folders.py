@@ -15,6 +15,7 @@ from aukit.datasets.files import file_names
 from aukit.datasets.images import NUMBERED, image_number, list_images, read_image_if_whole
 from aukit.datasets.release import Release
 from aukit.datasets.tracker_rows import TrackerRows, image_rows
+from aukit.datasets.tracker_timeline import NAME_COLUMNS
 from aukit.datasets.video import Image
 from aukit.errors import CorpusError
 
@@ -71,6 +72,7 @@ class ImageFolderRelease(Release):
 
     def _by_position(self, video: str, tracked: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
         """As of `Release`, but an array has a row per image, not per position."""
+        self._require_one_order(video)
         positions = list(self.images(video))
         if len(tracked) != len(positions):
             raise CorpusError(
@@ -87,6 +89,20 @@ class ImageFolderRelease(Release):
             return super().tracker_rows(video, positions)
         names = file_names(self.images_root, video, self.follow_links)
         return image_rows(self.images(video), names, positions, self.numbered)
+
+    def _require_one_order(self, video: str) -> None:
+        """Check that the rows of an array are those of the images, by name as by number.
+
+        Programs list ``1000.jpg`` before ``999.jpg``, and nothing in an array says whether one did.
+        """
+        names = list(self.images(video).values())
+        if (by_name := sorted(names)) != names:
+            place = next(place for place, name in enumerate(names) if name != by_name[place])
+            raise CorpusError(
+                f"{self._sidecar(video)}: has no names of images, and those of {video} come in another order "
+                f"by name ({by_name[place]} before {names[place]}) than by number; write a table (.csv) with "
+                f"them in a column {NAME_COLUMNS[0]}, or give all as many digits and make the array again"
+            )
 
     def _positions(self, video: str) -> npt.NDArray[np.int64]:
         if not self.is_folder(video):

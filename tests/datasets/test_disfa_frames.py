@@ -186,6 +186,11 @@ def test_frames_on_a_storage_of_their_own_become_the_same_crops(root: Path, tmp_
     before = crops()
     extract(root, LAYOUTS["by side"], 1)
     shutil.move(root / "frames", tmp_path / "frames")
+    corpus = DISFA(root, images_root=tmp_path / "frames")
+    with pytest.raises(CorpusError, match=r"LeftVideoSN001_comp\.npy.*002\.png before 1\.png"):
+        corpus.sidecar_landmarks(corpus.videos[0])  # of the video, or of the images by name
+    for image in (tmp_path / "frames").rglob("*.png"):
+        image.rename(image.with_name(image.name.zfill(8)))
     np.testing.assert_array_equal(crops(images_root=str(tmp_path / "frames")), before)
 
 

@@ -118,6 +118,20 @@ def test_images_are_found_by_the_number_of_the_row(tmp_path: Path) -> None:
     assert np.isnan(found[:98]).all()
 
 
+def test_an_array_is_of_images_whose_order_by_name_is_that_by_number(tmp_path: Path) -> None:
+    bp4d_sequence(tmp_path, "F001", "T1", 997, digits=3)
+    (tmp_path / "Landmarks").mkdir()
+    pixels = faces(4)[1]
+    np.save(tmp_path / "Landmarks/F001_T1.npy", pixels)
+    corpus = BP4D(tmp_path)
+    with pytest.raises(CorpusError, match=r"F001_T1\.npy.*1000\.jpg before 997\.jpg.*a column input"):
+        corpus.sidecar_landmarks(corpus.videos[0])
+    folder = corpus.video_path(corpus.videos[0])
+    for image in folder.iterdir():
+        image.rename(folder / image.name.zfill(8))
+    np.testing.assert_allclose(BP4D(tmp_path).sidecar_landmarks(corpus.videos[0])[997:], pixels, rtol=1e-5)
+
+
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("axes", [2, 3])
 def test_an_array_of_matlab(corpus: DISFA, beside: Path, axes: int, turned: bool) -> None:

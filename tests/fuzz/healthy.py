@@ -25,6 +25,8 @@ from tests.releases import BP4D_AUS, DISFA_AUS, legacy_occurrence, named_occurre
 OPTIONS = {"multipie": (), "multiview": ("--tree", "multiview", "--cameras", "05_1", "19_0")}
 """Of the commands, for the two trees of Multi-PIE, which count as two corpora here."""
 CORPORA = ("fera2017", "bp4d", "disfa", "gft", "unbc", "bp4dplus", *OPTIONS)
+BY_NAME = "M009_T1"
+"""Sequence of BP4D whose images have another order by name than by number: it has a table, not an array."""
 CROP = 32
 CELL, GRID, LEFT = 16, 6, 16
 SIZE = (CELL * GRID, CELL * GRID + 2 * LEFT)  # height, width of a picture
@@ -174,8 +176,16 @@ def write(corpus: str, root: Path) -> Path:
         writers[corpus](root, recording)
         path = root / "Landmarks" / f"{recording.title}.npy"
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(path, landmarks(len(recording.pictures)))
+        points = landmarks(len(recording.pictures))
+        np.save(path, points) if recording.title != BY_NAME else _openface(path.with_suffix(".csv"), points)
     return root
+
+
+def _openface(path: Path, points: np.ndarray) -> None:
+    """A table as OpenFace writes it of a folder of images: frames are counted from 1 in the order by name."""
+    names = ["frame", "success", *(f"{axis}_{n}" for axis in "xy" for n in range(68))]
+    rows = [[i, 1, *frame[:, 0], *frame[:, 1]] for i, frame in enumerate(points, 1)]
+    write_lines(path, (",".join(map(str, cells)) for cells in [names, *rows]))
 
 
 def _fera2017(root: Path, recording: Recording) -> None:

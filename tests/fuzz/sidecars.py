@@ -6,6 +6,7 @@ import io
 
 import numpy as np
 
+from tests.fuzz import healthy
 from tests.fuzz.catalogue import ALL, Release, corruption
 
 
@@ -131,3 +132,12 @@ def landmarks_missing(release: Release) -> None:
 def landmarks_are_text(release: Release) -> None:
     """A table of numbers as text is called .npy."""
     release.write(_path(release), "1 2 3\n" * 68)
+
+
+@corruption("bp4d")
+def landmarks_by_name_or_by_number(release: Release) -> None:
+    """An array of images that come in another order by name than by number: an error, since both may be."""
+    table = release.root / "Landmarks" / f"{healthy.BY_NAME}.csv"
+    count = len(table.read_text().splitlines()) - 1
+    table.unlink()
+    np.save(table.with_suffix(".npy"), healthy.landmarks(count))
