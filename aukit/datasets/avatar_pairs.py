@@ -33,6 +33,7 @@ import pandas as pd
 
 from aukit.datasets.files import inside
 from aukit.datasets.frame_table import GENDERS, FrameTable
+from aukit.datasets.images import is_picture
 from aukit.datasets.reader import CorpusReader, Exclusion
 from aukit.datasets.stamps import file_stamp
 from aukit.errors import CorpusError
@@ -54,9 +55,14 @@ _PAIR_COLUMNS = ("corpus", "partition", "subject", "task", "view", "frame")
 def with_pair_ids(table: FrameTable) -> FrameTable:
     """The table with the `pair_id` of each frame, e.g. ``fera2017/train/F001/T1/6/17``.
 
-    Made of the corpus' own names, so that it does not depend on where its files lie.
+    Made of the corpus' own names, so that it does not depend on where its files lie. A listed image is named
+    by its `path` in place of its number, which may be its rank, so that it does not depend on other rows.
     """
-    columns = (table.frame[name] for name in _PAIR_COLUMNS)
+    frame = table.frame
+    if "path" in table.attributes:
+        paths = frame["path"].astype(str)
+        frame = frame.assign(frame=frame["frame"].astype(str).mask(paths.map(is_picture), paths))
+    columns = (frame[name] for name in _PAIR_COLUMNS)
     names = ["/".join(map(str, row)) for row in zip(*columns, strict=True)]
     return FrameTable(table.frame.assign(pair_id=names))
 

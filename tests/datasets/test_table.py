@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 from PIL import Image
 
-from aukit.datasets import Folder, Table, verify_release
+from aukit.datasets import Folder, Table, verify_release, with_pair_ids
 from aukit.datasets.table_folds import deal
 from aukit.datasets.video import encode_video
 from aukit.errors import ConfigError, CorpusError
@@ -314,6 +314,20 @@ def test_a_file_of_landmarks_that_two_videos_share_is_of_neither(tmp_path: Path)
     pd.concat([frame, frame.assign(video="clip.avi")]).to_csv(root / "frames.csv", index=False)
     with pytest.raises(CorpusError, match=r"clip\.npy: may be about clip\.mp4 or about clip\.avi"):
         Table(root).sidecar_landmarks("clip.mp4")
+
+
+def test_pair_ids_of_images_do_not_depend_on_other_rows(root: Path) -> None:
+    frame = pd.read_csv(root / "frames.csv")
+    before = with_pair_ids(Table(root).table).frame.set_index("path")["pair_id"]
+    frame.drop(index=1).to_csv(root / "frames.csv", index=False)
+    after = with_pair_ids(Table(root).table).frame.set_index("path")["pair_id"]
+    pd.testing.assert_series_equal(after, before.drop("faces/anna/1.png"))
+    assert after["faces/anna/2.png"] == "table/all/anna/faces/anna/0/faces/anna/2.png"
+
+
+def test_pair_ids_of_videos_have_the_numbers_of_frames(tmp_path: Path) -> None:
+    table = with_pair_ids(Table(videos(tmp_path, 1), first_frame=1).table)
+    assert table.frame["pair_id"].iloc[0] == "table/all/BP4D-F001/clip/0/1"
 
 
 def points_of(root: Path, frames: range, video: str = "clip.mp4") -> pd.DataFrame:
