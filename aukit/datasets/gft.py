@@ -280,6 +280,11 @@ def read_codes(
     lines, commas = without_trailing_commas(csv_lines(path), needed=1 + max(by_number, default=0))
     header = lines[0][1]
     places = [_place(path, header, column) for column in wanted]
+    if twice := [place for place in places if places.count(place) > 1]:  # by name and by number
+        raise CorpusError(
+            f"{path}, line 1: the column map names the column {header[twice[0]].strip()!r} (number "
+            f"{twice[0]}) twice; correct it"
+        )
     if len(by_number) < len(wanted) or is_header([header[place] for place in places]):
         lines = lines[1:]
     known = {str(code): float(code) for code in range(top + 1)} | dict.fromkeys(missing, float("nan"))
@@ -349,6 +354,11 @@ def _checked(path: Path, content: dict[str, Any]) -> Columns:
         if unknown := [au for au in columns if type(au) is not int or au not in VISIBLE_AUS]:
             raise CorpusError(f"{path}: {key} has {unknown}, which are no visible action units")
         content[key] = dict(sorted(columns.items()))
+        named = [content["frame"], *content[key].values()]
+        if twice := [column for column in named if named.count(column) > 1]:
+            raise CorpusError(
+                f"{path}: {key} and frame name the column {twice[0]!r} twice; give each a column of its own"
+            )
     content["missing"] = tuple("" if code is None else str(code) for code in content["missing"])
     if plain := [code for code in content["missing"] if code in map(str, range(MAX_INTENSITY + 1))]:
         raise CorpusError(f"{path}: missing has {plain}, which are codes of intensity")

@@ -94,6 +94,8 @@ def test_without_a_map_the_reader_says_which_keys_it_needs(release: Path) -> Non
         ({"labels": "../{person}.csv"}, "expected the name of a file without folders"),
         ({"occurrence": ["AU1"]}, r"expected a column for each action unit"),
         ({"occurrence": {"AU1": "AU1"}}, "which are no visible action units"),
+        ({"occurrence": {12: "AU12", 1: "AU12"}}, "occurrence and frame name the column 'AU12' twice"),
+        ({"occurrence": {12: "Frame", 1: "AU1"}}, "name the column 'Frame' twice"),
         ({"first_frame": "one"}, "expected a whole number"),
         ({"missing": 9}, "expected a list of codes"),
         ({"missing": [1]}, "which are codes of intensity"),
@@ -104,6 +106,15 @@ def test_wrong_maps_are_refused(release: Path, changes: dict[str, Any], message:
     write_map(release, **changes)
     with pytest.raises(CorpusError, match=message):
         GFT(release)
+
+
+def test_a_column_that_is_named_by_its_name_and_by_its_number_is_refused(release: Path) -> None:
+    for changes in ({"occurrence": {12: 2, 1: "AU12"}}, {"frame": 0, "occurrence": {12: "Frame"}}):
+        write_map(release, **changes)
+        with pytest.raises(
+            CorpusError, match=r"001A_codes\.csv, line 1: .*'(AU12|Frame)' \(number [02]\) twice"
+        ):
+            _ = GFT(release).table
 
 
 def test_damaged_maps_are_refused(release: Path) -> None:
