@@ -182,20 +182,27 @@ class ListedLandmarks:
             )
         names = [""] * table.num_rows
         if "path" in columns:
-            names = [text.strip() for text in columns["path"].to_pylist()]
+            names = [_text(value) for value in columns["path"].to_pylist()]
         spans: dict[str, tuple[int, int]] = {}
         if {"video", "frame"} <= set(columns):
             pairs = zip(columns["video"].to_pylist(), columns["frame"].to_pylist(), strict=True)
             for row, (video, text) in enumerate(pairs):
                 if names[row]:
                     continue
-                video, text = video.strip(), text.strip().removesuffix(".0")
+                if not (video := _text(video)):
+                    continue
+                text = _text(text).removesuffix(".0")
                 if not re.fullmatch(r"\d{1,9}", text, re.ASCII):
                     raise CorpusError(f"{self.path}, row {row + 1}: {shown(text)} is no number of a frame")
                 frame = int(text)
                 first, last = spans.get(video, (frame, frame))
                 spans[video] = min(first, frame), max(last, frame)
                 names[row] = f"{video}\n{frame}"
+        if "" in names:
+            raise CorpusError(
+                f"{self.path}, row {names.index('') + 1}: has neither a path nor a video; say which frame it "
+                "is about, or remove it"
+            )
         if spans:
             self._require_count(spans)
         rows = {name: row for row, name in enumerate(names)}
@@ -230,6 +237,11 @@ class ListedLandmarks:
 
 def _no_points(positions: npt.NDArray[np.int64]) -> npt.NDArray[np.float32]:
     return np.full((int(positions.max(initial=-1)) + 1, 68, 3), np.nan, np.float32)
+
+
+def _text(value: str | None) -> str:
+    """A cell without spaces around it; Parquet has None where it is empty."""
+    return (value or "").strip()
 
 
 def _is_array(name: str) -> bool:

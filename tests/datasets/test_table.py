@@ -366,6 +366,27 @@ def test_landmarks_in_a_table_are_counted_as_the_list_is(
             corpus.sidecar_landmarks("clip.mp4")
 
 
+@pytest.mark.parametrize("write", [pd.DataFrame.to_parquet, lambda t, path: t.to_csv(path, index=False)])
+def test_landmarks_of_images_and_videos_may_be_in_one_table(
+    tmp_path: Path, write: Callable[[pd.DataFrame, Path], None]
+) -> None:
+    root = videos(tmp_path, 0)
+    Image.new("RGB", (8, 8)).save(root / "face.png")
+    frame = pd.read_csv(root / "frames.csv")
+    face = pd.DataFrame([{"path": "face.png", "person": "a", "AU12_r": 1}])
+    pd.concat([frame, face]).to_csv(root / "frames.csv", index=False)
+    both = pd.concat([points_of(root, range(5)), face[["path"]].assign(x0=7.0)], ignore_index=True)
+    path = root / ("points.parquet" if write is pd.DataFrame.to_parquet else "points.csv")
+    write(both, path)
+    corpus = Table(root, landmarks=path)
+    assert corpus.sidecar_landmarks("clip.mp4")[:, 0, 0].tolist() == [0, 1, 2, 3, 4]
+    (folder,) = set(corpus.videos) - {"clip.mp4"}
+    assert corpus.sidecar_landmarks(folder)[0, 0, 0] == 7
+    write(both.assign(path=None), path)
+    with pytest.raises(CorpusError, match=r"row 6: has neither a path nor a video"):
+        Table(root, landmarks=path).sidecar_landmarks("clip.mp4")
+
+
 def test_how_landmarks_are_counted_is_told_by_all_videos_of_their_table(tmp_path: Path) -> None:
     root = videos(tmp_path, 1, rows=3)
     other = points_of(root, range(2), "other.mp4")
