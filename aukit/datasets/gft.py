@@ -287,7 +287,8 @@ def read_codes(
         )
     if len(by_number) < len(wanted) or is_header([header[place] for place in places]):
         lines = lines[1:]
-    known = {str(code): float(code) for code in range(top + 1)} | dict.fromkeys(missing, float("nan"))
+    known = {str(code): float(code) for code in range(top + 1)}
+    known |= dict.fromkeys(map(_plain, missing), float("nan"))
     numbers: list[int] = []
     codes: list[list[float]] = []
     for number, cells in lines:
@@ -300,17 +301,23 @@ def read_codes(
                 "again"
             )
         numbers.append(int(float(where)))
-        try:
-            codes.append([known[cell] for cell in rest])
-        except KeyError as error:
+        spelt = [cell if cell in known else _plain(cell) for cell in rest]
+        if unknown := [cell for cell, code in zip(rest, spelt, strict=True) if code not in known]:
             raise CorpusError(
-                f"{path}, line {number}: unknown code {error}; known are 0 to {top} and, as not coded, "
-                f"{list(missing)}. Correct the line, or key 'missing' of the column map"
-            ) from None
+                f"{path}, line {number}: unknown code {unknown[0]!r}; known are 0 to {top} and, as not "
+                f"coded, {list(missing)}. Correct the line, or key 'missing' of the column map"
+            )
+        codes.append([known[code] for code in spelt])
     frames = np.array(numbers, dtype=np.int64)
     require_unique(path, frames)
     labels = np.array(codes, dtype=np.float32).reshape(len(frames), len(columns))
     return LabelFile(frames, labels, f"label files{commas}" if commas else "")
+
+
+def _plain(code: str) -> str:
+    """A code as others may write it: ``9`` for ``9.0``, ``nan`` for ``NaN``."""
+    sign, digits = ("-", code[1:]) if code.startswith("-") else ("", code)
+    return f"{sign}{int(float(digits))}" if is_integer(digits) else code.lower()
 
 
 def _place(path: Path, header: list[str], column: Column) -> int:
@@ -360,8 +367,8 @@ def _checked(path: Path, content: dict[str, Any]) -> Columns:
                 f"{path}: {key} and frame name the column {twice[0]!r} twice; give each a column of its own"
             )
     content["missing"] = tuple("" if code is None else str(code) for code in content["missing"])
-    if plain := [code for code in content["missing"] if code in map(str, range(MAX_INTENSITY + 1))]:
-        raise CorpusError(f"{path}: missing has {plain}, which are codes of intensity")
+    if codes := [code for code in content["missing"] if _plain(code) in map(str, range(MAX_INTENSITY + 1))]:
+        raise CorpusError(f"{path}: missing has {codes}, which are codes of intensity")
     return Columns(**content)
 
 

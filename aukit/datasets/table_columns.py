@@ -16,6 +16,9 @@ from aukit.facs import ACTION_UNITS, intensity_column, occurrence_column
 KNOWN = ("path", "video", "frame", "person", "gender", "task", "view", "partition")
 """Columns with a meaning of their own, beside those of labels."""
 
+_OTHER_WORDS = {"sex": "gender", "session": "task", "camera": "view", "split": "partition"}
+"""What people call some of them; kept as attributes, since they may be meant so."""
+
 _LABEL = re.compile(r"au[ _-]?0*(\d{1,2})[ _-]?([cr])", re.IGNORECASE | re.ASCII)
 _LIKE_A_LABEL = re.compile(r"(?:au[ _-]?0*(\d{1,2})(?!\d).*|0*(\d{1,2}))", re.IGNORECASE | re.ASCII)
 _UNNAMED = re.compile(r"column_\d+|unnamed: ?\d+|__index_level_\d+__", re.IGNORECASE)
@@ -125,4 +128,6 @@ def _require(path: Path, found: Meaning, columns: Mapping[str, Column]) -> None:
 
 def _nearest(name: str, found: Meaning) -> str | None:
     free = [word for word in KNOWN if word not in found.known]
+    if (word := _OTHER_WORDS.get(name.lower())) in free:
+        return word
     return next(iter(difflib.get_close_matches(name.lower(), free, 1, 0.75)), None)

@@ -31,6 +31,7 @@ _MAX_BYTES = 8 * 2**30
 _MAX_HEADER = 2**20
 _CSV, _PARQUET = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
 _SEPARATORS = ",;\t"
+_SEPARATOR_LINE = re.compile(rb"(?:\xef\xbb\xbf)?sep=.\s*", re.IGNORECASE)
 _NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
 NOTHING = frozenset({"", "nan", "na"})
 """Cells that say nothing, in small letters."""
@@ -103,8 +104,8 @@ class Column:
 def read_columns(path: Path) -> dict[str, Column]:
     """Columns of a table by name, in their order.
 
-    CSV may have commas, semicolons or tabs between the cells, a byte order mark, quoted cells and every kind
-    of line end.
+    CSV may have commas, semicolons or tabs between the cells, a byte order mark, a line ``sep=;`` above the
+    header, quoted cells and every kind of line end.
 
     Raises:
         CorpusError: The file is missing, damaged, too large, has no row, a name twice, or cells that are
@@ -139,7 +140,9 @@ def read_arrow(path: Path, is_number: Callable[[str], bool] = lambda name: False
     """
     kind = path.suffix.lower()
     if kind not in (*_CSV, *_PARQUET):
-        raise CorpusError(f"{path}: is called neither {', '.join(_CSV)} nor {', '.join(_PARQUET)}; rename it")
+        raise CorpusError(
+            f"{path}: is called neither {', '.join(_CSV)} nor {', '.join(_PARQUET)}; save it as CSV"
+        )
     try:
         require_regular(path, _MAX_BYTES)
         table = _read_parquet(path) if kind in _PARQUET else _read_csv(path, is_number)
@@ -192,6 +195,9 @@ def _read_parquet(path: Path) -> pa.Table:
 def _read_csv(path: Path, is_number: Callable[[str], bool]) -> pa.Table:
     with path.open("rb") as file:
         header = file.readline(_MAX_HEADER)
+        # Spreadsheets write their separator into a line of its own.
+        if declares := _SEPARATOR_LINE.fullmatch(header) is not None:
+            header = file.readline(_MAX_HEADER)
     if header.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError("is UTF-16 text; save it as UTF-8")
     first = header.decode("utf-8-sig")
@@ -202,7 +208,7 @@ def _read_csv(path: Path, is_number: Callable[[str], bool]) -> pa.Table:
     (names, *_) = csv.reader(io.StringIO(first, newline=""), delimiter=separator, strict=True)
     _require_size(0, len(names))
     names = [name.strip() or f"column_{place}" for place, name in enumerate(names, 1)]
-    read = pacsv.ReadOptions(use_threads=False, column_names=names, skip_rows=1, block_size=2**24)
+    read = pacsv.ReadOptions(use_threads=False, column_names=names, skip_rows=1 + declares, block_size=2**24)
     parse = pacsv.ParseOptions(delimiter=separator, newlines_in_values=True)
     types = {name: pa.float32() if is_number(name) else pa.string() for name in names}
     convert = pacsv.ConvertOptions(column_types=types, strings_can_be_null=False)

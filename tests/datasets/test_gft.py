@@ -99,6 +99,7 @@ def test_without_a_map_the_reader_says_which_keys_it_needs(release: Path) -> Non
         ({"first_frame": "one"}, "expected a whole number"),
         ({"missing": 9}, "expected a list of codes"),
         ({"missing": [1]}, "which are codes of intensity"),
+        ({"missing": [9, 5.0]}, r"missing has \['5.0'\], which are codes of intensity"),
         ({"intensity": {12: "AU12"}}, "intensity and intensity_labels belong together"),
     ],
 )
@@ -115,6 +116,15 @@ def test_a_column_that_is_named_by_its_name_and_by_its_number_is_refused(release
             CorpusError, match=r"001A_codes\.csv, line 1: .*'(AU12|Frame)' \(number [02]\) twice"
         ):
             _ = GFT(release).table
+
+
+def test_codes_are_known_however_they_are_spelt(release: Path) -> None:
+    path = release / "codes" / "001A_codes.csv"
+    edit(path, lambda lines: [lines[0], "1,1.0,NaN,1,", "2,0.,-9.0,1,", "3,01,nan,1,", "4,0,1,1,"])
+    for missing in ([float("nan"), -9, 999], ["NaN", "-9.0", 999.0]):
+        frame = GFT(write_map(release, missing=missing)).table.select(subject="001A").frame
+        assert frame["AU01_c"].tolist() == [1, 0, 1, 0]
+        np.testing.assert_array_equal(frame["AU12_c"], [np.nan, np.nan, np.nan, 1])
 
 
 def test_damaged_maps_are_refused(release: Path) -> None:

@@ -60,6 +60,12 @@ def as_semicolons(root: Path) -> Path:
     return root / "excel.csv"
 
 
+def as_excel_declares_it(root: Path) -> Path:
+    semicolons = as_semicolons(root).read_bytes()
+    (root / "declared.csv").write_bytes(semicolons[:3] + b"sep=;\r\n" + semicolons[3:])
+    return root / "declared.csv"
+
+
 def as_capitals(root: Path) -> Path:
     text = (root / "frames.csv").read_text().replace("path,person", "Path,PERSON").replace("AU6_c", "au 06_C")
     (root / "other.tsv").write_text(text.replace(",", "\t"))
@@ -72,7 +78,9 @@ def in_another_order(root: Path) -> Path:
     return root / "shuffled.csv"
 
 
-@pytest.mark.parametrize("write", [as_parquet, as_semicolons, as_capitals, in_another_order])
+@pytest.mark.parametrize(
+    "write", [as_parquet, as_semicolons, as_excel_declares_it, as_capitals, in_another_order]
+)
 def test_spellings_of_one_table_are_one_corpus(root: Path, write: Callable[[Path], Path]) -> None:
     expected = Table(root).table.frame
     found = Table(root, write(root)).table.frame
@@ -150,6 +158,8 @@ def test_what_is_wrong_is_named_by_row_and_column(
         (b"path,person\n", "no row"),
         (b"path,path,person\na.png,a.png,1\n", "'path' twice"),
         (b"path,person\na.png,1\nb.png\n", "line 3"),
+        (b"sep=,\npath,person\na.png,1\nb.png\n", "line 4"),
+        (b"sep=,\n", "names no column"),
         (b'path,person\n"a.png,1\n', "cannot be read as a table"),
         (b"path,person\n\xe9.png,1\n", "UTF8"),
         ("path,person\na.png,1\n".encode("utf-16"), "UTF-16"),
@@ -173,10 +183,18 @@ def test_damaged_and_odd_parquet_files_are_named(root: Path) -> None:
     with pytest.raises(CorpusError, match="cannot be read as a table"):
         Table(root, root / "cut.parquet")
     (root / "frames.xlsx").write_bytes(b"PK")
-    with pytest.raises(CorpusError, match=r"frames\.xlsx: is called neither"):
+    with pytest.raises(CorpusError, match=r"frames\.xlsx: is called neither .*; save it as CSV"):
         Table(root, root / "frames.xlsx")
     with pytest.raises(CorpusError, match="no such table"):
         Table(root, root / "nothing.csv")
+
+
+def test_a_column_that_may_be_one_of_another_name_is_asked_about(root: Path) -> None:
+    rename("gender", "Sex")(pd.read_csv(root / "frames.csv")).to_csv(root / "frames.csv", index=False)
+    assert "columns kept as attributes: Sex, light; is Sex meant to be gender?" in Table(root).notes
+    frame = pd.read_csv(root / "frames.csv").assign(gender="female")
+    frame.to_csv(root / "frames.csv", index=False)
+    assert "columns kept as attributes: Sex, light" in Table(root).notes
 
 
 def test_missing_images_and_repeated_rows_are_counted(root: Path) -> None:
