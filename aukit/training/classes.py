@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import ast
 import importlib
+import importlib.util
 import re
 import sys
+import sysconfig
 from collections.abc import Collection, Iterable, Mapping
 from functools import cache
 from pathlib import Path
@@ -18,6 +21,8 @@ from aukit.training.experiment import suggest
 from aukit.utils import bounds
 
 _searched: list[str] = []
+_added: list[str] = []
+"""Those of them that were not on the path by themselves."""
 _WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -58,12 +63,14 @@ def is_class(value: Any) -> bool:
 
 
 def search_in(*folders: Path) -> None:
-    """Let `class_path` name modules in these folders, after everything that is installed."""
-    for folder in map(str, folders):
-        if folder not in _searched:
-            _searched.append(folder)
-        if folder not in sys.path:
-            sys.path.append(folder)
+    """Let `class_path` name modules in these folders, after everything that is installed.
+
+    They come before folders of earlier calls.
+    """
+    sys.path[:] = [folder for folder in sys.path if folder not in _added]
+    _searched[:] = dict.fromkeys([*map(str, folders), *_searched])
+    _added[:] = [folder for folder in _searched if folder not in sys.path]
+    sys.path += _added
 
 
 def import_class(class_path: str) -> type:
@@ -89,6 +96,7 @@ def import_class(class_path: str) -> type:
         raise ConfigError(
             f"class_path {shown(class_path)!r} cannot be imported, mend it: {type(error).__name__}: {error}"
         ) from error
+    _require_nearest(module_name.partition(".")[0])
     found = getattr(module, name, None)
     if found is None:
         raise ConfigError(
@@ -97,6 +105,59 @@ def import_class(class_path: str) -> type:
     if not isinstance(found, type):
         raise ConfigError(f"class_path {shown(class_path)!r} is not a class; name one of {module_name}")
     return found
+
+
+def _require_nearest(name: str) -> None:
+    """See that a module beside an experiment is not one of that name beside another, imported before."""
+    file = getattr(sys.modules.get(name), "__file__", None)
+    if file is None or not any(Path(file).is_relative_to(folder) for folder in _searched):
+        return
+    for folder in _searched:
+        for nearest in (Path(folder, name, "__init__.py"), Path(folder, f"{name}.py")):
+            if nearest.is_file():
+                if not nearest.samefile(file):
+                    raise ConfigError(
+                        f"module {name}: {nearest} is meant, but {file} comes before it; rename one of them"
+                    )
+                return
+
+
+def own_sources(cls: type) -> dict[str, Path]:
+    """Modules that a class is made of and that no installation holds: its own, and those that it imports.
+
+    Returns:
+        Name of each module → its file; empty for a class of an installed package.
+    """
+    found: dict[str, Path] = {}
+    waiting = [cls.__module__]
+    while waiting:
+        name = waiting.pop()
+        module = sys.modules.get(name)
+        file = getattr(module, "__file__", None)
+        if name not in found and file is not None and not _is_installed(Path(file).resolve()):
+            found[name] = Path(file)
+            waiting += _imports(Path(file), str(getattr(module, "__package__", None) or ""))
+    return found
+
+
+@cache
+def _is_installed(file: Path) -> bool:
+    paths = sysconfig.get_paths()
+    folders = [Path(paths[kind]).resolve() for kind in ("stdlib", "platstdlib", "purelib", "platlib")]
+    return any(file.is_relative_to(folder) for folder in [*folders, Path(__file__).resolve().parents[1]])
+
+
+def _imports(file: Path, package: str) -> list[str]:
+    """Names of modules, and of what may be one, that a source file imports."""
+    names: list[str] = []
+    for node in ast.walk(ast.parse(file.read_bytes())) if file.suffix == ".py" else ():
+        if isinstance(node, ast.Import):
+            names += [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            relative = "." * node.level + (node.module or "")
+            base = importlib.util.resolve_name(relative, package) if node.level else relative
+            names += [base, *(f"{base}.{alias.name}" for alias in node.names)]
+    return names
 
 
 @cache

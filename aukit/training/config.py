@@ -53,10 +53,23 @@ def check_experiment(experiment: Experiment) -> RunConfig:
     config: Layer = deepcopy(dict(experiment.config))
     try:
         check_names(config, experiment)
+        _check_steps(experiment)
         _link_aus(config)
         return resolve({**config, "experiment": experiment.name, "profile": experiment.profile})
     except ConfigKeyError as mistake:
         raise ConfigError(f"{experiment.origin(mistake.key)}: {mistake.text}") from mistake
+
+
+def _check_steps(experiment: Experiment) -> None:
+    """See that the one epoch that every experiment starts from does not end a training given in steps."""
+    steps, epochs = (experiment.origin(("trainer", key)) for key in ("max_steps", "max_epochs"))
+    given = experiment.config["trainer"].get("max_steps")
+    if given not in (None, -1) and Path(epochs).name == "base.yaml" != Path(steps).name:
+        raise ConfigKeyError(
+            ("trainer", "max_steps"),
+            f"trainer.max_steps={given} ends no later than trainer.max_epochs, 1 in base.yaml; say that too, "
+            "or trainer.max_epochs=null",
+        )
 
 
 def missing_values(config: Mapping[str, Any]) -> list[str]:

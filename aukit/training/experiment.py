@@ -131,7 +131,7 @@ def read_experiment(
     given = [(origin, long_form(layer, classes, origin)) for origin, layer in given]
     refuse_contradictions(given)
     layers += [each for each, word in zip(given, words, strict=True) if not word.empty]
-    config = merge(layers)
+    config = _at_home(merge(layers))
     emptied = [
         each
         for each, word in zip(given, words, strict=True)
@@ -151,6 +151,15 @@ def read_experiment(
         corpora=tuple(corpora),
         axes=axes,
     )
+
+
+def _at_home(value: Any) -> Any:
+    """`~/DISFA` as a shell has it, which leaves it alone behind `key=`."""
+    if isinstance(value, dict):
+        return {key: _at_home(inner) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [_at_home(inner) for inner in value]
+    return str(Path(value).expanduser()) if isinstance(value, str) and value.startswith("~/") else value
 
 
 def suggest(name: str, known: Iterable[str]) -> str:

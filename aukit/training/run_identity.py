@@ -7,10 +7,11 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from aukit.training.classes import import_class, is_class
+from aukit.training.classes import import_class, is_class, own_sources
 from aukit.training.record import SCHEMA
 from aukit.training.run_config import resolve
 from aukit.training.start_files import start_files, with_contents
+from aukit.utils.files import file_sha256
 
 #: Sections and keys that say where to, how fast, on how many processes or under which name, not what.
 _SECTIONS = ("experiment", "profile", "logging")
@@ -27,7 +28,6 @@ _TRAINER = (
     "enable_progress_bar",
     "log_every_n_steps",
     "logger",
-    "max_time",
     "num_nodes",
     "num_sanity_val_steps",
     "profiler",
@@ -44,7 +44,8 @@ def identity(
     Left out: `logging`, names, the trainer's devices and display options, and of each class the arguments
     that its `location_arguments` lists; values of None, so that a new optional argument does not orphan older
     runs. Of files that the model starts from (`start_arguments` of its classes) the content counts, not the
-    place. The git commit does not enter it.
+    place. Of classes that are not installed the source counts, with what it imports; of others the name. The
+    git commit does not enter it.
 
     Args:
         config: what `load_config` or `resolve` returns, or a dictionary like it.
@@ -58,7 +59,22 @@ def identity(
         resolved["model"], start_files(config) if contents is None else contents
     )
     payload = {"schema": SCHEMA, "data": data_fingerprint, "config": _strip(resolved)}
+    if sources := _sources(resolved):
+        payload["sources"] = sources
     return hashlib.sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
+
+
+def _sources(value: Any) -> dict[str, str]:
+    """Module → content (SHA-256) of everything of the user's own that the configuration names."""
+    if isinstance(value, list | tuple):
+        return {name: content for item in value for name, content in _sources(item).items()}
+    if not isinstance(value, Mapping):
+        return {}
+    found = _sources(list(value.values()))
+    if is_class(value):
+        own = own_sources(import_class(value["class_path"]))
+        found |= {name: file_sha256(file) for name, file in own.items()}
+    return found
 
 
 def _strip(value: Any) -> Any:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch.accelerators import AcceleratorRegistry
-from lightning.pytorch.callbacks import Timer
 from lightning.pytorch.strategies import StrategyRegistry
 
 from aukit.training.config_key_error import ConfigKeyError
@@ -44,6 +42,7 @@ _OF_THE_RUN = {
     "enable_checkpointing": "a run keeps checkpoints to go on from; see run.save_minutes",
     "use_distributed_sampler": "the samplers share batches between processes themselves",
     "sync_batchnorm": "batch norms of several processes see the rows of all of them as it is",
+    "max_time": "it would end the training for good; see run.time_limit, after which it can go on",
     "fast_dev_run": "it keeps no checkpoint to test; use --profile smoke, or limit_train_batches",
     "barebones": "it keeps no checkpoint to test; set what it switches off one by one",
 }
@@ -89,11 +88,6 @@ def check_trainer(given: Mapping[str, Any], values: Mapping[str, Any]) -> None:
         value = values.get(key)
         if isinstance(value, str) and value not in known:
             raise _mistake(key, value, f"is unknown{suggest(value, known)}")
-    if values.get("max_time") is not None:
-        try:
-            Timer(duration=values["max_time"])
-        except (MisconfigurationException, TypeError, ValueError) as error:
-            raise _mistake("max_time", values["max_time"], "must be DD:HH:MM:SS in quotes") from error
 
 
 def _check_devices(value: Any) -> None:

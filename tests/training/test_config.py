@@ -1,4 +1,5 @@
 import pickle
+import sys
 
 import pytest
 import yaml
@@ -6,6 +7,7 @@ from lightning.pytorch import LightningModule
 
 from aukit.errors import ConfigError, WeightsError
 from aukit.training import identity, load_config, resolve
+from aukit.training.classes import import_class
 from aukit.training.config import missing_values
 from aukit.training.run_config import build_datamodule, build_model
 
@@ -198,3 +200,42 @@ class Broken(LightningModule):
     def __init__(self) -> None:
         super().__init__()
         self.share = 1 / 0
+
+
+def test_steps_are_not_ended_by_the_epoch_that_everything_starts_from(home):
+    home("base.yaml", {**BASE, "trainer": {"max_epochs": 1}})
+    home("steps.yaml", {**EXPERIMENT, "trainer": {"max_steps": 60}})
+    with pytest.raises(ConfigError, match=r"steps.yaml: trainer.max_steps=60 .*trainer.max_epochs=null"):
+        load_config(home.experiment.parents[1] / "steps.yaml")
+    for epochs in ("null", "3"):
+        words = [f"trainer.max_epochs={epochs}"]
+        assert (
+            load_config(home.experiment.parents[1] / "steps.yaml", overrides=words)["trainer"]["max_steps"]
+            == 60
+        )
+
+
+def test_a_module_is_the_one_beside_the_experiment(home, tmp_path, monkeypatch):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.chdir(tmp_path)
+    for folder in (".", "fakes"):
+        (tmp_path / folder / "beside.py").write_text(
+            f"from tests.fake_training import TinyModule\nclass Own(TinyModule):\n    folder = {folder!r}\n"
+        )
+    words = ["model.class_path=beside.Own", "model.pause="]
+    load_config(home.experiment, overrides=words)
+    assert import_class("beside.Own").folder == "fakes"
+    (tmp_path / "mine.yaml").write_text(home.experiment.read_text())
+    with pytest.raises(ConfigError, match=r"module beside: .* is meant, but .*fakes.* rename"):
+        load_config(tmp_path / "mine.yaml", overrides=words)
+    del sys.modules["beside"]
+    load_config(tmp_path / "mine.yaml", overrides=words)
+    assert import_class("beside.Own").folder == "."
+    del sys.modules["beside"]
+
+
+def test_a_tilde_is_the_home_folder(home, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    config = load_config(home.experiment, overrides=["data.inner.root=~/corpus", "data.place=~/a/b"])
+    assert config["data"]["init_args"]["inner"]["init_args"]["root"] == str(tmp_path / "corpus")
+    assert config["data"]["init_args"]["place"] == str(tmp_path / "a/b")

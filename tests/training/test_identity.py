@@ -126,3 +126,21 @@ def test_of_weights_the_content_counts_and_not_the_place(tmp_path):
     assert shipped not in (of(), of("nowhere"))
     (tmp_path / "a").write_bytes(b"3")
     assert of(tmp_path / "a") != of(tmp_path / "b")
+
+
+def test_the_source_of_what_is_not_installed_counts_with_what_it_imports(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(tmp_path))
+    (tmp_path / "own_network.py").write_text("WIDTH = 8\n")
+    (tmp_path / "own_unused.py").write_text("")
+    source = "from own_network import WIDTH\nfrom tests.fake_training import TinyModule\n"
+    (tmp_path / "own_module.py").write_text(source + "class Own(TinyModule):\n    width = WIDTH\n")
+    model = ("model", {"class_path": "own_module.Own"})
+    before = identity(_changed(*model), "fp")
+    (tmp_path / "own_unused.py").write_text("X = 1\n")
+    assert identity(_changed(*model), "fp") == before
+    for file in ("own_network.py", "own_module.py"):
+        whole = (tmp_path / file).read_text()
+        (tmp_path / file).write_text(f"{whole}# another\n")
+        assert identity(_changed(*model), "fp") != before
+        (tmp_path / file).write_text(whole)
+    assert identity(_changed(*model), "fp") == before

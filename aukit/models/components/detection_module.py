@@ -204,6 +204,10 @@ class DetectionModule(LightningModule):
     def frame_weights(self, labels: Tensor) -> Tensor | None:
         """Weight ``[B,A]`` of each label; None for 1 everywhere."""
         if not self._weights:
+            if self.class_weights == "f1" and self.training and self._trainer is not None:
+                raise ConfigError(
+                    "model.class_weights=f1: on_train_start of the class calls no super(); let it"
+                )
             return None
         absent, present = self._weights[0].to(labels.device)
         return torch.where(labels == 1, present, absent)

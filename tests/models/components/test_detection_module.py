@@ -108,3 +108,16 @@ def test_hyperparameters_that_no_checkpoint_holds_are_refused_before_the_trainin
         ConfigError, match=r"hyper_parameters.network is a Linear.*save_hyperparameters\(ignore"
     ):
         execute(configuration(section(HoldsNetwork), faces(tmp_path)), tmp_path / "runs")
+
+
+class Silent(MeanColour):
+    """A hook that hides that of the base."""
+
+    def on_train_start(self):
+        pass
+
+
+def test_a_hook_that_hides_the_base_s_is_told(tmp_path):
+    config = configuration(section(Silent, class_weights="f1"), faces(tmp_path), epochs=1)
+    with pytest.raises(ConfigError, match=r"on_train_start.*super"):
+        execute(config, tmp_path / "runs")
