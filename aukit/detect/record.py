@@ -45,16 +45,18 @@ class Record:
         return (self.model, self.version, self.options) == (other.model, other.version, other.options)
 
     def is_about(self, files: dict[str, list[Any]]) -> bool:
-        """Whether the table is of at least one of these files, be it changed or moved."""
+        """Whether the table is of at least one of these files, be it changed.
+
+        A file elsewhere is another one, however alike: extracted frames of two people may have equal names,
+        sizes and times.
+        """
         return not self.files or any(
-            stamp[0] == other[0] or stamp[1:] == other[1:]
-            for name, stamp in self.files.items()
-            if (other := files.get(name)) is not None
+            stamp[0] == files[name][0] for name, stamp in self.files.items() if name in files
         )
 
     def is_whole(self, files: dict[str, list[Any]]) -> bool:
         """Whether the table is of all these files as they are now."""
-        return all(self.files.get(name, [])[1:] == stamp[1:] for name, stamp in files.items())
+        return all(self.files.get(name) == stamp for name, stamp in files.items())
 
     @classmethod
     def read(cls, table: Path) -> Record | None:

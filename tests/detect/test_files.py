@@ -164,6 +164,19 @@ def test_the_table_of_another_input_is_never_overwritten(tmp_path: Path, out: Pa
         detect_files([tmp_path / "mine.mp4"], out, BrightSquares())
 
 
+def test_frames_of_two_people_that_are_alike_in_name_size_and_time(tmp_path: Path, out: Path) -> None:
+    for person, left in (("P01", 10), ("P02", 50)):
+        for number in range(2):
+            os.utime(save(tmp_path / person / f"frames/{number}.bmp", scene((left, 10, 30))), (9, 9))
+    detect_files([tmp_path / "P01/frames"], out, BrightSquares())
+    with pytest.raises(ConfigError, match=r"frames\.csv: is there already, of another input .*P01"):
+        detect_files([tmp_path / "P02/frames"], out, BrightSquares())
+    detector = BrightSquares()
+    detect_files([tmp_path / "P01/frames", tmp_path / "P02/frames"], out, detector)
+    assert detector.seen == 4
+    assert read_detections(out / "P02-frames.csv")["box_x"].tolist() == [50, 50]
+
+
 def test_what_is_done_is_not_read_again(tmp_path: Path, out: Path) -> None:
     clip = video(tmp_path / "clip.mp4", 3)
     photo = save(tmp_path / "photo.png", scene((10, 10, 30)))
