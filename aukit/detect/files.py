@@ -24,7 +24,7 @@ from aukit.detect.face import INTENSITY, Face, FaceDetector, HeatMapDetector, Im
 from aukit.detect.inputs import HEAT_MAPS, OVERLAY, PHOTOGRAPHS, find_inputs, text_of
 from aukit.detect.overlay import draw_faces
 from aukit.detect.read_ahead import read_ahead
-from aukit.detect.record import Record, forget, stamp_of
+from aukit.detect.record import Record, stamp_of
 from aukit.detect.table import (
     NO_FACE,
     NOT_DECODED,
@@ -208,11 +208,14 @@ def _check_place(table: Path, files: dict[str, list[Any]]) -> None:
     if not table.exists():
         return
     record = Record.read(table)
-    if record is None and not is_table(table):
-        raise ConfigError(f"{table}: is there already, and is no table of aukit detect; name another --out")
-    if record is not None and files and not record.is_about(files):
+    if record is None:
+        what = "has no record of its input" if is_table(table) else "is no table of aukit detect"
+        raise ConfigError(f"{table}: is there already, and {what}; name another --out, or move it away")
+    if files and not record.is_about(files):
         other = next(iter(record.files.values()))[0]
         raise ConfigError(f"{table}: is there already, of another input ({other}); name another --out")
+    if record.is_changed(table):
+        raise ConfigError(f"{table}: was changed since it was made; name another --out, or move it away")
 
 
 @dataclass
@@ -287,7 +290,8 @@ class _Run:
     def _begin(self, table: Path, path: Path) -> _Video | None:
         """What is needed to read a video; None where that is done or cannot be done."""
         record, before = self._record({"": path}), Record.read(table)
-        if before is not None and before.fits(record) and before.is_whole(record.files):
+        whole = before is not None and before.fits(record) and before.is_whole(record.files)
+        if before is not None and whole and before.is_of(table):
             self.summary.reused += 1
             self._count(table, before.counts)
             return None
@@ -301,8 +305,9 @@ class _Run:
         self.bar.set_description(shown(video.path.name, 40))
         seconds = dict(zip(video.positions.tolist(), video.seconds.tolist(), strict=True))
         track = self.detector.video()
+        placing = video.record.place
         with open_table(
-            video.table, self.detector.aus, self.detector.measure, False, self.calibrate
+            video.table, self.detector.aus, self.detector.measure, False, placing, self.calibrate
         ) as table:
             for batch in read_ahead(_batches(decode_video(video.path, viewed=True)), 1):
                 found = track([image for _, image in batch])
@@ -310,12 +315,10 @@ class _Run:
                     reason = NOT_DECODED if image is None else NO_FACE
                     table.add(position + 1, seconds[position], self._wanted(faces), reason)
                 self._read(len(batch))
-            forget(video.table)
-        if table.unread == table.images:  # so that the next command tries again
-            self.summary.failed[text_of(video.path)] = "none of its frames can be decoded"
-        else:
+            if table.unread == table.images:
+                self.summary.failed[text_of(video.path)] = "none of its frames can be decoded"
+                video.record.try_again("")
             video.record.counts = table.counts()
-            video.record.write(video.table)
         self._count(video.table, table.counts())
 
     # ------------------------------------------------------------------------------------- images
@@ -323,7 +326,7 @@ class _Run:
     def _done(self, table: Path, images: dict[str, Path]) -> dict[str, pd.DataFrame]:
         """Rows of the images that could be read before, by the image's name."""
         record, before = self._record(images), Record.read(table)
-        if before is None or not before.fits(record):
+        if before is None or not before.fits(record) or not before.is_of(table):
             return {}
         same = [name for name, stamp in record.files.items() if before.is_whole({name: stamp})]
         try:
@@ -342,7 +345,7 @@ class _Run:
             return
         interruption: KeyboardInterrupt | None = None
         read = read_ahead(((name, _read(images[name])) for name in images if name not in done), 1)
-        with open_table(path, self.detector.aus, self.detector.measure, of_images=True) as table:
+        with open_table(path, self.detector.aus, self.detector.measure, True, record.place) as table:
             for number, name in enumerate(images, 1):
                 if name in done:
                     table.add_again(number, done[name])
@@ -368,9 +371,7 @@ class _Run:
                 )
                 self._read(1)
             read.close()
-            forget(path)
-        record.counts = table.counts()
-        record.write(path)
+            record.counts = table.counts()
         if interruption is not None:
             raise interruption
         self._count(path, table.counts())
@@ -382,6 +383,8 @@ class _Run:
         record = Record.read(table)
         files = {"": source} if isinstance(source, Path) else source
         if record is None or not record.fits(self._record(files)):
+            return
+        if isinstance(source, Path) and not record.is_whole({"": stamp_of(source)}):
             return
         if record.drawn.get(drawing.kind) == drawing.settings:
             return

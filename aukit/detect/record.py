@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from aukit.utils.files import write_atomic
+from aukit.utils.files import file_sha256, write_atomic
 from aukit.utils.outside import read_json
 
 _MOST_BYTES = 2**28
@@ -23,10 +23,12 @@ class Record:
         version: Of its weights.
         options: Options that change rows.
         files: Path, size in bytes and time of change (ns) of what was read, by the image's name in the table;
-            by an empty name for a video.
+            by an empty name for a video. Without size and time it is to be read again.
         counts: Numbers of images or frames, of faces, of those without face and of those that could not be
             read.
         drawn: Kinds of pictures that have been made from the table, with what else they depend on.
+        table: SHA-256 of the table.
+        replaced: That of the table whose place it takes; empty where there was none.
     """
 
     model: str
@@ -35,10 +37,34 @@ class Record:
     files: dict[str, list[Any]] = field(default_factory=dict)
     counts: dict[str, int] = field(default_factory=dict)
     drawn: dict[str, Any] = field(default_factory=dict)
+    table: str = ""
+    replaced: str = ""
 
     def write(self, table: Path) -> None:
         """Write beside the table."""
         write_atomic(_path(table), f"{json.dumps(asdict(self), indent=1)}\n".encode())
+
+    def place(self, table: Path, made: Path) -> None:
+        """Write beside a table whose place a file is about to take.
+
+        The record comes first, so that no table is ever without; what a kill in between leaves is told by
+        its content.
+        """
+        self.table = file_sha256(made)
+        self.replaced = file_sha256(table) if table.is_file() else ""
+        self.write(table)
+
+    def is_of(self, table: Path) -> bool:
+        """Whether this is the record of the table as it lies there."""
+        return file_sha256(table) == self.table
+
+    def is_changed(self, table: Path) -> bool:
+        """Whether somebody else wrote the table that lies there."""
+        return file_sha256(table) not in (self.table, self.replaced)
+
+    def try_again(self, name: str) -> None:
+        """Let the next command read a file anew."""
+        self.files[name] = [self.files[name][0], None, None]
 
     def fits(self, other: Record) -> bool:
         """Whether rows made by the one are as those made by the other."""
@@ -66,14 +92,10 @@ class Record:
             stamps = all(len(stamp) == 3 and isinstance(stamp[0], str) for stamp in record.files.values())
             whole = stamps and all(isinstance(number, int) for number in record.counts.values())
             whole = whole and isinstance(record.drawn, dict)
+            whole = whole and isinstance(record.table, str) and isinstance(record.replaced, str)
         except (OSError, ValueError, TypeError, AttributeError):
             return None
         return record if whole and table.is_file() else None
-
-
-def forget(table: Path) -> None:
-    """Remove the record of a table that is about to be replaced."""
-    _path(table).unlink(missing_ok=True)
 
 
 def stamp_of(path: Path) -> list[Any]:

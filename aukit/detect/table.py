@@ -20,7 +20,7 @@ reason          why there is no face: `NO_FACE`, `NOT_DECODED` or what is wrong 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
@@ -160,7 +160,12 @@ class TableWriter:
 
 @contextmanager
 def open_table(
-    path: Path, aus: Sequence[int], measure: Measure, of_images: bool, calibrate: bool = False
+    path: Path,
+    aus: Sequence[int],
+    measure: Measure,
+    of_images: bool,
+    placing: Callable[[Path, Path], None],
+    calibrate: bool = False,
 ) -> Iterator[TableWriter]:
     """A writer of a table, CSV or Parquet by the path's suffix; the file appears whole or not at all.
 
@@ -172,6 +177,7 @@ def open_table(
         aus: Action units that the detector reads.
         measure: In what.
         of_images: Whether it is about images, which have names, and not about the frames of a video.
+        placing: Is told the table's path and the file, then whole, that takes its place next.
         calibrate: Whether each face's low levels are taken for zero, see `BASELINE`; rows then stay in memory
             until the end, 2 kB each.
     """
@@ -204,6 +210,7 @@ def open_table(
             finally:
                 if parquet is not None:
                     parquet.close()
+        placing(path, temporary)
 
 
 def is_table(path: Path) -> bool:

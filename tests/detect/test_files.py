@@ -1,5 +1,6 @@
 """Videos, folders and photographs in, tables out: every frame has its row, and nothing is done twice."""
 
+import errno
 import json
 import os
 import shutil
@@ -197,15 +198,76 @@ def test_what_is_done_is_not_read_again(tmp_path: Path, out: Path) -> None:
     assert (record["model"], record["version"]) == ("bright squares", "2")
 
 
-def test_a_table_without_its_record_is_made_again(tmp_path: Path, out: Path) -> None:
+def test_a_table_without_its_record_is_never_overwritten(tmp_path: Path, out: Path) -> None:
     clip = video(tmp_path / "clip.mp4", 3)
     detect_files([clip], out, BrightSquares())
-    for content in (None, "{", '{"files": 3}', "[1]"):
+    for content in ("{", '{"files": 3}', "[1]", None):
         record = out / "clip.csv.json"
         record.unlink() if content is None else record.write_text(content)
+        before = (out / "clip.csv").read_bytes()
+        with pytest.raises(ConfigError, match=r"clip\.csv: is there already, and has no record"):
+            detect_files([clip], out, BrightSquares())
+        assert (out / "clip.csv").read_bytes() == before
+    (out / "clip.csv").unlink()
+    assert detect_files([clip], out, BrightSquares()).status == 0
+
+
+def test_a_table_that_somebody_changed_is_never_overwritten(tmp_path: Path, out: Path) -> None:
+    clip = video(tmp_path / "clip.mp4", 3)
+    detect_files([clip], out, BrightSquares())
+    with (out / "clip.csv").open("a") as table:
+        table.write("a note\n")
+    with pytest.raises(ConfigError, match=r"clip\.csv: was changed since it was made"):
+        detect_files([clip], out, BrightSquares("2"))
+    assert "a note" in (out / "clip.csv").read_text()
+
+
+@pytest.mark.parametrize("table_format", ["csv", "parquet"])
+def test_a_table_that_cannot_be_written_leaves_the_one_of_before(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch, table_format: str
+) -> None:
+    photos = [save(tmp_path / f"{left}.png", scene((left, 10, 30))) for left in (10, 20, 40)]
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def detect(photo: Path) -> None:
+        detect_files([photo], out, BrightSquares(), table_format=table_format)
+
+    detect(photos[0])
+    for broken in ("aukit.detect.table.TableWriter.flush", "pathlib.Path.replace"):
+        with monkeypatch.context() as patch:
+            patch.setattr(broken, full)
+            with pytest.raises(OSError, match="No space left"):
+                detect(photos[1])
+        assert read_detections(out / f"photographs.{table_format}")["box_x"].tolist() == [10]
+    detect(photos[2])
+    assert read_detections(out / f"photographs.{table_format}")["box_x"].tolist() == [10, 40]
+
+
+def test_a_kill_between_the_record_and_its_table_costs_nothing_else(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    replace = Path.replace
+
+    def killed(path: Path, target: Path) -> Path:
+        if target.suffix == ".csv":
+            raise KeyboardInterrupt
+        return replace(path, target)
+
+    for frames in (3, 4):  # where there is no table yet, and where there is one
+        clip = video(tmp_path / "clip.mp4", frames)
+        photo = save(tmp_path / "photo.png", scene((10 * frames, 10, 30)))
+        for named in (clip, photo):
+            with monkeypatch.context() as patch:
+                patch.setattr(Path, "replace", killed)
+                with pytest.raises(KeyboardInterrupt):
+                    detect_files([named], out, BrightSquares())
         detector = BrightSquares()
-        assert detect_files([clip], out, detector).status == 0
-        assert detector.seen == 3
+        assert detect_files([clip, photo], out, detector).status == 0
+        assert detector.seen == frames + 1
+        assert len(read_detections(out / "clip.csv")) == frames
+        assert read_detections(out / "photographs.csv")["box_x"].tolist() == [10 * frames]
 
 
 def test_photographs_add_to_those_of_earlier_commands(tmp_path: Path, out: Path) -> None:
