@@ -52,7 +52,7 @@ class Summary:
         counts: Numbers of ``images`` (frames of videos counted), of ``faces``, of images ``without`` a face
             and ``unread``, in all tables.
         failed: What is wrong with files of which nothing could be read, by their paths.
-        gone: Photographs of earlier commands that are no longer there; their rows are gone too.
+        gone: Photographs of earlier commands that are not there now; their rows are kept.
         left_out: Files in folders that are neither images nor videos of a known format.
         tables: Their paths.
         read: Number of images and frames read this time, in `seconds`.
@@ -92,7 +92,7 @@ class Summary:
         lines += (
             [f"         {_many(self.left_out, 'other file')} in folders left out"] if self.left_out else []
         )
-        lines += [f"         {_many(self.gone, 'photograph')} of before no longer there"] if self.gone else []
+        lines += [f"         {_many(self.gone, 'photograph')} of before not there, kept"] if self.gone else []
         lines += [f"frames   {counts['images']:,}: {counts['without']:,} without a face, "
                   f"{counts['unread']:,} could not be read"]  # fmt: skip
         lines += [f"faces    {counts['faces']:,}"]
@@ -245,6 +245,7 @@ class _Run:
         self.largest, self.calibrate = largest, calibrate
         self.hidden = None if progress else True
         self.summary = summary
+        self.gone: dict[Path, set[str]] = {}
 
     def all(self, videos: dict[Path, Path], images: dict[Path, dict[str, Path]]) -> None:
         """Read everything that is not done, and draw what is not drawn."""
@@ -272,17 +273,29 @@ class _Run:
                 self._draw(drawing, table, paths)
 
     def earlier(self, table: Path, named: dict[str, Path]) -> dict[str, Path]:
-        """Photographs of the table that is there, and those named now, by their names in the table."""
+        """Photographs of the table that is there, and those named now, by their names in the table.
+
+        Raises:
+            ConfigError: Some are not there now, and their rows cannot be kept.
+        """
         record = Record.read(table)
         known = {} if record is None else {name: Path(stamp[0]) for name, stamp in record.files.items()}
         names = {os.path.abspath(path): name for name, path in known.items()}
-        photographs = {name: path for name, path in known.items() if path.is_file()}
+        photographs = dict(known)
+        gone = {name for name, path in known.items() if not os.path.isfile(path)}
         for name, path in named.items():
             name = names.get(os.path.abspath(path), name)
             if name in photographs and os.path.abspath(photographs[name]) != os.path.abspath(path):
                 name = text_of(Path(os.path.abspath(path)))  # named alike from another folder
             photographs[name] = path
-        self.summary.gone = len(set(known) - set(photographs))
+            gone.discard(name)
+        if gone and record is not None and not (record.fits(self._record({})) and record.is_of(table)):
+            raise ConfigError(
+                f"{table}: {_many(len(gone), 'photograph')} of it cannot be read anew, since not there "
+                f"({known[min(gone)]}); bring back what is missing or name another --out"
+            )
+        self.gone[table] = gone
+        self.summary.gone = len(gone)
         return photographs
 
     # ------------------------------------------------------------------------------------- videos
@@ -324,16 +337,17 @@ class _Run:
     # ------------------------------------------------------------------------------------- images
 
     def _done(self, table: Path, images: dict[str, Path]) -> dict[str, pd.DataFrame]:
-        """Rows of the images that could be read before, by the image's name."""
+        """Rows of the images that could be read before, or are not there now, by the image's name."""
         record, before = self._record(images), Record.read(table)
         if before is None or not before.fits(record) or not before.is_of(table):
             return {}
+        gone = self.gone.get(table, set())
         same = [name for name, stamp in record.files.items() if before.is_whole({name: stamp})]
         try:
             rows = read_detections(table)
         except CorpusError:  # somebody changed it
             return {}
-        rows = rows[rows["input"].isin(same) & rows["reason"].isin(["", NO_FACE])]
+        rows = rows[rows["input"].isin(gone) | rows["input"].isin(same) & rows["reason"].isin(["", NO_FACE])]
         return {str(name): group for name, group in rows.groupby("input")}
 
     def _read_images(self, path: Path, images: dict[str, Path], done: dict[str, pd.DataFrame]) -> None:
@@ -347,8 +361,9 @@ class _Run:
         read = read_ahead(((name, _read(images[name])) for name in images if name not in done), 1)
         with open_table(path, self.detector.aus, self.detector.measure, True, record.place) as table:
             for number, name in enumerate(images, 1):
-                if name in done:
+                if name in done and before is not None:
                     table.add_again(number, done[name])
+                    record.files[name] = before.files[name]
                     continue
                 if interruption is None:
                     try:
@@ -357,11 +372,11 @@ class _Run:
                     except KeyboardInterrupt as error:  # what is done stays done
                         interruption = error
                 if interruption is not None:
-                    del record.files[name]
+                    record.try_again(name)
                     continue
                 if isinstance(image, str):
                     self.summary.failed[text_of(images[name])] = image
-                    del record.files[name]
+                    record.try_again(name)
                 table.add(
                     number,
                     np.nan,

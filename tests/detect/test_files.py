@@ -278,10 +278,40 @@ def test_photographs_add_to_those_of_earlier_commands(tmp_path: Path, out: Path)
     detect_files([two], out, detector)
     assert detector.seen == 1
     assert read_detections(out / "photographs.csv")["box_x"].tolist() == [10, 40]
-    one.unlink()
-    summary = detect_files([two], out, BrightSquares())
-    assert summary.gone == 1
-    assert read_detections(out / "photographs.csv")["box_x"].tolist() == [40]
+
+
+def test_rows_of_photographs_that_are_not_there_are_kept(tmp_path: Path, out: Path) -> None:
+    for name, left in (("one", 10), ("two", 20), ("three", 40)):
+        save(tmp_path / f"drive/{name}.png", scene((left, 10, 30)))
+    three = (tmp_path / "drive/three.png").rename(tmp_path / "three.png")
+    detect_files([tmp_path / "drive/*.png"], out, BrightSquares())
+    (tmp_path / "drive").rename(tmp_path / "unmounted")
+    summary = detect_files([three], out, BrightSquares(), overlay=True)
+    assert (summary.gone, summary.status) == (2, 0)
+    assert "2 photographs of before not there, kept" in summary.text()
+    assert sorted(read_detections(out / "photographs.csv")["box_x"]) == [10, 20, 40]
+    before = (out / "photographs.csv").read_bytes()
+    for detector, largest in ((BrightSquares("2"), False), (BrightSquares(), True)):
+        with pytest.raises(ConfigError, match=r"2 photographs of it cannot be read anew, since not there"):
+            detect_files([three], out, detector, largest=largest)
+    assert (out / "photographs.csv").read_bytes() == before
+    (tmp_path / "unmounted").rename(tmp_path / "drive")
+    detector = BrightSquares()
+    assert detect_files([three], out, detector).gone == 0
+    assert detector.seen == 0
+
+
+def test_a_photograph_that_could_not_be_read_is_tried_again(tmp_path: Path, out: Path) -> None:
+    bad = tmp_path / "bad.png"
+    bad.write_bytes(b"no image")
+    good = save(tmp_path / "good.png", scene((10, 10, 30)))
+    assert detect_files([good], out, BrightSquares()).status == 0
+    for named in (bad, good):
+        assert detect_files([named], out, BrightSquares()).status == 1
+        assert read_detections(out / "photographs.csv")["input"].tolist() == [str(good), str(bad)]
+    save(bad, scene((40, 10, 30)))
+    assert detect_files([good], out, BrightSquares()).status == 0
+    assert read_detections(out / "photographs.csv")["box_x"].tolist() == [10, 40]
 
 
 def test_a_folder_s_table_follows_its_images(tmp_path: Path, out: Path) -> None:
