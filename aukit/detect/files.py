@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,12 +15,13 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
+from filelock import FileLock
 from tqdm import tqdm
 
 from aukit.datasets.images import read_image
 from aukit.datasets.timeline import Places
 from aukit.datasets.video import decode_video, video_times
-from aukit.detect.drawings import Drawing, Painted, Source
+from aukit.detect.drawings import Drawing, Painted
 from aukit.detect.face import INTENSITY, Face, FaceDetector, HeatMapDetector, Image
 from aukit.detect.inputs import HEAT_MAPS, OVERLAY, PHOTOGRAPHS, find_inputs, text_of
 from aukit.detect.overlay import draw_faces
@@ -29,6 +31,7 @@ from aukit.detect.table import (
     NO_FACE,
     NOT_DECODED,
     TableFormat,
+    TableWriter,
     is_table,
     open_table,
     read_detections,
@@ -39,6 +42,8 @@ _FRAMES, _BYTES = 16, 2**26
 """Most frames of a batch, and most bytes of pixels."""
 _SHOWN = 20
 """Most files that a summary names."""
+_Rows = dict[str, pd.DataFrame]
+"""Rows of a table by the image's name."""
 
 
 @dataclass
@@ -187,19 +192,21 @@ def read_files(
         images=sum(map(len, found.folders.values())) + len(found.photographs),
         left_out=found.left_out,
     )
-    run = _Run(detector, largest, calibrate, drawings, progress, summary)
+    run = _Run(out, detector, largest, calibrate, drawings, progress, summary)
     tables = {name: out / f"{name}.{table_format}" for name in (*found.videos, *found.folders, PHOTOGRAPHS)}
     videos = {tables[name]: path for name, path in found.videos.items()}
     images = {tables[name]: paths for name, paths in found.folders.items()}
-    for table, path in videos.items():
-        _check_place(table, {"": stamp_of(path)})
-    for table, paths in images.items():
-        _check_place(table, {name: stamp_of(path) for name, path in paths.items()})
-    if found.photographs:
-        table = tables[PHOTOGRAPHS]
-        _check_place(table, {})
-        images[table] = run.earlier(table, found.photographs)
-    run.all(videos, images)
+    with run.lock:  # tables and records as they belong together
+        for table, path in videos.items():
+            _check_place(table, {"": stamp_of(path)})
+        for table, paths in images.items():
+            _check_place(table, {name: stamp_of(path) for name, path in paths.items()})
+        if found.photographs:
+            table = tables[PHOTOGRAPHS]
+            _check_place(table, {})
+            images[table] = run.earlier(table, found.photographs)
+        done = {table: run.done(table, paths) for table, paths in images.items()}
+    run.all(videos, images, done)
     return summary
 
 
@@ -230,10 +237,11 @@ class _Video:
 
 
 class _Run:
-    """One command's work."""
+    """One command's work; its lock is held to compare and replace tables, not while files are read."""
 
     def __init__(
         self,
+        out: Path,
         detector: FaceDetector,
         largest: bool,
         calibrate: bool,
@@ -246,11 +254,14 @@ class _Run:
         self.hidden = None if progress else True
         self.summary = summary
         self.gone: dict[Path, set[str]] = {}
+        self.before: dict[Path, Record | None] = {}
+        self.lock = FileLock(out / ".lock")
 
-    def all(self, videos: dict[Path, Path], images: dict[Path, dict[str, Path]]) -> None:
+    def all(
+        self, videos: dict[Path, Path], images: dict[Path, dict[str, Path]], done: dict[Path, _Rows]
+    ) -> None:
         """Read everything that is not done, and draw what is not drawn."""
         todo = [video for table, path in videos.items() if (video := self._begin(table, path)) is not None]
-        done = {table: self._done(table, paths) for table, paths in images.items()}
         total = sum(len(video.positions) for video in todo)
         total += sum(len(paths) - len(done[table]) for table, paths in images.items())
         began = time.perf_counter()
@@ -258,10 +269,16 @@ class _Run:
             for video in todo:
                 try:
                     self._read_video(video)
-                except CorpusError as error:
+                except (
+                    ConfigError,
+                    CorpusError,
+                ) as error:  # also a table that another command made meanwhile
                     self._fail(video.path, error)
             for table, paths in images.items():
-                self._read_images(table, paths, done[table])
+                try:
+                    self._read_images(table, paths, done[table])
+                except ConfigError as error:
+                    self._fail(table, error)
         self.summary.seconds = time.perf_counter() - began
         for drawing in self.drawings:
             for table, path in videos.items():
@@ -269,8 +286,8 @@ class _Run:
                     self._draw(drawing, table, path)
                 except CorpusError as error:
                     self._fail(path, error)
-            for table, paths in images.items():
-                self._draw(drawing, table, paths)
+            for table in images:
+                self._draw(drawing, table)
 
     def earlier(self, table: Path, named: dict[str, Path]) -> dict[str, Path]:
         """Photographs of the table that is there, and those named now, by their names in the table.
@@ -319,9 +336,12 @@ class _Run:
         seconds = dict(zip(video.positions.tolist(), video.seconds.tolist(), strict=True))
         track = self.detector.video()
         placing = video.record.place
-        with open_table(
-            video.table, self.detector.aus, self.detector.measure, False, placing, self.calibrate
-        ) as table:
+        with (
+            ExitStack() as alone,
+            open_table(
+                video.table, self.detector.aus, self.detector.measure, False, placing, self.calibrate
+            ) as table,
+        ):
             for batch in read_ahead(_batches(decode_video(video.path, viewed=True)), 1):
                 found = track([image for _, image in batch])
                 for (position, image), faces in zip(batch, found, strict=True):
@@ -332,13 +352,16 @@ class _Run:
                 self.summary.failed[text_of(video.path)] = "none of its frames can be decoded"
                 video.record.try_again("")
             video.record.counts = table.counts()
+            alone.enter_context(self.lock)
+            _check_place(video.table, video.record.files)
         self._count(video.table, table.counts())
 
     # ------------------------------------------------------------------------------------- images
 
-    def _done(self, table: Path, images: dict[str, Path]) -> dict[str, pd.DataFrame]:
+    def done(self, table: Path, images: dict[str, Path]) -> _Rows:
         """Rows of the images that could be read before, or are not there now, by the image's name."""
         record, before = self._record(images), Record.read(table)
+        self.before[table] = before
         if before is None or not before.fits(record) or not before.is_of(table):
             return {}
         gone = self.gone.get(table, set())
@@ -350,16 +373,20 @@ class _Run:
         rows = rows[rows["input"].isin(gone) | rows["input"].isin(same) & rows["reason"].isin(["", NO_FACE])]
         return {str(name): group for name, group in rows.groupby("input")}
 
-    def _read_images(self, path: Path, images: dict[str, Path], done: dict[str, pd.DataFrame]) -> None:
+    def _read_images(self, path: Path, images: dict[str, Path], done: _Rows) -> None:
         self.bar.set_description(shown(path.stem, 40))
-        record, before = self._record(images), Record.read(path)
+        record, before = self._record(images), self.before[path]
+        left: set[str] = set()
         self.summary.reused += len(done)
         if before is not None and len(done) == len(images) == len(before.files):
             self._count(path, before.counts)
             return
         interruption: KeyboardInterrupt | None = None
         read = read_ahead(((name, _read(images[name])) for name in images if name not in done), 1)
-        with open_table(path, self.detector.aus, self.detector.measure, True, record.place) as table:
+        with (
+            ExitStack() as alone,
+            open_table(path, self.detector.aus, self.detector.measure, True, record.place) as table,
+        ):
             for number, name in enumerate(images, 1):
                 if name in done and before is not None:
                     table.add_again(number, done[name])
@@ -373,6 +400,7 @@ class _Run:
                         interruption = error
                 if interruption is not None:
                     record.try_again(name)
+                    left.add(name)
                     continue
                 if isinstance(image, str):
                     self.summary.failed[text_of(images[name])] = image
@@ -386,26 +414,61 @@ class _Run:
                 )
                 self._read(1)
             read.close()
+            alone.enter_context(self.lock)
+            try:
+                self._join(path, record, left, table)
+            except ConfigError:
+                if interruption is not None:
+                    raise interruption from None
+                raise
             record.counts = table.counts()
         if interruption is not None:
             raise interruption
         self._count(path, table.counts())
 
+    def _join(self, path: Path, record: Record, left: set[str], table: TableWriter) -> None:
+        """Add what another command has written of these images, or of more photographs, since this one began.
+
+        Raises:
+            ConfigError: It is of another input, or made by another model or with other options.
+        """
+        photographs = path.stem == PHOTOGRAPHS
+        _check_place(path, {} if photographs else record.files)
+        before, now = self.before[path], Record.read(path)
+        if now is None or (before is not None and now.table == before.table) or not now.is_of(path):
+            return
+        if not now.fits(record):
+            raise ConfigError(
+                f"{path}: was made by another model or with other options meanwhile; name another --out"
+            )
+        rows = {str(name): group for name, group in read_detections(path).groupby("input")}
+        for theirs, stamp in now.files.items():
+            name = theirs
+            if photographs and record.files.get(name, stamp)[0] != stamp[0]:
+                name = text_of(Path(stamp[0]))
+            if name in left if name in record.files else photographs:
+                record.files[name] = stamp
+                if theirs in rows:
+                    table.add_again(table.images + 1, rows[theirs].assign(input=name))
+
     # ----------------------------------------------------------------------------------- drawings
 
-    def _draw(self, drawing: Drawing, table: Path, source: Source) -> None:
+    def _draw(self, drawing: Drawing, table: Path, video: Path | None = None) -> None:
         """Draw what a table of this model says, unless that is done."""
         record = Record.read(table)
-        files = {"": source} if isinstance(source, Path) else source
-        if record is None or not record.fits(self._record(files)):
+        if record is None or not record.fits(self._record({} if video is None else {"": video})):
             return
-        if isinstance(source, Path) and not record.is_whole({"": stamp_of(source)}):
+        if video is not None and not record.is_whole({"": stamp_of(video)}):
             return
         if record.drawn.get(drawing.kind) == drawing.settings:
             return
-        drawing.draw(source, table, self.hidden)
-        record.drawn[drawing.kind] = drawing.settings
-        record.write(table)
+        images = {name: Path(stamp[0]) for name, stamp in record.files.items()}
+        drawing.draw(images if video is None else video, table, self.hidden)
+        with self.lock:
+            now = Record.read(table)
+            if now is not None and now.table == record.table:  # else there is more to draw
+                now.drawn[drawing.kind] = drawing.settings
+                now.write(table)
 
     # --------------------------------------------------------------------------------- accounting
 
@@ -426,7 +489,7 @@ class _Run:
         self.summary.tables.append(table)
         self.summary.counts.update(counts)
 
-    def _fail(self, path: Path, error: CorpusError) -> None:
+    def _fail(self, path: Path, error: ConfigError | CorpusError) -> None:
         self.summary.failed[text_of(path)] = _without_path(error, path)
 
 
@@ -456,5 +519,5 @@ def _read(path: Path) -> Image | str:
         return _without_path(error, path)
 
 
-def _without_path(error: CorpusError, path: Path) -> str:
+def _without_path(error: ConfigError | CorpusError, path: Path) -> str:
     return shown(str(error).removeprefix(f"{path}: "), 300)

@@ -4,6 +4,7 @@ import errno
 import json
 import os
 import shutil
+from collections.abc import Callable
 from fractions import Fraction
 from pathlib import Path
 
@@ -312,6 +313,73 @@ def test_a_photograph_that_could_not_be_read_is_tried_again(tmp_path: Path, out:
     save(bad, scene((40, 10, 30)))
     assert detect_files([good], out, BrightSquares()).status == 0
     assert read_detections(out / "photographs.csv")["box_x"].tolist() == [10, 40]
+
+
+class Meanwhile(BrightSquares):
+    """Another command runs while an image is looked at."""
+
+    def __init__(self, other: Callable[[], object]) -> None:
+        super().__init__()
+        self.other: Callable[[], object] | None = other
+
+    def photograph(self, image: np.ndarray) -> list[Face]:
+        if self.other is not None:
+            other, self.other = self.other, None
+            other()
+        return super().photograph(image)
+
+
+def test_photographs_of_two_commands_at_once_share_a_table(tmp_path: Path, out: Path) -> None:
+    for name, left in (("a/one", 10), ("b/one", 20), ("two", 40)):
+        save(tmp_path / f"{name}.png", scene((left, 10, 30)))
+    named = [tmp_path / "a/one.png"], [tmp_path / "b/one.png", tmp_path / "two.png"]
+
+    def other() -> None:
+        detect_files(named[1], out, BrightSquares())
+
+    detect_files(named[0], out, Meanwhile(other), overlay=True)
+    rows = read_detections(out / "photographs.csv")
+    assert rows["box_x"].tolist() == [10, 20, 40]
+    assert rows["input"].tolist() == [str(path) for path in (*named[0], *named[1])]
+    assert len(list((out / "photographs.overlay").iterdir())) == 3
+    detector = BrightSquares()
+    detect_files([*named[0], *named[1]], out, detector)
+    assert detector.seen == 0
+
+
+def test_photographs_of_one_name_from_two_folders_at_once(
+    tmp_path: Path, out: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for folder, left in (("a", 10), ("b", 20)):
+        save(tmp_path / folder / "one.png", scene((left, 10, 30)))
+
+    def detect(folder: str, detector: BrightSquares) -> None:
+        monkeypatch.chdir(tmp_path / folder)
+        detect_files(["one.png"], out, detector)
+
+    detect("a", Meanwhile(lambda: detect("b", BrightSquares())))
+    rows = read_detections(out / "photographs.csv")
+    assert rows["input"].tolist() == ["one.png", str(tmp_path / "b/one.png")]
+    assert rows["box_x"].tolist() == [10, 20]
+
+
+def test_a_table_that_another_command_made_meanwhile_is_never_overwritten(tmp_path: Path, out: Path) -> None:
+    for person, frames in (("P01", 3), ("P02", 4)):
+        (tmp_path / person).mkdir()
+        video(tmp_path / person / "clip.mp4", frames)
+    photo = save(tmp_path / "photo.png", scene((10, 10, 30)))
+
+    def other() -> None:
+        detect_files([tmp_path / "P02/clip.mp4"], out, BrightSquares())
+
+    summary = detect_files([tmp_path / "P01/clip.mp4", photo], out, Meanwhile(other))
+    assert summary.status == 1
+    assert "of another input" in summary.failed[str(tmp_path / "P01/clip.mp4")]
+    assert len(read_detections(out / "clip.csv")) == 4
+    assert len(read_detections(out / "photographs.csv")) == 1
+    newer = Meanwhile(lambda: detect_files([tmp_path / "P01"], out / "2", BrightSquares("2")))
+    save(tmp_path / "P01/photo.png", scene())
+    assert "by another model" in detect_files([tmp_path / "P01"], out / "2", newer).text()
 
 
 def test_a_folder_s_table_follows_its_images(tmp_path: Path, out: Path) -> None:
