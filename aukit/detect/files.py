@@ -56,7 +56,7 @@ class Summary:
         reused: Number of those two whose rows were there already.
         counts: Numbers of ``images`` (frames of videos counted), of ``faces``, of images ``without`` a face
             and ``unread``, in all tables.
-        failed: What is wrong with files of which nothing could be read, by their paths.
+        failed: What is wrong with files that could not be read, or not all of them, by their paths.
         gone: Photographs of earlier commands that are not there now; their rows are kept.
         left_out: Files in folders that are neither images nor videos of a known format.
         tables: Their paths.
@@ -324,6 +324,7 @@ class _Run:
         if before is not None and whole and before.is_of(table):
             self.summary.reused += 1
             self._count(table, before.counts)
+            self._lacks(path, before.counts)
             return None
         try:
             return _Video(path, table, record, *video_times(path, viewed=True))
@@ -349,12 +350,12 @@ class _Run:
                     table.add(position + 1, seconds[position], self._wanted(faces), reason)
                 self._read(len(batch))
             if table.unread == table.images:
-                self.summary.failed[text_of(video.path)] = "none of its frames can be decoded"
                 video.record.try_again("")
             video.record.counts = table.counts()
             alone.enter_context(self.lock)
             _check_place(video.table, video.record.files)
         self._count(video.table, table.counts())
+        self._lacks(video.path, table.counts())
 
     # ------------------------------------------------------------------------------------- images
 
@@ -488,6 +489,14 @@ class _Run:
     def _count(self, table: Path, counts: dict[str, int]) -> None:
         self.summary.tables.append(table)
         self.summary.counts.update(counts)
+
+    def _lacks(self, video: Path, counts: dict[str, int]) -> None:
+        """Say how many frames of a video could not be read."""
+        unread, frames = counts.get("unread", 0), counts.get("images", 0)
+        if unread == frames:
+            self.summary.failed[text_of(video)] = "none of its frames can be decoded"
+        elif unread:
+            self.summary.failed[text_of(video)] = f"{unread:,} of {frames:,} frames could not be read"
 
     def _fail(self, path: Path, error: ConfigError | CorpusError) -> None:
         self.summary.failed[text_of(path)] = _without_path(error, path)

@@ -88,12 +88,15 @@ def test_damaged_frames_are_rows_with_a_reason(tmp_path: Path, out: Path) -> Non
     start, size = packet_places(clip)[17]
     overwrite(clip, start + 10, bytes(size - 10))
     summary = detect_files([clip], out, BrightSquares())
+    again = detect_files([clip], out, BrightSquares())
     rows = read_detections(out / "clip.csv").drop_duplicates("frame")
     assert rows["frame"].tolist() == list(range(1, 37))
     lost = rows.loc[rows["reason"] == "not decoded", "frame"]
     assert {18, 24} <= set(lost)
     assert summary.counts["unread"] == len(lost)
-    assert summary.status == 0  # the file was read
+    assert summary.status == again.status == 1
+    assert summary.failed == again.failed == {str(clip): f"{len(lost)} of 36 frames could not be read"}
+    assert again.read == 0  # more cannot be read of it
 
 
 def test_all_faces_or_the_largest(tmp_path: Path, out: Path) -> None:
