@@ -10,7 +10,7 @@ from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -197,22 +197,29 @@ def read_files(
     videos = {tables[name]: path for name, path in found.videos.items()}
     images = {tables[name]: paths for name, paths in found.folders.items()}
     with run.lock:  # tables and records as they belong together
+        kinds = [drawing.kind for drawing in drawings]
         for table, path in videos.items():
-            _check_place(table, {"": stamp_of(path)})
+            _check_place(table, {"": stamp_of(path)}, kinds)
         for table, paths in images.items():
-            _check_place(table, {name: stamp_of(path) for name, path in paths.items()})
+            _check_place(table, {name: stamp_of(path) for name, path in paths.items()}, kinds)
         if found.photographs:
             table = tables[PHOTOGRAPHS]
-            _check_place(table, {})
+            _check_place(table, {}, kinds)
             images[table] = run.earlier(table, found.photographs)
         done = {table: run.done(table, paths) for table, paths in images.items()}
     run.all(videos, images, done)
     return summary
 
 
-def _check_place(table: Path, files: dict[str, list[Any]]) -> None:
-    """See that no other table is overwritten; without files, any that is ours may be."""
+def _check_place(table: Path, files: dict[str, list[Any]], kinds: Iterable[str] = ()) -> None:
+    """See that no other table, record or picture is overwritten; without files, any that is ours may be."""
+    for kind in kinds:
+        _check_pictures(table, files, kind)
     if not table.exists():
+        if not Record.free(table):
+            raise ConfigError(
+                f"{table}.json: is there already, and is no record of a table; name another --out"
+            )
         return
     record = Record.read(table)
     if record is None:
@@ -223,6 +230,17 @@ def _check_place(table: Path, files: dict[str, list[Any]]) -> None:
         raise ConfigError(f"{table}: is there already, of another input ({other}); name another --out")
     if record.is_changed(table):
         raise ConfigError(f"{table}: was changed since it was made; name another --out, or move it away")
+
+
+def _check_pictures(table: Path, files: dict[str, list[Any]], kind: str) -> None:
+    """See that pictures of a kind are made for the first time, or were made from a table of this input."""
+    tables = [table.with_suffix(f".{ending}") for ending in get_args(TableFormat)]  # either draws the same
+    records = [record for each in tables if (record := Record.read(each)) is not None]
+    if any(kind in record.drawn and (not files or record.is_about(files)) for record in records):
+        return
+    for name in (f"{table.stem}{kind}", f"{table.stem}{kind}.mp4"):
+        if os.path.lexists(path := table.with_name(name)):
+            raise ConfigError(f"{path}: is there already, and was not made from {table}; name another --out")
 
 
 @dataclass
@@ -464,11 +482,16 @@ class _Run:
         if record.drawn.get(drawing.kind) == drawing.settings:
             return
         images = {name: Path(stamp[0]) for name, stamp in record.files.items()}
+        self._note(record, table, drawing.kind, None)  # so that pictures are known for ours after a kill
         drawing.draw(images if video is None else video, table, self.hidden)
+        self._note(record, table, drawing.kind, drawing.settings)
+
+    def _note(self, record: Record, table: Path, kind: str, settings: object) -> None:
+        """Keep what pictures depend on, unless another command has replaced the table meanwhile."""
         with self.lock:
             now = Record.read(table)
-            if now is not None and now.table == record.table:  # else there is more to draw
-                now.drawn[drawing.kind] = drawing.settings
+            if now is not None and now.table == record.table:
+                now.drawn[kind] = settings
                 now.write(table)
 
     # --------------------------------------------------------------------------------- accounting

@@ -26,7 +26,8 @@ class Record:
             by an empty name for a video. Without size and time it is to be read again.
         counts: Numbers of images or frames, of faces, of those without face and of those that could not be
             read.
-        drawn: Kinds of pictures that have been made from the table, with what else they depend on.
+        drawn: Kinds of pictures that have been made from the table, with what else they depend on; null where
+            they were begun, or made from an earlier table.
         table: SHA-256 of the table.
         replaced: That of the table whose place it takes; empty where there was none.
     """
@@ -50,6 +51,8 @@ class Record:
         The record comes first, so that no table is ever without; what a kill in between leaves is told by
         its content.
         """
+        before = Record.read(table)
+        self.drawn = {} if before is None else dict.fromkeys(before.drawn)
         self.table = file_sha256(made)
         self.replaced = file_sha256(table) if table.is_file() else ""
         self.write(table)
@@ -87,6 +90,15 @@ class Record:
     @classmethod
     def read(cls, table: Path) -> Record | None:
         """The record of a table; None where there is no table, or no record of it that can be read."""
+        return cls._of(table) if table.is_file() else None
+
+    @classmethod
+    def free(cls, table: Path) -> bool:
+        """Whether a record can be written beside a table and replaces nothing but a record."""
+        return not os.path.lexists(_path(table)) or cls._of(table) is not None
+
+    @classmethod
+    def _of(cls, table: Path) -> Record | None:
         try:
             record = cls(**read_json(_path(table), _MOST_BYTES))
             stamps = all(len(stamp) == 3 and isinstance(stamp[0], str) for stamp in record.files.values())
@@ -95,7 +107,7 @@ class Record:
             whole = whole and isinstance(record.table, str) and isinstance(record.replaced, str)
         except (OSError, ValueError, TypeError, AttributeError):
             return None
-        return record if whole and table.is_file() else None
+        return record if whole else None
 
 
 def stamp_of(path: Path) -> list[Any]:

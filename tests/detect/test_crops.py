@@ -80,7 +80,7 @@ def test_crops_are_cut_once_and_anew_in_another_way(tmp_path: Path) -> None:
 def test_nothing_of_anybody_else_is_replaced(tmp_path: Path) -> None:
     photo = save(tmp_path / "photo.png", scene((10, 10, 30)))
     mine = save(tmp_path / "out/photographs.crops/mine.png", scene())
-    with pytest.raises(ConfigError, match=r"photographs\.crops: is there already, and holds no crops\.csv"):
+    with pytest.raises(ConfigError, match=r"photographs\.crops: is there already, and was not made from"):
         register_files([photo], tmp_path / "out", BrightSquares(), SIMILARITY)
     assert mine.is_file()
 

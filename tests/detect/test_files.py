@@ -214,6 +214,17 @@ def test_a_table_without_its_record_is_never_overwritten(tmp_path: Path, out: Pa
         assert (out / "clip.csv").read_bytes() == before
     (out / "clip.csv").unlink()
     assert detect_files([clip], out, BrightSquares()).status == 0
+    (out / "clip.csv").unlink()  # its record alone stands in nobody's way
+    assert detect_files([clip], out, BrightSquares()).status == 0
+
+
+def test_a_file_called_like_a_record_is_never_overwritten(tmp_path: Path, out: Path) -> None:
+    clip = video(tmp_path / "clip.mp4", 3)
+    out.mkdir()
+    (out / "clip.csv.json").write_text('{"my": "notes"}')
+    with pytest.raises(ConfigError, match=r"clip\.csv\.json: is there already, and is no record"):
+        detect_files([clip], out, BrightSquares())
+    assert (out / "clip.csv.json").read_text() == '{"my": "notes"}'
 
 
 def test_a_table_that_somebody_changed_is_never_overwritten(tmp_path: Path, out: Path) -> None:

@@ -9,6 +9,8 @@ import pytest
 from PIL import Image
 
 from aukit.detect import detect_files, draw_faces
+from aukit.detect.record import Record
+from aukit.errors import ConfigError
 from tests.datasets.numbered import write
 from tests.detect.bright import BrightSquares, scene, video
 
@@ -77,6 +79,41 @@ def test_overlays_are_drawn_once_and_also_later(tmp_path: Path) -> None:
     before = [path.stat().st_mtime_ns for path in pictures]
     detect_files([clip, photo], out, detector, overlay=True)
     assert [path.stat().st_mtime_ns for path in pictures] == before
+
+
+def test_pictures_of_somebody_else_are_never_overwritten(tmp_path: Path) -> None:
+    clip, out = video(tmp_path / "clip.mp4", 3), tmp_path / "out"
+    photo = tmp_path / "photo.png"
+    Image.fromarray(scene((10, 10, 30))).save(photo)
+    for mine, named in (("clip.overlay.mp4", clip), ("photographs.overlay/photo.jpg", photo)):
+        (out / mine).parent.mkdir(parents=True, exist_ok=True)
+        (out / mine).write_text("mine")
+        for _ in range(2):  # also where the table is there
+            with pytest.raises(ConfigError, match=r"overlay.*: is there already, and was not made from"):
+                detect_files([named], out, BrightSquares(), overlay=True)
+            assert (out / mine).read_text() == "mine"
+            detect_files([named], out, BrightSquares())
+
+
+def test_overlays_are_known_for_ours(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip, out = video(tmp_path / "clip.mp4", 3), tmp_path / "out"
+    write = Record.write
+
+    def killed(record: Record, table: Path) -> None:
+        if record.drawn.get(".overlay") is not None:
+            raise KeyboardInterrupt
+        write(record, table)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Record, "write", killed)
+        with pytest.raises(KeyboardInterrupt):
+            detect_files([clip], out, BrightSquares(), overlay=True)
+    assert (out / "clip.overlay.mp4").is_file()
+    assert detect_files([clip], out, BrightSquares(), overlay=True).status == 0
+    assert detect_files([clip], out, BrightSquares("2"), overlay=True).status == 0
+    assert detect_files([clip], out, BrightSquares(), table_format="parquet", overlay=True).status == 0
+    detect_files([clip], out, BrightSquares("3"))
+    assert detect_files([clip], out, BrightSquares("3"), overlay=True).status == 0
 
 
 def test_overlays_are_no_inputs(tmp_path: Path) -> None:
