@@ -287,10 +287,7 @@ class _Run:
             for video in todo:
                 try:
                     self._read_video(video)
-                except (
-                    ConfigError,
-                    CorpusError,
-                ) as error:  # also a table that another command made meanwhile
+                except (ConfigError, CorpusError) as error:  # its place may be taken meanwhile
                     self._fail(video.path, error)
             for table, paths in images.items():
                 try:
