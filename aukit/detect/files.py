@@ -6,6 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -28,6 +29,7 @@ from aukit.detect.record import Record, forget, stamp_of
 from aukit.detect.table import (
     NO_FACE,
     NOT_DECODED,
+    Rows,
     TableFormat,
     is_table,
     open_table,
@@ -246,9 +248,13 @@ class _Run:
     def all(self, videos: dict[Path, Path], images: dict[Path, dict[str, Path]]) -> None:
         """Read everything that is not done, and draw what is not drawn."""
         todo = [video for table, path in videos.items() if (video := self._begin(table, path)) is not None]
-        done = {table: self._done(table, paths) for table, paths in images.items()}
+        done = {
+            table: self._done(table, paths)
+            for table, paths in images.items()
+            if not self._are_done(table, paths)
+        }
         total = sum(len(video.positions) for video in todo)
-        total += sum(len(paths) - len(done[table]) for table, paths in images.items())
+        total += sum(len(images[table]) - len(rows) for table, rows in done.items())
         began = time.perf_counter()
         with tqdm(total=total, unit=" frames", disable=self.hidden) as self.bar:
             for video in todo:
@@ -256,8 +262,8 @@ class _Run:
                     self._read_video(video)
                 except CorpusError as error:
                     self._fail(video.path, error)
-            for table, paths in images.items():
-                self._read_images(table, paths, done[table])
+            for table, rows in done.items():
+                self._read_images(table, images[table], rows)
         self.summary.seconds = time.perf_counter() - began
         for drawing in self.drawings:
             for table, path in videos.items():
@@ -320,32 +326,37 @@ class _Run:
 
     # ------------------------------------------------------------------------------------- images
 
-    def _done(self, table: Path, images: dict[str, Path]) -> dict[str, pd.DataFrame]:
-        """Rows of the images that could be read before, by the image's name."""
+    def _are_done(self, table: Path, images: dict[str, Path]) -> bool:
+        """Whether a table is of just these images, as its record alone says."""
         record, before = self._record(images), Record.read(table)
-        if before is None or not before.fits(record):
-            return {}
-        same = [name for name, stamp in record.files.items() if before.is_whole({name: stamp})]
-        try:
-            rows = read_detections(table)
-        except CorpusError:  # somebody changed it
-            return {}
-        rows = rows[rows["input"].isin(same) & rows["reason"].isin(["", NO_FACE])]
-        return {str(name): group for name, group in rows.groupby("input")}
+        if before is None or not before.fits(record) or not before.is_whole(record.files):
+            return False
+        if before.counts.get("images") != len(images):
+            return False
+        self.summary.reused += len(images)
+        self._count(table, before.counts)
+        return True
 
-    def _read_images(self, path: Path, images: dict[str, Path], done: dict[str, pd.DataFrame]) -> None:
+    def _done(self, table: Path, images: dict[str, Path]) -> Rows:
+        """Rows of the images that could be read before."""
+        record, before = self._record(images), Record.read(table)
+        rows, same = pd.DataFrame(columns=["input", "reason"]), []
+        if before is not None and before.fits(record):
+            same = [name for name, stamp in record.files.items() if before.is_whole({name: stamp})]
+            with suppress(CorpusError):  # somebody changed it
+                rows = read_detections(table)
+        return Rows(rows[rows["input"].isin(same) & rows["reason"].isin(["", NO_FACE])], "input")
+
+    def _read_images(self, path: Path, images: dict[str, Path], done: Rows) -> None:
         self.bar.set_description(shown(path.stem, 40))
-        record, before = self._record(images), Record.read(path)
+        record = self._record(images)
         self.summary.reused += len(done)
-        if before is not None and len(done) == len(images) == len(before.files):
-            self._count(path, before.counts)
-            return
         interruption: KeyboardInterrupt | None = None
         read = read_ahead(((name, _read(images[name])) for name in images if name not in done), 1)
         with open_table(path, self.detector.aus, self.detector.measure, of_images=True) as table:
             for number, name in enumerate(images, 1):
                 if name in done:
-                    table.add_again(number, done[name])
+                    table.add_again(number, done, name)
                     continue
                 if interruption is None:
                     try:

@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -182,6 +183,21 @@ def test_what_is_done_is_not_read_again(tmp_path: Path, out: Path) -> None:
     assert newer.seen == 4  # all of it, by another model
     record = json.loads((out / "clip.csv.json").read_text())
     assert (record["model"], record["version"]) == ("bright squares", "2")
+
+
+def test_rows_of_before_cost_less_than_reading_the_images(tmp_path: Path, out: Path) -> None:
+    for number in range(300):
+        save(tmp_path / "all" / f"{number}.png", scene((1, 1, 6), size=(8, 8)))
+
+    def cpu(**options: bool) -> float:
+        began = time.process_time()
+        detect_files([tmp_path / "all"], out, BrightSquares(), **options)
+        return time.process_time() - began
+
+    first, again = cpu(), cpu()
+    save(tmp_path / "all/new.png", scene())
+    assert again < first
+    assert cpu() < 2 * first
 
 
 def test_a_table_without_its_record_is_made_again(tmp_path: Path, out: Path) -> None:
