@@ -34,7 +34,7 @@ class Crops:
         registration: How faces are cut out.
     """
 
-    kind = CROPS
+    kind, of_any_model = CROPS, True
 
     def __init__(self, registration: Registration) -> None:
         self._registration = registration
@@ -44,13 +44,17 @@ class Crops:
             "settings": registration.settings,
         }
 
+    def place(self, source: Source, table: Path) -> Path:
+        """See `Drawing.place`."""
+        return table.with_name(f"{table.stem}{self.kind}")
+
     def draw(self, source: Source, table: Path, hidden: bool | None) -> None:
         """See `Drawing.draw`.
 
         Raises:
             ConfigError: A folder of that name is there, and is not of this command.
         """
-        folder = table.with_name(f"{table.stem}{self.kind}")
+        folder = self.place(source, table)
         if folder.exists() and not (folder / LIST).is_file():
             raise ConfigError(f"{folder}: is there already, and holds no {LIST}; name another --out")
         names = {} if isinstance(source, Path) else picture_names(source, table)
@@ -105,7 +109,8 @@ def register_files(
     """Find faces as `detect_files` does, and cut each out as a registration says.
 
     Beside the table of each input lies a folder of crops with a table of where each came from, see `Crops`.
-    What is done is kept: tables by image and video, folders of crops as a whole.
+    What is done is kept: tables by image and video, folders of crops as a whole. A table that is there, of
+    the same files, is taken as it stands, by whatever model and calibrated or not.
 
     Args:
         inputs: As of `detect_files`.
@@ -120,7 +125,8 @@ def register_files(
         Counts, and which files failed.
 
     Raises:
-        ConfigError: An input is not there, or something of another would be overwritten.
+        ConfigError: An input is not there, something of another would be overwritten, or a table of another
+            model or with other options is not of these files as they are now.
         OSError: A file cannot be written.
 
     Example:

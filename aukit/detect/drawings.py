@@ -29,6 +29,7 @@ class Drawing(Protocol):
     Attributes:
         kind: End of their names, from the list `aukit.detect.inputs.DRAWN`.
         settings: What else they depend on, as plain values that a table's record keeps.
+        of_any_model: Whether tables of other models than the command's serve too.
     """
 
     @property
@@ -39,6 +40,15 @@ class Drawing(Protocol):
     @property
     def settings(self) -> object:
         """See above."""
+        ...
+
+    @property
+    def of_any_model(self) -> bool:
+        """See above."""
+        ...
+
+    def place(self, source: Source, table: Path) -> Path:
+        """The file or folder that `draw` makes."""
         ...
 
     def draw(self, source: Source, table: Path, hidden: bool | None) -> None:
@@ -72,13 +82,18 @@ class Painted:
     detector: FaceDetector
     paint: Callable[[Image, Sequence[Face]], Image]
     settings: object = True
+    of_any_model = False
+
+    def place(self, source: Source, table: Path) -> Path:
+        """See `Drawing.place`."""
+        return table.with_name(f"{table.stem}{self.kind}{'.mp4' if isinstance(source, Path) else ''}")
 
     def draw(self, source: Source, table: Path, hidden: bool | None) -> None:
         """See `Drawing.draw`."""
         if isinstance(source, Path):
             self._draw_video(source, table, hidden)
             return
-        folder = table.with_name(f"{table.stem}{self.kind}")
+        folder = self.place(source, table)
         names = picture_names(source, table)
         for seen in self._seen(source, table, hidden):
             write_jpeg(folder / f"{names[seen.name]}.jpg", self.paint(seen.image, seen.faces))
@@ -96,8 +111,7 @@ class Painted:
                 shown_at.append(times[seen.frame])
                 yield self.paint(seen.image, seen.faces)
 
-        path = table.with_name(f"{table.stem}{self.kind}.mp4")
-        encode_video(path, pictures(), rate, seconds=iter(shown_at.popleft, None))
+        encode_video(self.place(source, table), pictures(), rate, seconds=iter(shown_at.popleft, None))
 
     def _seen(self, source: Source, table: Path, hidden: bool | None) -> Iterator[Seen]:
         detector = self.detector

@@ -147,8 +147,9 @@ def detect_files(
         Counts, and which files failed.
 
     Raises:
-        ConfigError: An input is not there, the table of another one would be overwritten, heat maps are asked
-            of a model that has none, or calibration of one without intensities.
+        ConfigError: An input is not there, the table of another one would be overwritten, or one that was
+            made in another way and is to be drawn from; heat maps are asked of a model that has none, or
+            calibration of one without intensities.
         OSError: A table cannot be written.
 
     Example:
@@ -201,6 +202,9 @@ def read_files(
         table = tables[PHOTOGRAPHS]
         _check_place(table, {})
         images[table] = run.earlier(table, found.photographs)
+    sources: dict[Path, Source] = {**videos, **images}
+    for table, source in sources.items():
+        run.check(table, source)
     run.all(videos, images)
     return summary
 
@@ -244,6 +248,18 @@ class _Run:
         self.largest, self.calibrate = largest, calibrate
         self.hidden = None if progress else True
         self.summary = summary
+
+    def check(self, table: Path, source: Source) -> None:
+        """See that a table made in another way is not replaced because something is to be drawn from it."""
+        before, wanted = Record.read(table), self._record(source)
+        if not self.drawings or before is None or before.fits(wanted) or self._serves(before, wanted):
+            return
+        new = [stamp[0] for name, stamp in wanted.files.items() if not before.is_whole({name: stamp})]
+        also = f", and not from {new[0]} as it is now" if new else ""
+        raise ConfigError(
+            f"{table}: was made by {before.way()}{also}; this command would replace it by one of"
+            f" {wanted.way()} to draw from that; run aukit detect alone first, or name another --out"
+        )
 
     def all(self, videos: dict[Path, Path], images: dict[Path, dict[str, Path]]) -> None:
         """Read everything that is not done, and draw what is not drawn."""
@@ -292,8 +308,8 @@ class _Run:
 
     def _begin(self, table: Path, path: Path) -> _Video | None:
         """What is needed to read a video; None where that is done or cannot be done."""
-        record, before = self._record({"": path}), Record.read(table)
-        if before is not None and before.fits(record) and before.is_whole(record.files):
+        record, before = self._record(path), Record.read(table)
+        if before is not None and self._serves(before, record):
             self.summary.reused += 1
             self._count(table, before.counts)
             return None
@@ -329,9 +345,9 @@ class _Run:
     def _are_done(self, table: Path, images: dict[str, Path]) -> bool:
         """Whether a table is of just these images, as its record alone says."""
         record, before = self._record(images), Record.read(table)
-        if before is None or not before.fits(record) or not before.is_whole(record.files):
+        if before is None or not self._serves(before, record):
             return False
-        if before.counts.get("images") != len(images):
+        if before.fits(record) and before.counts.get("images") != len(images):  # some are no longer there
             return False
         self.summary.reused += len(images)
         self._count(table, before.counts)
@@ -389,12 +405,11 @@ class _Run:
     # ----------------------------------------------------------------------------------- drawings
 
     def _draw(self, drawing: Drawing, table: Path, source: Source) -> None:
-        """Draw what a table of this model says, unless that is done."""
-        record = Record.read(table)
-        files = {"": source} if isinstance(source, Path) else source
-        if record is None or not record.fits(self._record(files)):
+        """Draw what a table says, unless that is done and still there."""
+        record, wanted = Record.read(table), self._record(source)
+        if record is None or not (record.fits(wanted) or self._serves(record, wanted)):
             return
-        if record.drawn.get(drawing.kind) == drawing.settings:
+        if record.drawn.get(drawing.kind) == drawing.settings and drawing.place(source, table).exists():
             return
         drawing.draw(source, table, self.hidden)
         record.drawn[drawing.kind] = drawing.settings
@@ -402,11 +417,25 @@ class _Run:
 
     # --------------------------------------------------------------------------------- accounting
 
-    def _record(self, files: dict[str, Path]) -> Record:
+    def _record(self, source: Source) -> Record:
+        files = {"": source} if isinstance(source, Path) else source
         stamps = {name: stamp_of(path) for name, path in files.items()}
         of_video = {"calibrate": True} if self.calibrate and "" in files else {}
         options = {"largest": self.largest, **of_video}
         return Record(self.detector.name, self.detector.version, options, stamps)
+
+    def _serves(self, before: Record, wanted: Record) -> bool:
+        """Whether a table is of these files as they are now, and made as is wanted.
+
+        What is drawn from a table takes it as it stands: options that made it need not be repeated, and
+        crops are the same whatever read the action units.
+        """
+        same = before.fits(wanted)
+        if self.drawings and not same:
+            model = (before.model, before.version) == (wanted.model, wanted.version)
+            model = model or all(drawing.of_any_model for drawing in self.drawings)
+            same = model and all(before.options.get(name) for name, value in wanted.options.items() if value)
+        return same and before.is_whole(wanted.files)
 
     def _wanted(self, faces: list[Face]) -> list[Face]:
         return faces[:1] if self.largest else faces
