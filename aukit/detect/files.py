@@ -56,6 +56,7 @@ class Summary:
         failed: What is wrong with files of which nothing could be read, by their paths.
         gone: Photographs of earlier commands that are no longer there; their rows are gone too.
         left_out: Files in folders that are neither images nor videos of a known format.
+        formats: How many of those are images of other formats, by their ends.
         tables: Their paths.
         read: Number of images and frames read this time, in `seconds`.
         seconds: Time that it took, without that of loading the model.
@@ -75,6 +76,7 @@ class Summary:
     failed: dict[str, str] = field(default_factory=dict)
     gone: int = 0
     left_out: int = 0
+    formats: Counter[str] = field(default_factory=Counter)
     tables: list[Path] = field(default_factory=list)
     read: int = 0
     seconds: float = 0.0
@@ -91,9 +93,10 @@ class Summary:
         counts = self.counts
         lines = [f"inputs   {_many(self.videos, 'video')}, {_many(self.images, 'image')}"]
         lines += [f"         {self.reused:,} of them were done before"] if self.reused else []
-        lines += (
-            [f"         {_many(self.left_out, 'other file')} in folders left out"] if self.left_out else []
-        )
+        formats = ", ".join(f"{end} {number:,}" for end, number in sorted(self.formats.items()))
+        also = f", with images that are not read: {formats}" if formats else ""
+        left_out = f"         {_many(self.left_out, 'other file')} in folders left out{also}"
+        lines += [left_out] if self.left_out else []
         lines += [f"         {_many(self.gone, 'photograph')} of before no longer there"] if self.gone else []
         lines += [f"frames   {counts['images']:,}: {counts['without']:,} without a face, "
                   f"{counts['unread']:,} could not be read"]  # fmt: skip
@@ -188,7 +191,9 @@ def read_files(
     summary = Summary(
         videos=len(found.videos),
         images=sum(map(len, found.folders.values())) + len(found.photographs),
+        failed=found.refused,
         left_out=found.left_out,
+        formats=found.formats,
     )
     run = _Run(detector, largest, calibrate, drawings, progress, summary)
     tables = {name: out / f"{name}.{table_format}" for name in (*found.videos, *found.folders, PHOTOGRAPHS)}
