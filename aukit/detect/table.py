@@ -3,7 +3,7 @@
 =============== ==========================================================================================
 input           of images alone: the image, as it was named or by its place in the folder
 frame           of a video: place of the frame on the timeline, from 1; of images: their number, from 1
-face_id         number of the person in a video, 0 for the largest face of an image; empty without a face
+face_id         number of a face in a video, see `aukit.detect.Face`; of images by size, from 0; empty without
 timestamp       second at which the frame is shown; empty for images
 confidence      that there is a face, 0 to 1; 0 without one
 success         1 where a face was found, else 0
