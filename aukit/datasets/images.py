@@ -32,7 +32,7 @@ _TURNS = {
 }
 """What turns an image upright, by its EXIF orientation."""
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
-ENDINGS = (".jpg", ".jpeg", ".png", ".bmp", ".webp")
+ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp")
 _DAMAGED_JPEG = re.compile(r"overread|error (count|dc|y=)|mjpeg_decode_d|bad vlc|huffman table decode error")
 # Five digits at most: an array by frame number must not need all memory because of one odd name.
 NUMBERED = re.compile(r"(0*\d{1,5})\.(?:jpg|jpeg|png)", re.IGNORECASE)

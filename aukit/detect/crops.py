@@ -10,11 +10,11 @@ import numpy as np
 import pandas as pd
 
 from aukit.datasets.images import write_png
-from aukit.detect.drawings import Seen, Source, frames_with_rows, picture_names
+from aukit.detect.drawings import Seen, Source, frames_with_faces, picture_names
 from aukit.detect.face import INTENSITY, FaceDetector
 from aukit.detect.files import Summary, read_files
 from aukit.detect.inputs import CROPS
-from aukit.detect.table import TableFormat, faces_of
+from aukit.detect.table import TableFormat
 from aukit.errors import ConfigError
 from aukit.registration import Registration
 from aukit.utils.files import atomic_folder
@@ -34,7 +34,7 @@ class Crops:
         registration: How faces are cut out.
     """
 
-    kind = CROPS
+    kind, of_any_model = CROPS, True
 
     def __init__(self, registration: Registration) -> None:
         self._registration = registration
@@ -44,32 +44,35 @@ class Crops:
             "settings": registration.settings,
         }
 
+    def place(self, source: Source, table: Path) -> Path:
+        """See `Drawing.place`."""
+        return table.with_name(f"{table.stem}{self.kind}")
+
     def draw(self, source: Source, table: Path, hidden: bool | None) -> None:
         """See `Drawing.draw`.
 
         Raises:
             ConfigError: A folder of that name is there, and is not of this command.
         """
-        folder = table.with_name(f"{table.stem}{self.kind}")
+        folder = self.place(source, table)
         if folder.exists() and not (folder / LIST).is_file():
             raise ConfigError(f"{folder}: is there already, and holds no {LIST}; name another --out")
         names = {} if isinstance(source, Path) else picture_names(source, table)
         rows: list[dict[str, Any]] = []
         with atomic_folder(folder) as building:
-            for seen in frames_with_rows(source, table, self.kind, hidden):
+            for seen in frames_with_faces(source, table, (), INTENSITY, self.kind, hidden):
                 rows += self._cut(seen, building, names.get(seen.name, f"{seen.frame:06d}"))
             columns = None if rows else ["crop", "frame", "timestamp", "face_id", "reason"]
             pd.DataFrame(rows, columns=columns).to_csv(building / LIST, index=False, float_format="%.6g")
 
     def _cut(self, seen: Seen, folder: Path, name: str) -> list[dict[str, Any]]:
-        faces = faces_of(seen.rows, (), INTENSITY)
-        if not faces:
+        if not seen.faces:
             return []
-        landmarks = np.stack([face.landmarks for face in faces])
-        images = np.broadcast_to(seen.image, (len(faces), *seen.image.shape))
+        landmarks = np.stack([face.landmarks for face in seen.faces])
+        images = np.broadcast_to(seen.image, (len(seen.faces), *seen.image.shape))
         crops, marks, ok = self._registration(images, landmarks)
         rows = []
-        for number, face in enumerate(faces):
+        for number, face in enumerate(seen.faces):
             crop = f"{name}-{face.identity}.png" if ok[number] else ""
             if crop:
                 write_png(folder / crop, crops[number])
@@ -79,7 +82,7 @@ class Crops:
                     "crop": crop,
                     **({"input": seen.name} if seen.name else {}),
                     "frame": seen.frame,
-                    "timestamp": seen.rows["timestamp"].iloc[0],
+                    "timestamp": seen.seconds,
                     "face_id": face.identity,
                     **dict(box),
                     **{
@@ -106,7 +109,8 @@ def register_files(
     """Find faces as `detect_files` does, and cut each out as a registration says.
 
     Beside the table of each input lies a folder of crops with a table of where each came from, see `Crops`.
-    What is done is kept: tables by image and video, folders of crops as a whole.
+    What is done is kept: tables by image and video, folders of crops as a whole. A table that is there, of
+    the same files, is taken as it stands, by whatever model and calibrated or not.
 
     Args:
         inputs: As of `detect_files`.
@@ -121,7 +125,8 @@ def register_files(
         Counts, and which files failed.
 
     Raises:
-        ConfigError: An input is not there, or something of another would be overwritten.
+        ConfigError: An input is not there, something of another would be overwritten, or a table of another
+            model or with other options is not of these files as they are now.
         OSError: A file cannot be written.
 
     Example:

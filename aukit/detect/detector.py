@@ -43,7 +43,7 @@ class Detector(Pretrained):
         self.version = self._landmarks.version
 
     def photograph(self, image: Image) -> list[Face]:
-        """Faces of one image uint8 [H, W, 3] RGB, largest first."""
+        """Faces of one image uint8 [H, W, 3] RGB, largest first; ValueError of any other array."""
         return [_face(found, index) for index, found in enumerate(self._landmarks.photograph(image))]
 
     def video(self) -> _Track:

@@ -9,14 +9,13 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 import numpy as np
-import pandas as pd
 from tqdm import tqdm
 
 from aukit.datasets.images import read_image_if_whole, write_jpeg
 from aukit.datasets.video import decode_video, encode_video, video_times
-from aukit.detect.face import Face, FaceDetector, Image
+from aukit.detect.face import Face, FaceDetector, Image, Measure
 from aukit.detect.inputs import PHOTOGRAPHS, distinct_names
-from aukit.detect.table import faces_of, read_detections
+from aukit.detect.table import Rows, read_detections
 
 Source = Path | dict[str, Path]
 """A video, or images by their names in the table."""
@@ -30,6 +29,7 @@ class Drawing(Protocol):
     Attributes:
         kind: End of their names, from the list `aukit.detect.inputs.DRAWN`.
         settings: What else they depend on, as plain values that a table's record keeps.
+        of_any_model: Whether tables of other models than the command's serve too.
     """
 
     @property
@@ -40,6 +40,15 @@ class Drawing(Protocol):
     @property
     def settings(self) -> object:
         """See above."""
+        ...
+
+    @property
+    def of_any_model(self) -> bool:
+        """See above."""
+        ...
+
+    def place(self, source: Source, table: Path) -> Path:
+        """The file or folder that `draw` makes."""
         ...
 
     def draw(self, source: Source, table: Path, hidden: bool | None) -> None:
@@ -73,17 +82,21 @@ class Painted:
     detector: FaceDetector
     paint: Callable[[Image, Sequence[Face]], Image]
     settings: object = True
+    of_any_model = False
+
+    def place(self, source: Source, table: Path) -> Path:
+        """See `Drawing.place`."""
+        return table.with_name(f"{table.stem}{self.kind}{'.mp4' if isinstance(source, Path) else ''}")
 
     def draw(self, source: Source, table: Path, hidden: bool | None) -> None:
         """See `Drawing.draw`."""
         if isinstance(source, Path):
             self._draw_video(source, table, hidden)
             return
-        folder = table.with_name(f"{table.stem}{self.kind}")
+        folder = self.place(source, table)
         names = picture_names(source, table)
-        for seen in frames_with_rows(source, table, self.kind, hidden):
-            picture = self.paint(seen.image, self._faces(seen.rows))
-            write_jpeg(folder / f"{names[seen.name]}.jpg", picture)
+        for seen in self._seen(source, table, hidden):
+            write_jpeg(folder / f"{names[seen.name]}.jpg", self.paint(seen.image, seen.faces))
 
     def _draw_video(self, source: Path, table: Path, hidden: bool | None) -> None:
         positions, seconds = video_times(source, viewed=True)
@@ -94,15 +107,15 @@ class Painted:
         shown_at: deque[float] = deque()
 
         def pictures() -> Iterator[Image]:
-            for seen in frames_with_rows(source, table, self.kind, hidden):
+            for seen in self._seen(source, table, hidden):
                 shown_at.append(times[seen.frame])
-                yield self.paint(seen.image, self._faces(seen.rows))
+                yield self.paint(seen.image, seen.faces)
 
-        path = table.with_name(f"{table.stem}{self.kind}.mp4")
-        encode_video(path, pictures(), rate, seconds=iter(shown_at.popleft, None))
+        encode_video(self.place(source, table), pictures(), rate, seconds=iter(shown_at.popleft, None))
 
-    def _faces(self, rows: pd.DataFrame) -> list[Face]:
-        return faces_of(rows, self.detector.aus, self.detector.measure)
+    def _seen(self, source: Source, table: Path, hidden: bool | None) -> Iterator[Seen]:
+        detector = self.detector
+        return frames_with_faces(source, table, detector.aus, detector.measure, self.kind, hidden)
 
 
 class Seen(NamedTuple):
@@ -111,42 +124,51 @@ class Seen(NamedTuple):
     Attributes:
         image: RGB uint8 [H, W, 3].
         frame: Its number in the table.
+        seconds: When it is shown; NaN for images, and where the table leaves it out.
         name: Its name in the table; empty for a frame of a video.
-        rows: Of the table, see `aukit.detect.read_detections`; none where the table leaves it out.
+        faces: Of the table; none where the table leaves it out.
     """
 
     image: Image
     frame: int
+    seconds: float
     name: str
-    rows: pd.DataFrame
+    faces: list[Face]
 
 
-def frames_with_rows(source: Source, table: Path, what: str, hidden: bool | None) -> Iterator[Seen]:
-    """Every image or frame that can be read, with its rows of a table.
+def frames_with_faces(
+    source: Source, table: Path, aus: Sequence[int], measure: Measure, what: str, hidden: bool | None
+) -> Iterator[Seen]:
+    """Every image or frame that can be read, with its faces from a table.
 
     Args:
         source: What the table is about.
         table: The table.
+        aus: Action units whose levels the faces have.
+        measure: In what.
         what: Text of the bar.
         hidden: Whether to show no bar; None to show one on a terminal.
 
     Raises:
         CorpusError: The video or the table cannot be read.
     """
-    rows = read_detections(table)
-    of = dict(tuple(rows.groupby("frame" if isinstance(source, Path) else "input")))
     what = what.lstrip(".")
     if isinstance(source, Path):
-        frames = decode_video(source, viewed=True)
+        rows = Rows(read_detections(table), "frame")
         total = len(video_times(source, viewed=True)[0])
+        frames = decode_video(source, viewed=True)
         for position, image in tqdm(frames, what, total, unit=" frames", disable=hidden):
             if image is not None:
-                yield Seen(image, position + 1, "", of.get(position + 1, rows.iloc[:0]))
+                frame = position + 1
+                seconds = rows.values(frame, ["timestamp"])[0, 0] if frame in rows else np.nan
+                yield Seen(image, frame, seconds, "", rows.faces(frame, aus, measure))
         return
+    rows = Rows(read_detections(table), "input")
     for name, path in tqdm(source.items(), what, unit=" images", disable=hidden):
         image = read_image_if_whole(path)
-        if image is not None and name in of:
-            yield Seen(image, int(of[name]["frame"].iloc[0]), name, of[name])
+        if image is not None and name in rows:
+            frame, seconds = rows.values(name, ["frame", "timestamp"])[0]
+            yield Seen(image, int(frame), seconds, name, rows.faces(name, aus, measure))
 
 
 def picture_names(images: dict[str, Path], table: Path) -> dict[str, str]:

@@ -48,7 +48,9 @@ class Face:
         pose: float32 [3], rotation of the head in radians, Rx · Ry · Rz about axes to the right, down and
             away from the camera; all 0 for a face that looks into it.
         levels: float32 [A], of the detector's `aus` in its `measure`: intensities 0 to 5, or probabilities.
-        identity: Number that stays with a person while a video is read; in photographs by size, from 0 on.
+        identity: In a video, number of a place on the screen where a face is followed: it is forgotten after
+            45 frames without a face there, and a cut to another person at that place keeps it. In photographs
+            by size, from 0 on.
 
     Example:
         >>> detector = Detector()  # doctest: +SKIP

@@ -6,7 +6,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -21,7 +21,7 @@ from tqdm import tqdm
 from aukit.datasets.images import read_image
 from aukit.datasets.timeline import Places
 from aukit.datasets.video import decode_video, video_times
-from aukit.detect.drawings import Drawing, Painted
+from aukit.detect.drawings import Drawing, Painted, Source
 from aukit.detect.face import INTENSITY, Face, FaceDetector, HeatMapDetector, Image
 from aukit.detect.inputs import HEAT_MAPS, OVERLAY, PHOTOGRAPHS, find_inputs, text_of
 from aukit.detect.overlay import draw_faces
@@ -30,6 +30,7 @@ from aukit.detect.record import Record, stamp_of
 from aukit.detect.table import (
     NO_FACE,
     NOT_DECODED,
+    Rows,
     TableFormat,
     TableWriter,
     is_table,
@@ -42,7 +43,6 @@ _FRAMES, _BYTES = 16, 2**26
 """Most frames of a batch, and most bytes of pixels."""
 _SHOWN = 20
 """Most files that a summary names."""
-_Rows = dict[str, pd.DataFrame]
 """Rows of a table by the image's name."""
 
 
@@ -59,6 +59,7 @@ class Summary:
         failed: What is wrong with files that could not be read, or not all of them, by their paths.
         gone: Photographs of earlier commands that are not there now; their rows are kept.
         left_out: Files in folders that are neither images nor videos of a known format.
+        formats: How many of those are images of other formats, by their ends.
         tables: Their paths.
         read: Number of images and frames read this time, in `seconds`.
         seconds: Time that it took, without that of loading the model.
@@ -78,6 +79,7 @@ class Summary:
     failed: dict[str, str] = field(default_factory=dict)
     gone: int = 0
     left_out: int = 0
+    formats: Counter[str] = field(default_factory=Counter)
     tables: list[Path] = field(default_factory=list)
     read: int = 0
     seconds: float = 0.0
@@ -94,9 +96,10 @@ class Summary:
         counts = self.counts
         lines = [f"inputs   {_many(self.videos, 'video')}, {_many(self.images, 'image')}"]
         lines += [f"         {self.reused:,} of them were done before"] if self.reused else []
-        lines += (
-            [f"         {_many(self.left_out, 'other file')} in folders left out"] if self.left_out else []
-        )
+        formats = ", ".join(f"{end} {number:,}" for end, number in sorted(self.formats.items()))
+        also = f", with images that are not read: {formats}" if formats else ""
+        left_out = f"         {_many(self.left_out, 'other file')} in folders left out{also}"
+        lines += [left_out] if self.left_out else []
         lines += [f"         {_many(self.gone, 'photograph')} of before not there, kept"] if self.gone else []
         lines += [f"frames   {counts['images']:,}: {counts['without']:,} without a face, "
                   f"{counts['unread']:,} could not be read"]  # fmt: skip
@@ -150,8 +153,9 @@ def detect_files(
         Counts, and which files failed.
 
     Raises:
-        ConfigError: An input is not there, the table of another one would be overwritten, heat maps are asked
-            of a model that has none, or calibration of one without intensities.
+        ConfigError: An input is not there, the table of another one would be overwritten, or one that was
+            made in another way and is to be drawn from; heat maps are asked of a model that has none, or
+            calibration of one without intensities.
         OSError: A table cannot be written.
 
     Example:
@@ -190,7 +194,9 @@ def read_files(
     summary = Summary(
         videos=len(found.videos),
         images=sum(map(len, found.folders.values())) + len(found.photographs),
+        failed=found.refused,
         left_out=found.left_out,
+        formats=found.formats,
     )
     run = _Run(out, detector, largest, calibrate, drawings, progress, summary)
     tables = {name: out / f"{name}.{table_format}" for name in (*found.videos, *found.folders, PHOTOGRAPHS)}
@@ -206,7 +212,12 @@ def read_files(
             table = tables[PHOTOGRAPHS]
             _check_place(table, {}, kinds)
             images[table] = run.earlier(table, found.photographs)
-        done = {table: run.done(table, paths) for table, paths in images.items()}
+        sources: dict[Path, Source] = {**videos, **images}
+        for table, source in sources.items():
+            run.check(table, source)
+        done = {
+            table: run.done(table, paths) for table, paths in images.items() if not run.are_done(table, paths)
+        }
     run.all(videos, images, done)
     return summary
 
@@ -275,13 +286,31 @@ class _Run:
         self.before: dict[Path, Record | None] = {}
         self.lock = FileLock(out / ".lock")
 
+    def check(self, table: Path, source: Source) -> None:
+        """See that a table made in another way is not replaced because something is to be drawn from it."""
+        before, wanted = Record.read(table), self._record(source)
+        if not self.drawings or before is None or before.fits(wanted) or self._serves(before, wanted):
+            return
+        new = [stamp[0] for name, stamp in wanted.files.items() if not before.is_whole({name: stamp})]
+        also = f", and not from {new[0]} as it is now" if new else ""
+        raise ConfigError(
+            f"{table}: was made by {before.way()}{also}; this command would replace it by one of"
+            f" {wanted.way()} to draw from that; run aukit detect alone first, or name another --out"
+        )
+
     def all(
-        self, videos: dict[Path, Path], images: dict[Path, dict[str, Path]], done: dict[Path, _Rows]
+        self, videos: dict[Path, Path], images: dict[Path, dict[str, Path]], done: dict[Path, Rows]
     ) -> None:
-        """Read everything that is not done, and draw what is not drawn."""
+        """Read everything that is not done, and draw what is not drawn.
+
+        Args:
+            videos: Those of the tables.
+            images: Those of the tables, by their names in them.
+            done: Rows that are there already, of each table of images that is not whole.
+        """
         todo = [video for table, path in videos.items() if (video := self._begin(table, path)) is not None]
         total = sum(len(video.positions) for video in todo)
-        total += sum(len(paths) - len(done[table]) for table, paths in images.items())
+        total += sum(len(images[table]) - len(rows) for table, rows in done.items())
         began = time.perf_counter()
         with tqdm(total=total, unit=" frames", disable=self.hidden) as self.bar:
             for video in todo:
@@ -289,9 +318,9 @@ class _Run:
                     self._read_video(video)
                 except (ConfigError, CorpusError) as error:  # its place may be taken meanwhile
                     self._fail(video.path, error)
-            for table, paths in images.items():
+            for table, rows in done.items():
                 try:
-                    self._read_images(table, paths, done[table])
+                    self._read_images(table, images[table], rows)
                 except ConfigError as error:
                     self._fail(table, error)
         self.summary.seconds = time.perf_counter() - began
@@ -301,8 +330,8 @@ class _Run:
                     self._draw(drawing, table, path)
                 except CorpusError as error:
                     self._fail(path, error)
-            for table in images:
-                self._draw(drawing, table)
+            for table, paths in images.items():
+                self._draw(drawing, table, paths)
 
     def earlier(self, table: Path, named: dict[str, Path]) -> dict[str, Path]:
         """Photographs of the table that is there, and those named now, by their names in the table.
@@ -334,9 +363,8 @@ class _Run:
 
     def _begin(self, table: Path, path: Path) -> _Video | None:
         """What is needed to read a video; None where that is done or cannot be done."""
-        record, before = self._record({"": path}), Record.read(table)
-        whole = before is not None and before.fits(record) and before.is_whole(record.files)
-        if before is not None and whole and before.is_of(table):
+        record, before = self._record(path), Record.read(table)
+        if before is not None and self._serves(before, record) and before.is_of(table):
             self.summary.reused += 1
             self._count(table, before.counts)
             self._lacks(path, before.counts)
@@ -374,29 +402,37 @@ class _Run:
 
     # ------------------------------------------------------------------------------------- images
 
-    def done(self, table: Path, images: dict[str, Path]) -> _Rows:
-        """Rows of the images that could be read before, or are not there now, by the image's name."""
+    def are_done(self, table: Path, images: dict[str, Path]) -> bool:
+        """Whether a table is of just these images, as its record alone says."""
         record, before = self._record(images), Record.read(table)
         self.before[table] = before
-        if before is None or not before.fits(record) or not before.is_of(table):
-            return {}
-        gone = self.gone.get(table, set())
-        same = [name for name, stamp in record.files.items() if before.is_whole({name: stamp})]
-        try:
-            rows = read_detections(table)
-        except CorpusError:  # somebody changed it
-            return {}
-        rows = rows[rows["input"].isin(gone) | rows["input"].isin(same) & rows["reason"].isin(["", NO_FACE])]
-        return {str(name): group for name, group in rows.groupby("input")}
+        if before is None or not before.is_of(table) or self.gone.get(table):
+            return False
+        if not self._serves(before, record):
+            return False
+        if before.fits(record) and before.counts.get("images") != len(images):  # some are no longer there
+            return False
+        self.summary.reused += len(images)
+        self._count(table, before.counts)
+        return True
 
-    def _read_images(self, path: Path, images: dict[str, Path], done: _Rows) -> None:
+    def done(self, table: Path, images: dict[str, Path]) -> Rows:
+        """Rows of the images that could be read before, or are not there now."""
+        record, before = self._record(images), self.before[table]
+        gone = self.gone.get(table, set())
+        rows, same = pd.DataFrame(columns=["input", "reason"]), []
+        if before is not None and before.fits(record) and before.is_of(table):
+            same = [name for name, stamp in record.files.items() if before.is_whole({name: stamp})]
+            with suppress(CorpusError):  # somebody changed it
+                rows = read_detections(table)
+        kept = rows["input"].isin(gone) | rows["input"].isin(same) & rows["reason"].isin(["", NO_FACE])
+        return Rows(rows[kept], "input")
+
+    def _read_images(self, path: Path, images: dict[str, Path], done: Rows) -> None:
         self.bar.set_description(shown(path.stem, 40))
         record, before = self._record(images), self.before[path]
         left: set[str] = set()
         self.summary.reused += len(done)
-        if before is not None and len(done) == len(images) == len(before.files):
-            self._count(path, before.counts)
-            return
         interruption: KeyboardInterrupt | None = None
         read = read_ahead(((name, _read(images[name])) for name in images if name not in done), 1)
         with (
@@ -405,7 +441,7 @@ class _Run:
         ):
             for number, name in enumerate(images, 1):
                 if name in done and before is not None:
-                    table.add_again(number, done[name])
+                    table.add_again(number, done, name)
                     record.files[name] = before.files[name]
                     continue
                 if interruption is None:
@@ -457,7 +493,7 @@ class _Run:
             raise ConfigError(
                 f"{path}: was made by another model or with other options meanwhile; name another --out"
             )
-        rows = {str(name): group for name, group in read_detections(path).groupby("input")}
+        rows = Rows(read_detections(path), "input")
         for theirs, stamp in now.files.items():
             name = theirs
             if photographs and record.files.get(name, stamp)[0] != stamp[0]:
@@ -465,22 +501,24 @@ class _Run:
             if name in left if name in record.files else photographs:
                 record.files[name] = stamp
                 if theirs in rows:
-                    table.add_again(table.images + 1, rows[theirs].assign(input=name))
+                    table.add_again(table.images + 1, rows, name, theirs)
 
     # ----------------------------------------------------------------------------------- drawings
 
-    def _draw(self, drawing: Drawing, table: Path, video: Path | None = None) -> None:
-        """Draw what a table of this model says, unless that is done."""
-        record = Record.read(table)
-        if record is None or not record.fits(self._record({} if video is None else {"": video})):
+    def _draw(self, drawing: Drawing, table: Path, source: Source) -> None:
+        """Draw what a table says, unless that is done and still there."""
+        record, wanted = Record.read(table), self._record(source)
+        if record is None or not (record.fits(wanted) or self._serves(record, wanted)):
             return
-        if video is not None and not record.is_whole({"": stamp_of(video)}):
+        if isinstance(source, Path):
+            if not record.is_whole(wanted.files):
+                return
+        else:  # also those of other commands
+            source = {name: Path(stamp[0]) for name, stamp in record.files.items()}
+        if record.drawn.get(drawing.kind) == drawing.settings and drawing.place(source, table).exists():
             return
-        if record.drawn.get(drawing.kind) == drawing.settings:
-            return
-        images = {name: Path(stamp[0]) for name, stamp in record.files.items()}
         self._note(record, table, drawing.kind, None)  # so that pictures are known for ours after a kill
-        drawing.draw(images if video is None else video, table, self.hidden)
+        drawing.draw(source, table, self.hidden)
         self._note(record, table, drawing.kind, drawing.settings)
 
     def _note(self, record: Record, table: Path, kind: str, settings: object) -> None:
@@ -493,11 +531,25 @@ class _Run:
 
     # --------------------------------------------------------------------------------- accounting
 
-    def _record(self, files: dict[str, Path]) -> Record:
+    def _record(self, source: Source) -> Record:
+        files = {"": source} if isinstance(source, Path) else source
         stamps = {name: stamp_of(path) for name, path in files.items()}
         of_video = {"calibrate": True} if self.calibrate and "" in files else {}
         options = {"largest": self.largest, **of_video}
         return Record(self.detector.name, self.detector.version, options, stamps)
+
+    def _serves(self, before: Record, wanted: Record) -> bool:
+        """Whether a table is of these files as they are now, and made as is wanted.
+
+        What is drawn from a table takes it as it stands: options that made it need not be repeated, and
+        crops are the same whatever read the action units.
+        """
+        same = before.fits(wanted)
+        if self.drawings and not same:
+            model = (before.model, before.version) == (wanted.model, wanted.version)
+            model = model or all(drawing.of_any_model for drawing in self.drawings)
+            same = model and all(before.options.get(name) for name, value in wanted.options.items() if value)
+        return same and before.is_whole(wanted.files)
 
     def _wanted(self, faces: list[Face]) -> list[Face]:
         return faces[:1] if self.largest else faces

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import glob
 import os
+from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +25,7 @@ PHOTOGRAPHS = "photographs"
 DRAWN = OVERLAY, HEAT_MAPS, CROPS = ".overlay", ".heatmaps", ".crops"
 """Ends of the names of folders and, before ``.mp4``, of videos with what was found drawn into them."""
 
-_OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jfif")
+_OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2")
 _LONGEST_NAME = 180  # bytes; a file system has 255, and temporary names are longer
 
 
@@ -36,19 +37,24 @@ class Inputs:
         videos: Files by the names of their tables.
         folders: Images below a folder, in order, by their paths in it; by the names of the tables.
         photographs: Images that were named one by one, by what the table calls them.
+        refused: What is wrong with files that were named and are of no format that is read.
         left_out: Files in folders that are neither images nor videos of a known format.
+        formats: How many of those are images of other formats, by their ends.
     """
 
     videos: dict[str, Path] = field(default_factory=dict)
     folders: dict[str, dict[str, Path]] = field(default_factory=dict)
     photographs: dict[str, Path] = field(default_factory=dict)
+    refused: dict[str, str] = field(default_factory=dict)
     left_out: int = 0
+    formats: Counter[str] = field(default_factory=Counter)
 
 
 def find_inputs(named: Iterable[str | Path]) -> Inputs:
     """Look for all that was named: files, folders with their folders, patterns such as ``clips/**/*.mp4``.
 
-    A file that is named twice counts once; overlays, which this command writes, never count.
+    A file that is named twice counts once; overlays, which this command writes, never count. A link to
+    nothing counts as the file that its name says, so that what was not fetched is not left out in silence.
 
     Raises:
         ConfigError: Something is not there, or nothing is to be read.
@@ -66,12 +72,14 @@ def find_inputs(named: Iterable[str | Path]) -> Inputs:
         elif is_picture(path.name):
             inputs.photographs[text_of(path)] = path
         elif path.name.lower().endswith(_OTHER_IMAGES):
-            raise ConfigError(f"{path}: images of this format are not read; {', '.join(ENDINGS)} are")
+            inputs.refused[text_of(path)] = f"images of this format are not read; {', '.join(ENDINGS)} are"
         else:
             videos.append(path)
     videos = list({os.path.realpath(path): path for path in videos}.values())
     folders = [path for path, found in images.items() if found]
     if not (videos or folders or inputs.photographs):
+        for name, why in inputs.refused.items():
+            raise ConfigError(f"{name}: {why}")
         raise ConfigError(f"no image and no video among {inputs.left_out} files; name some")
     names = distinct_names([*videos, *folders], taken=[PHOTOGRAPHS])
     inputs.videos = dict(zip(names, videos, strict=False))
@@ -140,10 +148,11 @@ def _below(root: Path, inputs: Inputs) -> list[Path]:
     found: list[Path] = []
     for folder in walk(root, follow_links=True):
         folder.folders[:] = [name for name in folder.folders if not name.endswith(DRAWN)]
-        for name in folder.files:
+        for name in sorted([*folder.files, *folder.others]):
             if is_picture(name) or name.lower().endswith(VIDEO_ENDINGS):
                 if not name.endswith(tuple(f"{end}.mp4" for end in DRAWN)):
                     found.append(Path(folder.path) / name)
             else:
                 inputs.left_out += 1
+                inputs.formats.update(end for end in _OTHER_IMAGES if name.lower().endswith(end))
     return found

@@ -73,6 +73,12 @@ class Record:
         """Whether rows made by the one are as those made by the other."""
         return (self.model, self.version, self.options) == (other.model, other.version, other.options)
 
+    def way(self) -> str:
+        """Model and options in a few words, for messages."""
+        return " ".join(
+            [self.model, self.version[:12], *(f"--{name}" for name, on in self.options.items() if on)]
+        )
+
     def is_about(self, files: dict[str, list[Any]]) -> bool:
         """Whether the table is of at least one of these files, be it changed.
 

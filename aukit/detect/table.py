@@ -3,7 +3,7 @@
 =============== ==========================================================================================
 input           of images alone: the image, as it was named or by its place in the folder
 frame           of a video: place of the frame on the timeline, from 1; of images: their number, from 1
-face_id         number of the person in a video, 0 for the largest face of an image; empty without a face
+face_id         number of a face in a video, see `aukit.detect.Face`; of images by size, from 0; empty without
 timestamp       second at which the frame is shown; empty for images
 confidence      that there is a face, 0 to 1; 0 without one
 success         1 where a face was found, else 0
@@ -104,11 +104,12 @@ class TableWriter:
             rows[0][: len(_OF_FRAME)] = (frame, np.nan, seconds, 0, 0)
         self._write(rows, "" if faces else reason, name)
 
-    def add_again(self, frame: int, rows: pd.DataFrame) -> None:
-        """Write rows about one image that `read_detections` gave, with another number."""
-        values = rows[self.numbers].to_numpy(np.float64, na_value=np.nan)
+    def add_again(self, frame: int, rows: Rows, name: str, theirs: str = "") -> None:
+        """Write the rows of another table about one image, under a number and a name of this one."""
+        theirs = theirs or name
+        values = rows.values(theirs, self.numbers)
         values[:, 0] = frame
-        self._write(list(values), rows["reason"].iloc[0], rows["input"].iloc[0])
+        self._write(list(values), rows.reason(theirs), name)
 
     def counts(self) -> dict[str, int]:
         """Numbers of images, of faces, of images without face and of those that could not be read."""
@@ -278,30 +279,64 @@ def detected_aus(columns: Iterable[str], measure: Measure) -> tuple[int, ...]:
     return tuple(int(match[1]) for match in found if match[2] == measure.letter)
 
 
-def faces_of(rows: pd.DataFrame, aus: Sequence[int], measure: Measure) -> list[Face]:
-    """The faces of rows of `read_detections`, with levels of these action units."""
-    found = rows[rows["success"] == 1]
-    levels = [level_column(au, measure) for au in aus]
-    return [
-        Face(
-            box=box,
-            confidence=float(confidence),
-            landmarks=points.reshape(3, 68).T,
-            uncertainty=np.full(68, np.nan, np.float32),
-            pose=pose,
-            levels=each,
-            identity=int(number),
+class Rows:
+    """Rows of a table by the image or frame that they are about, found in microseconds.
+
+    They are kept in one array: to take the rows of one image out of a table of hundreds of columns costs
+    milliseconds, and as objects of their own 100 kB.
+
+    Args:
+        table: Of `read_detections`.
+        by: ``frame`` or ``input``.
+    """
+
+    def __init__(self, table: pd.DataFrame, by: str) -> None:
+        columns = [name for name in table.columns if _is_number(name)]
+        self._columns = {name: place for place, name in enumerate(columns)}
+        self._values = table[columns].to_numpy(np.float64, na_value=np.nan)
+        self._reasons = table["reason"].to_numpy()
+        self._places = {key: np.asarray(rows) for key, rows in table.groupby(by).indices.items()}
+
+    def __len__(self) -> int:
+        return len(self._places)
+
+    def __contains__(self, key: int | str) -> bool:
+        return key in self._places
+
+    def values(self, key: int | str, columns: Sequence[str]) -> npt.NDArray[np.float64]:
+        """Some columns of the rows about an image, float64 [R, C]; no row where the table leaves it out."""
+        rows = self._places.get(key, np.array([], int))
+        return self._values[rows[:, None], [self._columns[name] for name in columns]]
+
+    def reason(self, key: int | str) -> str:
+        """Why there is no face in an image of the table; empty if there is one."""
+        return str(self._reasons[self._places[key][0]])
+
+    def faces(self, key: int | str, aus: Sequence[int], measure: Measure) -> list[Face]:
+        """The faces of an image, with levels of these action units."""
+        levels = [level_column(au, measure) for au in aus]
+        found = self.values(key, ["success"])[:, 0] == 1
+        numbers = self.values(key, ["confidence", "face_id"])[found]
+        parts = (
+            self.values(key, columns)[found].astype(np.float32)
+            for columns in (_BOX, _LANDMARKS, _POSE, levels)
         )
-        for box, confidence, points, pose, each, number in zip(
-            found[list(_BOX)].to_numpy(np.float32),
-            found["confidence"],
-            found[list(_LANDMARKS)].to_numpy(np.float32),
-            found[list(_POSE)].to_numpy(np.float32),
-            found[levels].to_numpy(np.float32),
-            found["face_id"],
-            strict=True,
-        )
-    ]
+        return [
+            Face(
+                box=box,
+                confidence=float(confidence),
+                landmarks=points.reshape(3, 68).T,
+                uncertainty=np.full(68, np.nan, np.float32),
+                pose=pose,
+                levels=each,
+                identity=int(number),
+            )
+            for (confidence, number), box, points, pose, each in zip(numbers, *parts, strict=True)
+        ]
+
+
+def _is_number(name: str) -> bool:
+    return bool(name in (*_OF_FRAME, *_OF_FACE) or _LEVEL.fullmatch(name) or _PRESENCE.fullmatch(name))
 
 
 def _is_whole(name: str) -> bool:
@@ -322,11 +357,7 @@ def _check_types(path: Path, table: pd.DataFrame) -> None:
         if name in ("input", "reason"):
             table[name] = table[name].fillna("").astype(str)
             continue
-        if (
-            name not in (*_OF_FRAME, *_OF_FACE)
-            and not _LEVEL.fullmatch(name)
-            and not _PRESENCE.fullmatch(name)
-        ):
+        if not _is_number(name):
             continue  # somebody's own column
         numbers = pd.to_numeric(table[name], errors="coerce")
         _refuse(path, table, name, (numbers.isna() & table[name].notna()).to_numpy(bool), "a number")

@@ -79,7 +79,8 @@ UNREAD = {
     "cut.jpg": (cut(0.5), "image"),
     "huge.png": (huge, "at most 8192 a side"),
     "folder.png": (lambda path: path.mkdir(), ""),
-    "pipe.png": (os.mkfifo, ""),
+    "pipe.png": (os.mkfifo, "is a pipe"),
+    "link to nothing.png": (lambda path: path.symlink_to("nowhere"), "No such file"),
 }
 
 
@@ -89,7 +90,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder.mkdir()
     for name, make in {**READ, **NO_FACE, **{name: make for name, (make, _) in UNREAD.items()}}.items():
         make(folder / name)
-    os.symlink(folder / "nowhere", folder / "link to nothing.png")
     return folder
 
 

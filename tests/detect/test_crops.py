@@ -1,5 +1,7 @@
 """Faces cut out of photographs and videos, each with where it came from."""
 
+import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import skimage.data
 from PIL import Image
 
 from aukit.cli import main
-from aukit.detect import read_detections, register_files
+from aukit.detect import detect_files, read_detections, register_files
 from aukit.errors import ConfigError
 from aukit.registration import build_registration
 from tests.detect.bright import BrightSquares, scene, video
@@ -75,6 +77,30 @@ def test_crops_are_cut_once_and_anew_in_another_way(tmp_path: Path) -> None:
     # What lies in the folder of an input is not read as one.
     inside = register_files([tmp_path], tmp_path / "out2", BrightSquares(), SIMILARITY)
     assert inside.images == 1
+
+
+def test_crops_that_have_gone_are_cut_again(tmp_path: Path) -> None:
+    photo, out = save(tmp_path / "photo.png", scene((10, 10, 30))), tmp_path / "out"
+    for _ in range(2):
+        assert register_files([photo], out, BrightSquares(), SIMILARITY).crops == 1
+        assert (out / "photographs.crops/photo-0.png").is_file()
+        shutil.rmtree(out / "photographs.crops")
+
+
+def test_a_table_made_in_another_way_is_taken_as_it_stands_or_refused(tmp_path: Path) -> None:
+    clip, out, detector = video(tmp_path / "clip.mp4", 5), tmp_path / "out", BrightSquares("2")
+    detect_files([clip], out, BrightSquares(), calibrate=True)
+    before = (out / "clip.csv").read_bytes()
+    assert register_files([clip], out, detector, SIMILARITY).crops == 5
+    with pytest.raises(
+        ConfigError, match=r"clip\.csv: was made by bright squares 1 --calibrate; .* --largest"
+    ):
+        register_files([clip], out, detector, SIMILARITY, largest=True)
+    os.utime(clip, (1, 1))
+    with pytest.raises(ConfigError, match=r"--calibrate, and not from .*clip\.mp4 as it is now"):
+        register_files([clip], out, detector, SIMILARITY)
+    assert (out / "clip.csv").read_bytes() == before
+    assert detector.seen == 0
 
 
 def test_nothing_of_anybody_else_is_replaced(tmp_path: Path) -> None:

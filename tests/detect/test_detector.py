@@ -43,3 +43,20 @@ def test_a_portrait_by_python_and_by_the_command(tmp_path):
     np.testing.assert_allclose(rows["x_30"][0], face.landmarks[30, 0], atol=0.1)
     for au in VISIBLE_AUS:
         assert rows[f"AU{au:02d}_r"][0] == pytest.approx(float(face.levels[VISIBLE_AUS.index(au)]), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        np.zeros((64, 64, 3), np.float32),  # in [0, 1], as many libraries give it
+        np.zeros((64, 64), np.uint8),
+        np.zeros((64, 64, 4), np.uint8),
+        np.zeros((0, 64, 3), np.uint8),
+    ],
+)
+def test_what_is_no_rgb_image_of_bytes_is_refused(image):
+    detector = Detector()
+    with pytest.raises(ValueError, match=r"an image must be uint8 \[H, W, 3\], .* got"):
+        detector.photograph(image)
+    with pytest.raises(ValueError, match=r"an image must be uint8 \[H, W, 3\], .* got"):
+        detector.video()([image])

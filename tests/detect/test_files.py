@@ -457,6 +457,20 @@ def test_words_of_the_summary(tmp_path: Path, out: Path) -> None:
     assert "frames/s: 4 in" in text
 
 
+def test_files_that_are_not_read_are_named(tmp_path: Path, out: Path) -> None:
+    save(tmp_path / "in/photo.png", scene((10, 10, 30)))
+    for name in ("a.heic", "b.heic", "notes.txt"):
+        (tmp_path / "in" / name).write_bytes(b"")
+    for name in ("P01.mp4", "P02.png", "P03.txt"):  # as of git-annex, not fetched
+        (tmp_path / "in" / name).symlink_to("nowhere")
+    (tmp_path / "photo.gif").write_bytes(b"GIF89a")
+    summary = detect_files([tmp_path / "in", tmp_path / "photo.gif"], out, BrightSquares())
+    assert summary.status == 1
+    assert {Path(path).name for path in summary.failed} == {"P01.mp4", "P02.png", "photo.gif"}
+    assert "4 other files in folders left out, with images that are not read: .heic 2" in summary.text()
+    assert read_detections(out / "in.csv")["success"].tolist() == [0, 1]
+
+
 def test_nothing_named_or_not_there(tmp_path: Path, out: Path) -> None:
     (tmp_path / "empty").mkdir()
     (tmp_path / "photo.gif").write_bytes(b"GIF89a")

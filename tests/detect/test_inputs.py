@@ -50,3 +50,17 @@ def test_circles_of_links_end(tmp_path: Path) -> None:
     os.symlink(tmp_path, tmp_path / "again")
     (images,) = find_inputs([tmp_path]).folders.values()
     assert list(images) == ["a.png"]
+
+
+def test_images_of_other_formats_stop_nothing(tmp_path: Path) -> None:
+    for name in ("a.jpg", "b.JFIF", "c.gif", "d.HEIC", "e.tiff", "f.tiff", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    named = find_inputs([tmp_path / "*.[jJgG]*"])
+    assert [Path(name).name for name in named.photographs] == ["a.jpg", "b.JFIF"]
+    ((name, why),) = named.refused.items()
+    assert name == str(tmp_path / "c.gif")
+    assert "images of this format are not read; .jpg, .jpeg, .jfif" in why
+    folder = find_inputs([tmp_path])
+    assert [list(images) for images in folder.folders.values()] == [["a.jpg", "b.JFIF"]]
+    assert (folder.left_out, folder.formats) == (5, {".gif": 1, ".heic": 1, ".tiff": 2})
+    assert folder.refused == {}

@@ -1,5 +1,6 @@
 """What was found, drawn into copies that keep size and time."""
 
+import shutil
 from fractions import Fraction
 from pathlib import Path
 
@@ -79,6 +80,23 @@ def test_overlays_are_drawn_once_and_also_later(tmp_path: Path) -> None:
     before = [path.stat().st_mtime_ns for path in pictures]
     detect_files([clip, photo], out, detector, overlay=True)
     assert [path.stat().st_mtime_ns for path in pictures] == before
+    pictures[0].unlink()
+    shutil.rmtree(pictures[1].parent)
+    detect_files([clip, photo], out, detector, overlay=True)
+    assert all(path.is_file() for path in pictures)
+
+
+def test_an_overlay_shows_the_table_that_is_there(tmp_path: Path) -> None:
+    clip, out, detector = video(tmp_path / "clip.mp4", 3), tmp_path / "out", BrightSquares()
+    detect_files([clip], out, detector, calibrate=True, largest=True)
+    before = (out / "clip.csv").read_bytes()
+    assert detect_files([clip], out, detector, overlay=True).reused == 1
+    assert (out / "clip.overlay.mp4").is_file()
+    with pytest.raises(ConfigError, match=r"clip\.csv: was made by bright squares 1 .* bright squares 2 "):
+        detect_files([clip], out, BrightSquares("2"), overlay=True)
+    assert (out / "clip.csv").read_bytes() == before
+    assert detector.seen == 3
+    assert detect_files([clip], out, BrightSquares("2")).reused == 0  # who asks for the table gets it
 
 
 def test_pictures_of_somebody_else_are_never_overwritten(tmp_path: Path) -> None:

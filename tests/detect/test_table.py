@@ -9,7 +9,7 @@ import pytest
 
 from aukit.detect import detect_files, read_detections
 from aukit.detect.face import INTENSITY
-from aukit.detect.table import faces_of
+from aukit.detect.table import Rows
 from aukit.errors import CorpusError
 from aukit.facs import VISIBLE_AUS, VISIBLE_INDEX
 from aukit.simulation.pairs.tracker_files import read_tracker
@@ -32,8 +32,10 @@ def test_types(table: Path) -> None:
 
 
 def test_faces_come_back(table: Path) -> None:
-    faces = faces_of(read_detections(table), VISIBLE_AUS, INTENSITY)
+    rows = Rows(read_detections(table), "frame")
+    faces = [face for frame in range(1, 8) for face in rows.faces(frame, VISIBLE_AUS, INTENSITY)]
     assert len(faces) == 5
+    assert len(rows) == 6
     assert faces[1].landmarks.shape == (68, 3)
     np.testing.assert_allclose(faces[1].landmarks[0, :2], faces[1].box[:2], atol=0.01)
     assert faces[1].levels.shape == (len(VISIBLE_AUS),)

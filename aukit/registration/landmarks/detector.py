@@ -176,7 +176,11 @@ class LandmarkDetector:
         Args:
             image: The image.
             sides: Longer sides, in pixels, at which it is searched; those of more than twice its own are not.
+
+        Raises:
+            ValueError: The image is of another type or shape.
         """
+        _require_rgb(image)
         longest = max(image.shape[:2])
         sides = [side for side in sides if side < 2 * longest] or [min(sides)]
         return self.refined(image, self.find(image, sides))
@@ -216,13 +220,18 @@ class FaceTrack:
         self._frame = -1
 
     def __call__(self, frames: Sequence[Image | None]) -> list[list[FoundFace]]:
-        """Faces of the next frames, largest first; a frame that is None has none."""
+        """Faces of the next frames, largest first; a frame that is None has none.
+
+        Raises:
+            ValueError: A frame is not uint8 [H, W, 3].
+        """
         return [self._one(frame) for frame in frames]
 
     def _one(self, image: Image | None) -> list[FoundFace]:
         self._frame += 1
         if image is None:
             return []
+        _require_rgb(image)
         known = [face for face, when in self._seen.values() if when == self._frame - 1]
         read = self._detector.read(image, [face.next_square() for face in known])
         followed = [replace(face, identity=before.identity) for before, face in zip(known, read, strict=True)]
@@ -251,6 +260,15 @@ class FaceTrack:
                 return key
         self._next += 1
         return self._next - 1
+
+
+def _require_rgb(image: Image) -> None:
+    """See that an image is what the networks take: one with values in [0, 1] would be read as black."""
+    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or not image.size:
+        raise ValueError(
+            f"an image must be uint8 [H, W, 3], RGB from 0 to 255, got {image.dtype} {list(image.shape)};"
+            " convert it first"
+        )
 
 
 def separate(faces: Sequence[FoundFace]) -> list[FoundFace]:
