@@ -64,6 +64,7 @@ IMPORTS = {
     ", ".join(
         f"aukit.datasets.{path.stem}" for path in sorted((ROOT / "aukit/datasets").glob("[a-z]*.py"))
     ): ("torch",),
+    "aukit.detect.files, aukit.detect.detector": ("numba", "scipy"),
     "aukit.mesh, aukit.simulation, aukit.registration, aukit.store, aukit.metrics, aukit.facs": (),
 }
 

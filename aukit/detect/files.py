@@ -43,7 +43,6 @@ _FRAMES, _BYTES = 16, 2**26
 """Most frames of a batch, and most bytes of pixels."""
 _SHOWN = 20
 """Most files that a summary names."""
-"""Rows of a table by the image's name."""
 
 
 @dataclass

@@ -1,19 +1,10 @@
 """Triangle meshes: rasteriser, normals, interpolation, OBJ files.
 
 Coordinates are image coordinates: x right, y down, pixel centres at integers; z grows towards the viewer.
+
+Names load on first use, because Numba takes half a second.
 """
 
-from aukit.mesh.attributes import interpolate, vertex_normals
-from aukit.mesh.obj import ObjMesh, read_obj
-from aukit.mesh.rasterizer import Raster, Visible, rasterize, visible_triangles
+import lazy_loader
 
-__all__ = [
-    "ObjMesh",
-    "Raster",
-    "Visible",
-    "interpolate",
-    "rasterize",
-    "read_obj",
-    "vertex_normals",
-    "visible_triangles",
-]
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

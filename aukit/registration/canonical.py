@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aukit.mesh import vertex_normals
+from aukit import mesh
 
 #: Distance of the eye centres (means of landmarks 36-41 and 42-47) over the width of a frontal crop: 75.9 px
 #: in 224 px, the size of PRNet's canonical face.
@@ -89,7 +89,8 @@ class CanonicalFace:
         """
         from scipy.spatial import cKDTree  # half a second, which frontalisation alone needs
 
-        normals = vertex_normals(torch.from_numpy(self.vertices), torch.from_numpy(self.triangles)).numpy()
+        vertices, triangles = torch.from_numpy(self.vertices), torch.from_numpy(self.triangles)
+        normals = mesh.vertex_normals(vertices, triangles).numpy()
         step = max(round((len(normals) / _AVERAGED) ** 2), 1)
         tree, others = cKDTree(self.vertices), cKDTree(self.vertices[::step])
         weights = tree.sparse_distance_matrix(others, 2.5 * reach, output_type="coo_matrix").tocsr()
