@@ -286,9 +286,11 @@ class _Run:
         self.lock = FileLock(out / ".lock")
 
     def check(self, table: Path, source: Source) -> None:
-        """See that a table made in another way is not replaced because something is to be drawn from it."""
+        """See that a command which asks for no model replaces no table that was made in another way."""
         before, wanted = Record.read(table), self._record(source)
-        if not self.drawings or before is None or before.fits(wanted) or self._serves(before, wanted):
+        if not any(drawing.of_any_model for drawing in self.drawings) or before is None:
+            return
+        if before.fits(wanted) or self._serves(before, wanted):
             return
         new = [stamp[0] for name, stamp in wanted.files.items() if not before.is_whole({name: stamp})]
         also = f", and not from {new[0]} as it is now" if new else ""
