@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -62,11 +62,12 @@ class Scores:
     Attributes:
         table: A row per action unit and tool, and means over the action units that all tools read: frames,
             positives, F1 with its interval, by gender and their gap, ICC(3,1) with its interval and gap; NaN
-            where there is no support.
+            where there is no support. The mean ICC is over those whose intensity all tools read.
         corpus: What it is, and how its codes were read.
         coverage: Of each tool.
         scored: Frames that all tools saw.
         people: Number of people in them.
+        means: Which action units the means are over.
 
     Example:
         >>> scores = score_detections(release, {"results": "aukit"})  # doctest: +SKIP
@@ -78,6 +79,7 @@ class Scores:
     coverage: list[Coverage]
     scored: int
     people: int
+    means: str
 
     def text(self) -> str:
         """For a terminal."""
@@ -102,6 +104,7 @@ class Scores:
         notes = [
             f"{self.scored:,} frames of {self.people} people, seen by every tool; 95 %: over people",
             RULE,
+            self.means,
             *self.corpus,
         ]
         for each in self.coverage:
@@ -117,6 +120,7 @@ class Scores:
         """Write ``scores.csv`` and ``scores.json``, which has the hash of every table too."""
         content = {
             "rule": RULE,
+            "means": self.means,
             "corpus": self.corpus,
             "frames": self.scored,
             "people": self.people,
@@ -155,17 +159,21 @@ def score_detections(release: Release, detections: Mapping[str, str]) -> Scores:
     genders = table.gender_codes()[common]
     frames = table.frame[common]
     shared = [au for au in table.occurrence_aus if all(au in present for _, present, _, _ in read)]
+    # A mean over the intensities that each tool happens to have would compare different action units.
+    coded = [au for au in shared if f"AU{au:02d}_r" in frames.columns]
+    graded = [au for au in coded if all(au in levels for levels, *_ in read)]
     rows: list[dict[str, Any]] = []
     for levels, present, _, each in read:
         aus = [au for au in table.occurrence_aus if au in present]
-        rows += _rows(each.tool, frames, aus, shared, levels, present, common, people, genders)
+        rows += _rows(each.tool, frames, aus, shared, graded, levels, present, common, people, genders)
     order = {f"AU{au:02d}": au for au in table.occurrence_aus}
     rows.sort(key=lambda row: order.get(row["au"], 99))
     origin = (
         "licensed or your own" if release.standin is None else "a rendered stand-in: nothing about real faces"
     )
     corpus = [f"{release.corpus_title}: {origin}", *release.settings]
-    return Scores(pd.DataFrame(rows), corpus, coverage, int(common.sum()), len(set(people)))
+    means = f"mean over what every tool reads: F1 of {_listed(shared)}; ICC of {_listed(graded)}"
+    return Scores(pd.DataFrame(rows), corpus, coverage, int(common.sum()), len(set(people)), means)
 
 
 Columns = dict[int, npt.NDArray[np.float64]]
@@ -278,27 +286,28 @@ def _rows(
     frames: pd.DataFrame,
     aus: Sequence[int],
     shared: Sequence[int],
+    graded: Sequence[int],
     levels: Columns,
     present: Columns,
     common: npt.NDArray[np.bool_],
     people: npt.NDArray[Any],
     genders: npt.NDArray[np.int64],
 ) -> list[dict[str, Any]]:
-    """Rows of one tool: action units, then the mean over the shared ones."""
+    """Rows of one tool: action units, then the mean over the shared ones, of the ICC over the graded ones."""
     if not aus:
         return []
 
-    def scores(some: Sequence[int]) -> list[dict[str, Any]]:
+    def scores(some: Sequence[int], rated: Collection[int]) -> list[dict[str, Any]]:
         codes = frames[[f"AU{au:02d}_c" for au in some]].to_numpy(np.float64)
         decided = np.stack([present[au][common] for au in some], axis=1)
         f1 = fairness_intervals(grouped_confusion_counts(decided, codes, people, genders, GENDERS))
-        graded = np.full_like(codes, np.nan)
+        told = np.full_like(codes, np.nan)
         said = np.full_like(codes, np.nan)
         for place, au in enumerate(some):
-            if au in levels and f"AU{au:02d}_r" in frames.columns:
-                graded[:, place] = frames[f"AU{au:02d}_r"]
+            if au in rated and f"AU{au:02d}_r" in frames.columns:
+                told[:, place] = frames[f"AU{au:02d}_r"]
                 said[:, place] = levels[au][common]
-        icc = group_icc_intervals(grouped_icc_sums(said, graded, people, genders, GENDERS))
+        icc = group_icc_intervals(grouped_icc_sums(said, told, people, genders, GENDERS))
         both = ~(np.isnan(codes) | np.isnan(decided))
         support = [(int(column.sum()), int(codes[column, i].sum())) for i, column in enumerate(both.T)]
         return [
@@ -320,8 +329,12 @@ def _rows(
             for i in range(len(some) + 1)
         ]
 
-    mean = scores(shared)[-1:] if shared else []
-    return [*scores(aus)[:-1], *mean]
+    mean = scores(shared, graded)[-1:] if shared else []
+    return [*scores(aus, levels)[:-1], *mean]
+
+
+def _listed(aus: Sequence[int]) -> str:
+    return f"AUs {', '.join(map(str, aus))}" if aus else "none"
 
 
 def _range(low: float, high: float) -> str:

@@ -12,8 +12,9 @@ libreface ``au_1_intensity`` …, 0 to 5                 from 1 on; without inte
 pyfeat    ``AU01`` …, probabilities                    above 0.5; they are no intensities: no ICC
 ========= ============================================ ===================================================
 
-A frame counts as seen where the tool says that it had the face: ``success`` is 1 (aukit, OpenFace),
-``FaceScore`` is at least 0.5 (py-feat).
+A frame counts as seen where the tool says that it had the face, ``success`` is 1 (aukit, OpenFace) or
+``FaceScore`` is at least 0.5 (py-feat), and says something of an action unit: LibreFace has no such column,
+and an empty row is no face of it.
 """
 
 from __future__ import annotations
@@ -142,6 +143,8 @@ def read_tool(path: Path, tool: Tool, rows: TrackerRows, folder: str | None = No
     there = at >= 0
     for key, least in tool.seen.items():
         there &= columns.numbers[key][at] >= least
+    values = np.array([columns.numbers[key][at] for key in (*level.values(), *decision.values())])
+    there &= np.isfinite(values).any(0)
     levels = {au: np.where(there, columns.numbers[key][at], np.nan) for au, key in level.items()}
     present = {au: _decided(values, INTENSITY.present) for au, values in levels.items()}
     said = {au: np.where(there, columns.numbers[key][at], np.nan) for au, key in decision.items()}

@@ -119,6 +119,43 @@ def test_tools_are_scored_on_the_frames_that_all_saw(corpus: Path, tmp_path: Pat
     assert both == [scores.scored] * 2
 
 
+def test_the_mean_icc_is_over_the_same_action_units_for_all(tmp_path: Path) -> None:
+    """OpenFace has an intensity of AU 7, at random, and LibreFace its presence alone."""
+    (tmp_path / "o").mkdir()
+    (tmp_path / "l").mkdir()
+    rows = ["video,frame,person,gender,AU7_r,AU12_r"]
+    for person, gender in PEOPLE.items():
+        video(tmp_path / f"{person}.mp4", FRAMES)
+        rows += [f"{person}.mp4,{i},{person},{gender},{n},{n}" for i, n in enumerate(LEVELS[person])]
+        openface(tmp_path / f"o/{person}.csv", [{"AU07_r": n, "AU12_r": n} for n in LEVELS[person][::-1]])
+        names = ["frame_idx", "frame_time_in_ms", "au_7", "au_12_intensity"]
+        said = [
+            {"frame_idx": i, "frame_time_in_ms": 40 * i, "au_7": int(n >= 2), "au_12_intensity": n}
+            for i, n in enumerate(LEVELS[person])
+        ]
+        table(tmp_path / f"l/{person}.csv", names, said)
+    (tmp_path / "frames.csv").write_text("\n".join(rows) + "\n")
+    places = {str(tmp_path / "o"): "openface", str(tmp_path / "l"): "libreface"}
+    scores = score_detections(release(tmp_path), places)
+    for tool in ("openface", "libreface"):
+        assert cell(scores, "mean", "icc", tool) == cell(scores, "AU12", "icc", tool)
+    assert not np.isnan(cell(scores, "AU07", "icc", "openface"))
+    assert "mean over what every tool reads: F1 of AUs 7, 12; ICC of AUs 12" in scores.text()
+
+
+def test_a_row_that_says_nothing_saw_no_face(corpus: Path, tmp_path: Path) -> None:
+    """LibreFace has no column that tells; its row of the fifth frame is empty."""
+    for path in made(tmp_path / "l", "libreface", LEVELS).iterdir():
+        lines = path.read_text().splitlines()
+        lines[5] = ",".join([*lines[5].split(",")[:2], "", "", ""])
+        path.write_text("\n".join(lines) + "\n")
+    places = {str(made(tmp_path / "o", "openface", LEVELS)): "openface", str(tmp_path / "l"): "libreface"}
+    scores = score_detections(release(corpus), places)
+    assert [each.seen for each in scores.coverage] == [6 * FRAMES, 6 * (FRAMES - 1)]
+    frames = [cell(scores, "AU12", "frames", tool) for tool in ("openface", "libreface")]
+    assert frames == [scores.scored] * 2
+
+
 def test_our_own_tables_and_the_command(
     corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
