@@ -103,7 +103,7 @@ def distinct_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[s
     """
     whole = [Path(os.path.abspath(path)) for path in paths]
     most = max((len(path.parts) for path in whole), default=0)
-    levels = [(depth, ending) for depth in range(1, most + 1) for ending in (False, True)]
+    levels = _levels(most)
     level = [0] * len(paths)
     while True:
         names = [_name(path, *levels[step]) for path, step in zip(whole, level, strict=True)]
@@ -122,9 +122,25 @@ def distinct_names(paths: Sequence[Path], taken: Collection[str] = ()) -> list[s
                     raise ConfigError(f"{paths[index]}: its table has no name of its own; rename the file")
 
 
+def table_names(path: Path) -> list[str]:
+    """All names that `distinct_names` may give a path, the shortest first.
+
+    Example:
+        >>> table_names(Path("/a/clip.mp4"))[:4]
+        ['clip', 'clip.mp4', 'a-clip', 'a-clip.mp4']
+    """
+    whole = Path(os.path.abspath(path))
+    return [_name(whole, *level) for level in _levels(len(whole.parts))]
+
+
 def text_of(path: Path) -> str:
     """A path as text that any file can hold: bytes that are no UTF-8 are replaced."""
     return os.fsencode(path).decode("utf-8", "replace")
+
+
+def _levels(depth: int) -> list[tuple[int, bool]]:
+    """How many parts of a path stand in a name, and whether its ending does."""
+    return [(parts, ending) for parts in range(1, depth + 1) for ending in (False, True)]
 
 
 def _name(path: Path, depth: int, ending: bool) -> str:

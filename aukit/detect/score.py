@@ -16,6 +16,7 @@ import pandas as pd
 from aukit.datasets.frame_table import GENDERS, FrameTable
 from aukit.datasets.release import Release
 from aukit.datasets.tracker_rows import TrackerRows
+from aukit.detect.inputs import table_names
 from aukit.detect.tools import TOOLS, image_folders, read_tool
 from aukit.errors import ConfigError, CorpusError, shown
 from aukit.metrics import (
@@ -133,11 +134,11 @@ class Scores:
 def score_detections(release: Release, detections: Mapping[str, str]) -> Scores:
     """Score tables of action units against a corpus' codes.
 
-    A video's table is found by its name: that of the video or its folder of images (``SN001.csv``), or
-    `Release.title` (``F001_T1.csv`` of BP4D). A table of `aukit detect` about a folder of such folders serves
-    all videos whose images it names. Rows belong to frames by the image's name, the frame's number
-    or the time, as the readers of trackers do it. Frames that one of the tools did not see are left out for
-    all, so that all are scored on the same frames.
+    A video's table is found by its name: that of the video or its folder of images (``SN001.csv``), after as
+    many of the folders above as it takes (``p1-left.csv``), or `Release.title` (``F001_T1.csv`` of BP4D). A
+    table of `aukit detect` about a folder of such folders serves all videos whose images it names. Rows
+    belong to frames by the image's name, the frame's number or the time, as the readers of trackers do it.
+    Frames that one of the tools did not see are left out for all, so that all are scored on the same frames.
 
     Args:
         release: The corpus.
@@ -259,9 +260,8 @@ def _place(release: Release, video: str) -> PurePosixPath:
 
 
 def _names(release: Release, video: str) -> list[str]:
-    """What the table of a video may be called, in small letters."""
-    plain = PurePosixPath(video)
-    names = (release.title(video), plain.stem, plain.name, "-".join(plain.parts[-2:]))
+    """What the table of a video may be called, in small letters: by the corpus, or by `aukit detect`."""
+    names = (release.title(video), *table_names(release.video_path(video)))
     return list(dict.fromkeys(name.casefold() for name in names))
 
 

@@ -173,6 +173,24 @@ def test_our_own_tables_and_the_command(
     assert content["tools"][0]["files"]["f1.csv"] == file_sha256(out / "f1.csv")
 
 
+def test_tables_of_videos_that_are_called_alike(tmp_path: Path) -> None:
+    """Each is found by the name that `aukit detect` gave it, however much of the path that took."""
+    root, out = tmp_path / "corpus", tmp_path / "results"
+    rows = ["video,frame,person,gender,AU12_r"]
+    names = ["p1/left.mp4", "p2/left.mp4", "p1/a/right.mp4", "p2/a/right.mp4", "p3/top.mp4", "p3/top.avi"]
+    for person, name in enumerate(names):
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        video(root / name, 6)
+        rows += [f"{name},{i},{person},{('female', 'male')[person % 2]},{i}" for i in range(6)]
+    (root / "frames.csv").write_text("\n".join(rows) + "\n")
+    detect_files([root], out, BrightSquares())
+    assert {path.name for path in out.glob("*.csv")} == {
+        "p1-left.csv", "p2-left.csv", "p1-a-right.csv", "p2-a-right.csv", "top.mp4.csv", "top.avi.csv"
+    }  # fmt: skip
+    (coverage,) = score_detections(release(root), {str(out): "aukit"}).coverage
+    assert (coverage.seen, coverage.without_file, len(coverage.files)) == (36, 0, 6)
+
+
 @pytest.fixture
 def sequences(tmp_path: Path) -> Path:
     """BP4D's layout: two tasks of each of two people; the square is as red as the image's number says."""
