@@ -152,12 +152,19 @@ def read_tool(path: Path, tool: Tool, rows: TrackerRows, folder: str | None = No
     return Reading(levels, present, said if tool.graded else {}, there, len(places), int((at >= 0).sum()))
 
 
+def table_images(path: Path) -> list[str]:
+    """Images that a table of aukit is about, in its order; none of a video's.
+
+    Raises:
+        CorpusError: As of `read_detections`.
+    """
+    table = _detections(path)
+    return list(dict.fromkeys(table["input"])) if "input" in table.columns else []
+
+
 def image_folders(path: Path) -> list[str]:
     """Folders of the images that a table of aukit is about; none of a video's, and of other tables."""
-    if not is_table(path):
-        return []
-    table = _detections(path)
-    return sorted({_folder(name) for name in table["input"]}) if "input" in table.columns else []
+    return sorted({_folder(name) for name in table_images(path)}) if is_table(path) else []
 
 
 def _detections(path: Path) -> pd.DataFrame:
@@ -178,16 +185,26 @@ def _read_own(path: Path, rows: TrackerRows, folder: str | None) -> Reading:
     if folder is not None:
         table = table[[_folder(name) == folder for name in table["input"]]]
     whole = len(table)
+    of_images, frames, length = "input" in table.columns, table["frame"].max(), len(rows.numbers)
+    if of_images and not rows.images:
+        raise CorpusError(
+            f"{path}: is about images, and the codes about a video; run aukit detect on the video"
+        )
+    if not of_images and rows.images and frames != length:
+        raise CorpusError(
+            f"{path}: is about a video of {frames} frames, and the codes about {length} images; run aukit"
+            " detect on the folder of images"
+        )
     table = table[table["success"] == 1]
     # The last of equal frames stays: the largest.
     table = table.iloc[np.argsort((table["box_width"] * table["box_height"]).to_numpy(), kind="stable")]
-    if "input" in table.columns:
+    if of_images:
         names = [Path(name).name for name in table["input"]]
         place = np.array([rows.images.get(name, -1) for name in names], np.int64)
     else:
-        place = np.searchsorted(rows.numbers, table["frame"].to_numpy() - 1)
-        place[~np.isin(table["frame"].to_numpy() - 1, rows.numbers)] = -1
-    of = np.full(len(rows.numbers), -1, np.int64)
+        place = table["frame"].to_numpy() - 1
+        place = np.where(place < length, place, -1)
+    of = np.full(length, -1, np.int64)
     for row in np.flatnonzero(place >= 0).tolist():
         of[place[row]] = row
     at = of[rows.places]

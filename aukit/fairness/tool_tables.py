@@ -24,12 +24,13 @@ from typing import Literal
 import numpy as np
 import numpy.typing as npt
 
+from aukit.datasets.images import image_number
 from aukit.datasets.table_file import Column, read_words
-from aukit.datasets.tracker_rows import video_rows
+from aukit.datasets.tracker_rows import TrackerRows, image_rows, video_rows
 from aukit.datasets.tracker_tables import read_columns, read_header
 from aukit.datasets.tracker_timeline import FRAME_COLUMNS
 from aukit.detect.table import is_table
-from aukit.detect.tools import TOOLS, Reading, Tool, read_tool
+from aukit.detect.tools import TOOLS, Reading, Tool, read_tool, table_images
 from aukit.errors import ConfigError, CorpusError, shown
 from aukit.fairness.predictions import Floats, Predictions, Texts
 from aukit.training.fairness import PRESENT_FROM
@@ -187,10 +188,35 @@ def _read(path: Path, tool: Tool, positions: npt.NDArray[np.int64], labels: Path
     if len(np.unique(positions)) < len(positions):
         values, counts = np.unique(positions, return_counts=True)
         raise CorpusError(f"{labels}: codes frame {values[counts.argmax()]} of {path.stem} twice")
+    if tool.name == "aukit" and (images := table_images(path)):
+        return read_tool(path, tool, _image_rows(path, images, positions))
     length = int(positions.max()) + 1
     if tool.name != "aukit":  # whose rows say themselves which frames they are about
         length = max(length, _length(path, tool))
     return read_tool(path, tool, video_rows(np.arange(length), positions))
+
+
+def _image_rows(path: Path, images: Sequence[str], positions: npt.NDArray[np.int64]) -> TrackerRows:
+    """Rows of a table about images, whose names say which frame each is.
+
+    Raises:
+        CorpusError: They do not: the images lie in several folders, have other names than numbers, numbers
+            with gaps, or are fewer than the frames that are coded.
+    """
+    names = {image_number(image): image for image in images}
+    numbers = sorted(number for number in names if number is not None)
+    first = numbers[0] if numbers else 0
+    if first > 1 or len(images) != len(numbers) or numbers != list(range(first, first + len(images))):
+        raise CorpusError(
+            f"{path}: is about images whose names do not count frames from 0 or 1 without a gap; which of"
+            " them are coded is not certain: name them 001.png, 002.png … in one folder and detect again"
+        )
+    if positions.max() >= len(images):
+        raise CorpusError(
+            f"{path}: has {len(images)} images, and frame {positions.max() + 1} of them is coded; see which"
+            " frames the codes are about, and from what they count (--first-frame)"
+        )
+    return image_rows({number - first: names[number] for number in numbers}, images, positions)
 
 
 def _length(path: Path, tool: Tool) -> int:

@@ -234,6 +234,25 @@ def test_a_table_whose_name_fits_two_sequences_stands_for_none(sequences: Path, 
         score_detections(BP4D(sequences), {str(out): "aukit"})
 
 
+def test_a_table_of_images_about_a_video_and_of_a_video_about_images(
+    corpus: Path, sequences: Path, tmp_path: Path
+) -> None:
+    """Images are no frames of a video file for certain; a video is one of images if it has as many frames."""
+    (tmp_path / "f1").mkdir()
+    for number in (1, 2):
+        Image.fromarray(scene((30, 20, 60))).save(tmp_path / f"f1/{number}.png")
+    detect_files([tmp_path / "f1"], tmp_path / "images", BrightSquares())
+    with pytest.raises(ConfigError, match=r"f1.csv: is about images, and the codes about a video"):
+        score_detections(release(corpus), {str(tmp_path / "images"): "aukit"})
+    for frames, task in ((4, "T1"), (5, "T2")):
+        video(tmp_path / f"F001_{task}.mp4", frames)
+    detect_files(tmp_path.glob("*.mp4"), tmp_path / "videos", BrightSquares())
+    (coverage,) = score_detections(BP4D(sequences), {str(tmp_path / "videos"): "aukit"}).coverage
+    assert coverage.seen == 4
+    (problem,) = coverage.problems
+    assert "F001_T2.csv: is about a video of 5 frames, and the codes about 4 images" in problem
+
+
 @pytest.mark.parametrize("folder", [".", "wild/faces"])
 def test_images_of_several_people_in_one_folder(tmp_path: Path, folder: str) -> None:
     root = tmp_path / "photos"

@@ -58,6 +58,37 @@ def test_tables_of_aukit(codes: Path, tmp_path: Path) -> None:
     np.testing.assert_array_equal(read.scores[:, 0], [0, 1, np.nan, 3, 0])
 
 
+def test_tables_of_aukit_about_folders_of_images(codes: Path, tmp_path: Path) -> None:
+    """An image is the frame that its name says, in whatever order the table has them."""
+    order = [1, 10, 11, 2, 3, 4, 5, 6, 7, 8, 9]  # as names without zeros are sorted
+    for video, levels in LEVELS.items():
+        level = dict(enumerate([*levels, 5, 5, 5, 5, 5, 5, 5], 1))
+        rows = [{"input": f"{n}.png", **own_row(row, level[n])} for row, n in enumerate(order, 1)]
+        pd.DataFrame(rows).to_csv(tmp_path / f"{video}.csv", index=False)
+    read = read_tool_tables([tmp_path / "v1.csv", tmp_path / "v2.csv"], "aukit", codes)
+    np.testing.assert_array_equal(read.scores[:, 0], [0, 1, 0.5, 3, 0])
+    assert not read.notes
+
+
+@pytest.mark.parametrize(
+    ("names", "message"),
+    [
+        (["1.png", "2.png", "4.png", "5.png"], "do not count frames from 0 or 1 without a gap"),
+        (["7.png", "8.png", "9.png", "10.png"], "do not count frames from 0 or 1 without a gap"),
+        (["a/1.png", "a/2.png", "b/1.png", "b/2.png"], "do not count frames .* in one folder"),
+        (["me.png", "you.png", "she.png", "he.png"], "name them 001.png"),
+        (["1.png", "2.png", "3.png"], "has 3 images, and frame 4 of them is coded"),
+    ],
+)
+def test_images_of_which_none_is_certain_are_no_lost_faces(
+    codes: Path, tmp_path: Path, names: list[str], message: str
+) -> None:
+    rows = [{"input": name, **own_row(row, 1)} for row, name in enumerate(names, 1)]
+    pd.DataFrame(rows).to_csv(tmp_path / "v1.csv", index=False)
+    with pytest.raises(ConfigError, match=rf"no coded frame has a row.*v1.csv: .*{message}"):
+        read_tool_tables([tmp_path / "v1.csv"], "aukit", codes)
+
+
 def own_row(frame: int, level: float | None) -> dict[str, object]:
     """A row as `aukit detect` writes it; without a face for no level."""
     places = [f"{axis}_{i}" for axis in "xyz" for i in range(68)]
