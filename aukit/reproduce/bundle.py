@@ -27,6 +27,7 @@ from aukit.reproduce.basis import Basis
 from aukit.reproduce.bundle_file import DETAILS, write_members
 from aukit.reproduce.person_sums import COUNTS, MOMENTS, PersonSums
 from aukit.reproduce.recompute import member_of
+from aukit.reproduce.render.document import plain
 from aukit.utils.outside import read_bytes, read_json
 
 if TYPE_CHECKING:
@@ -129,7 +130,7 @@ def _packages() -> str:
 
 
 def _json(value: Any) -> bytes:
-    return (json.dumps(value, indent=1, ensure_ascii=False) + "\n").encode()
+    return (json.dumps(plain(value), indent=1, ensure_ascii=False) + "\n").encode()
 
 
 class _Names:

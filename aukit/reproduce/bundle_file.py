@@ -107,7 +107,7 @@ class BundleFile:
             StoreError: As of `read`, or it is no JSON.
         """
         try:
-            return json.loads(self.read(name))
+            return _value(self.read(name))
         except (ValueError, RecursionError) as error:
             raise self.error(name, f"is no JSON ({shown(error)})") from error
 
@@ -140,7 +140,7 @@ class BundleFile:
         if MANIFEST not in self._sizes:
             raise ValueError(f"has no {MANIFEST}: it is no bundle of aukit")
         try:
-            content = json.loads(self._bytes(MANIFEST))
+            content = _value(self._bytes(MANIFEST))
             schema, members = content["schema"], content["members"]
             names = {name for name, digest in members.items() if isinstance(digest, str)}
             if schema == SCHEMA and content["detail"] not in DETAILS:
@@ -171,3 +171,17 @@ class BundleFile:
         if len(content) != size:
             raise self.error(name, f"has other than the {size:,} bytes that its entry says")
         return content
+
+
+def _value(content: bytes) -> Any:
+    """The value of a JSON text; NaN and Infinity, which no JSON has and which differ from nothing, are none.
+
+    Raises:
+        ValueError: It is no JSON.
+        RecursionError: It is nested too deeply.
+    """
+    return json.loads(content, parse_constant=_refuse)
+
+
+def _refuse(constant: str) -> None:
+    raise ValueError(f"{constant} is no number")

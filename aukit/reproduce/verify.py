@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -30,14 +30,14 @@ _LONGEST = 4000  # characters of a sentence
 
 
 class Difference(NamedTuple):
-    """A number of the table that does not follow from the bundle.
+    """What a table says and what does not follow from the bundle.
 
     Attributes:
         table: Id of the table, empty where there is one only.
         column: Id of the column.
         place: Where in the column, e.g. ``values AU12``.
         stated: What the table says.
-        computed: What its predictions give.
+        computed: What its predictions give, its records say, or others printed.
     """
 
     table: str
@@ -49,7 +49,7 @@ class Difference(NamedTuple):
     def __str__(self) -> str:
         """One line."""
         where = " / ".join(filter(None, (self.table, self.column, self.place)))
-        return f"{where}: the table says {self.stated}, its predictions give {self.computed}"
+        return f"{where}: the table says {self.stated}; found: {self.computed}"
 
 
 @dataclass(frozen=True)
@@ -196,15 +196,25 @@ def _verify(bundle: BundleFile) -> Verification:
     content, manifest = _clean(bundle.json(TABLE)), _clean(bundle.manifest)
     kind = table_class(str(manifest["table"]))
     spec = read_spec(str(manifest["table"]), manifest["choice"])
-    _check_runs(bundle, content)
+    records = _check_runs(bundle, content)
     known = kind.published(spec)
     again = Again(bundle)
     checked: list[Checked] = []
-    differences = [*_published_changed(bundle, known)]
-    by_id = {(table, column["id"]): column for table, column in columns(content)}
-    for (table, id), column in by_id.items():
+    differences = [
+        *_published_changed(bundle, known),
+        *_origin(content["provenance"], records),
+        *_bases(content),
+    ]
+    every = [((table, str(column["id"])), column) for table, column in columns(content)]
+    by_id = dict(every)
+    if len(by_id) < len(every):
+        raise ValueError("two columns have one id")
+    for (table, id), column in every:
         try:
-            one, found = _check_column(again, table, column, by_id)
+            if column["kind"] == "published":
+                one, found = _check_published(table, column, known)
+            else:
+                one, found = _check_column(again, table, column, by_id)
         except ValueError as error:
             raise bundle.error(TABLE, f"column {id}: cannot be computed ({shown(error)})") from error
         checked.append(one)
@@ -232,10 +242,15 @@ def _verify(bundle: BundleFile) -> Verification:
     )
 
 
-def _check_runs(bundle: BundleFile, content: Mapping[str, Any]) -> None:
-    """Every run that the table names has its record, and all predictions are of such runs."""
-    records = [name for name in bundle.manifest["members"] if name.startswith("records/")]
-    identities = {bundle.json(name)["identity"]: Path(name).stem for name in records}
+def _check_runs(bundle: BundleFile, content: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Every run that the table names has its record, and all predictions are of such runs.
+
+    Returns:
+        The records by the folders of their runs.
+    """
+    names = [name for name in bundle.manifest["members"] if name.startswith("records/")]
+    records = {Path(name).stem: bundle.json(name) for name in names}
+    identities = {record["identity"]: folder for folder, record in records.items()}
     for name, identity in content["provenance"]["runs"].items():
         if identity not in identities:
             raise bundle.error("records", f"lack the run {shown(name)} that the table names")
@@ -248,6 +263,36 @@ def _check_runs(bundle: BundleFile, content: Mapping[str, Any]) -> None:
         for file in files:
             if file.partition("/")[0] not in identities.values():
                 raise bundle.error(member_of(file), "is of a run without a record")
+    return records
+
+
+def _origin(provenance: Mapping[str, Any], records: Mapping[str, Mapping[str, Any]]) -> Iterator[Difference]:
+    """Data origin and size, of which the records know too."""
+    notes = [record["notes"] for record in records.values()]
+    rendered = any(each.get("standin") or each.get("rendered") for each in notes)
+    if provenance["data_origin"] != (origin := "standin" if rendered else "licensed"):
+        yield Difference("", "", "data origin", provenance["data_origin"], origin)
+    for folder, record in records.items():
+        if provenance["size"] != (size := record["config"].get("profile")):
+            yield Difference("", "", f"size of {folder}", provenance["size"], size)
+
+
+def _bases(content: Mapping[str, Any]) -> Iterator[Difference]:
+    """Columns that are scored on other action units than their table has, or from another score on."""
+    rows = {id: table["rows"] for id, table in content.get("tables", {"": content}).items()}
+    bases = [(t, c, Basis.of(c["basis"])) for t, c in columns(content) if c.get("basis")]
+    # Statistics are over the action units that other tables have; where there are none, of all columns alike.
+    grids = [rows[table] for table, _, basis in bases if basis.score != "statistics"]
+    for table, column, basis in bases:
+        first, aus = bases[0][2], [f"AU{au}" for au in basis.aus]
+        of_all = grids or [[f"AU{au}" for au in first.aus]]
+        if aus not in (of_all if basis.score == "statistics" else [rows[table]]):
+            yield Difference(table, column["id"], "action units", aus, rows[table])
+        if basis.threshold != first.threshold:
+            yield Difference(table, column["id"], "threshold", basis.threshold, first.threshold)
+        if basis.all_positive != (column["kind"] == "all_positive"):
+            found = "all_positive" if basis.all_positive else "predictions"
+            yield Difference(table, column["id"], "kind", column["kind"], found)
 
 
 def _published_changed(bundle: BundleFile, known: list[Published]) -> Iterator[Difference]:
@@ -265,12 +310,12 @@ def _check_column(
 ) -> tuple[Checked, list[Difference]]:
     """Compare a column with its predictions."""
     id, place = str(column["id"]), (table, str(column["id"]))
-    if column["kind"] in ("published", "missing"):
+    if _is_empty(column) and (column["note"] or column["kind"] == "missing"):
         return Checked(table, id, note=str(column["note"])), []
+    if column["kind"] == "missing":
+        return Checked(table, id), [Difference(*place, "kind", "missing", "scores")]
     if column.get("basis") is None:
         return Checked(table, id), [Difference(*place, "basis", None, "nothing to compute it from")]
-    if column["note"] and column["mean"] is None and not any(column["values"].values()):
-        return Checked(table, id, note=str(column["note"])), []
     computed = plain(asdict(again.column(Basis.of(column["basis"]))))
     stated = {**column, "extra": {name: column["extra"].get(name) for name in computed["extra"]}}
     pairs = [
@@ -282,10 +327,34 @@ def _check_column(
         both = (Basis.of(each["basis"]) for each in (column, by_id[table, other]))
         pairs += _pairs(f"minus {other}", span, plain(again.difference(*both)))
     apart = [_distance(stated, computed) for _, stated, computed in pairs]
-    wrong = [Difference(*place, *pair) for pair, d in zip(pairs, apart, strict=True) if d > TOLERANCE]
+    wrong = _wrong(place, pairs)
     greatest = max((d for d in apart if d <= TOLERANCE), default=0.0)
     numbers = sum(pair[1:] != (None, None) for pair in pairs)
     return Checked(table, id, numbers, greatest, _main(computed)), wrong
+
+
+def _check_published(
+    table: str, column: Mapping[str, Any], known: Sequence[Published]
+) -> tuple[Checked, list[Difference]]:
+    """Compare a column that others printed with what they did, as this installation knows it."""
+    place = table, str(column["id"])
+    here = {each.row: each.value for each in known if (each.table, each.by) == (table, column["label"])}
+    stated = {**column["values"], "mean": column["mean"]}
+    pairs = [*_pairs("published", {row: value for row, value in stated.items() if value is not None}, here)]
+    # Nobody printed an interval.
+    pairs += [(part, column[part] or None, None) for part in ("interval", "au_intervals", "margin")]
+    return Checked(*place, note=str(column["note"])), _wrong(place, pairs)
+
+
+def _is_empty(column: Mapping[str, Any]) -> bool:
+    """Whether a column has no score at all."""
+    spans = (column["interval"], column["margin"], *column["au_intervals"].values())
+    return all(score is None for score in (*column["values"].values(), column["mean"], *spans))
+
+
+def _wrong(place: tuple[str, str], pairs: Iterable[tuple[str, Any, Any]]) -> list[Difference]:
+    """Pairs further apart than rounding; what is no distance, such as NaN, is apart."""
+    return [Difference(*place, *pair) for pair in pairs if not _distance(*pair[1:]) <= TOLERANCE]
 
 
 def _supports(again: Again, content: Mapping[str, Any]) -> Iterator[Difference]:
@@ -293,10 +362,11 @@ def _supports(again: Again, content: Mapping[str, Any]) -> Iterator[Difference]:
     for id, table in content.get("tables", {"": content}).items():
         if table["support"] is None:
             continue
-        first = next(column for column in table["columns"] if column.get("basis"))
-        for row, computed in again.support(Basis.of(first["basis"])).items():
-            if table["support"].get(row) != computed:
-                yield Difference(id, "present", row, table["support"].get(row), computed)
+        first = next((column for column in table["columns"] if column.get("basis")), None)
+        computed = {} if first is None else again.support(Basis.of(first["basis"]))
+        for row in dict.fromkeys((*table["support"], *computed)):
+            if (stated := table["support"].get(row)) != computed.get(row):
+                yield Difference(id, "present", row, stated, computed.get(row))
 
 
 def _pairs(place: str, stated: Any, computed: Any) -> Iterator[tuple[str, Any, Any]]:

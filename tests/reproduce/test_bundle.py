@@ -7,7 +7,7 @@ import random
 import re
 import socket
 import zipfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -16,10 +16,13 @@ import pytest
 
 from aukit.cli import main as aukit
 from aukit.errors import StoreError
+from aukit.reproduce.basis import Basis
 from aukit.reproduce.bundle import write_bundle
-from aukit.reproduce.bundle_file import MANIFEST
+from aukit.reproduce.bundle_file import MANIFEST, BundleFile
 from aukit.reproduce.niinuma2021.tables import NiinumaTable
 from aukit.reproduce.options import TableOptions
+from aukit.reproduce.recompute import Again
+from aukit.reproduce.render.document import plain
 from aukit.reproduce.render.report import Report
 from aukit.reproduce.render.statistics_table import StatisticsTable
 from aukit.reproduce.render.table import ALL_POSITIVE, Column, Heading, Table
@@ -75,6 +78,7 @@ class Licensed:
         self.record = {
             "identity": "0123456789abcdef",
             "config": {
+                "profile": provenance.get("size", "paper"),
                 "logging": {"entity": "somebody"},
                 "data": {
                     "root": str(folder / "release"),
@@ -83,6 +87,7 @@ class Licensed:
                 },
                 "model": {"weights": f"{folder}/elsewhere/vgg16.pt#features"},
             },
+            "metrics": {"test/icc": float("inf")},
             "start_files": {f"{folder}/elsewhere/vgg16.pt": "5ac7"},
             "notes": {"selection": f"best of {Path.home()}/runs/x, 3/4 of it"},
         }
@@ -209,6 +214,7 @@ def test_folds_seeds_baselines_and_differences_follow_too(tmp_path, frames):
         table = json.loads(data)
         table["tables"]["folds"]["columns"][2]["extra"]["minus"]["worse"][1] -= 0.01
         table["tables"]["folds"]["columns"][1]["margin"][2] += 0.01
+        table["tables"]["folds"]["support"]["AU1"] = "1/2"
         table["tables"]["seeds"]["support"]["AU6"] = "1/2"
         table["tables"]["seeds"]["columns"][1]["extra"]["f1_per_seed"].reverse()
         table["tables"]["statistics"]["columns"][1]["au_intervals"]["F1 gap"][0] = None
@@ -221,6 +227,7 @@ def test_folds_seeds_baselines_and_differences_follow_too(tmp_path, frames):
         ("seeds", "ours", "extra f1_per_seed 1"),
         ("seeds", "ours", "extra f1_per_seed 2"),
         ("statistics", "difference", "au_intervals F1 gap 1"),
+        ("folds", "present", "AU1"),
         ("seeds", "present", "AU6"),
     ]
 
@@ -350,6 +357,144 @@ def test_a_column_that_says_nothing_of_its_origin_does_not_pass(bundle, tmp_path
 
     (difference,) = verify(changed(bundle, tmp_path / "forged.zip", "table.json", change)).differences
     assert "nothing to compute it from" in str(difference)
+
+
+def of_table(change):
+    def changed_table(data):
+        table = json.loads(data)
+        change(table, table["columns"][1])
+        return json.dumps(table).encode()
+
+    return changed_table
+
+
+def scored_again(bundle, column):
+    """What a forger does who changes a basis: every number follows from it."""
+    with BundleFile.open(bundle) as file:
+        again = plain(asdict(Again(file).column(Basis.of(column["basis"]))))
+    parts = ("values", "mean", "interval", "au_intervals", "support", "margin")
+    return {part: again[part] for part in parts}
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999"])
+@pytest.mark.parametrize("place", ["values", "mean", "interval"])
+def test_what_is_no_number_does_not_agree(bundle, tmp_path, number, place):
+    def change(table, ours):
+        if place == "values":
+            ours["values"]["AU12"] = "?"
+        else:
+            ours[place] = ["?", "?"] if place == "interval" else "?"
+
+    content = members(bundle)
+    content["table.json"] = of_table(change)(content["table.json"]).replace(b'"?"', number.encode())
+    path = written(tmp_path / "forged.zip", content)
+    if number == "1e999":
+        assert verify(path).differences
+    else:
+        with pytest.raises(StoreError, match=rf"table.json is no JSON \({number} is no number\)"):
+            verify(path)
+
+
+def invent(kind):
+    def change(table, ours):
+        ours["kind"] = kind
+        ours["values"] = dict.fromkeys(ours["values"], 0.9)
+        ours["mean"] = 0.9
+
+    return change
+
+
+def invent_an_interval(table, ours):
+    ours |= {"kind": "missing", "values": {}, "mean": None, "interval": [0.8, 0.9], "note": "not run"}
+    ours |= {"au_intervals": {}}
+
+
+def print_otherwise(table, ours):
+    table["columns"][0]["values"]["AU4"] -= 0.1
+
+
+def print_nothing(table, ours):
+    del table["columns"][0]["values"]["AU4"]
+
+
+def print_an_interval(table, ours):
+    table["columns"][0]["interval"] = [0.5, 0.6]
+
+
+@pytest.mark.parametrize(
+    ("change", "place"),
+    [
+        (invent("published"), "published AU1"),
+        (invent("missing"), "kind"),
+        (invent_an_interval, "kind"),
+        (print_otherwise, "published AU4"),
+        (print_nothing, "published AU4"),
+        (print_an_interval, "interval"),
+        (lambda table, ours: ours.update(kind="all_positive"), "kind"),
+        (lambda table, ours: table["rows"].pop(), "action units"),
+    ],
+)
+def test_no_column_passes_under_another_name(bundle, tmp_path, change, place):
+    found = verify(changed(bundle, tmp_path / "forged.zip", "table.json", of_table(change)))
+    assert place in {difference.place for difference in found.differences}
+
+
+def test_two_columns_of_one_name_are_refused(bundle, tmp_path):
+    change = of_table(lambda table, ours: table["columns"].insert(0, {**ours, "mean": 0.9}))
+    with pytest.raises(StoreError, match="two columns have one id"):
+        verify(changed(bundle, tmp_path / "forged.zip", "table.json", change))
+
+
+def test_an_action_unit_that_is_left_out_of_a_mean_is_missed(bundle, tmp_path):
+    def change(table, ours):
+        ours["basis"]["aus"].remove(14)
+        ours |= scored_again(bundle, ours)
+
+    (difference,) = verify(changed(bundle, tmp_path / "f.zip", "table.json", of_table(change))).differences
+    assert (difference.column, difference.place) == ("none", "action units")
+    assert set(difference.computed) - set(difference.stated) == {"AU14"}
+
+
+def test_a_threshold_of_ones_own_is_missed(tmp_path):
+    licensed = Licensed(tmp_path)
+    path = licensed.table.options.runs / RUN / "occurrence.parquet"
+    frame = predictions([6, 12])
+    for name in ("AU06_label", "AU12_label"):
+        frame[name] = frame[name].ge(2).where(frame[name].notna()).astype(float)
+    frame.to_parquet(path)
+    scores = f1_scores([path], [6, 12], 1.5)
+    columns = [scores.all_positive.column(ALL_POSITIVE), scores.method.column(OURS, scores.margin)]
+    provenance = json.loads((licensed.table.cells.folder / "table.json").read_text())["provenance"]
+    support = scores.support_text
+    Table("F1", ["AU6", "AU12"], columns, None, [], provenance, support=support).write(
+        licensed.table.cells.folder
+    )
+    bundle = licensed.bundle(frames=True)
+    assert verify(bundle).holds
+
+    def change(table, ours):
+        ours["basis"]["threshold"] = 0.5
+        ours |= scored_again(bundle, ours)
+
+    (difference,) = verify(changed(bundle, tmp_path / "f.zip", "table.json", of_table(change))).differences
+    assert (difference.place, difference.stated, difference.computed) == ("threshold", 0.5, 1.5)
+
+
+def test_data_origin_and_size_are_those_of_the_records(tmp_path):
+    licensed = Licensed(tmp_path, data_origin="standin", size="mini")
+    licensed.record["notes"]["standin"] = {"name": "made", "version": 6}
+    licensed.write_record()
+    bundle = licensed.bundle()
+    assert verify(bundle).holds
+
+    def change(data):
+        return data.replace(b'"standin"', b'"licensed"').replace(b'"size": "mini"', b'"size": "paper"')
+
+    found = verify(changed(bundle, tmp_path / "forged.zip", "table.json", change))
+    assert [(d.place, d.stated, d.computed) for d in found.differences] == [
+        ("data origin", "licensed", "standin"),
+        (f"size of {RUN}", "paper", "mini"),
+    ]
 
 
 # --------------------------------------------------------------------------------------- files that lie
