@@ -278,12 +278,17 @@ def _origin(provenance: Mapping[str, Any], records: Mapping[str, Mapping[str, An
 
 
 def _bases(content: Mapping[str, Any]) -> Iterator[Difference]:
-    """Columns that are scored on other action units than their table has, or from another score on."""
+    """Columns scored on other action units than their table has, above another score, or as one beside it."""
     rows = {id: table["rows"] for id, table in content.get("tables", {"": content}).items()}
     bases = [(t, c, Basis.of(c["basis"])) for t, c in columns(content) if c.get("basis")]
     # Statistics are over the action units that other tables have; where there are none, of all columns alike.
     grids = [rows[table] for table, _, basis in bases if basis.score != "statistics"]
+    shown_by: dict[tuple[str, str, tuple[str, ...], bool], str] = {}
     for table, column, basis in bases:
+        for file in basis.files:
+            other = shown_by.setdefault((table, file, basis.minus, basis.all_positive), column["id"])
+            if other != column["id"]:
+                yield Difference(table, column["id"], "predictions", file, f"those of {other}")
         first, aus = bases[0][2], [f"AU{au}" for au in basis.aus]
         of_all = grids or [[f"AU{au}" for au in first.aus]]
         if aus not in (of_all if basis.score == "statistics" else [rows[table]]):

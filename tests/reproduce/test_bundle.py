@@ -231,6 +231,19 @@ def test_folds_seeds_baselines_and_differences_follow_too(tmp_path, frames):
         ("seeds", "present", "AU6"),
     ]
 
+    def exchange(data):
+        table = json.loads(data)
+        _, worse, ours = table["tables"]["folds"]["columns"]
+        for part in ("values", "mean", "interval", "au_intervals", "margin", "support", "basis"):
+            worse[part] = ours[part]
+        del ours["extra"]["minus"]
+        return json.dumps(table).encode()
+
+    forged = verify(changed(bundle, tmp_path / "forged.zip", "table.json", exchange))
+    assert {(d.table, d.column, d.place, d.computed) for d in forged.differences} == {
+        ("folds", "ours", "predictions", "those of worse")
+    }
+
 
 def test_of_licensed_people_no_frame_is_told_unless_one_insists(licensed):
     sums = pd.read_csv(io.BytesIO(members(licensed.bundle("a.zip"))[MEMBER]))
