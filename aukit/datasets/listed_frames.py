@@ -285,6 +285,8 @@ class ListedFrames(Release):
             "reader": f"aukit.{self.name}/2 {self.options}",
             "genders": str(sorted(self.genders.items())),
             "recipe": str(self.standin),
+            # A source may show several people, of whom only some are read.
+            **({} if self.persons is None else {"persons": str(sorted(set(self.persons)))}),
             **{f"landmarks {name}": stamp for name, stamp in landmarks.items()},
             **{
                 source: file_stamp(super(ListedFrames, self).video_path(source))

@@ -171,6 +171,11 @@ def test_another_list_of_people_is_another_corpus(release: Path) -> None:
     assert MultiPIE(release).fingerprint() != before
 
 
+def test_other_people_are_another_corpus(release: Path) -> None:
+    one, both = ["MultiPIE/001"], ["MultiPIE/001", "MultiPIE/007"]
+    assert len({MultiPIE(release, persons=persons).fingerprint() for persons in (None, one, both)}) == 3
+
+
 def test_a_damaged_photograph_is_counted(release: Path) -> None:
     path = release / "data/session01/highres/001/001_01.png"
     path.write_bytes(path.read_bytes()[:60])

@@ -15,7 +15,8 @@ from aukit.datasets import Folder, Table, verify_release, with_pair_ids
 from aukit.datasets.table_folds import deal
 from aukit.datasets.video import encode_video
 from aukit.errors import ConfigError, CorpusError
-from tests.tables import PEOPLE, write_table
+from aukit.store import prepare_release
+from tests.tables import PEOPLE, SIDE, write_table
 
 
 @pytest.fixture
@@ -260,6 +261,21 @@ def test_frames_of_a_video_are_counted_from_0_or_from_1_as_is_said(tmp_path: Pat
     assert [e.reason for e in counted.exclusions] == ["listed, but the video ends before this frame"]
     with pytest.raises(CorpusError, match=r"clip\.mp4 has a frame 0, but frames are to be counted from 1"):
         Table(videos(tmp_path, 0), first_frame=1)
+
+
+def test_people_of_one_folder_are_stores_of_their_own(root: Path, tmp_path: Path) -> None:
+    frame = pd.read_csv(root / "frames.csv")
+    flat = frame["path"].str.replace("/", "_")
+    for old, new in zip(frame["path"], flat, strict=True):
+        (root / old).rename(root / new)
+    frame.assign(path=flat).to_csv(root / "frames.csv", index=False)
+    pair = [f"frames/{person}" for person in PEOPLE[:2]]
+    for person in pair:
+        corpus = Table(root, persons=[person])
+        store = prepare_release(corpus, tmp_path / "stores", "none", SIDE, workers=0)
+        assert store.table.persons == [person]
+    same = {Table(root, persons=order).fingerprint() for order in (pair, pair[::-1])}
+    assert len(same) == 1  # in whatever order they are named
 
 
 def test_landmarks_come_from_a_table_or_a_folder(root: Path) -> None:
