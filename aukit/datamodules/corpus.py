@@ -208,6 +208,12 @@ class CorpusDataModule(StepDataModule):
     def _split(self) -> tuple[Rows, Rows, Rows]:
         """Rows of `self.store` for training, validation and test."""
 
+    def _note_people(self, corpus: Any) -> None:
+        """Keep who is in the release, for a split that must not depend on whose frames can be used.
+
+        The store has nobody without a usable frame, and others with another registration or a repaired file.
+        """
+
     def _prepare(self) -> Path:
         """Build the store, or find it complete; return its folder. Called on several processes at once."""
         if self.root == Path():
@@ -219,6 +225,7 @@ class CorpusDataModule(StepDataModule):
                 raise ConfigError(
                     f"data.{name}: {corpus.name} is read from its root alone; leave the option out"
                 )
+        self._note_people(corpus)
         return prepare_release(
             corpus,
             self.cache,

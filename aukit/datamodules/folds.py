@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Collection
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 
 from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
 from aukit.datasets.folds import fold_splits, subset
+from aukit.errors import ConfigError
+from aukit.store.store import EXCLUSIONS
 from aukit.utils.bounds import Fraction, PositiveInt
 
 
@@ -38,6 +41,9 @@ class FoldDataModule(CorpusDataModule):
 
     #: What predictions are judged by.
     label = "occurrence"
+
+    #: Column of the store with the ids by which people are held out.
+    held_out_by: ClassVar[str] = "person"
 
     def __init__(
         self,
@@ -69,13 +75,26 @@ class FoldDataModule(CorpusDataModule):
 
     def _split(self) -> tuple[Rows, Rows, Rows]:
         train, test = self._lists()
-        person = self.store.table.frame["person"].to_numpy(dtype=str)
+        person = self.store.table.frame[self.held_out_by].to_numpy(dtype=str)
         if self.selection == "oracle":
             val = test
         else:
             held = np.isin(person[train], held_out_people(person[train].tolist(), self.holdout_fraction))
             train, val = train[~held], train[held]
         return self._subset_of(train), val, test
+
+    def _require_frames(self, rows: Rows, people: Collection[str], what: str) -> Rows:
+        """The rows of some people, unless there are none.
+
+        Raises:
+            ConfigError: none of them has a row.
+        """
+        if people and not len(rows):
+            raise ConfigError(
+                f"{self.store.path}: nobody to {what} has a usable frame ({', '.join(sorted(people)[:5])});"
+                f" {EXCLUSIONS} there says why: mend their frames, or {what} others"
+            )
+        return rows
 
     def _subset_of(self, train: Rows) -> Rows:
         """The asked for subset of training rows."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -12,18 +12,21 @@ from aukit.datamodules.dataset import StoreDataset
 from aukit.datamodules.folds import FoldDataModule
 from aukit.datamodules.samplers import EvaluationBatches, Rows, StepSampler
 from aukit.datasets import Table
-from aukit.datasets.table_folds import deal
 from aukit.errors import ConfigError
+from aukit.store.store import EXCLUSIONS
 from aukit.utils.bounds import PositiveInt
 
 _PARTITIONS = ("train", "valid", "test")
+_USES = {"valid": "validate on", "test": "test"}
 
 
 class TableDataModule(FoldDataModule):
     """Frames of a user's table (`aukit.datasets.Table`), to train on, to adapt to or to be tested on.
 
     Who is tested is said by `folds`, or by a column `partition` with train, test and perhaps valid, whose
-    people then validate. No split divides the frames of a person, and all splits share one store.
+    people then validate. No split divides the frames of a person, and all splits share one store. Folds are
+    of everybody in the table, so that a fold is the same whatever the registration and whosever frames can be
+    used.
 
     Args:
         root: folder below which the images and videos of the table lie.
@@ -41,7 +44,8 @@ class TableDataModule(FoldDataModule):
 
     Raises:
         ConfigError: from `prepare_data()`, frames of registration "none" are no crops of `size`; from
-            `setup()`, it is not said who is tested, there is no such fold, or the table does not code an AU.
+            `setup()`, it is not said who is tested, there is no such fold, none of its people has a usable
+            frame, or the table does not code an AU.
 
     Example:
         >>> data = TableDataModule("faces", "frames.csv", aus=(6, 12), folds=5, fold=2, size=64)
@@ -53,6 +57,7 @@ class TableDataModule(FoldDataModule):
 
     root_variable = "AUKIT_TABLE_ROOT"
     location_arguments: ClassVar[tuple[str, ...]] = (*FoldDataModule.location_arguments, "table", "landmarks")
+    held_out_by = "subject"  # the name of the table is half of `person`
 
     def __init__(
         self,
@@ -92,7 +97,10 @@ class TableDataModule(FoldDataModule):
             ConfigError: there is nobody to train on, or nothing to learn.
         """
         if not len(self.train_rows):
-            raise ConfigError(f"data.folds={self.folds} leaves nobody to train on; give 2 folds or more")
+            raise ConfigError(
+                f"data.folds={self.folds} leaves nobody to train on; give 2 folds or more, or see in"
+                f" {self.store.path / EXCLUSIONS} why no frame of the others can be used"
+            )
         self._require_labels("train on")
         return super().train_batches()
 
@@ -120,7 +128,7 @@ class TableDataModule(FoldDataModule):
             self.root,
             self.table,
             self.landmarks,
-            None,
+            self.folds,
             self.first_frame,
             self.threshold,
             follow_links=bool(self.locations["follow_links"]),
@@ -144,35 +152,43 @@ class TableDataModule(FoldDataModule):
                 )
             return
 
+    def _note_people(self, corpus: Table) -> None:
+        people = corpus.rows.drop_duplicates("person")
+        self._partition_of = dict(zip(people["person"], people["partition"], strict=True))
+        self._dealt = corpus.dealt
+
     def _split(self) -> tuple[Rows, Rows, Rows]:
         if str(self.folds) == "1":
             nobody, everybody = np.zeros(0, np.int64), np.arange(len(self.store), dtype=np.int64)
             return nobody, nobody, everybody
-        if self.folds is None:
-            partition = self.store.table.frame["partition"].to_numpy(dtype=str)
-            if "valid" in partition and self.selection == "people":
-                train, val, test = (np.flatnonzero(partition == name) for name in _PARTITIONS)
-                return self._subset_of(train), val, test
+        if self._dealt is None and self.selection == "people" and "valid" in self._partition_of.values():
+            train, val, test = (self._rows_of(self._partition_of, name) for name in _PARTITIONS)
+            return self._subset_of(train), val, test
         return super()._split()
 
     def _lists(self) -> tuple[Rows, Rows]:
-        frame, named = self.store.table.frame, self.table or self.root
-        if self.folds is not None:
-            dealt = deal(frame, self.folds, named)
-            if self.fold >= len(dealt.names):
+        if self._dealt is not None:
+            names = self._dealt.names
+            if self.fold >= len(names):
                 raise ConfigError(
-                    f"data.fold={self.fold}: data.folds={self.folds} makes {len(dealt.names)}, counted from 0"
+                    f"data.fold={self.fold}: data.folds={self.folds} makes {len(names)}, counted from 0"
                 )
-            of_row = dealt.of_rows(frame["person"].to_numpy(dtype=str))
-            return np.flatnonzero(of_row != self.fold), np.flatnonzero(of_row == self.fold)
-        partition = frame["partition"].to_numpy(dtype=str)
-        if not {"train", "test"} <= set(partition) or not set(partition) <= set(_PARTITIONS):
-            found = ", ".join(sorted(set(partition)))
+            of = {p: "test" if n == self.fold else "train" for p, n in self._dealt.people.items()}
+            return self._rows_of(of, "train"), self._rows_of(of, "test")
+        partitions = set(self._partition_of.values())
+        if not {"train", "test"} <= partitions or not partitions <= set(_PARTITIONS):
             raise ConfigError(
-                f"{named}: who is tested? Give data.folds=K (a number), data.folds=COLUMN, or a column"
-                f" partition with train and test (it has: {found}); data.folds=1 tests everybody, without"
-                " training"
+                f"{self.table or self.root}: who is tested? Give data.folds=K (a number), data.folds=COLUMN,"
+                f" or a column partition with train and test (it has: {', '.join(sorted(partitions))});"
+                " data.folds=1 tests everybody, without training"
             )
         if self.fold:
             raise ConfigError(f"data.fold={self.fold}: a column partition makes one split; give data.folds")
-        return np.flatnonzero(np.isin(partition, ("train", "valid"))), np.flatnonzero(partition == "test")
+        return self._rows_of(self._partition_of, "train", "valid"), self._rows_of(self._partition_of, "test")
+
+    def _rows_of(self, part_of: Mapping[str, str], *parts: str) -> Rows:
+        """Rows of the people of some parts of the split."""
+        people = {person for person, part in part_of.items() if part in parts}
+        rows = np.flatnonzero(self.store.table.frame["person"].isin(people))
+        # Whoever is only tested need not have what the training was of.
+        return rows if "train" in parts else self._require_frames(rows, people, _USES[parts[0]])

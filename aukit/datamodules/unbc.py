@@ -23,12 +23,12 @@ class UNBCDataModule(FoldDataModule):
     Args:
         root: folder of the release or of a stand-in of it; None for the one that `AUKIT_UNBC_ROOT` names.
         aus: action units, in the order of the label columns.
-        fold: which person is tested, from 0 on in the order of their ids.
+        fold: which person of the release is tested, from 0 on in the order of their ids.
         threshold: least intensity that counts as present, of AU 43 always 1.
         options: further options: see `FoldDataModule` and `CorpusDataModule`.
 
     Raises:
-        ConfigError: from `setup()`, there are fewer people.
+        ConfigError: from `setup()`, there are fewer people, or the tested one has no usable frame.
 
     Example:
         >>> data = UNBCDataModule("UNBC", aus=(4, 6, 10, 12), fold=24, registration="frontal3d", size=64)
@@ -57,10 +57,12 @@ class UNBCDataModule(FoldDataModule):
     def _corpus(self) -> UNBC:
         return UNBC(self.root, self.threshold, **self.locations)
 
+    def _note_people(self, corpus: UNBC) -> None:
+        self._people = sorted({*corpus.people, *(recording.person for recording in corpus.orphans)})
+
     def _lists(self) -> tuple[Rows, Rows]:
-        person = self.store.table.frame["person"].to_numpy(dtype=str)
-        people = np.unique(person)
-        if self.fold >= len(people):
-            raise ConfigError(f"data.fold={self.fold}: there are {len(people)} people, counted from 0")
-        tested = person == people[self.fold]
-        return np.flatnonzero(~tested), np.flatnonzero(tested)
+        if self.fold >= len(self._people):
+            raise ConfigError(f"data.fold={self.fold}: there are {len(self._people)} people, counted from 0")
+        left_out = self._people[self.fold]
+        tested = self.store.table.frame["person"].to_numpy(dtype=str) == left_out
+        return np.flatnonzero(~tested), self._require_frames(np.flatnonzero(tested), [left_out], "test")

@@ -29,7 +29,7 @@ from aukit.datasets.listed_frames import ListedFrames
 from aukit.datasets.stamps import file_stamp
 from aukit.datasets.table_columns import Meaning, understand
 from aukit.datasets.table_file import read_columns
-from aukit.datasets.table_folds import deal
+from aukit.datasets.table_folds import Deal, deal
 from aukit.datasets.table_rows import read_rows
 from aukit.errors import CorpusError
 from aukit.facs import occurrence_column
@@ -53,16 +53,20 @@ class Table(ListedFrames):
             to x67, y0 to y67, perhaps z0 to z67; or a folder with a .npy file per image ([68, 2] or [68, 3])
             or video ([frames, 68, 3]), called like it; None for the folder Landmarks in the root, if it is
             there.
-        folds: How people are split: a column that names the folds, or a number of folds; here it is only
-            checked and shown, since all folds share one store.
+        folds: How people are split: a column that names the folds, or a number of folds; all folds share one
+            store.
         first_frame: Number of a video's first frame, 0 or 1, in the tables of frames and of landmarks; may be
             left out where a row of each has frame 0.
         threshold: Least intensity that counts as present, for action units with AU12_r and no AU12_c.
         persons: Global person ids to keep; None for all.
         follow_links: Whether links to files and folders are followed wherever they lead.
 
+    Attributes:
+        dealt: Everybody in the table by folds; None without `folds`.
+
     Raises:
         CorpusError: The root or the table is missing, or a row is wrong; with its number and what to do.
+        ConfigError: The table cannot be split by `folds`.
 
     Example:
         >>> corpus = Table("faces", "frames.csv", landmarks="landmarks.csv")  # doctest: +SKIP
@@ -86,6 +90,7 @@ class Table(ListedFrames):
         self.table_path = _table_path(Path(root), table)
         self.namespace = self.table_path.stem.replace("/", "-")
         self.folds = folds
+        self.dealt: Deal | None = None
         self._first_frame, self.first_frame_is_said = first_frame, first_frame is not None
         self.threshold = threshold
         self.options = f"threshold={threshold} first_frame={first_frame} people={self.namespace}"
@@ -94,7 +99,7 @@ class Table(ListedFrames):
     @property
     def notes_so_far(self) -> list[str]:
         """What was tolerated and derived, and the folds."""
-        return [*super().notes_so_far, *self._fold_notes]
+        return [*super().notes_so_far, *([] if self.dealt is None else self.dealt.words())]
 
     @property
     def notes(self) -> list[str]:
@@ -111,9 +116,8 @@ class Table(ListedFrames):
         if not meaning.labels:
             meaning.notes.append("no labels: neither AU12_c nor AU12_r nor of any other action unit")
         self._layout_notes += meaning.notes
-        self._fold_notes: list[str] = []
         if self.folds is not None:
-            self._fold_notes = deal(rows, self.folds, self.table_path).words()
+            self.dealt = deal(rows, self.folds, self.table_path)
         return rows
 
     def _count_from(self, rows: pd.DataFrame) -> int:

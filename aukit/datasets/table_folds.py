@@ -48,10 +48,12 @@ def deal(frame: pd.DataFrame, folds: str | int, where: object) -> Deal:
     """Put people into folds, none into two.
 
     A number of folds deals them out one by one, the women and then the men, each in the order of a hash of
-    their ids: the same whatever the order of the rows, and about as many women in each fold.
+    their ids in the table: the same whatever the order of the rows and the name of the table, and about as
+    many women in each fold.
 
     Args:
-        frame: Columns ``person`` and ``gender``, and the one that names folds.
+        frame: Everybody who is listed, with usable frames or not: columns ``person``, ``subject`` and
+            ``gender``, and the one that names folds.
         folds: Number of folds, or name of a column; its values are sorted, numbers by their size.
         where: The table, for messages.
 
@@ -63,15 +65,16 @@ def deal(frame: pd.DataFrame, folds: str | int, where: object) -> Deal:
             than folds.
 
     Example:
-        >>> people = pd.DataFrame({"person": ["t/a", "t/b", "t/c"], "gender": ["female", "male", None]})
-        >>> deal(people, 2, "frames.csv").words()
+        >>> people = pd.DataFrame({"subject": ["a", "b", "c"], "gender": ["female", "male", None]})
+        >>> deal(people.assign(person="t/" + people["subject"]), 2, "frames.csv").words()
         ['fold=0 tests 2 people, 1 female, 0 male', 'fold=1 tests 1 people, 0 female, 1 male']
     """
     each = frame.drop_duplicates("person")
     known = each[each["gender"].notna()]
     genders = dict(zip(known["person"].astype(str), known["gender"].astype(str), strict=True))
     if isinstance(folds, int) or folds.isdecimal():
-        return _by_hash([str(person) for person in each["person"]], int(folds), genders, where)
+        people = {str(p): str(own) for p, own in zip(each["person"], each["subject"], strict=True)}
+        return _by_hash(people, int(folds), genders, where)
     column = re.sub(r"\W+", "_", folds, flags=re.ASCII).strip("_")
     if column not in frame.columns:
         raise ConfigError(
@@ -87,17 +90,18 @@ def deal(frame: pd.DataFrame, folds: str | int, where: object) -> Deal:
         values = ", ".join(pairs.loc[pairs["person"] == person, column].astype(str))
         raise ConfigError(f"folds={folds}: {where} has {person} in {values}; a person is in one fold")
     names = sorted(pairs[column].astype(str).unique(), key=_natural)
-    people = {str(p): names.index(str(v)) for p, v in zip(pairs["person"], pairs[column], strict=True)}
-    return Deal(tuple(names), people, genders)
+    dealt = {str(p): names.index(str(v)) for p, v in zip(pairs["person"], pairs[column], strict=True)}
+    return Deal(tuple(names), dealt, genders)
 
 
-def _by_hash(people: list[str], count: int, genders: dict[str, str], where: object) -> Deal:
+def _by_hash(people: dict[str, str], count: int, genders: dict[str, str], where: object) -> Deal:
     if not 1 <= count <= len(people):
         raise ConfigError(f"folds={count}: {where} has {len(people)} people; give 2 to {len(people)} folds")
     order = [*GENDERS, None]
 
     def place(person: str) -> tuple[int, int, str]:
-        return order.index(genders.get(person)), zlib.crc32(f"fold/{person}".encode()), person
+        own = people[person]
+        return order.index(genders.get(person)), zlib.crc32(f"fold/{own}".encode()), own
 
     dealt = {person: number % count for number, person in enumerate(sorted(people, key=place))}
     return Deal(tuple(map(str, range(count))), dealt, genders)

@@ -66,6 +66,51 @@ def test_a_partition_column_or_another_one_splits(root: Path) -> None:
     assert people(data, data.test_rows) == {"bea"}
 
 
+@pytest.fixture(scope="module")
+def lacking(root: Path) -> str:
+    """Landmarks of all people but Anna, of whose frames no crops are made."""
+    marks = pd.read_csv(root / "landmarks.csv")
+    marks[~marks["path"].str.contains("anna")].to_csv(root.parent / "lacking.csv", index=False)
+    return str(root.parent / "lacking.csv")
+
+
+def test_folds_are_of_everybody_in_the_table_whosever_frames_can_be_used(root: Path, lacking: str) -> None:
+    pd.read_csv(root / "frames.csv").assign(site=lambda f: f["person"]).to_csv(
+        root.parent / "sites.csv", index=False
+    )
+    for folds in (3, "site"):
+        for fold in range(3):
+            options = {"table": str(root.parent / "sites.csv"), "folds": folds, "fold": fold}
+            whole = module(root, registration="none", **options)
+            if people(whole, whole.test_rows) == {"anna"}:
+                with pytest.raises(ConfigError, match=r"nobody to test has a usable frame \(sites/anna\)"):
+                    module(root, landmarks=lacking, **options)
+                continue
+            part = module(root, landmarks=lacking, **options)
+            assert people(part, part.test_rows) == people(whole, whole.test_rows) - {"anna"}
+
+
+def test_a_partition_without_a_usable_frame_is_named(root: Path, lacking: str) -> None:
+    frame = pd.read_csv(root / "frames.csv")
+    for part, what in (("valid", "validate on"), ("test", "test")):
+        frame["partition"] = np.where(frame["person"] == "anna", part, "train")
+        frame.loc[frame["person"] == "bea", "partition"] = "test" if part == "valid" else "valid"
+        frame.to_csv(root.parent / "parts.csv", index=False)
+        with pytest.raises(ConfigError, match=rf"nobody to {what} has a usable frame \(parts/anna\)"):
+            module(root, table=str(root.parent / "parts.csv"), landmarks=lacking)
+
+
+def test_a_table_under_another_name_is_split_alike(root: Path) -> None:
+    frame = pd.read_csv(root / "frames.csv")
+    for name in ("frames_v2", "third", "x"):
+        frame.to_csv(root.parent / f"{name}.csv", index=False)
+        for fold in range(2):
+            before = module(root, folds=2, fold=fold)
+            after = module(root, table=str(root.parent / f"{name}.csv"), folds=2, fold=fold)
+            for rows in ("train_rows", "val_rows", "test_rows"):
+                assert people(after, getattr(after, rows)) == people(before, getattr(before, rows))
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

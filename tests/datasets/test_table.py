@@ -431,7 +431,8 @@ def test_how_landmarks_are_counted_is_told_by_all_videos_of_their_table(tmp_path
 
 def people(count: int) -> pd.DataFrame:
     genders = ["female" if i % 2 else "male" for i in range(count)]
-    return pd.DataFrame({"person": [f"t/p{i}" for i in range(count)], "gender": genders})
+    frame = pd.DataFrame({"subject": [f"p{i}" for i in range(count)], "gender": genders})
+    return frame.assign(person="t/" + frame["subject"])
 
 
 def test_people_are_dealt_into_folds_whatever_their_order() -> None:
@@ -441,6 +442,8 @@ def test_people_are_dealt_into_folds_whatever_their_order() -> None:
     assert dealt.people == deal(frame.sample(frac=1, random_state=1), 5, "t.csv").people
     assert np.bincount(list(dealt.people.values())).tolist() == [4] * 5
     assert dealt.words()[0] == "fold=0 tests 4 people, 2 female, 2 male"
+    renamed = deal(frame.assign(person="other/" + frame["subject"]), 5, "other.csv").people
+    assert renamed == {p.replace("t/", "other/"): fold for p, fold in dealt.people.items()}
 
 
 def test_a_column_names_the_folds_and_divides_nobody() -> None:

@@ -1,6 +1,7 @@
 """UNBC-McMaster: text files per frame, pain, tracked points; the stand-in in its layout."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -70,6 +71,25 @@ def test_codes_pain_and_points_of_each_frame(release: Path) -> None:
     assert points.shape == (5, 66, 2)
     assert np.isnan(points[0]).all()
     assert points[3, 10].tolist() == [13, 10]
+
+
+def test_a_person_without_a_usable_frame_keeps_a_fold(release: Path, tmp_path: Path) -> None:
+    for subject, name in (("043-jh043", "jh043t1aaaff"), ("096-bg096", "bg096t1aaaff")):
+        sequence(release, subject, name)
+    for image in (release / "Images").rglob("*.png"):
+        Image.fromarray(picture(20, (24, 24))).save(image)
+    for image in (release / "Images/042-ll042").rglob("*.png"):
+        image.write_bytes(b"no image")
+    shutil.rmtree(release / "Images/095-tv095")  # a person of whom there are labels alone
+    options: dict[str, Any] = {"cache": str(tmp_path), "registration": "none", "holdout_fraction": 0}
+    for fold, subject in enumerate(["042-ll042", "043-jh043", "095-tv095", "096-bg096"]):
+        data = UNBCDataModule(str(release), fold=fold, size=24, prepare_workers=0, **options)
+        if subject in PEOPLE:
+            with pytest.raises(ConfigError, match=rf"nobody to test has a usable frame \(UNBC/{subject}\)"):
+                data.setup()
+        else:
+            data.setup()
+            assert set(data.store.table.frame["subject"].to_numpy()[data.test_rows]) == {subject}
 
 
 def test_the_threshold_says_what_is_present(release: Path) -> None:
