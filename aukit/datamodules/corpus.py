@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import zlib
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -16,6 +16,7 @@ from aukit.datamodules.dataset import StoreDataset
 from aukit.datamodules.samplers import EvaluationBatches, Rows, StepSampler
 from aukit.datamodules.transforms import Augmentation
 from aukit.datasets import AvatarPairs
+from aukit.datasets.person_ids import spelling
 from aukit.datasets.release import Release
 from aukit.errors import ConfigError
 from aukit.registration import RegistrationName
@@ -48,6 +49,12 @@ def held_out_people(persons: Sequence[str], fraction: float) -> list[str]:
     if count >= len(people):
         raise ConfigError(f"holding out {count} of {len(people)} training people leaves none to train on")
     return sorted(people[:count])
+
+
+def same_people(tested: Mapping[str, set[str]], used: Mapping[str, set[str]]) -> list[str]:
+    """Those of `tested` who are among `used`, sorted; both as `CorpusDataModule.known_as` gives them."""
+    names = set().union(*used.values())
+    return sorted(person for person, own in tested.items() if own & names)
 
 
 class CorpusDataModule(StepDataModule):
@@ -264,6 +271,11 @@ class CorpusDataModule(StepDataModule):
         if shared := set(persons[test]) & set(persons[used]):
             raise ConfigError(f"test people are also used for training or validation: {sorted(shared)[:5]}")
         self.train_rows, self.val_rows, self.test_rows = train, val, test
+
+    def known_as(self, rows: Rows) -> dict[str, set[str]]:
+        """Names of the people of some rows, by person: whoever shares one with a person is that person."""
+        people = self.store.table.frame["person"].iloc[rows].unique()
+        return {str(person): {spelling(str(person))} for person in people}
 
     def test_held_out(self) -> None:
         """Let the test be of the held-out training people, of whom thresholds may be chosen.

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 
 from aukit.datamodules.base import StepDataModule
-from aukit.datamodules.corpus import CorpusDataModule
+from aukit.datamodules.corpus import CorpusDataModule, same_people
 from aukit.datamodules.dataset import StoreDataset
-from aukit.datamodules.samplers import EvaluationBatches, Rows, StepSampler
+from aukit.datamodules.samplers import EvaluationBatches, StepSampler
 from aukit.errors import ConfigError
 from aukit.store.store import PreparedStore
 
@@ -61,8 +61,8 @@ def check_corpora(
     kinds = [(d.store.manifest["registration"]["name"], d.store.size) for d in (source, target)]
     if kinds[0] != kinds[1]:
         raise ConfigError(f"source and target differ in registration and size of the crops: {kinds}")
-    used = set(_persons(source, np.concatenate([source.train_rows, source.val_rows])))
-    if both := sorted(used & set(_persons(target, target.test_rows))):
+    used = source.known_as(np.concatenate([source.train_rows, source.val_rows]))
+    if both := same_people(target.known_as(target.test_rows), used):
         raise ConfigError(f"the target's test people are also the source's: {both[:5]}")
     known = target.store.table.occurrence_aus
     if scored and (absent := [au for au in aus if au not in known]):
@@ -181,10 +181,6 @@ class CrossCorpusDataModule(StepDataModule):
 def combined_fingerprint(*corpora: CorpusDataModule) -> str:
     """Hash of the fingerprints of several corpora, in this order."""
     return hashlib.sha256("/".join(data.fingerprint for data in corpora).encode()).hexdigest()
-
-
-def _persons(data: CorpusDataModule, rows: Rows) -> list[str]:
-    return [str(person) for person in data.store.table.frame["person"].to_numpy()[rows]]
 
 
 def _coded(labels: np.ndarray[Any, Any], aus: Sequence[int]) -> dict[int, int]:

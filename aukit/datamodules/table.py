@@ -12,6 +12,7 @@ from aukit.datamodules.dataset import StoreDataset
 from aukit.datamodules.folds import FoldDataModule
 from aukit.datamodules.samplers import EvaluationBatches, Rows, StepSampler
 from aukit.datasets import Table
+from aukit.datasets.person_ids import spelling
 from aukit.errors import ConfigError
 from aukit.store.store import EXCLUSIONS
 from aukit.utils.bounds import PositiveInt
@@ -89,6 +90,13 @@ class TableDataModule(FoldDataModule):
                 f"the table has no column for AU {' '.join(map(str, lacking))}; it has AU"
                 f" {' '.join(map(str, sorted(known)))}: give aus=[...] of them"
             )
+
+    def known_as(self, rows: Rows) -> dict[str, set[str]]:
+        """Names of the people of some rows; one id in two tables of one root is one person."""
+        frame = self.store.table.frame.iloc[rows].drop_duplicates("person")
+        own = dict(zip(frame["person"].astype(str), frame["subject"].astype(str), strict=True))
+        root = self.root.resolve()
+        return {p: names | {f"{root}: {spelling(own[p])}"} for p, names in super().known_as(rows).items()}
 
     def train_batches(self) -> tuple[StoreDataset, StepSampler]:
         """Augmented crops of the training people.

@@ -112,6 +112,7 @@ class FERA2017(ReleaseByRow):
         (146847, 2)
     """
 
+    namespaces = tuple(NAMESPACES.values())
     name = "fera2017"
     corpus_title = "FERA 2017"
     example = "FERA17_TR_F001_T1_6.mp4"

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from aukit.datasets.csv_files import csv_lines, without_trailing_commas, wrong_width
 from aukit.datasets.files import STANDIN_FILE, inside
+from aukit.datasets.person_ids import composed
 from aukit.errors import CorpusError
 
 FILE = "genders.csv"
@@ -56,7 +57,7 @@ def _read(path: Path, namespace: str | None) -> dict[str, str]:
     for number, cells in lines:
         if len(cells) != len(header):
             raise wrong_width(path, (number, cells), len(header), last=number == lines[-1][0])
-        person, word = (cells[column].strip() for column in columns)
+        person, word = (composed(cells[column].strip()) for column in columns)
         if not word:
             continue
         if word.lower() not in WORDS:

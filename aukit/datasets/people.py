@@ -22,6 +22,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from aukit.datasets.genders import WORDS
+from aukit.datasets.person_ids import composed
 from aukit.datasets.table_file import NOTHING, read_words
 from aukit.errors import ConfigError, CorpusError, shown
 
@@ -94,11 +95,12 @@ def read_attributes(path: Path, people: Sequence[str]) -> tuple[Attributes, int]
     named = columns.pop("person")
     short: dict[str, list[str]] = {}
     for person in people:
-        short.setdefault(person.rpartition("/")[2], []).append(person)
+        short.setdefault(composed(person).rpartition("/")[2], []).append(person)
+    whole = {composed(person): person for person in people}
     rows: dict[str, int] = {}
     others = 0
-    for row, name in enumerate(named.values()):
-        fits = [name] if name in people else short.get(name, [])
+    for row, name in enumerate(map(composed, named.values())):
+        fits = [whole[name]] if name in whole else short.get(name, [])
         if len(fits) > 1:
             raise CorpusError(
                 f"{path}, row {row + 1}: {name} may be {' or '.join(fits[:2])}; write the whole id"

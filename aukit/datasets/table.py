@@ -26,6 +26,7 @@ import numpy as np
 import pandas as pd
 
 from aukit.datasets.listed_frames import ListedFrames
+from aukit.datasets.person_ids import composed
 from aukit.datasets.stamps import file_stamp
 from aukit.datasets.table_columns import Meaning, understand
 from aukit.datasets.table_file import read_columns
@@ -110,6 +111,8 @@ class Table(ListedFrames):
     def _read_list(self) -> pd.DataFrame:
         meaning = understand(self.table_path, read_columns(self.table_path))
         rows = read_rows(self.table_path, meaning, str(self.namespace), self.genders)
+        if not all(composed(text) == text for text in meaning.known["person"].texts):
+            self.options += " ids=NFC"  # a store of an earlier version has them as they were written
         self.first_frame = self._count_from(rows)
         self._derive(rows, meaning)
         self.label_columns = {"table": tuple(meaning.labels)} if meaning.labels else {}

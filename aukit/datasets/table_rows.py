@@ -12,6 +12,7 @@ import pandas as pd
 from aukit.datasets.frame_table import GENDERS
 from aukit.datasets.genders import WORDS as GENDER_WORDS
 from aukit.datasets.images import is_picture
+from aukit.datasets.person_ids import composed, corpus_namespace, spelling
 from aukit.datasets.table_columns import Meaning
 from aukit.datasets.table_file import NOTHING, Column
 from aukit.errors import CorpusError
@@ -34,11 +35,11 @@ def read_rows(path: Path, meaning: Meaning, namespace: str, genders: dict[str, s
         `gender`, `task` (None where not given), `view`, `partition`; then labels and attributes.
 
     Raises:
-        CorpusError: A value is missing or no such value; a person has two genders or partitions; a frame has
-            two rows that say different things.
+        CorpusError: A value is missing or no such value; a person has two spellings, genders or partitions; a
+            frame has two rows that say different things.
     """
     known = meaning.known
-    person = known["person"]
+    person = _composed(known["person"])
     place, is_video = _places(path, meaning)
     data: dict[str, object] = {"path": place, "is_video": is_video, "frame": _frames(meaning, is_video)}
     data |= _people(person, namespace)
@@ -130,9 +131,40 @@ def _people(column: Column, namespace: str) -> dict[str, npt.NDArray[np.object_]
         lambda text: text.lower() not in NOTHING and re.fullmatch(r"[^/]+(/[^/]+)?", text) is not None,
         "expected an id, such as p07 or BP4D/F001 for someone whom another corpus shows too",
     )
+    _require_one_spelling(column, namespace)
     persons = np.array([t if "/" in t else f"{namespace}/{t}" for t in column.texts], dtype=object)
     subjects = np.array([text.replace("/", "-") for text in column.texts], dtype=object)
     return {"person": persons[column.codes], "subject": subjects[column.codes]}
+
+
+def _composed(column: Column) -> Column:
+    """A column of ids, in which those that differ in nothing to be seen are one."""
+    place: dict[str, int] = {}
+    codes = np.array([place.setdefault(composed(text), len(place)) for text in column.texts], dtype=np.int64)
+    return Column(column.path, column.name, codes[column.codes], list(place))
+
+
+def _require_one_spelling(column: Column, namespace: str) -> None:
+    """Check that no two ids are of one person: such a person would be trained on and tested.
+
+    Raises:
+        CorpusError: Two differ in capitals, leading zeros or .0 alone, or one has another corpus' first half
+            in another spelling.
+    """
+    first: dict[str, int] = {}
+    for row in sorted(np.unique(column.codes, return_index=True)[1].tolist()):
+        text = column.texts[column.codes[row]]
+        space, slash, _ = text.partition("/")
+        where = f"{column.path}, row {row + 1}, column {column.name}"
+        if slash and (known := corpus_namespace(space)) not in (None, space):
+            raise CorpusError(f"{where}: {text!r}; write {known}/ before the ids of that corpus' people")
+        key = spelling(text.removeprefix(f"{namespace}/")).replace("/", "-")
+        if (other := first.setdefault(key, row)) != row:
+            said = column.texts[column.codes[other]]
+            raise CorpusError(
+                f"{where}: {text!r} is {said!r} of row {other + 1} in another spelling; write a person in one"
+                " (two people differ in more than capitals, leading zeros and .0)"
+            )
 
 
 def _genders(column: Column, persons: pd.Series) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from aukit.datasets.person_ids import spelling
 from aukit.errors import ConfigError
 from aukit.fairness.predictions import Floats, Predictions
 
@@ -25,7 +26,8 @@ def validated_thresholds(validation: Predictions, tested: Predictions) -> tuple[
     Raises:
         ConfigError: The two share people, or an AU or the meaning of the scores differs.
     """
-    if shared := sorted(set(validation.people) & set(tested.people)):
+    known = set(map(spelling, validation.people))
+    if shared := sorted(person for person in tested.people if spelling(person) in known):
         raise ConfigError(
             f"{validation.source}: {len(shared)} people, {shared[0]} for instance, are in {tested.source}"
             " too; thresholds chosen on tested people say nothing of new ones: name predictions of others"

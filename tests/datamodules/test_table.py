@@ -1,5 +1,6 @@
 """A user's table and folder as datamodules: who is tested, what is refused, from the table to predictions."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -7,7 +8,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from aukit.datamodules import BP4DDataModule, FolderDataModule, PairedDataModule, TableDataModule
+from aukit.datamodules import (
+    BP4DDataModule,
+    CrossCorpusDataModule,
+    FolderDataModule,
+    PairedDataModule,
+    TableDataModule,
+)
 from aukit.errors import ConfigError
 from aukit.training import evaluate, execute, load_config
 from tests.tables import PEOPLE, SIDE, write_table
@@ -166,6 +173,28 @@ def test_a_target_need_have_no_labels_where_it_is_not_scored(root: Path) -> None
     with pytest.raises(ConfigError, match=r"has no occurrences of AU 6 12.*test_on=source"):
         scored.setup()
     assert PairedDataModule(BP4DDataModule("BP4D"), target, pairs="none").aus == BP4DDataModule("BP4D").aus
+
+
+def test_a_person_is_known_in_another_table_of_the_root_and_in_another_spelling(root: Path) -> None:
+    frame = pd.read_csv(root / "frames.csv")
+    frame.to_csv(root.parent / "again.csv", index=False)
+    numbers = frame["person"].map(PEOPLE.index).astype(str)
+    for name, corpus in (("capitals", "BP4D/F00"), ("small", "BP4D/f00")):
+        frame.assign(person=corpus + numbers).to_csv(root.parent / f"{name}.csv", index=False)
+    elsewhere = Path(shutil.copytree(root, root.parent / "elsewhere"))
+
+    def both(first: str, folder: Path, second: str) -> CrossCorpusDataModule:
+        trains = module(root, table=str(root.parent / f"{first}.csv"), folds=2)
+        tests = module(folder, table=str(root.parent / f"{second}.csv"), folds=1)
+        return CrossCorpusDataModule(trains, tests)
+
+    for data, person in (
+        (both("again", root, "mine/frames"), "frames/"),
+        (both("capitals", elsewhere, "small"), "BP4D/f00"),
+    ):
+        with pytest.raises(ConfigError, match=rf"test people are also the source's: \['{person}"):
+            data.setup()
+    both("again", elsewhere, "mine/frames").setup()  # of another root: other people with the same ids
 
 
 def test_from_a_table_to_scores_by_light_and_to_predictions_of_a_folder(

@@ -35,6 +35,14 @@ def test_values_of_a_column_are_groups_and_people_without_one_are_counted(path: 
     assert read_attributes(path, PEOPLE)[1] == 1  # SN9
 
 
+def test_an_accent_is_composed_or_not(tmp_path: Path) -> None:
+    whole, apart = "Jos\N{LATIN SMALL LETTER E WITH ACUTE}", "Jose\N{COMBINING ACUTE ACCENT}"
+    for named, predicted in ((whole, apart), (apart, whole), (f"t/{apart}", whole)):
+        (tmp_path / "people.csv").write_text(f"person,age\n{named},30\n", encoding="utf-8")
+        of = read_attributes(tmp_path / "people.csv", [f"t/{predicted}"])[0].of
+        assert of == {f"t/{predicted}": {"age": "30"}}
+
+
 def test_numbers_are_in_their_order(path: Path) -> None:
     assert groups(path, "skin_tone").names == ("3", "10")
 

@@ -98,6 +98,11 @@ def cell(column: str, value: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return change
 
 
+def numbered(first: str, other: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
+    """Anna by another id, and in the third row by yet another."""
+    return lambda frame: cell("person", other)(frame.replace({"person": {"anna": first}}))
+
+
 def rename(old: str, new: str) -> Callable[[pd.DataFrame], pd.DataFrame]:
     return lambda frame: frame.rename(columns={old: new})
 
@@ -117,6 +122,13 @@ def again(**changed: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
         (cell("AU12_r", 9), "'9'; .* nothing where not coded"),
         (cell("person", None), "row 3, column person: an empty cell; expected an id"),
         (cell("person", "a/b/c"), "row 3, column person"),
+        (cell("person", "Anna"), "row 3, column person: 'Anna' is 'anna' of row 1 in another spelling"),
+        (cell("person", "frames/anna"), "row 3, column person: 'frames/anna' is 'anna' of row 1"),
+        (cell("person", "bp4d/F001"), "row 3, column person: 'bp4d/F001'; write BP4D/ before"),
+        (cell("person", "fera2017-Valid/F001"), "row 3.*write FERA2017-valid/ before"),
+        (numbered("7", "07"), "row 3, column person: '07' is '7' of row 1"),
+        (numbered("7", "7.0"), "row 3, column person: '7.0' is '7' of row 1"),
+        (numbered("BP4D/F001", "BP4D/f001"), "row 3.*'BP4D/f001' is 'BP4D/F001' of row 1"),
         (cell("gender", "divers"), "row 3, column gender: 'divers'"),
         (cell("gender", "female"), "row 3.*frames/anna is both female and male"),
         (cell("path", "../secret.png"), "row 3, column path.*without"),
@@ -172,6 +184,19 @@ def test_damaged_csv_files_are_named(tmp_path: Path, content: bytes, message: st
     (tmp_path / "frames.csv").write_bytes(content)
     with pytest.raises(CorpusError, match=message):
         Table(tmp_path)
+
+
+def test_an_id_with_an_accent_is_one_person_however_it_is_composed(root: Path) -> None:
+    whole, apart = "Jos\N{LATIN SMALL LETTER E WITH ACUTE}", "Jose\N{COMBINING ACUTE ACCENT}"
+    frame = pd.read_csv(root / "frames.csv").replace({"person": {"anna": whole}})
+    frame = frame.assign(partition="train", gender=None)
+    cell("person", apart)(frame).to_csv(root / "frames.csv", index=False)
+    (root / "genders.csv").write_text(f"person,gender\n{apart},male\n", encoding="utf-8")
+    corpus = Table(root, folds=6)
+    jose = corpus.table.select(person=f"frames/{whole}").frame
+    assert len(corpus.table.persons) == len(PEOPLE)
+    assert len(jose) == 4
+    assert set(jose["gender"]) == {"male"}
 
 
 def test_damaged_and_odd_parquet_files_are_named(root: Path) -> None:

@@ -200,6 +200,7 @@ def test_a_good_usual_threshold_and_one_without_frames_of_both_kinds_stay(tmp_pa
     ("change", "kind", "message"),
     [
         ({"q0": "p0"}, Kind(), "1 people, p0 for instance, are in"),
+        ({"q0": "P0"}, Kind(), "1 people, p0 for instance, are in"),
         ({}, Kind(threshold=0.4), "scores must be the same"),
     ],
 )

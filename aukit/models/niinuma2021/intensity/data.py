@@ -12,9 +12,10 @@ import numpy.typing as npt
 import torch
 from torch.utils.data import Dataset
 
-from aukit.datamodules.corpus import CorpusDataModule
+from aukit.datamodules.corpus import CorpusDataModule, same_people
 from aukit.datamodules.dataset import label_columns
 from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
+from aukit.datasets.person_ids import spelling
 from aukit.errors import ConfigError, StoreError
 from aukit.models.niinuma2021.data import CorpusFramesDataModule
 from aukit.models.niinuma2021.intensity.augment import relight, shake
@@ -308,16 +309,18 @@ class IntensityDataModule(CorpusFramesDataModule):
                 f"{self.store.path}: has intensities of AU {list(self.store.table.intensity_aus)}, none of"
                 f" {list(self.aus)}; name another corpus in data.test"
             )
-        tested = set(self.store.table.frame["person"].to_numpy()[self.test_rows])
-        if strangers := tested & set(self.balanced.plan[["person", "target_person"]].to_numpy().ravel()):
+        tested = self.tested.known_as(self.test_rows)
+        own = self.corpus.known_as(np.arange(len(self.corpus.store)))
+        made_of = set(map(str, self.balanced.plan[["person", "target_person"]].to_numpy().ravel()))
+        if both := same_people(tested, {p: own.get(p, {spelling(p)}) for p in made_of}):
             raise ConfigError(
-                f"{self.balanced.path}: was made of test people, such as {sorted(strangers)[:5]}; test others"
+                f"{self.balanced.path}: was made of test people, such as {both[:5]}; test others"
                 " (data.test_people), or make the set without them"
             )
-        select = self.corpus.store.table.frame["person"].to_numpy()[self.corpus.val_rows]
-        if (both := tested & set(select)) and not self.corpus.selects_on_test:
+        both = same_people(tested, self.corpus.known_as(self.corpus.val_rows))
+        if both and not self.corpus.selects_on_test:
             raise ConfigError(
-                f"people who select the checkpoint are tested, such as {sorted(both)[:5]}; test others"
+                f"people who select the checkpoint are tested, such as {both[:5]}; test others"
                 " (data.test_people), or validate on others (data.corpus.validation)"
             )
 

@@ -113,6 +113,11 @@ def test_nobody_who_trains_or_selects_is_tested(corpus, tmp_path):
         ConfigError, match=f"people who select the checkpoint are tested, such as .*{selects[0]}"
     ):
         ready(corpus, tmp_path, test=other)
+    other.store.table.frame["person"] = frame["person"].str.lower()  # as another table may spell them
+    for rows, message in ((other.test_rows, "people who select"), (corpus.train_rows, "made of test people")):
+        other.test_rows = rows
+        with pytest.raises(ConfigError, match=message):
+            ready(corpus, tmp_path, test=other)
 
 
 def test_what_cannot_be_tested_is_refused(corpus, tmp_path):
