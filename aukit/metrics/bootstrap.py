@@ -86,7 +86,7 @@ def bootstrap_by_subject(
             order. A list or tuple of such arrays is one method trained with several seeds: each replicate
             draws people once and averages ``fn`` over the trainings.
         fn: Sums [N, ...] → values [N] or [N, ...], without looking across the first axis; for instance
-            ``lambda s: np.nanmean(icc_from_sums(s), axis=-1)``.
+            ``lambda s: icc_from_sums(s).mean(-1)``.
         n_boot: Replicates.
         seed: Seed of the draws.
         level: Coverage of the interval.

@@ -293,13 +293,16 @@ def with_mean(value: Tensor) -> Tensor:
     """Values [N, (G,) A] with their plain mean over AUs behind them, [N, (G,) A + 1].
 
     Means of groups are compared with each other, so they are over the same AUs: those that every group has.
+    So are the means without each person: where one lacks an AU of everybody, the first row, it is NaN.
     """
     of_all = value
     if value.ndim == 3:
         lacking = value.isnan()
         lacking &= ~lacking.all(-1, keepdim=True)  # a group without anybody takes no AU from the others
         of_all = value.masked_fill(lacking.any(1, keepdim=True), torch.nan)
-    return torch.cat([value, of_all.nanmean(-1, keepdim=True)], dim=-1)
+    mean = of_all.nanmean(-1, keepdim=True)
+    others = (of_all.isnan() != of_all[:1].isnan()).any(-1, keepdim=True)
+    return torch.cat([value, mean.masked_fill(others, torch.nan)], dim=-1)
 
 
 def person_strata(present: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64] | None:

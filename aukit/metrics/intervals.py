@@ -40,14 +40,15 @@ def interval_by_subject(
     add the variance of their mean, and the degrees of freedom follow Satterthwaite (1946): two trainings say
     so little about a third that the interval becomes very wide.
 
-    Costs one evaluation of `fn` on S sums for S people: milliseconds.
+    Costs one evaluation of `fn` on S + 1 sums for S people: milliseconds.
 
     Args:
         statistics: [S, ...] additive per person (``icc_sums``, ``confusion_counts``), people in a fixed
             order. A list or tuple of such arrays is one method trained with several seeds; its value is the
             mean of theirs.
-        fn: Sums [N, ...] → values [N] or [N, ...], without looking across the first axis; for instance
-            ``lambda s: np.nanmean(icc_from_sums(s), axis=-1)``.
+        fn: Sums [N, ...] → values [N] or [N, ...], for instance ``lambda s: icc_from_sums(s).mean(-1)``. The
+            first row is everybody. A mean over those that have a value must be over the same ones in every
+            row, and NaN where they are not there: else a jump to another mean counts as chance of people.
         level: Coverage of the interval.
         scale: What the values are. Rates are taken as log-odds and correlations as Fisher's z, but for those
             at the very end of their scale; no interval leaves its scale.
@@ -76,16 +77,14 @@ def interval_by_subject(
     if baseline is not None:
         scale = "linear"
 
-    def values(people: Sums) -> Sums:
-        """Each training's value, or its difference to the baseline, [T, N, ...]."""
-        own, other = (
-            np.asarray([fn(np.tensordot(people, sums, axes=1)) for sums in each], dtype=np.float64)
-            for each in (trainings, others)
-        )
-        return own - other if len(other) else own
+    def values(sums: Sums) -> Sums:
+        """Values of everybody, and without each person, [1 + S, ...]."""
+        return fn(np.concatenate([np.tensordot(people, sums, axes=1) for people in (everybody, without)]))
 
-    each = values(np.ones((1, len(without))))[:, 0]
-    return jackknife_interval(each, values(without).mean(0), members, level, scale)
+    everybody = np.ones((1, len(without)))
+    own, other = (np.asarray([values(sums) for sums in each], np.float64) for each in (trainings, others))
+    both = own - other if len(other) else own
+    return jackknife_interval(both[:, 0], both[:, 1:].mean(0), members, level, scale)
 
 
 def jackknife_interval(

@@ -282,7 +282,7 @@ def _f1_over_folds(total: Sums) -> Sums:
 
 
 def _with_mean(fn: Callable[[Sums], Sums]) -> Callable[[Sums], Sums]:
-    """Append the mean over the action units that have a value."""
+    """Append the mean over the action units that have a value for everybody."""
 
     def per_au_and_mean(total: Sums) -> Sums:
         values = np.asarray(fn(total))
@@ -292,9 +292,11 @@ def _with_mean(fn: Callable[[Sums], Sums]) -> Callable[[Sums], Sums]:
 
 
 def _mean(values: Sums, axis: int) -> Sums:
+    """Mean of what everybody has, the first row; NaN in a row that has something else."""
     defined = np.isfinite(values)
     mean = np.where(defined, values, 0).sum(axis) / np.maximum(defined.sum(axis), 1)
-    return np.where(defined.any(axis), mean, np.nan)
+    same = (defined == defined[:1]).all(axis)
+    return np.where(same & defined.any(axis), mean, np.nan)
 
 
 def _scores(

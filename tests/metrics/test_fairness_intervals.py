@@ -154,3 +154,43 @@ def test_icc_by_group():
     np.testing.assert_allclose(got["overall_icc"].estimate[:-1], everybody, atol=1e-12)
     assert got["icc_difference"].low[-1] > 0
     np.testing.assert_allclose(got["icc_gap"].estimate, np.abs(got["icc_difference"].estimate))
+
+
+def test_a_mean_over_action_units_is_over_the_same_ones_without_each_person():
+    """AU 2 is all one person's: without them the mean would be AU 1's alone, and that jump no chance."""
+    rng = np.random.default_rng(0)
+    people, labels = np.repeat(np.arange(8), 40), rng.integers(0, 2, (320, 2)).astype(float)
+    gender = np.where(people % 2, "male", "female")
+    scores = np.where(rng.random(labels.shape) < 0.3, 1 - labels, labels)
+    levels = 5 * labels
+    labels[people != 3, 1], levels[people != 3, 1] = 0, np.nan
+    counts, other = (
+        metrics.grouped_confusion_counts(s, labels, people, gender, NAMES) for s in (scores, 1 - scores)
+    )
+    sums = metrics.grouped_icc_sums(scores, levels, people, gender, NAMES)
+    alone = metrics.grouped_confusion_counts(scores[:, :1], labels[:, :1], people, gender, NAMES)
+    for whole in (
+        metrics.fairness_intervals(counts)["overall_f1"],
+        metrics.fairness_intervals([counts, other])["overall_f1"],
+        metrics.fairness_intervals(counts, baseline=other)["overall_f1"],
+        metrics.group_icc_intervals(sums)["overall_icc"],
+        metrics.ranking_intervals(scores, labels, people, gender, NAMES)["overall_auroc"],
+    ):
+        assert whole.estimate[-1] == pytest.approx(whole.estimate[:-1].mean())
+        assert np.isnan([whole.low[1:], whole.high[1:]]).all()
+        assert whole.undefined.tolist() == [0, 1 / 8, 1 / 8]
+        assert whole.low[0] < whole.estimate[0] < whole.high[0]
+    # Groups are compared over what all of them have: AU 1, whoever is left out.
+    got, expected = metrics.fairness_intervals(counts), metrics.fairness_intervals(alone)
+    for name in ("f1", "f1_gap", "f1_difference"):
+        for field in ("estimate", "low", "high", "undefined"):
+            of_all, of_one = (getattr(each[name], field)[..., -1] for each in (got, expected))
+            np.testing.assert_array_equal(of_all, of_one)
+    # Of women and men one shows AU 2: each is all that their group has of it.
+    labels[people == 4, 1] = labels[people == 4, 0]
+    both = metrics.grouped_confusion_counts(scores, labels, people, gender, NAMES)
+    for name in ("f1", "f1_gap", "f1_difference", "worst_group_f1"):
+        interval = metrics.fairness_intervals(both)[name]
+        assert np.isfinite(interval.estimate).all()
+        assert np.isnan(interval.low[..., -1]).all()
+    assert np.isfinite(metrics.fairness_intervals(both)["overall_f1"].low[-1])

@@ -11,7 +11,7 @@ from aukit.reproduce.captions import (
     training_length,
 )
 from aukit.reproduce.fgnet.caption import SectionFacts, section_caption
-from aukit.reproduce.pm2.caption import people_sentence
+from aukit.reproduce.pm2.caption import baseline_sentence, people_sentence
 from aukit.reproduce.scores import Scores
 
 STANDIN = {"recipe": {"name": "bp4d-people"}, "version": 6, "seed": 1}
@@ -48,6 +48,8 @@ def test_differences_lengths_and_what_is_left_out():
     assert not_run_sentences("mini", ["a, b", "c"], "; ") == ["Not run in mini: a, b; c."]
     people = {"female": 3, "male": 2, "unknown": 1}
     assert people_sentence(1200, people) == "1,200 frames of 3 women and 2 men, 1 of unknown gender."
+    for low, verdict in ((0.1, "beats"), (-0.1, "does not beat"), (float("nan"), "cannot be judged against")):
+        assert f"source only {verdict} the all-positive baseline" in baseline_sentence((0.2, low, 0.3))
 
 
 @pytest.mark.parametrize(

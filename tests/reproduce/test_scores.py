@@ -6,7 +6,7 @@ import pytest
 
 from aukit.metrics import multilabel_f1
 from aukit.reproduce.render.table import Heading
-from aukit.reproduce.scores import f1_difference, f1_scores
+from aukit.reproduce.scores import f1_difference, f1_scores, icc_scores
 
 AUS = [1, 12]
 
@@ -78,3 +78,22 @@ def test_differences_are_paired(tmp_path):
     assert value == pytest.approx(better.method.mean - worse.method.mean)
     assert 0 < low <= value <= high
     assert f1_difference(worse, worse) == (0, 0, 0)
+
+
+def test_one_person_with_all_of_an_action_unit_leaves_the_mean_without_an_interval(tmp_path):
+    """Without them it would be a mean over other action units; in one fold, over another number of folds."""
+    paths = [predictions(tmp_path / f"{name}.parquet", list(name), 5) for name in ("pqr", "stu")]
+    frame = pd.read_parquet(paths[0])
+    frame.loc[frame["person"] != "q", "AU01_label"] = 0.0
+    frame.to_parquet(paths[0])
+    found = f1_scores(paths, AUS)
+    for scores in (found.method, found.all_positive):
+        assert scores.mean == pytest.approx(np.mean(list(scores.values.values())))
+        assert np.isnan([*scores.interval, *scores.au_intervals["AU1"]]).all()
+        assert np.isfinite(scores.au_intervals["AU12"]).all()
+    assert np.isnan(found.margin[1:]).all()
+    frame.loc[frame["person"] != "q", "AU01_label"] = np.nan
+    frame.to_parquet(paths[0])
+    intensity = icc_scores(paths[0], AUS)
+    assert np.isnan(intensity.interval).all()
+    assert np.isfinite(intensity.au_intervals["AU12"]).all()

@@ -109,7 +109,7 @@ def caption(facts: Facts) -> list[str]:
         *([_upper_bound(facts)] if facts.upper_bounds else []),
         *(_beyond(name, notes) for name, notes in facts.beyond.items()),
         _scores(facts),
-        _baseline(facts.above_all_positive),
+        baseline_sentence(facts.above_all_positive),
         *([_significant(facts.differences)] if len(facts.seeds) >= LEAST_SEEDS else []),
         _limits(facts),
         *not_run_sentences(facts.data.profile, facts.not_run, "; "),
@@ -222,9 +222,9 @@ def _scores(facts: Facts) -> str:
     )
 
 
-def _baseline(above: Span) -> str:
+def baseline_sentence(above: Span) -> str:
     """Whether source-only has learned anything, where it should."""
-    verdict = "beats" if above[1] > 0 else "does not beat"
+    verdict = "beats" if above[1] > 0 else "does not beat" if above[1] <= 0 else "cannot be judged against"
     return (
         f"On held-out people of the source, source only {verdict} the all-positive baseline: F1"
         f" {span_text(above)}."
