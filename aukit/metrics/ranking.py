@@ -106,12 +106,12 @@ def ranking_intervals(
     if person.shape != (len(x),) or not len(people):
         raise ValueError(f"subjects must be [{len(x)}], one per frame, of at least one person")
     member = group_index(groups, names, x.device)
-    coded = torch.zeros(len(people), len(names) + 1)
-    coded[person, member] += (~(x.isnan() | y.isnan())).any(1).float()
-    strata = person_strata(coded.numpy() > 0)
+    person_of, coded = torch.as_tensor(person), ~(x.isnan() | y.isnan()).all(1)
+    present = torch.zeros(len(people), len(names) + 1, dtype=torch.bool)
+    present[person_of[coded], member[coded]] = True
+    strata = person_strata(present.numpy())
     without, members = leave_one_out(len(people), strata)
     weights = torch.as_tensor(np.concatenate([np.ones((1, len(people))), without]))
-    person_of = torch.as_tensor(person)
     everybody = _areas(x, y, person_of, weights)
     each = [_areas(x[at], y[at], person_of[at], weights) for at in (member == g for g in range(len(names)))]
     found = {}

@@ -125,6 +125,24 @@ def test_those_who_remain_of_a_group_stand_for_the_one_who_is_left_out():
         assert (interval.estimate < interval.high).all()
 
 
+@pytest.mark.parametrize("rows", [slice(None, None, -1), np.random.default_rng(0).permutation(150)])
+def test_the_order_of_rows_says_nothing(rows):
+    """Also where a person's last row is one that nobody coded."""
+    rng = np.random.default_rng(4)
+    people = np.repeat([f"p{i}" for i in range(6)], 25)
+    groups = np.where(people < "p4", *NAMES)
+    labels = (rng.random((150, 1)) < 0.4).astype(float)
+    scores = np.clip(0.3 * labels + rng.random((150, 1)) * 0.7, 0, 1)
+    labels[49::50] = NAN
+    given, moved = (intervals(scores[at], labels[at], people[at], groups[at]) for at in (slice(None), rows))
+    coded = ~np.isnan(labels[:, 0])
+    alone = intervals(scores[coded], labels[coded], people[coded], groups[coded])
+    for name, interval in given.items():
+        for field in ("estimate", "low", "high", "undefined"):
+            for other in (moved, alone):
+                np.testing.assert_allclose(getattr(interval, field), getattr(other[name], field), atol=1e-12)
+
+
 def test_areas_in_pieces_are_those_in_one(monkeypatch):
     rng = np.random.default_rng(0)
     labels, scores = (rng.random((60, 2)) < 0.5).astype(float), rng.random((60, 2))
