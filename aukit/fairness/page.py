@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 
 from aukit.fairness.predictions import Predictions
-from aukit.fairness.scores import PERMUTATIONS, UNKNOWN, USUAL, VALIDATED, Scored
-from aukit.training.fairness import BETWEEN, EVERYBODY
+from aukit.fairness.scores import NAMES, PERMUTATIONS, UNKNOWN, USUAL, VALIDATED, Scored
+from aukit.training.fairness import EVERYBODY
 from aukit.training.group_plots import by_action_unit, reliability_curves
 from aukit.utils.figure import svg
-from aukit.utils.text import number
+from aukit.utils.text import listing, number
 
 #: Statistics with a plot, in the order of the page, and what a reader should know of each.
 _PLOTS = {
@@ -30,7 +30,6 @@ _PLOTS = {
         "Of ten bins of equal width; less is better. Chance makes it larger in a smaller group.",
     ),
 }
-NAMES = {"icc": "ICC", "f1": "F1"}
 
 _STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; color: #222; max-width: 78rem; margin: 2rem auto }
@@ -109,8 +108,8 @@ def _section(scored: Scored) -> list[str]:
         parts.append(_list(remarks))
     if len(groups.names) < 2:
         parts.append(_p("There are no two groups, so there is no gap to be tested."))
-    name = NAMES[scored.tested]
-    parts += [f"<h3>Gaps of {name}</h3>", _gaps(scored)]
+    names = listing([NAMES[statistic] for statistic in scored.statistics])
+    parts += [f"<h3>Gaps of {names}</h3>", _gaps(scored)]
     called, by_kind = _called(scored), dict(list(scored.table.groupby(["statistic", "thresholds"])))
     for statistic, (label, note) in _PLOTS.items():
         for thresholds in ("", USUAL, VALIDATED):
@@ -165,20 +164,19 @@ def _support(scored: Scored) -> str:
 
 
 def _gaps(scored: Scored) -> str:
-    table, tested = scored.table, scored.tested
-    at = table[table["thresholds"] != VALIDATED]
+    at = scored.table[scored.table["thresholds"] != VALIDATED]
     cells = {(r["statistic"], r["au"], r["group"]): r for r in at.to_dict("records")}
     names = scored.groups.names
     rows = [["", "gap", "95 %", "p", "Holm", "everybody", *names]]
-    for au in dict.fromkeys(at["au"]):
-        gap = cells[f"{tested}_gap", au, BETWEEN]
-        values = [number(cells[tested, au, group]["value"]) for group in (EVERYBODY, *names)]
+    for called, statistic, gap in scored.gaps():
+        values = [number(cells[statistic, gap["au"], group]["value"]) for group in (EVERYBODY, *names)]
         interval = "–" if pd.isna(gap["low"]) else f"{number(gap['low'])} to {number(gap['high'])}"
         chances = [number(gap[key], ".4f") for key in ("p", "p_holm")]
-        rows.append([str(au), number(gap["value"]), interval, *chances, *values])
+        rows.append([called, number(gap["value"]), interval, *chances, *values])
     return f'<div class="wide">{_table(rows)}</div>' + _p(
         "A dash: no value, because a group has no frame with the action unit, or no interval, because it"
-        " hangs on one person. The CSV file has every value with frames, positives and people."
+        " hangs on one person. A mean is over all action units of which every group has the statistic. The"
+        " CSV file has every value with frames, positives and people."
     )
 
 

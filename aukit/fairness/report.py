@@ -10,13 +10,12 @@ import pandas as pd
 
 from aukit.datasets.people import attributes_of_rows, group_people, read_attributes
 from aukit.errors import ConfigError
-from aukit.fairness.page import NAMES, page
+from aukit.fairness.page import page
 from aukit.fairness.predictions import Predictions
-from aukit.fairness.scores import VALIDATED, Scored, score
+from aukit.fairness.scores import NAMES, Scored, score
 from aukit.fairness.thresholds import validated_thresholds
-from aukit.training.fairness import BETWEEN
 from aukit.utils.files import write_atomic
-from aukit.utils.text import aligned, number
+from aukit.utils.text import aligned, listing, number
 
 
 @dataclass(frozen=True)
@@ -50,16 +49,11 @@ class FairnessReport:
         """For a terminal: the means and the gaps that are tested."""
         lines = []
         for scored in self.scored:
-            name = NAMES[scored.tested]
-            rows = [[f"gap of {name}", "gap", "p", "Holm"]]
-            gaps = scored.table[
-                (scored.table["statistic"] == f"{scored.tested}_gap")
-                & (scored.table["thresholds"] != VALIDATED)
-                & (scored.table["group"] == BETWEEN)
-            ]
-            for row in gaps.to_dict("records"):
+            names = listing([NAMES[statistic] for statistic in scored.statistics])
+            rows = [[f"gap of {names}", "gap", "p", "Holm"]]
+            for called, _, row in scored.gaps():
                 chances = [number(row[key], ".4f") for key in ("p", "p_holm")]
-                rows.append([str(row["au"]), number(row["value"]), *chances])
+                rows.append([called, number(row["value"]), *chances])
             support = scored.support.to_dict("records")
             people = ", ".join(f"{row['people']} {row['group']}" for row in support if row["people"])
             lines += [f"by {scored.groups.by}: {people}", *aligned(rows), ""]

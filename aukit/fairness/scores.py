@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -37,6 +38,9 @@ USUAL, VALIDATED = "usual", "validation"
 
 UNKNOWN = "no group"
 
+NAMES = {"f1": "F1", "icc": "ICC"}
+"""Statistics whose gaps are tested, as texts call them."""
+
 
 @dataclass(frozen=True)
 class Scored:
@@ -52,7 +56,7 @@ class Scored:
             tested ``p`` and ``p_holm``.
         reliability: A row per AU, group and bin of probability that has frames: ``low``, ``high``,
             ``frames``, ``people``, ``probability`` (mean) and ``present`` (share).
-        tested: Statistic whose gaps are tested: ``icc`` where there are intensities, else ``f1``.
+        tested: AU → statistic whose gap is tested: ``icc`` where it has coded intensities, else ``f1``.
         thresholds: Per AU, `USUAL` and perhaps `VALIDATED`.
     """
 
@@ -60,8 +64,24 @@ class Scored:
     support: pd.DataFrame
     table: pd.DataFrame
     reliability: pd.DataFrame
-    tested: str
+    tested: Mapping[str, str]
     thresholds: pd.DataFrame
+
+    @property
+    def statistics(self) -> tuple[str, ...]:
+        """Those whose gaps are tested."""
+        return tuple(dict.fromkeys(self.tested.values()))
+
+    def gaps(self) -> list[tuple[str, str, Mapping[Any, Any]]]:
+        """Name, statistic and row of `table` of each gap that is tested, then of the gaps of the means."""
+        usual = self.table[(self.table["thresholds"] != VALIDATED) & (self.table["group"] == BETWEEN)]
+        rows = {(str(row["au"]), row["statistic"]): row for row in usual.to_dict("records")}
+        pairs = [*self.tested.items(), *(("mean", statistic) for statistic in self.statistics)]
+        several = len(self.statistics) > 1
+        return [
+            (f"{au} {NAMES[statistic]}" if several else au, statistic, rows[au, f"{statistic}_gap"])
+            for au, statistic in pairs
+        ]
 
 
 def score(predictions: Predictions, groups: Groups, validated: Floats | None = None, seed: int = 0) -> Scored:
@@ -95,21 +115,20 @@ def score(predictions: Predictions, groups: Groups, validated: Floats | None = N
         more |= calibration_intervals(sums)
         reliability = reliability_rows(sums.sums, aus, names)
     parts.append(_rows(more, aus, names, frames).assign(thresholds=""))
-    graded = not np.isnan(predictions.levels).all()
-    if graded:
+    graded = np.asarray(~np.isnan(predictions.levels).all(0))
+    p = np.full(len(aus), np.nan)
+    if graded.any():
         sums = grouped_icc_sums(predictions.scores, predictions.levels, person, member, names)
         parts.append(_rows(group_icc_intervals(sums), aus, names, frames).assign(thresholds=""))
         of_people = icc_sums(predictions.scores, predictions.levels, person)
-    tested = "icc" if graded else "f1"
+        p[graded] = _p_values(of_people, groups, icc_from_sums, seed)[graded]
+    if not graded.all():
+        p[~graded] = _p_values(f1, groups, f1_from_counts, seed)[~graded]
+    tested = {au: "icc" if of_levels else "f1" for au, of_levels in zip(aus, graded, strict=True)}
     table = pd.concat(parts, ignore_index=True)
-    value = icc_from_sums if graded else f1_from_counts
-    p = _p_values(of_people if graded else f1, groups, value, seed)
-    at = (
-        (table["statistic"] == f"{tested}_gap") & (table["thresholds"] != VALIDATED) & (table["au"] != "mean")
-    )
+    at = (table["statistic"] == table["au"].map(tested) + "_gap") & (table["thresholds"] != VALIDATED)
     for name, values in (("p", p), ("p_holm", holm(p))):
-        table[name] = np.nan
-        table.loc[at, name] = values
+        table[name] = table["au"].map(dict(zip(aus, values, strict=True))).where(at)
     return Scored(
         groups=groups,
         support=_support(predictions, member, groups),

@@ -16,6 +16,7 @@ from aukit.fairness.thresholds import validated_thresholds
 from aukit.metrics import holm
 from tests.detect.test_score import made
 from tests.fairness.made import AUS, table, written
+from tests.simulation.pairs.trackers import openface
 
 PEOPLE = "person,age\np0,20\np1,25\np2,31\np3,33\np4,60\np5,61\np6,\n"
 
@@ -248,6 +249,35 @@ def test_tables_of_a_tool(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     f1 = rows[(rows["statistic"] == "f1") & (rows["au"] == "AU12") & (rows["group"] == "everybody")]
     assert f1["value"].item() == pytest.approx(2 * 12 / (2 * 12 + 4))  # one frame of level 1 each
     assert (rows.loc[rows["statistic"] == "auroc", "value"] == 1).all()
+
+
+def test_each_action_unit_is_tested_by_what_it_is_coded_in(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """AU 6 has occurrences and is seen of half the people alone, AU 12 has intensities and is right."""
+    rng, people = np.random.default_rng(0), [f"v{i}" for i in range(12)]
+    codes = {p: np.stack([rng.integers(0, 2, 20), rng.integers(0, 6, 20)], axis=1) for p in people}
+    rows = ["video,frame,tone,AU06_c,AU12_r"]
+    (tmp_path / "tables").mkdir()
+    for i, (person, each) in enumerate(codes.items()):
+        seen = [{"AU06_r": 4 * six * (i % 2), "AU12_r": twelve} for six, twelve in each]
+        openface(tmp_path / "tables" / f"{person}.csv", seen)
+        rows += [f"{person},{k},{'ab'[i % 2]},{six},{twelve}" for k, (six, twelve) in enumerate(each)]
+    (tmp_path / "codes.csv").write_text("\n".join(rows) + "\n")
+    words = ["fairness", str(tmp_path / "tables"), "--tool", "openface", "--by", "tone"]
+    assert main([*words, "--labels", str(tmp_path / "codes.csv"), "--out", str(tmp_path / "o")]) == 0
+    tested = pd.read_csv(tmp_path / "o" / "fairness.csv").dropna(subset="p").set_index("au")
+    assert tested["statistic"].to_dict() == {"AU6": "f1_gap", "AU12": "icc_gap"}
+    assert tested["value"].to_dict() == {"AU6": 1, "AU12": 0}
+    assert tested.loc["AU6", "p"] < 0.01
+    np.testing.assert_allclose(tested["p_holm"], holm(tested["p"]))  # one family
+    lines = [re.split(r"\s{2,}", line) for line in capsys.readouterr().out.splitlines()]
+    assert lines[1][0] == "gap of F1 and ICC"
+    assert [line[0] for line in lines[2:6]] == ["AU6 F1", "AU12 ICC", "mean F1", "mean ICC"]
+    assert [line[1] for line in lines[2:4]] == ["1.000", "0.000"]
+    page = (tmp_path / "o" / "fairness.html").read_text()
+    assert "<h3>Gaps of F1 and ICC</h3>" in page
+    assert "<td>AU6 F1</td><td>1.000</td>" in page
 
 
 @pytest.mark.parametrize(
