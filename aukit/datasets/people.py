@@ -37,6 +37,9 @@ _COMPARE: Mapping[str, Callable[[float, float], bool]] = {
     ">=": operator.ge,
 }
 
+_TAKEN = re.compile(r"everybody|between|no group|unknown|<NA>|gap|difference|(gap_)?AU\d+(_.*)?")
+"""Names that tables, or names of scores such as ``f1_gap`` and ``f1_AU12``, have for something else."""
+
 Texts = npt.NDArray[np.object_]
 
 
@@ -157,10 +160,12 @@ def group_people(people: Sequence[str], by: str, sources: Sequence[Attributes]) 
         sources: What is known of them; the first that has an attribute counts.
 
     Raises:
-        ConfigError: An attribute is unknown, a bin is none or overlaps, or a value is no number.
+        ConfigError: An attribute is unknown, a bin is none or overlaps, a value is no number, or a group is
+            called as something else is.
     """
     parts = [_part(text, people, sources) for text in by.split("+")]
     names = [" × ".join(each) for each in product(*(part.names for part in parts))]
+    check_names(names, by, " and ".join(dict.fromkeys(part.source for part in parts)))
     of: dict[str, str | None] = {}
     unknown: Counter[str] = Counter()
     for person in people:
@@ -178,10 +183,36 @@ def group_people(people: Sequence[str], by: str, sources: Sequence[Attributes]) 
     )
 
 
+def check_names(names: Sequence[str], by: str, source: str) -> None:
+    """Check that groups can be told by their names from each other and from what else is scored.
+
+    Args:
+        names: Of all groups.
+        by: What makes them.
+        source: Where the names are from.
+
+    Raises:
+        ConfigError: One cannot.
+    """
+    for name in names:
+        if _TAKEN.fullmatch(name):
+            raise ConfigError(
+                f"groups by {by}: {source} calls a group {name!r}, a name that tables of scores have for"
+                " something else; write another word there"
+            )
+    twice = [name for name, count in Counter(names).items() if count > 1]
+    if twice:
+        raise ConfigError(
+            f"groups by {by}: {source} gives two groups the name {twice[0]!r}; name each bin once, and write"
+            " no × in values"
+        )
+
+
 @dataclass(frozen=True)
 class _Part:
-    """One attribute: its groups, each person's, and why somebody has none."""
+    """One attribute: where it is from, its groups, each person's, and why somebody has none."""
 
+    source: str
     names: list[str]
     of: Mapping[str, str | None]
     why: Mapping[str, str]
@@ -208,7 +239,7 @@ def _part(text: str, people: Sequence[str], sources: Sequence[Attributes]) -> _P
                 f"groups by {text}: {source.source} has {len(names)} different values of {name}; name bins,"
                 f" such as '{name}:<30,30-50,>50'"
             )
-        return _Part(names, known_values, why)
+        return _Part(source.source, names, known_values, why)
     names = [each.strip() for each in bins.split(",")]
     edges = {each: _bin(each, text) for each in names}
     of: dict[str, str | None] = {}
@@ -226,7 +257,7 @@ def _part(text: str, people: Sequence[str], sources: Sequence[Attributes]) -> _P
         if not fits:
             why[person] = f"{name} is in no bin"
         of[person] = fits[0] if fits else None
-    return _Part(names, of, why)
+    return _Part(source.source, names, of, why)
 
 
 def _bin(text: str, option: str) -> Callable[[float], bool]:

@@ -13,7 +13,7 @@ from aukit.errors import StoreError
 from aukit.reproduce.render.document import csv_text
 from aukit.sweeps.file import Point, Sweep
 from aukit.sweeps.search import Tried
-from aukit.utils.figure import new_figure, png
+from aukit.utils.figure import literal, new_figure, png
 from aukit.utils.files import write_atomic
 from aukit.utils.outside import read_json
 from aukit.utils.text import aligned, number
@@ -130,7 +130,7 @@ class SweepTable:
             if best is not None:
                 axes.plot(places[known.index(best)], best.value, "o", color="C3")
             if ticks is not None:
-                axes.set_xticks(range(len(ticks)), ticks)
+                axes.set_xticks(range(len(ticks)), [literal(tick) for tick in ticks])
             elif min(places) > 0 and max(places) / min(places) >= _DECADES:
                 axes.set_xscale("log")
             axes.set_xlabel(name)

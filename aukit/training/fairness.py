@@ -15,7 +15,8 @@ import pandas as pd
 from lightning.pytorch.loggers import Logger
 
 from aukit.datasets.frame_table import GENDERS, FrameTable
-from aukit.datasets.people import attributes_of_rows, group_people, read_attributes
+from aukit.datasets.people import attributes_of_rows, check_names, group_people, read_attributes
+from aukit.datasets.table_file import NOTHING
 from aukit.errors import ConfigError, StoreError
 from aukit.metrics import (
     Interval,
@@ -235,7 +236,9 @@ def _groups(
     known = [] if attributes is None else [read_attributes(Path(attributes), people)[0]]
     if by in frame.columns and not any(by in each.names for each in known):  # of frames too, such as a task
         column = frame[by].astype("string")
+        column = column.mask(column.str.lower().isin(NOTHING))
         groups = GENDERS if by == "gender" else tuple(sorted(column.dropna().unique()))
+        check_names(groups, by, source)
         members = column.where(column.isin(groups))
         return groups, [None if pd.isna(value) else str(value) for value in members]
     columns = [name for name in frame.columns if name != "person" and not name.startswith("AU")]

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from aukit.training.fairness import EVERYBODY, GroupScores
-from aukit.utils.figure import new_figure, png
+from aukit.utils.figure import literal, new_figure, png
 from aukit.utils.files import write_atomic
 
 #: Told apart by everybody, also in grey by their marks (Okabe and Ito 2008).
@@ -68,9 +68,8 @@ def by_action_unit(table: pd.DataFrame, names: Mapping[str, str], label: str) ->
             value, low, high = (points[name].to_numpy(np.float64) for name in ("value", "low", "high"))
             reach = np.nan_to_num(np.stack([value - low, high - value])).clip(0)
             color, mark = style(place)
-            axes.errorbar(
-                x, value, reach, fmt=mark, color=color, ms=4.5, lw=1.2, capsize=2, label=names[group]
-            )
+            called = literal(names[group])
+            axes.errorbar(x, value, reach, fmt=mark, color=color, ms=4.5, lw=1.2, capsize=2, label=called)
         for edge in np.arange(many - 1) + 0.5:
             axes.axvline(edge, color="0.93", lw=0.8, zorder=0)
         axes.set_xticks(range(len(shown)), shown)
@@ -106,7 +105,7 @@ def reliability_curves(table: pd.DataFrame, aus: Sequence[str], names: Mapping[s
             size = 6 + 60 * np.sqrt(at["frames"].to_numpy(np.float64) / max(1, at["frames"].sum()))
             x, y = at["probability"], at["present"]
             cell.plot(x, y, color=color, lw=1)
-            cell.scatter(x, y, size, color=color, marker=mark, label=names[group])
+            cell.scatter(x, y, size, color=color, marker=mark, label=literal(names[group]))
         cell.set_title(au, fontsize=9)
         cell.set_xlim(-0.03, 1.03)
         cell.set_ylim(-0.03, 1.03)

@@ -165,17 +165,13 @@ def _execute(
                 trainer.test(
                     model, datamodule=data, ckpt_path=str(checkpoint), weights_only=True, verbose=False
                 )
-        by_group: dict[str, float] = {}
+        scores, step = None, logged_step(trainer)
         if writer.written:
             scores = score_groups(run.predictions, config.logging.group_by, config.logging.attributes)
-            by_group = scores.scalars()
             if trainer.is_global_zero:
                 scores.write(run.path)
-                step = logged_step(trainer)
                 for logger in loggers:
                     scores.log(logger, {"epoch": trainer.current_epoch, "step": step})
-                    if isinstance(logger, RunWandbLogger):
-                        logger.log_plots(draw_scores(scores, run.path), step)
         for logger in loggers:
             logger.finalize("success")
         trainer.strategy.barrier("record")
@@ -184,7 +180,7 @@ def _execute(
             metrics={
                 **last_values(read_log(run.path)),
                 **{k: float(v) for k, v in trainer.callback_metrics.items()},
-                **by_group,
+                **({} if scores is None else scores.scalars()),
             },
             checkpoint=str(checkpoint),
             predictions=str(run.predictions) if writer.written else None,
@@ -195,9 +191,11 @@ def _execute(
         if trainer.is_global_zero:
             record.write(run.path)
             keep_tested(checkpoint)
-        for logger in loggers:
+        for logger in loggers:  # behind the record, which no picture may cost
             if isinstance(logger, RunWandbLogger):
                 logger.summarize(_summary(record))
+                if scores is not None:
+                    logger.log_plots(draw_scores(scores, run.path), step)
         return record
 
 

@@ -17,8 +17,21 @@ def new_figure(width: float, height: float, title: str | None = None, fontsize: 
     figure = Figure(figsize=(width, height), dpi=120, layout="constrained")
     FigureCanvasAgg(figure)
     if title:
-        figure.suptitle(textwrap.fill(title, 100, break_on_hyphens=False), fontsize=fontsize)
+        figure.suptitle(literal(textwrap.fill(title, 100, break_on_hyphens=False)), fontsize=fontsize)
     return figure
+
+
+def literal(text: str) -> str:
+    r"""A user's text as figures show it letter by letter.
+
+    Matplotlib takes what is between dollars for a formula, and leaves a name with ``_`` before it out of a
+    legend.
+
+    Example:
+        >>> literal("$30k-$50k"), literal("_x")
+        ('\\$30k-\\$50k', ' _x')
+    """
+    return (f" {text}" if text.startswith("_") else text).replace("$", r"\$")
 
 
 def png(figure: Any, description: str | None = None) -> bytes:
@@ -51,5 +64,5 @@ def finish_rows(axes: Any, title: str, rows: Sequence[str], **tick_style: Any) -
     """Title, broken where it is long, a line at 0, a tick per row of the table and the legend."""
     axes.axhline(0, color="0.8", lw=0.8, zorder=0)
     axes.set_xticks(range(len(rows)), rows, **tick_style)
-    axes.set_title(textwrap.fill(title, 95, break_on_hyphens=False), fontsize=11)
+    axes.set_title(literal(textwrap.fill(title, 95, break_on_hyphens=False)), fontsize=11)
     legend_beside(axes)

@@ -108,6 +108,28 @@ def test_what_is_wrong_with_an_attribute_is_said(path: Path, by: str, message: s
         groups(path, by)
 
 
+TAKEN = "everybody", "between", "no group", "unknown", "<NA>", "gap", "difference", "AU12", "gap_AU1"
+
+
+@pytest.mark.parametrize("name", TAKEN)
+def test_a_name_that_scores_have_for_something_else_is_refused(tmp_path: Path, name: str) -> None:
+    (tmp_path / "people.csv").write_text(f"person,tone\nSN1,{name}\nSN2,dark\n")
+    with pytest.raises(
+        ConfigError, match=rf"tone: \S*people.csv calls a group '{name}'.* another word there"
+    ):
+        groups(tmp_path / "people.csv", "tone")
+    crossed = groups(tmp_path / "people.csv", "tone+tone").names
+    assert set(crossed) == {f"{name} × {name}", "dark × dark"}
+
+
+def test_two_groups_of_one_name_are_refused(path: Path, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="two groups the name '<30'; name each bin once"):
+        groups(path, "age:<30,<30")
+    (tmp_path / "people.csv").write_text("person,a,b\nSN1,x,y × z\nSN2,x × y,z\n")
+    with pytest.raises(ConfigError, match=r"two groups the name 'x × y × z'.* no × in values"):
+        groups(tmp_path / "people.csv", "a+b")
+
+
 def test_many_values_ask_for_bins(tmp_path: Path) -> None:
     people = [f"p{i}" for i in range(25)]
     path = tmp_path / "people.csv"

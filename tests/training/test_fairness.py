@@ -6,11 +6,12 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from matplotlib.cbook import is_math_text
 
 from aukit import metrics
 from aukit.errors import ConfigError, CorpusError, StoreError
 from aukit.training import evaluate, execute, read_log, score_groups
-from aukit.training.group_plots import by_action_unit, reliability_curves
+from aukit.training.group_plots import by_action_unit, draw_scores, reliability_curves
 from tests import wandb_files
 from tests.fake_training import FakeDataModule, TinyModule
 from tests.fakes import AUS
@@ -187,6 +188,48 @@ def test_any_column_groups(tmp_path):
         score_groups(tmp_path / "predictions.parquet", by="age")
 
 
+def test_a_column_names_no_group_as_something_else_and_nothing_is_unknown(tmp_path):
+    path = predictions(tmp_path, ["female"] * 40)
+    frame = pd.read_parquet(path)
+    for name in ("everybody", "unknown", "gap"):
+        frame["task"] = np.where(frame["task"] == "T1", "T1", name)
+        frame.to_parquet(path)
+        with pytest.raises(ConfigError, match=f"task: .*parquet calls a group '{name}'.* another word"):
+            score_groups(path, "task")
+        frame["task"] = np.where(frame["task"] == "T1", "T1", "T2")
+    frame["task"] = np.where(frame["task"] == "T1", "T1", "nan")
+    frame.to_parquet(path)
+    assert score_groups(path, "task").people == {"T1": 4, "unknown": 4}
+
+
+@pytest.mark.parametrize("name", ["$a_$", "$30k-$50k", "_x"])
+def test_plots_show_a_groups_name_letter_by_letter(tmp_path, name):
+    path = predictions(tmp_path, ["female"] * 40)
+    frame = pd.read_parquet(path)
+    frame["task"] = np.where(frame["task"] == "T1", "T1", name)
+    frame.to_parquet(path)
+    scores = score_groups(path, "task")
+    assert len(draw_scores(scores, tmp_path)) == 2
+    names = {"everybody": "everybody", "T1": "T1", name: name}
+    rows = scores.table[scores.table["statistic"] == "f1"]
+    for figure in (by_action_unit(rows, names, "F1"), reliability_curves(scores.reliability, ["AU1"], names)):
+        (legend,) = figure.legends
+        (shown,) = {text.get_text() for text in legend.get_texts()} - {"everybody", "T1"}
+        assert shown.replace("\\$", "$").strip() == name
+        assert not is_math_text(shown)
+
+
+def test_a_plot_that_cannot_be_drawn_costs_no_record(tmp_path, monkeypatch):
+    def fails(*_):
+        raise ValueError("no plot")
+
+    monkeypatch.setattr("aukit.training.run.draw_scores", fails)
+    with pytest.raises(ValueError, match="no plot"):
+        execute(config(tmp_path, wandb=True), tmp_path / "runs")
+    monkeypatch.setattr("aukit.training.run.score_groups", fails)  # it is not trained and tested again
+    assert execute(config(tmp_path, wandb=True), tmp_path / "runs").metrics["test/f1_gap"] is not None
+
+
 def test_people_of_a_table_in_bins_and_crossed(tmp_path):
     path = predictions(tmp_path, ["female"] * 20 + ["male"] * 20 + [None] * 10)
     (tmp_path / "people.csv").write_text("person,age,gender\nP0,20,f\nP1,40,m\nP2,41,m\nP3,70,f\n")
@@ -248,6 +291,7 @@ def test_a_run_is_scored_by_people_of_a_table_and_again_by_others(tmp_path):
     [
         ("shoe", "person,age\n{0},20\n", ConfigError, "groups by shoe: no attribute of people"),
         ("age:30", "person,age\n{0},20\n", ConfigError, "'30' is no bin"),
+        ("age", "person,age\n{0},gap\n", ConfigError, "calls a group 'gap'"),
         ("age", "person,age\nnobody,20\n", CorpusError, "people.csv: names nobody"),
     ],
 )
