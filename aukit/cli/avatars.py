@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from aukit.cli.grammar import Commands, Parser, add_command
+from aukit.cli.grammar import Commands, Parser, add_command, seed
 from aukit.cli.launch import add_shard, also_as_job, shard_of
 from aukit.datasets.registry import corpus_names
 
@@ -176,7 +176,7 @@ def _add_writing(command: Parser, several_bases: bool = False) -> None:
     command.add_argument("--out", type=Path, required=True, metavar="DIR")
     several: dict[str, Any] = {"nargs": "+", "default": BASES[:1]} if several_bases else {"default": BASES[0]}
     command.add_argument("--basis", choices=BASES, help="where the geometry comes from", **several)
-    command.add_argument("--seed", type=int, default=0)
+    command.add_argument("--seed", type=seed, default=0)
     command.add_argument("--workers", type=int, help="processes (default: one per core)")
     add_shard(command)
     also_as_job(command)

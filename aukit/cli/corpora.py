@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from aukit.cli.grammar import Commands, Parser, Run, add_command
+from aukit.cli.grammar import Commands, Parser, Run, add_command, seed
 from aukit.cli.launch import add_launcher, add_shard, as_job, as_jobs, shard_of
 from aukit.datasets.registry import CorpusEntry, corpus_entry, corpus_names
 from aukit.utils.arguments import add_options
@@ -59,7 +59,7 @@ def _standin(given: argparse.Namespace) -> None:
     )
     command.add_argument("--profile", choices=("smoke", "mini", "standin"), default="mini", help="size")
     command.add_argument("--workers", type=int, metavar="N", help="processes (default: one per core)")
-    command.add_argument("--seed", type=int, default=0, metavar="N")
+    command.add_argument("--seed", type=seed, default=0, metavar="N")
     names = add_options(command, standin.config_type, standin.config_type.options, default=None)
     add_shard(command)
     add_launcher(command, shards=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from aukit.cli.detect import TOOLS
-from aukit.cli.grammar import Commands, Parser, add_command
+from aukit.cli.grammar import Commands, Parser, add_command, seed
 from aukit.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def add_fairness(commands: Commands[Parser]) -> None:
         choices=(0, 1),
         help="of a tool: a video's first frame in --labels",
     )
-    command.add_argument("--seed", type=int, default=0, help="of the permutations (default: 0)")
+    command.add_argument("--seed", type=seed, default=0, help="of the permutations (default: 0)")
     command.add_argument(
         "--out", type=Path, required=True, metavar="DIR", help="where the page and tables go"
     )

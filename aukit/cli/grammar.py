@@ -116,6 +116,13 @@ class Parser(argparse.ArgumentParser):
         return near[0] if near else None
 
 
+def seed(text: str) -> int:
+    """A seed of random numbers, as `type` of an option."""
+    if not (text.isascii() and text.isdigit()):
+        raise argparse.ArgumentTypeError(f"{text!r} is no seed; write a whole number from 0 on")
+    return int(text)
+
+
 def add_command(
     commands: Commands[Parser], name: str, run: Run, text: str, *, keys: bool = False, **options: Any
 ) -> Parser:

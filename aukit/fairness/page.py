@@ -107,7 +107,7 @@ def _section(scored: Scored) -> list[str]:
     if remarks:
         parts.append(_list(remarks))
     if len(groups.names) < 2:
-        parts.append(_p("There are no two groups, so there is no gap to be tested."))
+        parts.append(_p("There are no two groups, so there is no gap."))
     names = listing([NAMES[statistic] for statistic in scored.statistics])
     parts += [f"<h3>Gaps of {names}</h3>", _gaps(scored)]
     called, by_kind = _called(scored), dict(list(scored.table.groupby(["statistic", "thresholds"])))

@@ -86,11 +86,18 @@ class Kind:
         threshold: A score above it says that the AU is present; None for the usual one: 0.5, of intensities
             1.5.
         logits: Whether scores are logits of probabilities, and the usual threshold 0.
+
+    Raises:
+        ConfigError: The threshold is no finite number.
     """
 
     intensity: bool = False
     threshold: float | None = None
     logits: bool = False
+
+    def __post_init__(self) -> None:
+        if self.threshold is not None and not abs(self.threshold) <= np.finfo(np.float32).max:
+            raise ConfigError(f"--threshold {self.threshold}: name a finite number, one that scores may have")
 
 
 def read_predictions(paths: Sequence[Path], kind: Kind = Kind()) -> Predictions:

@@ -56,7 +56,8 @@ class FairnessReport:
                 rows.append([called, number(row["value"]), *chances])
             support = scored.support.to_dict("records")
             people = ", ".join(f"{row['people']} {row['group']}" for row in support if row["people"])
-            lines += [f"by {scored.groups.by}: {people}", *aligned(rows), ""]
+            alone = ["one group alone has no gap"] if len(scored.groups.names) < 2 else []
+            lines += [f"by {scored.groups.by}: {people}", *aligned(rows), *alone, ""]
         return "\n".join([*lines, *self.predictions.notes, *self.notes]).rstrip()
 
 

@@ -120,7 +120,7 @@ def rater_agreement(ratings: Array, kind: IccKind = "3,1") -> Array:
         kind: As in :func:`intraclass_correlation`.
 
     Returns:
-        Scalar float64; NaN where undefined.
+        Scalar float64; NaN where undefined, as where no rater tells targets apart.
 
     Raises:
         ValueError: ``ratings`` is not [n, k] with k ≥ 2.
@@ -130,6 +130,8 @@ def rater_agreement(ratings: Array, kind: IccKind = "3,1") -> Array:
         raise ValueError(f"ratings must be [n, k] with at least two raters; it is {list(values.shape)}")
     values = values[~values.isnan().any(1)]
     n, k = values.shape
+    size = (values - ORIGIN).square().sum(0) + n * ORIGIN**2
+    constant = ((values - values.mean(0)).square().sum(0) <= _CONSTANT * size).all()
     values = values - values.mean()
     rows, columns = values.mean(1), values.mean(0)
     between = k * rows.square().sum() / (n - 1)
@@ -137,7 +139,7 @@ def rater_agreement(ratings: Array, kind: IccKind = "3,1") -> Array:
     error = (values - rows[:, None] - columns).square().sum() / ((n - 1) * (k - 1))
     count = torch.tensor(float(n), dtype=torch.float64, device=values.device)
     result = _icc(between, judges, error, between - error, count, k, kind)
-    return in_kind(result, ratings)  # type: ignore[no-any-return]
+    return in_kind(torch.where(constant, torch.nan, result), ratings)  # type: ignore[no-any-return]
 
 
 def entry_sums(predictions: Tensor, labels: Tensor) -> Tensor:

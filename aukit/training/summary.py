@@ -53,6 +53,8 @@ def score_table(scores: GroupScores) -> str:
     shared = [au for au in aus if not any(pd.isna(cells[score, au, g]["value"]) for g in scores.groups)]
     if 0 < len(shared) < len(aus):
         notes.append(f"means by {scores.by}: of the {len(shared)} action units that every group has")
+    if len(groups) < 2:
+        notes.append(f"nobody is in another group by {scores.by}, so there is no gap")
     if len(groups) < len(scores.groups):
         notes.append(f"{len(scores.groups) - len(groups)} more values of {scores.by} are in the CSV file")
     return "\n".join([lines[0], rule, *lines[1:-1], rule, lines[-1], *notes])

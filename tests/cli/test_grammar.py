@@ -51,6 +51,10 @@ def test_a_value_may_hold_anything():
         ("reproduce niinuma2021 --profil mini", "--profil: no such option; did you mean --profile?"),
         ("reproduce niinuma2021 --profile minni", "'minni' is unknown; did you mean mini?"),
         ("test -c f --checkpoint a --weights b", "not allowed with argument"),
+        ("fairness f --by g --out o --seed -1", "--seed: '-1' is no seed; write a whole number from 0 on"),
+        ("standin disfa --root x --seed -1", "--seed: '-1' is no seed"),
+        ("sweep f --local --seed=1.5", "--seed: '1.5' is no seed"),
+        ("avatars render --count 1 --out o --seed x", "--seed: 'x' is no seed"),
     ],
 )
 def test_wrong_words_are_named_with_the_right_ones(words, message, capsys):

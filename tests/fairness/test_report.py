@@ -280,6 +280,24 @@ def test_each_action_unit_is_tested_by_what_it_is_coded_in(
     assert "<td>AU6 F1</td><td>1.000</td>" in page
 
 
+def test_one_group_alone_has_no_gap(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """And not one of 0, which would say that it is treated fairly."""
+    written(tmp_path / "a.csv", table().replace({"male": "female"}))
+    words = ["fairness", str(tmp_path / "a.csv"), "--by", "gender", "--out", str(tmp_path / "out")]
+    assert main(words) == 0
+    rows = cells(tmp_path)
+    between = rows[
+        (rows["group"] == "between") & ~rows["statistic"].isin(["worst_group_f1", "group_mean_f1"])
+    ]
+    assert {"f1_gap", "auroc_gap", "ece_gap", "demographic_parity_difference"} <= set(between["statistic"])
+    assert between[["value", "low", "high", "p", "p_holm"]].isna().all(axis=None)
+    assert rows.loc[rows["group"] == "female", "value"].notna().all()
+    out = capsys.readouterr().out
+    assert re.search(r"^mean +–", out, re.MULTILINE)
+    assert "one group alone has no gap" in out
+    assert "There are no two groups, so there is no gap." in (tmp_path / "out" / "fairness.html").read_text()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -289,6 +307,9 @@ def test_each_action_unit_is_tested_by_what_it_is_coded_in(
         (["--by", "gender", "--tool", "openface"], "--tool: give the human codes"),
         (["--by", "gender", "--tool", "openface", "--labels", "x.csv", "--threshold", "0"], "is fixed"),
         (["--by", "gender", "--attributes", "nowhere.csv"], "nowhere.csv: cannot be read"),
+        (["--by", "gender", "--threshold", "nan"], "--threshold nan: name a finite number"),
+        (["--by", "gender", "--threshold", "inf"], "--threshold inf: name a finite number"),
+        (["--by", "gender", "--threshold", "1e39"], "--threshold 1e+39: name a finite number"),
     ],
 )
 def test_what_is_wrong_is_said(

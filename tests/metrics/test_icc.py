@@ -110,6 +110,17 @@ def test_a_constant_prediction_scores_zero_and_two_constants_nothing(constant):
     assert np.isnan(metrics.intraclass_correlation(x, x + 1)[0])
 
 
+@pytest.mark.parametrize("constant", [0.0, 0.7, 1 / 3, 1e4 / 3])
+def test_raters_who_tell_no_target_apart_agree_in_nothing(constant):
+    """What rounding leaves of a mean is no variance, for any number of raters."""
+    ratings = np.full((7, 4), constant)
+    for kind in ("1,1", "2,1", "3,1", "1,k", "2,k", "3,k"):
+        assert np.isnan(metrics.rater_agreement(ratings, kind))
+        assert np.isnan(metrics.rater_agreement(ratings + np.arange(4), kind))
+    ratings[0] += 1
+    assert metrics.rater_agreement(ratings) == pytest.approx(1)
+
+
 def test_float32_noise_on_a_constant_is_a_constant():
     rng = np.random.default_rng(0)
     y = rng.integers(0, 6, (999, 1)).astype(np.float32)

@@ -48,6 +48,16 @@ def test_means_of_groups_are_of_the_same_action_units(predictions):
     assert found["test/f1_male"] == found["test/f1_AU1_male"]
 
 
+def test_one_group_alone_has_no_gap_and_it_says_why(predictions):
+    frame = pd.read_parquet(predictions)
+    frame.assign(task="T1").to_parquet(predictions)
+    scores = score_groups(predictions, "task")
+    assert np.isnan(scores.scalars()["test/f1_gap"])
+    lines = score_table(scores).splitlines()
+    assert next(line for line in lines if line.startswith("mean")).split()[-2:] == ["–", "|"]
+    assert lines[-1] == "nobody is in another group by task, so there is no gap"
+
+
 def test_scores_are_read_as_they_were_written(predictions):
     scores = score_groups(predictions)
     scores.write(predictions.parent)
