@@ -177,6 +177,7 @@ class RunCheckpoints(Checkpoint):
         self.options = options
         self.best_score: float | None = None
         self.best_epoch: int | None = None
+        self._metrics: dict[str, torch.Tensor] = {}
         self._batches = 0
         self._ended = False
         self._began = self._saved = time.monotonic()
@@ -192,13 +193,14 @@ class RunCheckpoints(Checkpoint):
         return self.folder / "best.ckpt"
 
     def state_dict(self) -> dict[str, Any]:
-        """Score and epoch of the best weights."""
-        return {"best_score": self.best_score, "best_epoch": self.best_epoch}
+        """Score and epoch of the best weights, and the metrics of the last validation."""
+        return {"best_score": self.best_score, "best_epoch": self.best_epoch, "metrics": self._metrics}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore `state_dict()`."""
         self.best_score = state_dict["best_score"]
         self.best_epoch = state_dict["best_epoch"]
+        self._metrics = state_dict.get("metrics", {})
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Refuse hyper-parameters that no checkpoint could hold, before anything is trained."""
@@ -211,11 +213,16 @@ class RunCheckpoints(Checkpoint):
         """
         if self.best_score is not None and step_of(self.best) > trainer.global_step:
             self.best_score = self.best_epoch = None
+        # A scheduler that follows a metric asks for it at the end of an epoch validated before the stop.
+        trainer.callback_metrics.update(self._metrics)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
     ) -> None:
         """Save if it is due, and stop if it is late or asked for."""
+        # Lightning leaves out the step of `ReduceLROnPlateau` while this is set, throughout a resumed epoch.
+        # What else depends on it came before. The public setter sets it again where `max_steps` is given.
+        trainer.fit_loop._restarting = False
         if batch_idx % trainer.accumulate_grad_batches == 0:
             now, limit = time.monotonic(), self.options.time_limit
             late = self._batches > 0 and limit is not None and now - self._began > limit
@@ -246,9 +253,12 @@ class RunCheckpoints(Checkpoint):
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Save the weights if the monitored metric is better than before."""
-        if trainer.sanity_checking or trainer.state.fn != "fit" or self.options.monitor is None:
+        if trainer.sanity_checking or trainer.state.fn != "fit":
             return
         metrics = trainer.callback_metrics
+        self._metrics = {name: value.cpu() for name, value in metrics.items()}
+        if self.options.monitor is None:
+            return
         if self.options.monitor not in metrics:
             raise ConfigError(
                 f"run.monitor={self.options.monitor!r} is not logged in validation; logged:"

@@ -20,11 +20,22 @@ from aukit.errors import ConfigError, StoreError
 from aukit.training import Record, RunInterrupted, evaluate, execute, read_log
 from aukit.training.callbacks import TimeAndMemory
 from aukit.training.checkpoint_file import CheckpointFile
+from tests.fake_training import TinyModule
 from tests.fakes import AUS
 
 
 class Unscored(LightningModule):
     """As a pre-training's: neither a test nor a prediction."""
+
+
+class PlateauModule(TinyModule):
+    """Learns more slowly after every epoch: no error is low enough."""
+
+    def configure_optimizers(self):
+        optimizer = super().configure_optimizers()["optimizer"]
+        plateau = torch.optim.lr_scheduler.ReduceLROnPlateau(optimizer, patience=0)
+        plateau.best = 0.0
+        return {"optimizer": optimizer, "lr_scheduler": {"scheduler": plateau, "monitor": "val/error"}}
 
 
 def tiny(tmp_path: Path, manual: bool = False, **run) -> dict:
@@ -201,15 +212,30 @@ def test_a_run_killed_in_its_test_logs_as_if_it_had_not_been(finished, tmp_path,
     assert_equal_runs(record, execute(config, tmp_path / "runs"))
 
 
+def to_its_end(config: dict, runs: Path) -> Record:
+    while True:
+        try:
+            return execute(config, runs)
+        except RunInterrupted:
+            continue
+
+
 def test_validation_within_epochs_is_not_lost_by_a_stop(tmp_path):
     def run(folder, **options):
         config = tiny(tmp_path, **options)
         config["trainer"] |= {"val_check_interval": 2, "max_epochs": 2}
-        while True:
-            try:
-                return execute(config, folder)
-            except RunInterrupted:
-                continue
+        return to_its_end(config, folder)
+
+    assert_equal_runs(run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0))
+
+
+@pytest.mark.parametrize("trainer", [{"max_epochs": 2}, {"max_steps": 10, "val_check_interval": 2}])
+def test_a_rate_that_follows_a_metric_is_not_changed_by_stops(tmp_path, trainer):
+    def run(folder, **options):
+        config = tiny(tmp_path, selection="last", **options)
+        config["trainer"] |= trainer
+        config["model"] = {"class_path": "tests.training.test_run.PlateauModule"}
+        return to_its_end(config, folder)
 
     assert_equal_runs(run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0))
 
