@@ -193,18 +193,23 @@ class RunCheckpoints(Checkpoint):
         return self.folder / "best.ckpt"
 
     def state_dict(self) -> dict[str, Any]:
-        """Score and epoch of the best weights, and the metrics of the last validation."""
-        return {"best_score": self.best_score, "best_epoch": self.best_epoch, "metrics": self._metrics}
+        """Score and epoch of the best weights, the metrics of the last validation, whether training ended."""
+        best = {"best_score": self.best_score, "best_epoch": self.best_epoch}
+        return {**best, "metrics": self._metrics, "ended": self._ended}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore `state_dict()`."""
         self.best_score = state_dict["best_score"]
         self.best_epoch = state_dict["best_epoch"]
         self._metrics = state_dict.get("metrics", {})
+        self._ended = state_dict.get("ended", False)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Refuse hyper-parameters that no checkpoint could hold, before anything is trained."""
+        """Refuse hyper-parameters that no checkpoint could hold; train no further what ended early."""
         _check_plain(pl_module.hparams, "hyper_parameters")
+        # Lightning sees by itself that the epochs or steps are done, but not that a callback had enough.
+        if self._ended:
+            trainer.should_stop = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
         """Forget a best score whose weights were replaced after the state that training goes on from.

@@ -212,6 +212,27 @@ def test_a_run_killed_in_its_test_logs_as_if_it_had_not_been(finished, tmp_path,
     assert_equal_runs(record, execute(config, tmp_path / "runs"))
 
 
+def test_a_run_killed_in_its_test_trains_no_further_where_it_had_stopped_early(tmp_path, monkeypatch):
+    config = tiny(tmp_path, selection="last")
+    stopping = {"monitor": "val/error", "stopping_threshold": 100.0}  # after the first epoch
+    class_path = "lightning.pytorch.callbacks.EarlyStopping"
+    config["trainer"]["callbacks"] = [{"class_path": class_path, "init_args": stopping}]
+    reference = execute(config, tmp_path / "reference")
+    assert read_log(reference.folder)["epoch"].max() < 2
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("tests.fake_training.TinyModule.test_step", killed)
+        with pytest.raises(KeyboardInterrupt):
+            execute(config, tmp_path / "runs")
+    resumed = execute(config, tmp_path / "runs")
+    assert_equal_runs(reference, resumed)
+    assert resumed.metrics == reference.metrics
+    assert resumed.notes == reference.notes
+
+
 def to_its_end(config: dict, runs: Path) -> Record:
     while True:
         try:
