@@ -1,5 +1,6 @@
 """The fake corpus as a datamodule, and a network that learns its colours."""
 
+import random
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -106,7 +107,7 @@ class TinyModule(LightningModule):
     def _loss(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         assert batch["image"].dtype == torch.float32
         assert batch["image"].max() <= 1
-        noise = torch.randn_like(batch["image"]) * 0.05
+        noise = torch.randn_like(batch["image"]) * 0.05 * (np.random.random() + random.random())
         return (self(batch["image"] + noise) - batch["intensities"]).square().mean()
 
     def training_step(self, batch, batch_idx):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import random
 import resource
 import sys
 import time
@@ -35,7 +36,9 @@ class RunInterrupted(AukitError):  # noqa: N818 - no error, but an end on purpos
 
 
 class StepSeed(Callback):
-    """Set torch's generators at the start of every batch as a function of (seed, stage, epoch, batch).
+    """Set the global generators at the start of every batch as a function of (seed, stage, epoch, batch).
+
+    They are those of torch, NumPy and Python.
 
     Dropout, noise and penalties of a batch then do not depend on how the run came to it: a resumed run draws
     what the uninterrupted one did. In training all processes draw the same numbers, those of the whole batch,
@@ -81,7 +84,10 @@ class StepSeed(Callback):
         epoch = trainer.current_epoch if stage < 3 else 0
         rank = trainer.global_rank if stage > 1 else 0
         numbers = np.random.SeedSequence([self.seed, stage, epoch, batch, rank])
-        torch.manual_seed(int(numbers.generate_state(1, np.uint64)[0] >> 1))
+        for_torch, for_python = numbers.generate_state(2, np.uint64).tolist()
+        torch.manual_seed(for_torch >> 1)
+        np.random.seed(numbers.generate_state(4))
+        random.seed(for_python)
 
 
 class LogOfStep(Callback):
