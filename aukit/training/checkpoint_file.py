@@ -40,8 +40,10 @@ class CheckpointFile(TorchCheckpointIO):
         with atomic_path(path) as temporary:
             try:
                 torch.save(checkpoint, temporary)
-            except RuntimeError as error:  # the archive's writer has no other error for a full disk
-                if "PytorchStreamWriter" not in str(error):
+            except RuntimeError as error:
+                # The archive's writer has no error of its own for a full disk: a write failed, it says,
+                # or it is at an unexpected place in the file. Its source is named either way.
+                if "inline_container.cc" not in str(error):
                     raise
                 free = shutil.disk_usage(path.parent).free
                 raise StoreError(
