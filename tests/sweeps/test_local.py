@@ -1,5 +1,6 @@
 """Sweeps on this machine: what is chosen, trained and written down; nothing is trained twice after a kill."""
 
+import io
 import json
 import math
 from pathlib import Path
@@ -14,7 +15,7 @@ from aukit.errors import ConfigError
 from aukit.sweeps.file import Sweep, read_sweep
 from aukit.sweeps.local import LocalSweep
 from aukit.sweeps.search import Tried, grid_points, next_point
-from aukit.sweeps.table import SweepTable
+from aukit.sweeps.table import SweepTable, Trained
 from aukit.training import Record
 from tests.slurm.test_launchers import slurm  # noqa: F401 - a fixture
 from tests.sweeps.works import write_sweep
@@ -128,6 +129,14 @@ def test_the_table_has_parameters_value_run_and_seed(trained):
     assert len((folder / "table.md").read_text().splitlines()) == 2 + 4
     with Image.open(folder / "table.png") as picture:
         assert picture.width > 400
+
+
+def test_a_picture_shows_any_word_letter_by_letter(tmp_path):
+    words = ["$a_$", "$ROOT/$b"]
+    points = [Trained(i, {"data.root": word}, value=0.1 * i) for i, word in enumerate(words)]
+    picture = SweepTable(sweep_of("grid", **{"data.root": {"values": words}}), tmp_path).picture(points)
+    with Image.open(io.BytesIO(picture)) as shown:
+        assert shown.width > 400
 
 
 def test_the_best_point_is_named(trained, monkeypatch, capsys):
