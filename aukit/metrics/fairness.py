@@ -3,8 +3,8 @@
 Per AU, with decision ŷ, label y and group g: selection rate P(ŷ=1|g), true positive rate P(ŷ=1|y=1,g), false
 positive rate P(ŷ=1|y=0,g), base rate P(y=1|g). A gap is the greatest minus the least value over *all* groups
 of the fixed list; where one group lacks what a rate needs (positives, negatives, coded frames) the rate and
-its gap are NaN, and the support says so. One group alone has no gap: NaN, not 0, which would read as fair.
-People of unknown group are left out of the groups.
+its gap are NaN, and the support says so. One group alone has a gap of 0 in a report, as in other libraries,
+and none among intervals, where 0 would read as fair. People of unknown group are left out of the groups.
 
 A perfect classifier has a demographic parity difference equal to the base-rate gap: read the two together.
 
@@ -171,7 +171,7 @@ def fairness_from_counts(counts: Tensor) -> FairnessReport:
     selection, base = _rate(tp + fp, frames), _rate(positives, frames)
     true_positive, false_positive = _rate(tp, positives), _rate(fp, negatives)
     overall = _rate((tp + fp).sum(-2), frames.sum(-2)).unsqueeze(-2)
-    odds, parity = torch.stack([gap(true_positive), gap(false_positive)]), gap(selection)
+    odds = torch.stack([_spread(true_positive), _spread(false_positive)])
     defined = ~f1.isnan().any(-2)
     return FairnessReport(
         frames=frames,
@@ -184,18 +184,16 @@ def fairness_from_counts(counts: Tensor) -> FairnessReport:
         true_positive_rate=true_positive,
         false_positive_rate=false_positive,
         base_rate=base,
-        f1_gap=gap(f1),
+        f1_gap=_spread(f1),
         worst_group=torch.where(defined, f1.argmin(-2), -1),
         worst_group_f1=f1.amin(-2),
         group_mean_f1=f1.mean(-2),
-        demographic_parity_difference=parity,
-        demographic_parity_difference_to_overall=torch.where(
-            parity.isnan(), torch.nan, (selection - overall).abs().amax(-2)
-        ),
+        demographic_parity_difference=_spread(selection),
+        demographic_parity_difference_to_overall=(selection - overall).abs().amax(-2),
         equal_opportunity_difference=odds[0],
         equalized_odds_difference=odds.amax(0),
         equalized_odds_difference_mean=odds.mean(0),
-        base_rate_gap=gap(base),
+        base_rate_gap=_spread(base),
     )
 
 
@@ -230,6 +228,8 @@ def fairness_intervals(
     def statistics(sums: Tensor) -> dict[str, Tensor]:
         report = fairness_from_counts(sums)
         values = {name: getattr(report, name) for name in ("overall_f1", *PER_GROUP, *BETWEEN_GROUPS)}
+        if report.f1.shape[-2] == 1:
+            values |= {name: torch.full_like(values[name], torch.nan) for name in values if name in _GAPS}
         return values | (report.signed_differences() if report.f1.shape[-2] == 2 else {})
 
     return named_intervals(counts, baseline, statistics, "rate", level)
@@ -328,5 +328,8 @@ def _rate(count: Tensor, support: Tensor) -> Tensor:
 
 def gap(rates: Tensor) -> Tensor:
     """Greatest minus least over the groups; NaN as soon as one group has none, or is the only one."""
-    between = rates.amax(-2) - rates.amin(-2)
-    return between if rates.shape[-2] > 1 else torch.full_like(between, torch.nan)
+    return _spread(rates) if rates.shape[-2] > 1 else torch.full_like(rates[..., 0, :], torch.nan)
+
+
+def _spread(rates: Tensor) -> Tensor:
+    return rates.amax(-2) - rates.amin(-2)

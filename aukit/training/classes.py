@@ -21,8 +21,10 @@ from aukit.training.experiment import suggest
 from aukit.utils import bounds
 
 _searched: list[str] = []
+_latest: list[str] = []
+"""Those of the last call."""
 _added: list[str] = []
-"""Those of them that were not on the path by themselves."""
+"""Those of all that were not on the path by themselves."""
 _WORDS: dict[Any, str] = {
     int: "a whole number",
     float: "a number",
@@ -68,7 +70,8 @@ def search_in(*folders: Path) -> None:
     They come before folders of earlier calls.
     """
     sys.path[:] = [folder for folder in sys.path if folder not in _added]
-    _searched[:] = dict.fromkeys([*map(str, folders), *_searched])
+    _latest[:] = dict.fromkeys(map(str, folders))
+    _searched[:] = dict.fromkeys([*_latest, *_searched])
     _added[:] = [folder for folder in _searched if folder not in sys.path]
     sys.path += _added
 
@@ -217,5 +220,5 @@ def _takes_none(kind: Any) -> bool:
 def _where(module_name: str) -> str:
     if module_name.startswith("aukit."):
         return "; run folders of earlier versions name other paths"
-    places = ", ".join(dict.fromkeys([*_searched, str(Path.cwd())]))
+    places = ", ".join(_latest or [str(Path.cwd())])
     return f" is installed, nor lies in {places}; put its file there"

@@ -58,6 +58,7 @@ def test_published_constructor_arguments():
         PyramidInterpreter(points=32, dropout=0.1)
 
 
+@pytest.mark.slow
 def test_weights_are_those_of_the_recipe():
     for part, name in NAMES.items():
         recipe = loader.manifest(name)
@@ -86,6 +87,7 @@ def test_small_generator():
     loader.tensor(arrays, "mapping.w").compare(generator.mapping(z), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_generator_and_its_pyramid():
     arrays, generator = loader.load_npz("stylegan2_features"), network().g_all
     w = torch.from_numpy(loader.noise(101, (2, 18, 512)))
@@ -99,6 +101,7 @@ def test_generator_and_its_pyramid():
         torch.testing.assert_close(read, wanted, atol=1e-4, rtol=0)
 
 
+@pytest.mark.slow
 def test_encoder():
     arrays, encoder = loader.load_npz("psp_encoder"), network().pspencoder
     images = torch.from_numpy(loader.picture(201, 2, 256))
@@ -115,6 +118,7 @@ def test_encoder():
         hook.remove()
 
 
+@pytest.mark.slow
 def test_interpreter():
     arrays, interpreter = loader.load_npz("interpreter"), network().interpreter
     rng = np.random.RandomState(301)
@@ -132,6 +136,7 @@ def test_interpreter():
     border.compare(heatmaps[0, 5, [0, 127]], atol=1e-4)
 
 
+@pytest.mark.slow
 def test_images_to_decisions():
     arrays, net = loader.load_npz("fgnet_full"), network()
     images = torch.from_numpy(loader.picture(401, 2, 256))
