@@ -2,8 +2,10 @@
 
 import zipfile
 from argparse import Namespace
+from collections.abc import Mapping, Sequence
 from contextlib import chdir
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -57,3 +59,11 @@ def assert_others_can_verify(made: Path, empty: Path, table: str, *tables: str) 
         for name in members.namelist():
             text = members.read(name).decode()
             assert not [word for word in (*people, str(made), str(empty)) if word in text], name
+
+
+def encloses(interval: Sequence[float | None], value: float, column: Mapping[str, Any]) -> bool:
+    """Whether an interval is about a mean, or is none because one person alone shows some action unit."""
+    low, high = interval
+    if low is None or high is None:
+        return any(span is None or span[0] is None for span in column["au_intervals"].values())
+    return low <= value <= high
