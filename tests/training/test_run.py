@@ -197,10 +197,8 @@ def test_a_run_killed_in_an_epoch_ends_bit_equal(tmp_path):
     assert_equal_runs(record, execute(config, tmp_path / "runs"))
 
 
-def test_a_run_killed_in_its_test_logs_as_if_it_had_not_been(finished, tmp_path, monkeypatch):
-    record, manual, folder = finished
-    config = tiny(tmp_path, manual)
-    config["data"]["init_args"]["cache"] = str(folder / "stores")
+def kill_in_its_test(config: dict, runs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Train, and end in the first step of the test."""
 
     def killed(*_):
         raise KeyboardInterrupt
@@ -208,7 +206,14 @@ def test_a_run_killed_in_its_test_logs_as_if_it_had_not_been(finished, tmp_path,
     with monkeypatch.context() as patch:
         patch.setattr("tests.fake_training.TinyModule.test_step", killed)
         with pytest.raises(KeyboardInterrupt):
-            execute(config, tmp_path / "runs")
+            execute(config, runs)
+
+
+def test_a_run_killed_in_its_test_logs_as_if_it_had_not_been(finished, tmp_path, monkeypatch):
+    record, manual, folder = finished
+    config = tiny(tmp_path, manual)
+    config["data"]["init_args"]["cache"] = str(folder / "stores")
+    kill_in_its_test(config, tmp_path / "runs", monkeypatch)
     assert_equal_runs(record, execute(config, tmp_path / "runs"))
 
 
@@ -219,14 +224,7 @@ def test_a_run_killed_in_its_test_trains_no_further_where_it_had_stopped_early(t
     config["trainer"]["callbacks"] = [{"class_path": class_path, "init_args": stopping}]
     reference = execute(config, tmp_path / "reference")
     assert read_log(reference.folder)["epoch"].max() < 2
-
-    def killed(*_):
-        raise KeyboardInterrupt
-
-    with monkeypatch.context() as patch:
-        patch.setattr("tests.fake_training.TinyModule.test_step", killed)
-        with pytest.raises(KeyboardInterrupt):
-            execute(config, tmp_path / "runs")
+    kill_in_its_test(config, tmp_path / "runs", monkeypatch)
     resumed = execute(config, tmp_path / "runs")
     assert_equal_runs(reference, resumed)
     assert resumed.metrics == reference.metrics
