@@ -41,6 +41,11 @@ def add_runs(commands: Commands[Parser]) -> None:
                 command.add_argument(
                     "--held-out", action="store_true", help="the training people that were held out"
                 )
+                command.add_argument(
+                    "--seen-people",
+                    action="store_true",
+                    help="also people whose labels the checkpoint has learnt, who are refused otherwise",
+                )
             model = command.add_mutually_exclusive_group()
             model.add_argument(
                 "--checkpoint", type=Path, metavar="FILE", help="other than the one the run has tested"
@@ -99,10 +104,8 @@ def _evaluate(given: argparse.Namespace) -> None:
     config = _load(given)
     from aukit.training import GroupScores, count_rows, evaluate, is_rank_zero, score_table
 
-    held_out = given.stage == "test" and given.held_out
-    path = evaluate(
-        config, given.runs, given.stage, given.checkpoint, weights=given.weights, held_out=held_out
-    )
+    people = {"held_out": given.held_out, "seen_people": given.seen_people} if given.stage == "test" else {}
+    path = evaluate(config, given.runs, given.stage, given.checkpoint, weights=given.weights, **people)
     if not is_rank_zero():
         return
     if given.stage == "test":

@@ -23,6 +23,7 @@ from aukit.datamodules.samplers import (
     ShuffledBatches,
     StepSampler,
 )
+from aukit.datasets.person_ids import digests
 from aukit.errors import ConfigError
 from aukit.store.store import PreparedStore
 from aukit.utils.bounds import NonNegativeInt, PositiveInt
@@ -126,10 +127,32 @@ class StepDataModule(LightningDataModule):
 
     @property
     def trained_on(self) -> dict[str, Any]:
-        """What every checkpoint says of the data, as `schema`, `corpus`, `aus` in order and `input_kind`."""
+        """What every checkpoint says of the data: `schema`, `corpus`, `aus` in order, `people`, `input_kind`.
+
+        People are known by fingerprints of their names: a checkpoint that is passed on names nobody.
+        """
         aus = getattr(self, "aus", None)
-        about = {"schema": 1, "corpus": self.corpus_name, "aus": None if aus is None else list(aus)}
+        about: dict[str, Any] = {
+            "schema": 1,
+            "corpus": self.corpus_name,
+            "aus": None if aus is None else list(aus),
+        }
+        if people := self.trained_people:
+            about["people"] = digests(set().union(*people.values()))
         return {**about, **self.input_kind}
+
+    @property
+    def trained_people(self) -> dict[str, set[str]]:
+        """Names of those whose labels train, by person; empty where that is not known. After `setup()`.
+
+        Whoever shares a name with a person is that person.
+        """
+        return {}
+
+    @property
+    def tested_people(self) -> dict[str, set[str]]:
+        """Names of those who are tested, by person, as in `trained_people`."""
+        return {}
 
     @property
     def rendered(self) -> bool:

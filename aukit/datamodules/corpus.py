@@ -275,7 +275,21 @@ class CorpusDataModule(StepDataModule):
     def known_as(self, rows: Rows) -> dict[str, set[str]]:
         """Names of the people of some rows, by person: whoever shares one with a person is that person."""
         people = self.store.table.frame["person"].iloc[rows].unique()
-        return {str(person): {spelling(str(person))} for person in people}
+        return {str(person): {self.known_by(str(person))} for person in people}
+
+    def known_by(self, person: str) -> str:
+        """Name of a person, however spelt; those of a stand-in are others than those it stands for."""
+        return f"{'stand-in: ' if self.rendered else ''}{spelling(person)}"
+
+    @property
+    def trained_people(self) -> dict[str, set[str]]:
+        """Names of those whose labels train."""
+        return self.known_as(self.train_rows)
+
+    @property
+    def tested_people(self) -> dict[str, set[str]]:
+        """Names of those who are tested."""
+        return self.known_as(self.test_rows)
 
     def test_held_out(self) -> None:
         """Let the test be of the held-out training people, of whom thresholds may be chosen.

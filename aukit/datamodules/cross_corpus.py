@@ -148,6 +148,16 @@ class CrossCorpusDataModule(StepDataModule):
         return {**(self._checked or {}), "trained_on": self.train.store.standin}
 
     @property
+    def trained_people(self) -> dict[str, set[str]]:
+        """Those of the corpus that trains."""
+        return self.train.trained_people
+
+    @property
+    def tested_people(self) -> dict[str, set[str]]:
+        """Those of the tested corpus."""
+        return self.test.tested_people
+
+    @property
     def parts(self) -> tuple[CorpusDataModule, CorpusDataModule]:
         """Both corpora."""
         return self.train, self.test

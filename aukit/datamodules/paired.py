@@ -243,6 +243,16 @@ class PairedDataModule(StepDataModule):
         return self._notes
 
     @property
+    def trained_people(self) -> dict[str, set[str]]:
+        """Those of the labelled corpus; whoever is seen without labels is no training person."""
+        return self.labelled.trained_people
+
+    @property
+    def tested_people(self) -> dict[str, set[str]]:
+        """Those of `test_on`."""
+        return self._scored.tested_people
+
+    @property
     def parts(self) -> list[CorpusDataModule]:
         """The corpora and the renders."""
         return [self.source, self.target, *([self.avatars] if self.avatars is not None else [])]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 import unicodedata
+from collections.abc import Iterable
 
 from aukit.datasets.registry import corpus_entry, corpus_names
 
@@ -27,6 +29,16 @@ def spelling(id: str) -> str:
     """
     halves = composed(id).casefold().split("/")
     return "/".join(re.sub(r"\.0+$", "", half).lstrip("0") for half in halves)
+
+
+def digests(names: Iterable[str]) -> list[str]:
+    """Sorted fingerprints of names, by which a person is known again without being named.
+
+    Example:
+        >>> digests(["disfa/1"])
+        ['35f9fa44f04ffa29']
+    """
+    return sorted({hashlib.sha256(f"person/{name}".encode()).hexdigest()[:16] for name in names})
 
 
 def corpus_namespace(written: str) -> str | None:

@@ -37,11 +37,13 @@ def evaluate(
     out: Path | None = None,
     weights: str | Path | None = None,
     held_out: bool = False,
+    seen_people: bool = False,
 ) -> Path:
     """Apply a trained model to the test frames, or to every frame of the store, without training.
 
     What the model was trained on is compared with the data before anything is scored: images must be of the
     same kind, and the action units of the data among those of the model, whose scores are taken by number.
+    Nobody is tested whose labels a named checkpoint has learnt, unless asked for.
 
     Args:
         config: what `load_config` returns, or a dictionary of its sections.
@@ -57,13 +59,15 @@ def evaluate(
             content, and its record names the file.
         held_out: test the training people that were held out, not those of the test: their
             `predictions-held-out.parquet` is what thresholds can be chosen on.
+        seen_people: test also people whose labels `checkpoint` has learnt.
 
     Returns:
         Path of the predictions.
 
     Raises:
-        ConfigError: the model does not fit the data (see `TrainedOn.check`) or has no such step, as those of
-            the pre-trainings; both `checkpoint` and `weights` are given; or nobody is held out.
+        ConfigError: the model does not fit the data (see `TrainedOn.check`), was trained on people who would
+            be tested, or has no such step, as those of the pre-trainings; both `checkpoint` and `weights`
+            are given; or nobody is held out.
         WeightsError: the file is unreadable, or does not fit the configured model.
         StoreError: the run is not finished and no file is given, or the model's step returns no predictions.
     """
@@ -104,6 +108,8 @@ def evaluate(
             )
         file = Path(checkpoint or str(Record.read(run.path).checkpoint))
         trained, model = _load(resolved, data, file)
+        if checkpoint is not None and stage == "test" and not seen_people:
+            trained.check_people(data)
     tested = "held-out" if held_out else stage
     path = out or run.path / f"predictions-{tested}{_other_checkpoint(run, checkpoint)}.parquet"
     writer, clock = PredictionWriter(path, stage, trained.aus), TimeAndMemory()

@@ -1,8 +1,8 @@
 """What a model was trained on, and whether it can score the data that it is given.
 
 Every checkpoint has the state of the training's datamodule, and in it `trained_on`: its corpus, its action
-units in the order of the model's outputs, and the kind of its images. Action units are matched by number;
-images must be of the same kind.
+units in the order of the model's outputs, the kind of its images, and fingerprints of its people. Action
+units are matched by number; images must be of the same kind, and people others.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from aukit.datamodules.base import StepDataModule
+from aukit.datasets.person_ids import digests
 from aukit.errors import ConfigError, WeightsError
 
 _SCHEMA = 1
@@ -28,12 +29,14 @@ class TrainedOn:
         aus: action units, in the order of the model's outputs; None for a model without.
         corpus: the corpus, where it is known.
         input_kind: as a datamodule's `input_kind`; what is not known is missing.
+        people: fingerprints of the names of those whose labels were learnt; None where that is not known.
     """
 
     file: Path
     aus: tuple[int, ...] | None
     corpus: str | None = None
     input_kind: Mapping[str, Any] = field(default_factory=dict)
+    people: frozenset[str] | None = None
 
     @classmethod
     def of_checkpoint(cls, content: Mapping[str, Any], file: Path) -> TrainedOn:
@@ -49,8 +52,14 @@ class TrainedOn:
         if isinstance(found, Mapping) and found.get("schema") == _SCHEMA:
             about = dict(found)
             del about["schema"]
-            aus = about.pop("aus")
-            return cls(file, None if aus is None else tuple(aus), about.pop("corpus"), about)
+            aus, corpus, people = about.pop("aus"), about.pop("corpus"), about.pop("people", None)
+            return cls(
+                file,
+                None if aus is None else tuple(aus),
+                corpus,
+                about,
+                None if people is None else frozenset(people),
+            )
         hyperparameters = content.get("hyper_parameters")
         aus = hyperparameters.get("aus") if isinstance(hyperparameters, Mapping) else None
         if found is not None or aus is None:
@@ -66,7 +75,7 @@ class TrainedOn:
         return cls(file, tuple(aus))
 
     def described(self) -> dict[str, Any]:
-        """What a checkpoint says of it, as `of_checkpoint` reads it."""
+        """What a checkpoint says of it, as `of_checkpoint` reads it, but for the people."""
         aus = None if self.aus is None else list(self.aus)
         return {"schema": _SCHEMA, "corpus": self.corpus, "aus": aus, **self.input_kind}
 
@@ -100,4 +109,24 @@ class TrainedOn:
             raise ConfigError(
                 f"{self.file}: was trained on images of another kind: {theirs}, the data have {own}. Prepare"
                 " the data as the training did (data.registration, data.size and the like)"
+            )
+
+    def check_people(self, data: StepDataModule) -> None:
+        """See that nobody is tested whose labels the model was trained on.
+
+        Raises:
+            ConfigError: somebody is.
+        """
+        if self.people is None:
+            warnings.warn(
+                f"{self.file}: does not say whom it was trained on; see that none of them is tested",
+                stacklevel=2,
+            )
+            return
+        tested = data.tested_people
+        if both := sorted(person for person, names in tested.items() if self.people & set(digests(names))):
+            raise ConfigError(
+                f"{self.file}: was trained on {len(both)} of the {len(tested)} people who would be tested,"
+                f" such as {', '.join(both[:5])}. Test others, for example those of the fold that it was"
+                " trained for (data.fold); --seen-people scores them all the same"
             )

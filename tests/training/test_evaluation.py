@@ -1,6 +1,7 @@
 """A trained model is applied to data of its kind alone, action unit by action unit."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -117,6 +118,31 @@ def test_held_out_people_are_tested_beside_those_of_the_test(trained):
     assert list(held_out) == list(tested)
     assert GroupScores.read(record.folder, "fairness-held-out").people["unknown"] == 0
     assert before == {path: path.read_bytes() for path in before}  # the run stays what it was
+
+
+def test_people_whose_labels_a_checkpoint_has_learnt_are_not_tested_unasked(trained, tmp_path):
+    folder, record = trained
+    fewer = configuration(BASELINE, data(folder, people=4))  # its last one is tested, and was trained on
+    with pytest.raises(ConfigError, match=r"1 of the 1 people who would be tested, such as Fake/\S+\. Test"):
+        evaluate(fewer, tmp_path, checkpoint=record.checkpoint)
+    half = configuration(BASELINE, data(folder, holdout_fraction=0.5))
+    with pytest.raises(ConfigError, match="1 of the 2 people who would be tested"):
+        evaluate(half, tmp_path, checkpoint=record.checkpoint, held_out=True)
+    table = pd.read_parquet(evaluate(fewer, tmp_path, checkpoint=record.checkpoint, seen_people=True))
+    assert not set(table["person"]) & set(pd.read_parquet(record.predictions)["person"])
+    assert len(pd.read_parquet(evaluate(fewer, tmp_path, "predict", checkpoint=record.checkpoint))) == 40
+
+
+def test_checkpoints_name_nobody_and_older_ones_are_taken_with_a_warning(trained, tmp_path):
+    folder, record = trained
+    content = torch.load(record.checkpoint, weights_only=True)
+    people = content["FakeDataModule"]["trained_on"].pop("people")
+    assert len(people) == 3
+    assert all(len(name) == 16 and int(name, 16) for name in people)
+    assert b"Fake/" not in Path(record.checkpoint).read_bytes()
+    torch.save(content, tmp_path / "older.ckpt")
+    with pytest.warns(UserWarning, match=r"older\.ckpt: does not say whom it was trained on"):
+        evaluate(configuration(BASELINE, data(folder)), tmp_path, checkpoint=tmp_path / "older.ckpt")
 
 
 def test_where_nobody_is_held_out_it_is_said(trained):

@@ -15,7 +15,6 @@ from torch.utils.data import Dataset
 from aukit.datamodules.corpus import CorpusDataModule, same_people
 from aukit.datamodules.dataset import label_columns
 from aukit.datamodules.samplers import BatchSpec, EvaluationBatches, Rows, ShuffledBatches, StepSampler
-from aukit.datasets.person_ids import spelling
 from aukit.errors import ConfigError, StoreError
 from aukit.models.niinuma2021.data import CorpusFramesDataModule
 from aukit.models.niinuma2021.intensity.augment import relight, shake
@@ -244,6 +243,18 @@ class IntensityDataModule(CorpusFramesDataModule):
         return {**self.corpus.input_kind, "normalization": self.normalization}
 
     @property
+    def trained_people(self) -> dict[str, set[str]]:
+        """Those of whose frames the training set was made, in the corpus or not."""
+        own = self.corpus.known_as(np.arange(len(self.corpus.store)))
+        made_of = set(map(str, self.balanced.plan[["person", "target_person"]].to_numpy().ravel()))
+        return {person: own.get(person, {self.corpus.known_by(person)}) for person in made_of}
+
+    @property
+    def tested_people(self) -> dict[str, set[str]]:
+        """Those of `test_rows`."""
+        return self.tested.known_as(self.test_rows)
+
+    @property
     def notes(self) -> dict[str, Any]:
         """Images for other action units, which are left out; action units that the tested corpus lacks.
 
@@ -309,10 +320,8 @@ class IntensityDataModule(CorpusFramesDataModule):
                 f"{self.store.path}: has intensities of AU {list(self.store.table.intensity_aus)}, none of"
                 f" {list(self.aus)}; name another corpus in data.test"
             )
-        tested = self.tested.known_as(self.test_rows)
-        own = self.corpus.known_as(np.arange(len(self.corpus.store)))
-        made_of = set(map(str, self.balanced.plan[["person", "target_person"]].to_numpy().ravel()))
-        if both := same_people(tested, {p: own.get(p, {spelling(p)}) for p in made_of}):
+        tested = self.tested_people
+        if both := same_people(tested, self.trained_people):
             raise ConfigError(
                 f"{self.balanced.path}: was made of test people, such as {both[:5]}; test others"
                 " (data.test_people), or make the set without them"
