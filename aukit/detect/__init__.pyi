@@ -4,13 +4,13 @@ from .detector import Detector as Detector
 from .face import Face as Face
 from .face import FaceDetector as FaceDetector
 from .face import Track as Track
-from .files import Summary as Summary
 from .files import detect_files as detect_files
 from .onnx_files import export_onnx as export_onnx
 from .overlay import draw_faces as draw_faces
 from .pretrained import Pretrained as Pretrained
 from .score import Scores as Scores
 from .score import score_detections as score_detections
+from .summary import Summary as Summary
 from .table import read_detections as read_detections
 from .trained import BaselineDetector as BaselineDetector
 from .trained import FGNetDetector as FGNetDetector

@@ -12,8 +12,9 @@ import pandas as pd
 from aukit.datasets.images import write_png
 from aukit.detect.drawings import Seen, Source, frames_with_faces, picture_names
 from aukit.detect.face import INTENSITY, FaceDetector
-from aukit.detect.files import Summary, read_files
+from aukit.detect.files import read_files
 from aukit.detect.inputs import CROPS
+from aukit.detect.summary import Summary
 from aukit.detect.table import TableFormat
 from aukit.errors import ConfigError
 from aukit.registration import Registration

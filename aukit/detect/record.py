@@ -1,13 +1,16 @@
-"""What stands beside a table: of which files it is, by which model and with which options."""
+"""What stands beside a table: of which files it is, by which model and how; which tables may be replaced."""
 
 from __future__ import annotations
 
 import json
 import os
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
+from aukit.detect.table import TableFormat, is_table
+from aukit.errors import ConfigError
 from aukit.utils.files import file_sha256, write_atomic
 from aukit.utils.outside import read_json
 
@@ -123,6 +126,38 @@ def stamp_of(path: Path) -> list[Any]:
     except OSError:
         return [os.path.abspath(path), 0, 0]
     return [os.path.abspath(path), status.st_size, status.st_mtime_ns]
+
+
+def check_place(table: Path, files: dict[str, list[Any]], kinds: Iterable[str] = ()) -> None:
+    """See that no other table, record or picture is overwritten; without files, any that is ours may be."""
+    for kind in kinds:
+        _check_pictures(table, files, kind)
+    if not table.exists():
+        if not Record.free(table):
+            raise ConfigError(
+                f"{table}.json: is there already, and is no record of a table; name another --out"
+            )
+        return
+    record = Record.read(table)
+    if record is None:
+        what = "has no record of its input" if is_table(table) else "is no table of aukit detect"
+        raise ConfigError(f"{table}: is there already, and {what}; name another --out, or move it away")
+    if files and not record.is_about(files):
+        other = next(iter(record.files.values()))[0]
+        raise ConfigError(f"{table}: is there already, of another input ({other}); name another --out")
+    if record.is_changed(table):
+        raise ConfigError(f"{table}: was changed since it was made; name another --out, or move it away")
+
+
+def _check_pictures(table: Path, files: dict[str, list[Any]], kind: str) -> None:
+    """See that pictures of a kind are made for the first time, or were made from a table of this input."""
+    tables = [table.with_suffix(f".{ending}") for ending in get_args(TableFormat)]  # either draws the same
+    records = [record for each in tables if (record := Record.read(each)) is not None]
+    if any(kind in record.drawn and (not files or record.is_about(files)) for record in records):
+        return
+    for name in (f"{table.stem}{kind}", f"{table.stem}{kind}.mp4"):
+        if os.path.lexists(path := table.with_name(name)):
+            raise ConfigError(f"{path}: is there already, and was not made from {table}; name another --out")
 
 
 def _path(table: Path) -> Path:
