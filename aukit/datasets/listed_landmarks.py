@@ -10,8 +10,10 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+import pyarrow as pa
 
 from aukit.datasets.files import inside, join, walk, without_ending
+from aukit.datasets.sidecars import pixel_depth
 from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.datasets.table_file import read_arrow
 from aukit.errors import CorpusError, shown
@@ -19,6 +21,8 @@ from aukit.utils.outside import load_npy
 
 _POINT = re.compile(r"([xyz])_?(\d{1,2})", re.IGNORECASE | re.ASCII)
 _MAX_NPY_BYTES = 2**30
+_FAILED = frozenset({"0", "0.0", "false"})
+"""What a table says in its column ``success`` where a tracker found no face."""
 
 
 class _Table(NamedTuple):
@@ -42,8 +46,9 @@ class ListedLandmarks:
 
     Args:
         path: A table (``path``, or ``video`` and ``frame``; ``x0`` … ``x67``, ``y0`` … ``y67``, perhaps
-            ``z0`` …) or a folder (``faces/p1/0001.npy`` for the image ``faces/p1/0001.jpg``, ``clip.npy`` for
-            the video ``clip.mp4``).
+            ``z0`` …; or as OpenFace has it, ``x_0`` … with ``X_0`` … and ``success``) or a folder
+            (``faces/p1/0001.npy`` for the image ``faces/p1/0001.jpg``, ``clip.npy`` for the video
+            ``clip.mp4``).
         namesakes: Another listed image or video for each that differs from one in its ending alone: their
             files in a folder would be the same.
         first_frame: Number of a video's first frame in the table.
@@ -165,17 +170,10 @@ class ListedLandmarks:
     def _table(self) -> _Table:
         table = read_arrow(self.path, lambda name: _POINT.fullmatch(name) is not None)
         columns = {name.lower(): table.column(name) for name in table.column_names}
-        points = {
-            match[1] + str(int(match[2])): values
-            for name, values in columns.items()
-            if (match := _POINT.fullmatch(name))
-        }
-        axes = "xyz" if "z0" in points else "xy"
-        if lacking := [f"{axis}{n}" for axis in axes for n in range(68) if f"{axis}{n}" not in points]:
-            raise CorpusError(
-                f"{self.path}: has no column {lacking[0]} ({len(lacking)} are missing); needed are x0 to x67 "
-                "and y0 to y67, perhaps z0 to z67"
-            )
+        points = self._points_of(table)
+        if "success" in columns:  # a tracker's points where it failed are anywhere
+            failed = [_text(value).lower() in _FAILED for value in columns["success"].to_pylist()]
+            points[np.array(failed, dtype=bool)] = np.nan
         if "path" not in columns and not {"video", "frame"} <= set(columns):
             raise CorpusError(
                 f"{self.path}: does not say which frames the points belong to; add path, or video and frame"
@@ -212,11 +210,33 @@ class ListedLandmarks:
             raise CorpusError(
                 f"{self.path}, row {row + 1}: {name} has row {rows[names[row]] + 1} too; remove one"
             )
-        array = np.empty((len(names), 68, len(axes)), np.float32)
-        for place, axis in enumerate(axes):
+        return _Table(rows, points, spans)
+
+    def _points_of(self, table: pa.Table) -> npt.NDArray[np.float32]:
+        """Points [N, 68, 2 or 3] of a table, whose columns may be called as OpenFace's are."""
+        spelt: dict[str, str] = {}
+        for name in table.column_names:
+            match = _POINT.fullmatch(name)
+            if match and (other := spelt.setdefault(match[1] + str(int(match[2])), name)) != name:
+                raise CorpusError(f"{self.path}: the columns {other} and {name} are the same; remove one")
+        # OpenFace has pixels in small letters, millimetres in capitals; elsewhere capitals do not count.
+        if not {"x0", "X0"} <= spelt.keys():
+            spelt = {key.lower(): name for key, name in spelt.items()}
+        pixels = "xyz" if "z0" in spelt else "xy"
+        space = "XYZ" if pixels == "xy" and "X0" in spelt else ""
+        wanted = [f"{axis}{n}" for axis in pixels + space for n in range(68)]
+        if lacking := [key for key in wanted if key not in spelt]:
+            raise CorpusError(
+                f"{self.path}: has no column {lacking[0]} ({len(lacking)} are missing); needed are x0 to x67 "
+                "and y0 to y67, perhaps z0 to z67"
+            )
+        points = np.empty((table.num_rows, 68, len(pixels + space)), np.float32)
+        for place, axis in enumerate(pixels + space):
             for n in range(68):
-                array[:, n, place] = points[f"{axis}{n}"].to_numpy()
-        return _Table(rows, array, spans)
+                points[:, n, place] = table.column(spelt[f"{axis}{n}"]).to_numpy()
+        if space:
+            points[:, :, 2] = pixel_depth(points[:, :, :2], points[:, :, 2:])
+        return points[:, :, :3]
 
     def _require_count(self, spans: dict[str, tuple[int, int]]) -> None:
         """Check how videos are counted by all of them: in the first and last frame of one may be no face."""

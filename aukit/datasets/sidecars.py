@@ -94,7 +94,7 @@ def read_table(path: Path, rows: TrackerRows, positions: npt.NDArray[np.int64]) 
     places = place_rows(columns, rows, _OPENFACE)
     points = _array(columns, pixels)
     if pixels == "xy":
-        depth = _depth(points, _array(columns, space)) if space else np.full(points.shape[:2], np.nan)
+        depth = pixel_depth(points, _array(columns, space)) if space else np.full(points.shape[:2], np.nan)
         points = np.concatenate([points, depth[..., None]], axis=-1)
     points[columns.numbers["success"] != 1] = np.nan
     position_of = dict(zip(rows.places.tolist(), positions.tolist(), strict=True))
@@ -120,7 +120,7 @@ def _array(columns: Columns, axes: str) -> npt.NDArray[np.float64]:
     )
 
 
-def _depth(plane: npt.NDArray[np.float64], space: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+def pixel_depth(plane: npt.NDArray[np.floating], space: npt.NDArray[np.floating]) -> npt.NDArray[np.floating]:
     """Depth [T, 68] in pixels, towards the viewer, of points [T, 68, 2] seen at [T, 68, 3] millimetres.
 
     Their camera looks along Z. The scale is that of the least squares from X and Y to x and y.
@@ -129,7 +129,7 @@ def _depth(plane: npt.NDArray[np.float64], space: npt.NDArray[np.float64]) -> np
     here = plane - plane.mean(axis=1, keepdims=True)
     extent = np.square(there[..., :2]).sum(axis=(1, 2))
     scale = (here * there[..., :2]).sum(axis=(1, 2)) / np.where(extent > 0, extent, np.nan)
-    depth: npt.NDArray[np.float64] = -scale[:, None] * there[..., 2]
+    depth: npt.NDArray[np.floating] = -scale[:, None] * there[..., 2]
     return depth
 
 

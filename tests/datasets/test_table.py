@@ -15,6 +15,7 @@ from aukit.datasets import Folder, Table, verify_release, with_pair_ids
 from aukit.datasets.table_folds import deal
 from aukit.datasets.video import encode_video
 from aukit.errors import ConfigError, CorpusError
+from aukit.registration import canonical_face
 from aukit.store import prepare_release
 from tests.tables import PEOPLE, SIDE, write_table
 
@@ -318,10 +319,26 @@ def test_landmarks_come_from_a_table_or_a_folder(root: Path) -> None:
     assert Table(root, landmarks=root / "landmarks.csv").fingerprint() != Table(root).fingerprint()
 
 
+def test_pixels_of_a_table_of_openface_are_not_its_millimetres(root: Path) -> None:
+    """It calls pixels x_0 and millimetres X_0; a row without success has points anywhere."""
+    marks = canonical_face().landmarks
+    of = {"x": 40 * marks[:, 0] + 9, "y": 40 * marks[:, 1] + 7}
+    of |= {"X": 60 * marks[:, 0] + 1, "Y": 60 * marks[:, 1] + 2, "Z": 500 - 60 * marks[:, 2]}
+    row = {f"{axis}_{n}": values[n] for axis, values in of.items() for n in range(68)}
+    paths = [f"faces/anna/{i}.png" for i in range(3)]
+    table = pd.DataFrame([{"path": path, "success": path != paths[1], **row} for path in paths])
+    table.astype({"success": int}).to_csv(root / "openface.csv", index=False)
+    found = Table(root, landmarks=root / "openface.csv").sidecar_landmarks("faces/anna")
+    expected = 40 * marks + [9, 7, -40 * marks[:, 2].mean()]
+    np.testing.assert_allclose(found[[0, 2]], np.stack([expected, expected]), atol=1e-3)
+    assert np.isnan(found[1]).all()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [
         ("x17", "nose", "no column x17"),
+        ("x17", "x_16", "the columns x16 and x_16 are the same"),
         ("path", "image", "does not say which frames"),
         ("faces/anna/1.png", "faces/anna/0.png", r"row 1: faces/anna/0\.png has row 2 too"),
         (",1", ",one", "line 2"),
