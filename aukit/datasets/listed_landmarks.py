@@ -16,6 +16,7 @@ from aukit.datasets.files import inside, join, walk, without_ending
 from aukit.datasets.sidecars import pixel_depth
 from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.datasets.table_file import read_arrow
+from aukit.datasets.table_rows import normal_path
 from aukit.errors import CorpusError, shown
 from aukit.utils.outside import load_npy
 
@@ -180,14 +181,14 @@ class ListedLandmarks:
             )
         names = [""] * table.num_rows
         if "path" in columns:
-            names = [_text(value) for value in columns["path"].to_pylist()]
+            names = [normal_path(_text(value)) for value in columns["path"].to_pylist()]
         spans: dict[str, tuple[int, int]] = {}
         if {"video", "frame"} <= set(columns):
             pairs = zip(columns["video"].to_pylist(), columns["frame"].to_pylist(), strict=True)
             for row, (video, text) in enumerate(pairs):
                 if names[row]:
                     continue
-                if not (video := _text(video)):
+                if not (video := normal_path(_text(video))):
                     continue
                 text = _text(text).removesuffix(".0")
                 if not re.fullmatch(r"\d{1,9}", text, re.ASCII):

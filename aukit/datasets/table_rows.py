@@ -17,6 +17,7 @@ from aukit.datasets.table_columns import Meaning
 from aukit.datasets.table_file import NOTHING, Column
 from aukit.errors import CorpusError
 
+_ODD = re.compile(r"(^|/)\.?/|^\./")
 _MOST = 2**40  # frame numbers are whole in a float
 _VIDEOS = (".mp4", ".avi", ".mov", ".mkv", ".webm", ".m4v", ".mpg", ".mpeg", ".wmv")
 
@@ -101,17 +102,16 @@ def _places(path: Path, meaning: Meaning) -> tuple[npt.NDArray[np.object_], npt.
         raise CorpusError(f"{path}, row {row + 1}: has {what}; a frame is an image or lies in a video")
     is_video = np.zeros(filled.shape[1], bool) if videos is None else filled[-1]
     place = columns[0] if len(columns) == 1 else np.where(is_video, columns[1], columns[0])
-    return _normal(place), is_video
+    return np.array([normal_path(each) for each in place], dtype=object), is_video
 
 
 def _stays_inside(text: str) -> bool:
     return "\\" not in text and not text.startswith(("/", "~")) and ".." not in text.split("/")
 
 
-def _normal(places: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+def normal_path(text: str) -> str:
     """``./a//b.png`` as ``a/b.png``."""
-    odd = re.compile(r"(^|/)\.?/|^\./")
-    return np.array([str(PurePosixPath(p)) if odd.search(p) else p for p in places], dtype=object)
+    return str(PurePosixPath(text)) if _ODD.search(text) else text
 
 
 def _frames(meaning: Meaning, is_video: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:

@@ -319,6 +319,15 @@ def test_landmarks_come_from_a_table_or_a_folder(root: Path) -> None:
     assert Table(root, landmarks=root / "landmarks.csv").fingerprint() != Table(root).fingerprint()
 
 
+def test_landmarks_are_found_by_the_same_names_as_frames(root: Path) -> None:
+    expected = Table(root, landmarks=root / "landmarks.csv").sidecar_landmarks("faces/anna")
+    for name in ("frames.csv", "landmarks.csv"):
+        text = (root / name).read_text()
+        (root / name).write_text(text.replace("faces/anna", "./faces//anna"))
+    corpus = Table(root, landmarks=root / "landmarks.csv")
+    np.testing.assert_array_equal(corpus.sidecar_landmarks("faces/anna"), expected)
+
+
 def test_pixels_of_a_table_of_openface_are_not_its_millimetres(root: Path) -> None:
     """It calls pixels x_0 and millimetres X_0; a row without success has points anywhere."""
     marks = canonical_face().landmarks
