@@ -24,7 +24,7 @@ from aukit.datasets.release_files import ReleaseFiles
 from aukit.datasets.sidecars import read_table
 from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.datasets.tracker_rows import TrackerRows, video_rows
-from aukit.datasets.video import Image, video_positions
+from aukit.datasets.video import Image, video_positions, viewed_scale
 from aukit.errors import CorpusError
 
 
@@ -249,7 +249,9 @@ class Release(ReleaseFiles):
         """
         if (relative := self._sidecar(video)) is not None and relative.endswith(".csv"):
             positions = self._positions(video)
-            return read_table(self.path(relative), self.tracker_rows(video, positions), positions)
+            path = self.video_path(video)
+            viewed = (1.0, 1.0) if path.is_dir() else viewed_scale(path)
+            return read_table(self.path(relative), self.tracker_rows(video, positions), positions, viewed)
         return self._by_position(video, super().sidecar_landmarks(video))
 
     def _by_position(self, video: str, tracked: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

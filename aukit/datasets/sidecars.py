@@ -60,7 +60,12 @@ def read_array(path: Path) -> Points:
     return result
 
 
-def read_table(path: Path, rows: TrackerRows, positions: npt.NDArray[np.int64]) -> Points:
+def read_table(
+    path: Path,
+    rows: TrackerRows,
+    positions: npt.NDArray[np.int64],
+    viewed: tuple[float, float] = (1.0, 1.0),
+) -> Points:
     """Landmarks [last position + 1, 68, 3] of a table of OpenFace or `aukit detect`.
 
     Frames without a row, or whose ``success`` is 0, are NaN. OpenFace's depth is in millimetres from the
@@ -71,6 +76,7 @@ def read_table(path: Path, rows: TrackerRows, positions: npt.NDArray[np.int64]) 
         path: The table.
         rows: Frames of the video; asked for are `positions`.
         positions: Of the frames.
+        viewed: How much wider and higher the frames were that `aukit detect` looked at (`viewed_scale`).
 
     Raises:
         CorpusError: The table is of other frames, says two things about one of them, lacks columns or is
@@ -96,6 +102,8 @@ def read_table(path: Path, rows: TrackerRows, positions: npt.NDArray[np.int64]) 
     if pixels == "xy":
         depth = pixel_depth(points, _array(columns, space)) if space else np.full(points.shape[:2], np.nan)
         points = np.concatenate([points, depth[..., None]], axis=-1)
+    elif viewed != (1.0, 1.0):
+        points[..., :2] = (points[..., :2] + 0.5) / viewed - 0.5
     points[columns.numbers["success"] != 1] = np.nan
     position_of = dict(zip(rows.places.tolist(), positions.tolist(), strict=True))
     result = np.full((int(positions.max(initial=-1)) + 1, 68, 3), np.nan, np.float32)

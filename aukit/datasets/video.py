@@ -106,6 +106,22 @@ def decode_video(path: Path, viewed: bool = False) -> Iterator[tuple[int, Image 
         yield position, None
 
 
+def viewed_scale(path: Path) -> tuple[float, float]:
+    """How much wider and higher than its own frames are those that `decode_video` gives of a viewed video.
+
+    Raises:
+        VideoError: As of `decode_video`.
+    """
+    with open_video(path) as container:
+        if (video_stream(path, container).sample_aspect_ratio or 1) == 1:
+            return 1.0, 1.0
+    own, viewed = (
+        next((image.shape for _, image in decode_video(path, each) if image is not None), (1, 1))
+        for each in (False, True)
+    )
+    return viewed[1] / own[1], viewed[0] / own[0]
+
+
 def encode_video(
     path: Path, frames: Iterable[Image], fps: int, crf: int = 20, seconds: Iterable[float] | None = None
 ) -> None:

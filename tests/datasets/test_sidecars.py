@@ -1,6 +1,7 @@
 """Landmarks beside a release: arrays of NumPy and MATLAB, tables of OpenFace and of our own."""
 
 from collections.abc import Sequence
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from aukit.detect import detect_files
 from aukit.errors import CorpusError
 from aukit.registration import canonical_face
 from aukit.store.build import prepare_release
+from tests.datasets.numbered import write
 from tests.detect.bright import BrightSquares
 from tests.releases import bp4d_sequence, disfa
 
@@ -107,6 +109,18 @@ def test_a_table_of_aukit_detect(corpus: DISFA, beside: Path) -> None:
     found = corpus.sidecar_landmarks(VIDEO)
     assert np.isnan(found).all()  # the frames of this release are grey
     assert found.shape == (frames_of(corpus), 68, 3)
+
+
+def test_a_table_of_oblong_pixels_is_of_the_frames_as_they_are_stored(corpus: DISFA, beside: Path) -> None:
+    """`aukit detect` looks at a video as players show it; a corpus has its own pixels."""
+    write(corpus.video_path(VIDEO), 5, "mpeg4", aspect=Fraction(64, 45))
+    corpus, detector = DISFA(corpus.root, persons=corpus.persons), BrightSquares()
+    expected = [detector.photograph(image)[:1] for _, image in corpus.decode(VIDEO) if image is not None]
+    detect_files([corpus.video_path(VIDEO)], beside.parent, detector, largest=True)
+    found = corpus.sidecar_landmarks(VIDEO)
+    assert [bool(faces) for faces in expected] == [False, True, True, True, True]
+    for points, faces in zip(found[1:], expected[1:], strict=True):
+        np.testing.assert_allclose(points[:, :2], faces[0].landmarks[:, :2], atol=1.2)
 
 
 def test_images_are_found_by_the_number_of_the_row(tmp_path: Path) -> None:
