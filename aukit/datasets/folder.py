@@ -13,7 +13,7 @@ from aukit.datasets.images import ENDINGS, is_picture
 from aukit.datasets.listed_frames import ListedFrames
 from aukit.errors import CorpusError
 
-_OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2", ".jfif")
+_OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2")
 
 
 class Folder(ListedFrames):

@@ -515,11 +515,12 @@ def test_a_column_names_the_folds_and_divides_nobody() -> None:
 
 def test_a_folder_of_images_is_a_corpus_without_labels(root: Path) -> None:
     Image.new("RGB", (20, 10)).save(root / "portrait.webp")
+    Image.new("RGB", (20, 10)).save(root / "saved.jfif", "JPEG")
     (root / "old.gif").write_bytes(b"GIF89a")
     folder = Folder(root, landmarks=root / "landmarks.csv")
     paths = folder.table.frame["path"].tolist()
-    assert len(paths) == 25
-    assert {"portrait.webp", "faces/anna/0.png"} <= set(paths)
+    assert len(paths) == 26
+    assert {"portrait.webp", "saved.jfif", "faces/anna/0.png"} <= set(paths)
     assert folder.table.occurrence_aus == folder.table.intensity_aus == ()
     assert "1 images of other formats" in folder.notes[0]
     with pytest.raises(CorpusError, match="no such folder"):
