@@ -150,6 +150,11 @@ class ListedLandmarks:
         """Points [T, 68, 2 or 3] of an image (one row) or a video; None where there is no file."""
         path = self._file(frame)
         if not path.exists():
+            if not self._has_arrays:
+                raise CorpusError(
+                    f"{self.path}: holds no .npy; landmarks of listed frames are such arrays, called like "
+                    "their image or video, or one table of all (--landmarks FILE, or data.landmarks)"
+                )
             return None
         if other := self.namesakes.get(frame):
             raise CorpusError(
@@ -166,6 +171,12 @@ class ListedLandmarks:
         if points.dtype.kind not in "fiu":
             raise CorpusError(f"{path}: holds {points.dtype}, expected numbers; make it again")
         return points.astype(np.float32)
+
+    @cached_property
+    def _has_arrays(self) -> bool:
+        return any(
+            map(_is_array, (name for each in walk(self.path, self.follow_links) for name in each.files))
+        )
 
     @cached_property
     def _table(self) -> _Table:

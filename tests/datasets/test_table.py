@@ -319,6 +319,13 @@ def test_landmarks_come_from_a_table_or_a_folder(root: Path) -> None:
     assert Table(root, landmarks=root / "landmarks.csv").fingerprint() != Table(root).fingerprint()
 
 
+def test_a_folder_of_other_landmarks_is_no_folder_of_frames_without_a_face(root: Path) -> None:
+    (root / "Landmarks/faces").mkdir(parents=True)
+    (root / "Landmarks/faces/anna.csv").write_text("frame,success\n1,1\n")
+    with pytest.raises(CorpusError, match=r"Landmarks: holds no \.npy; .*one table of all"):
+        Table(root).sidecar_landmarks("faces/anna")
+
+
 def test_landmarks_are_found_by_the_same_names_as_frames(root: Path) -> None:
     expected = Table(root, landmarks=root / "landmarks.csv").sidecar_landmarks("faces/anna")
     for name in ("frames.csv", "landmarks.csv"):
