@@ -64,7 +64,7 @@ class Crops:
             for seen in frames_with_faces(source, table, (), INTENSITY, self.kind, hidden):
                 rows += self._cut(seen, building, names.get(seen.name, f"{seen.frame:06d}"))
             columns = None if rows else ["crop", "frame", "timestamp", "face_id", "reason"]
-            pd.DataFrame(rows, columns=columns).to_csv(building / LIST, index=False, float_format="%.6g")
+            pd.DataFrame(rows, columns=columns).to_csv(building / LIST, index=False)
 
     def _cut(self, seen: Seen, folder: Path, name: str) -> list[dict[str, Any]]:
         if not seen.faces:
@@ -77,7 +77,8 @@ class Crops:
             crop = f"{name}-{face.identity}.png" if ok[number] else ""
             if crop:
                 write_png(folder / crop, crops[number])
-            box = zip(("box_x", "box_y", "box_width", "box_height"), face.box.tolist(), strict=True)
+            box = np.round(face.box.astype(np.float64), 2).tolist()
+            points = np.round(marks[number].astype(np.float64), 3)
             rows.append(
                 {
                     "crop": crop,
@@ -85,9 +86,9 @@ class Crops:
                     "frame": seen.frame,
                     "timestamp": seen.seconds,
                     "face_id": face.identity,
-                    **dict(box),
+                    **dict(zip(("box_x", "box_y", "box_width", "box_height"), box, strict=True)),
                     **{
-                        f"{axis}_{point}": marks[number, point, place]
+                        f"{axis}_{point}": points[point, place]
                         for place, axis in enumerate("xyz")
                         for point in range(68)
                     },

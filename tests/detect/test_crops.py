@@ -11,6 +11,7 @@ import skimage.data
 from PIL import Image
 
 from aukit.cli import main
+from aukit.datasets.video import encode_video
 from aukit.detect import detect_files, read_detections, register_files
 from aukit.errors import ConfigError
 from aukit.registration import build_registration
@@ -46,6 +47,16 @@ def test_faces_of_a_video_are_cut_where_they_are(tmp_path: Path) -> None:
         np.testing.assert_allclose(system @ matrix, there, atol=0.05)
         inside = np.round(there[20:48]).astype(int)
         assert (crop[inside[:, 1], inside[:, 0], 1] > 150).all()
+
+
+def test_crops_of_a_long_video_have_the_times_of_its_table(tmp_path: Path) -> None:
+    times, frames = [0.0, 12345.02, 12345.04, 12345.06], [scene((4 * i, 20, 40)) for i in range(4)]
+    encode_video(tmp_path / "clip.mp4", frames, 50, seconds=times)
+    register_files([tmp_path / "clip.mp4"], tmp_path / "out", BrightSquares(), SIMILARITY)
+    columns = ["frame", "timestamp", "face_id", "box_x", "box_y", "box_width", "box_height"]
+    cut = pd.read_csv(tmp_path / "out/clip.crops/crops.csv")[columns]
+    pd.testing.assert_frame_equal(cut, read_detections(tmp_path / "out/clip.csv")[columns], check_dtype=False)
+    np.testing.assert_allclose(cut["timestamp"], times, atol=1e-4)
 
 
 def test_images_of_a_folder_and_faces_that_cannot_be_registered(tmp_path: Path) -> None:
