@@ -94,6 +94,22 @@ def test_flat_landmarks_without_depth_will_do_in_two_dimensions(frames, name):
         np.testing.assert_array_equal(marks[..., :2], full.landmarks[..., :2])
 
 
+@pytest.mark.parametrize("name", ["ffhq", "similarity"])
+def test_mirror_images_without_depth_are_not_ok(frames, name):
+    images, landmarks = frames
+    mirrored, exchanged = landmarks.copy(), landmarks[..., [1, 0, 2]]
+    mirrored[..., 0] = FRAME - 1 - mirrored[..., 0]
+    for wrong in (mirrored, exchanged):
+        for depth in (0.0, np.nan):
+            points = wrong.copy()
+            points[..., 2] = depth
+            assert not build_registration(name, 32)(images, points).ok.any()
+    turn = np.deg2rad(100)  # beyond profile
+    turned = (canonical_face().landmarks @ [[np.cos(turn), 0, 0], [0, 1, 0], [np.sin(turn), 0, 0]]) * 30 + 80
+    points = np.where([True, True, False], turned, np.nan).astype(np.float32)
+    assert build_registration(name, 32)(images[:1], points[None]).ok.all()
+
+
 def test_the_inset_gives_every_crop_the_same_outline(frames):
     noise = np.random.default_rng(0).normal(0, 2, (8, 68, 3))  # a tracker's errors on one frame
     images = np.repeat(frames[0][:1], 8, 0)
