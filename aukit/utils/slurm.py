@@ -70,7 +70,7 @@ def requeue_own(environment: Mapping[str, str] = os.environ) -> bool:
     Raises:
         ConfigError: SLURM refuses, as it does for jobs that are interactive or of ``--no-requeue``.
     """
-    job = environment["SLURM_JOB_ID"]
+    job = _own(environment)
     now = describe(job)
     if now["Restarts"] != environment.get("SLURM_RESTART_COUNT", "0"):
         return True
@@ -78,3 +78,10 @@ def requeue_own(environment: Mapping[str, str] = os.environ) -> bool:
         return False
     ask("scontrol", "requeue", job)
     return True
+
+
+def _own(environment: Mapping[str, str]) -> str:
+    """Name of this process' job. One element of an array has the number of the whole array as its own."""
+    if (array := environment.get("SLURM_ARRAY_JOB_ID")) is None:
+        return environment["SLURM_JOB_ID"]
+    return f"{array}_{environment['SLURM_ARRAY_TASK_ID']}"

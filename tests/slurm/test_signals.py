@@ -185,6 +185,14 @@ def test_a_job_is_put_back_once_and_if_nobody_cancelled_it(
     assert requeued(job) == asked
 
 
+def test_of_an_array_one_element_is_put_back_and_not_all(job, monkeypatch):
+    """The element that was begun last has the array's number: of all elements SLURM would tell, and begin."""
+    monkeypatch.setenv("SLURM_ARRAY_JOB_ID", "7")
+    monkeypatch.setenv("SLURM_ARRAY_TASK_ID", "3")
+    assert requeue_own()
+    assert (job / "asked").read_text().splitlines() == ["--oneliner show job 7_3", "requeue 7_3"]
+
+
 def test_of_a_training_that_leaves_together_the_first_process_alone_asks(job, monkeypatch):
     monkeypatch.setenv("SLURM_PROCID", "1")
     signal_in(monkeypatch, "training_step", 2, signal.SIGUSR1)
