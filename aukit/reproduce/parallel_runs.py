@@ -31,7 +31,8 @@ def run_all(
 ) -> dict[str, Record]:
     """Execute every configuration; finished runs are reused, interrupted ones go on.
 
-    Processes are started for what is not finished alone, so that the last one left has all cores.
+    Processes are started for what is not finished alone, so that the last one left has all cores; of equal
+    configurations one is trained, and no process waits for it.
 
     Args:
         configs: Name → configuration of `load_config`.
@@ -63,10 +64,16 @@ def run_all(
 
         if jobs == 1:
             return in_turn(configs)
-        records = in_turn(name for name, config in configs.items() if open_run(config, runs)[2].is_done)
-        left = {name: config for name, config in configs.items() if name not in records}
+        folders = {name: open_run(config, runs)[2] for name, config in configs.items()}
+        records = in_turn(name for name, run in folders.items() if run.is_done)
+        first: dict[Path, str] = {}
+        for name in configs:
+            if name not in records:
+                first.setdefault(folders[name].path, name)
+        left = {name: configs[name] for name in first.values()}
         workers = min(jobs, len(left))
         records |= _side_by_side(left, runs, workers, report, then) if workers > 1 else in_turn(left)
+        records |= in_turn(name for name in configs if name not in records)
         return {name: records[name] for name in configs}
 
 

@@ -128,6 +128,19 @@ def test_a_missing_experiment_is_noticed(tmp_path, monkeypatch):
         table_class("fgnet")(TableOptions("mini", {}, tmp_path))
 
 
+def test_what_several_columns_share_is_planned_once(tmp_path, monkeypatch):
+    """In the paper's size no column of Table 3 has the idiosyncratic loss."""
+    monkeypatch.setenv("AUKIT_VGG16_WEIGHTS", "random")
+    stages = table_class("niinuma2021")(TableOptions("paper", {}, tmp_path), "3").plan_stages()
+    counts = {
+        stage.name: len(stage.items) for stage in stages if stage.name in ("GAN", "synthesis", "estimators")
+    }
+    assert counts == {"GAN": 1, "synthesis": 1, "estimators": 6}
+    words = " ".join(line for stage in stages for line in stage.lines)
+    assert "GAN        1 trainings: synthesis" in words
+    assert words.count("for synthetic") == 1
+
+
 def trainings(runs: Path, **changes) -> Trainings:
     config = load_config("baselines", "smoke", ["data.root=ROOT"])
     return Trainings("some", config, Rows(100, 0, 50), runs, **{"seeds": [0], "folds": [0, 1], **changes})

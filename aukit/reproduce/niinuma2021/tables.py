@@ -35,7 +35,7 @@ from aukit.reproduce.timing import Stages
 if TYPE_CHECKING:  # Lightning takes seconds to import; a finished table is printed without it
     from aukit.datamodules import CorpusDataModule
     from aukit.store.balanced_set import BalancedSet
-    from aukit.training import Record
+    from aukit.training import Record, RunConfig
 
 
 class Made(NamedTuple):
@@ -357,12 +357,14 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             return len(cells.aus) * 6 * cells.images_per_level(each)
 
         scored = frames[cells.scored_partition]
-        gans = {id: cells.generator_config(each) for id, each in cells.generators.items()}
+        gans = distinct({id: cells.generator_config(each) for id, each in cells.generators.items()})
         pairs = next(iter(gans.values()))["data"]["init_args"]["val_pairs"]
-        configs = {
-            id: cells.estimator_config(each, cells.set_folder(cells.sets[each.set]))
-            for id, each in cells.estimators.items()
-        }
+        configs = distinct(
+            {
+                id: cells.estimator_config(each, cells.set_folder(cells.sets[each.set]))
+                for id, each in cells.estimators.items()
+            }
+        )
         most = [each["data"]["init_args"]["val_frames"] for each in configs.values()][:1]
         validated = min([frames["valid"], *(each for each in most if each)])
         seeds, runs = [self.options.seed], self.options.runs
@@ -377,15 +379,18 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             rows = Rows(count(cells.sets[estimator.set]), validated, scored + elsewhere)
             return Trainings(estimator.id, configs[estimator.id], rows, runs, seeds)
 
-        made = {id: each for id, each in cells.sets.items() if each.generator is not None}
+        made: dict[Path, TrainingSet] = {}
+        for each in cells.sets.values():
+            if each.generator is not None:
+                made.setdefault(cells.set_folder(each), each)
         some = next(iter(gans.values()))
         image = partial(pass_work, some, lambda module, x: module(x, x.new_empty(len(x), len(cells.aus))))
         lines = [
             f"GAN        {len(gans)} trainings: {', '.join(gans)}",
             *(
                 f"synthesis  {count(each):,} images ({cells.images_per_level(each):,} per level and action"
-                f" unit) for {id}"
-                for id, each in made.items()
+                f" unit) for {each.id}"
+                for each in made.values()
             ),
             f"estimators {len(configs)} trainings, {self.options.jobs} side by side: {', '.join(configs)}",
             *cells.weights_lines(),
@@ -408,11 +413,20 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             Stage("GAN", [Trainings(id, gan, trained, runs, seeds) for id, gan in gans.items()], lines),
             Stage(
                 "synthesis",
-                [Images(count(each), side, image, cells.set_folder(each)) for each in made.values()],
+                [Images(count(each), side, image, folder) for folder, each in made.items()],
             ),
-            Stage("estimators", [training(each) for each in cells.estimators.values()]),
+            Stage("estimators", [training(cells.estimators[id]) for id in configs]),
             Stage("scores", [Fixed(2.0)]),
         ]
+
+
+def distinct(configs: Mapping[str, RunConfig]) -> dict[str, RunConfig]:
+    """Configurations without those that are equal to one before them: what several ids train is one run."""
+    found: dict[str, RunConfig] = {}
+    for id, config in configs.items():
+        if config not in found.values():
+            found[id] = config
+    return found
 
 
 def score_elsewhere(record: Record, tests: Mapping[str, dict[str, Any]], runs: Path) -> None:
