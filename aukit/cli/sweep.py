@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +13,7 @@ from aukit.errors import ConfigError
 
 if TYPE_CHECKING:
     from aukit.sweeps.file import Sweep
+    from aukit.sweeps.local import LocalSweep
     from aukit.training import RunConfig
 
 SWEEPS = Path("lightning_logs/sweeps")
@@ -66,19 +66,32 @@ def _train_here(sweep: Sweep, given: argparse.Namespace) -> None:
 
     name = f"{sweep.name}-{sweep.digest}" + (f"-seed{given.seed}" if given.seed else "")
     work = LocalSweep(sweep, SWEEPS / name, given.n, given.seed)
-    if by_jobs:
-        from aukit.reproduce.cell_jobs import GoesOnLater, cell_jobs
-
-        cells = cell_jobs(given, f"sweep-{name}", JOBS.parent)
-        if not given.step:
-            cells.follow(work.is_finished)
-        else:
-            with suppress(GoesOnLater):
-                all_at_once = given.jobs if sweep.method == "bayes" else work.count
-                print(work.run(_configure, RUNS, all_at_once, cells.run_all))
-            return
-    print(work.run(_configure, RUNS, given.jobs))
+    if not by_jobs:
+        print(work.run(_configure, RUNS, given.jobs))
+    elif not _train_by_jobs(work, given, name):
+        return
     print(f"{work.table.folder}/table.{{csv,md,json,png}}")
+
+
+def _train_by_jobs(work: LocalSweep, given: argparse.Namespace, name: str) -> bool:
+    """Show the jobs of a sweep and print its table; in the sweep's own job submit those of the points.
+
+    Returns:
+        Whether this is the view.
+    """
+    from aukit.reproduce.cell_jobs import GoesOnLater, cell_jobs
+
+    cells = cell_jobs(given, f"sweep-{name}", JOBS.parent)
+    at_once = given.jobs if work.sweep.method == "bayes" else work.count
+    if not given.step:
+        cells.follow(work.is_finished)
+    try:
+        print(work.run(_configure, RUNS, at_once, cells.run_all))
+    except GoesOnLater:
+        if not given.step:  # runs are others now than when the table was written
+            cells.follow(work.is_finished)
+            print(work.table.text(work.table.read()))
+    return not given.step
 
 
 def _configure(words: list[str]) -> RunConfig:

@@ -60,6 +60,9 @@ class LocalSweep:
     def run(self, configure: Configure, runs: Path, jobs: int = 1, train: Train = run_all) -> str:
         """Train what is missing, and return the table as text; a second process waits for the first one.
 
+        Points of before are looked for by their runs, too: where experiment, corpus or a file that they start
+        from has changed since, they are other runs, which are trained.
+
         Args:
             configure: Reads the words of a point.
             runs: Folder of all run folders.
@@ -73,7 +76,7 @@ class LocalSweep:
         folder.mkdir(parents=True, exist_ok=True)
         waiting = f"{folder}: another process works on this sweep; waiting for it"
         with waited_for(folder / ".lock", waiting):
-            points = self.table.read()
+            points = [Trained(point.number, point.parameters) for point in self.table.read()]
             while begun := self._begun(points, jobs):
                 configs = {f"point-{each.number}": self._config(each, configure) for each in begun}
                 self.table.note(points)

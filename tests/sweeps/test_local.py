@@ -194,7 +194,8 @@ def test_a_point_that_was_begun_is_ended_after_a_kill(tmp_path, monkeypatch):
     points = work().table.read()
     assert asked == [
         *[["point-0", "point-1"]] * 2,
-        *[["point-2", "point-3"]] * 3,
+        ["point-2", "point-3"],
+        *[["point-0", "point-1", "point-2", "point-3"]] * 2,  # of which finished ones are not trained again
         ["point-4"],
     ]
     assert {f"point-{each.number}": each.value for each in points} == scores
@@ -203,6 +204,25 @@ def test_a_point_that_was_begun_is_ended_after_a_kill(tmp_path, monkeypatch):
     asked[:] = [None] * 9
     unkilled.run(configure, tmp_path, 2, train)
     assert unkilled.table.read() == points
+
+
+def test_points_of_another_experiment_than_it_is_now_are_trained_again(tmp_path, monkeypatch, capsys):
+    """Else one table would hold values of both, and call the best of them the best."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(SweepTable, "picture", lambda *_: b"")
+    command = ["sweep", str(write_sweep(tmp_path)), "--local"]
+    assert main([*command, "-n", "1"]) == 0
+    file = tmp_path / "tiny.yaml"
+    content = yaml.safe_load(file.read_text())
+    content["trainer"]["max_epochs"] = 2
+    file.write_text(yaml.safe_dump(content))
+    assert main([*command, "-n", "2"]) == 0
+    assert len(list(tmp_path.glob("lightning_logs/runs/*/record.json"))) == 3
+    (table,) = tmp_path.glob("lightning_logs/sweeps/*/table.json")
+    for point in json.loads(table.read_text())["points"]:
+        record = Record.read(tmp_path / point["run"])
+        assert record.config["trainer"]["max_epochs"] == 2
+        assert record.notes["best_score"] == point["value"]
 
 
 def test_the_runs_must_look_at_what_the_sweep_looks_at(tmp_path, monkeypatch, capsys):
