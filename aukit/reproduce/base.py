@@ -122,6 +122,10 @@ class Cells:
         self.size: dict[str, Any] = self.spec["profiles"][options.profile]
         for experiment in self.spec["experiments"]:
             find_experiment(experiment)
+        names = ["base", f"profiles/{options.profile}", *self.spec["experiments"]]
+        files = [table_file(self.name), *(experiments_folder() / f"{name}.yaml" for name in names)]
+        # As they are now: a table is made over hours, and not of what they are changed to meanwhile.
+        self._files = [file.read_bytes() for file in files]
         self.corpora = {name: TableCorpus(name, options) for name in self.spec["corpora"]}
         self.folder = options.logs / "tables" / self.folder_name / options.name
 
@@ -156,9 +160,8 @@ class Cells:
             return None
         values = f"{aukit.__version__} {self.options.name} {self.decisive_values()}"
         digest = hashlib.sha256(values.encode())
-        names = ["base", f"profiles/{self.options.profile}", *self.spec["experiments"]]
-        for file in [table_file(self.name), *(experiments_folder() / f"{name}.yaml" for name in names)]:
-            digest.update(file.read_bytes())
+        for content in self._files:
+            digest.update(content)
         for corpus in self.corpora.values():
             digest.update(corpus.release().fingerprint().encode())
         return digest.hexdigest()[:16]
@@ -236,9 +239,9 @@ class Reproduction(ABC, Generic[CellsT]):
         refuse_several("aukit reproduce", launch())
         self.cells.check_start()
         check_disk(self.plan_stages(), self.options.logs, self.options.jobs)
-        stages = Stages(folder / "stages.json")
+        stages, decided = Stages(folder / "stages.json"), self.cells.signature()
         table = self.make(stages)
-        table.provenance["signature"] = self.cells.signature()
+        table.provenance["signature"] = decided or self.cells.signature()
         table.provenance["seconds"] = stages.seconds
         table.write(folder)
         cells, experiment = self.cells, self.cells.spec["experiments"][0]

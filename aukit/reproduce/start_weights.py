@@ -6,6 +6,7 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
+from aukit.datasets.stamps import file_stamp
 from aukit.errors import ConfigError
 from aukit.models.weights import RANDOM
 from aukit.reproduce.plan import weights_line
@@ -42,6 +43,11 @@ class StartWeights:
         return cls(variable, what, used_for, value)
 
     @property
+    def stamp(self) -> str:
+        """The value and, of a file, what changes with its content."""
+        return stamp(str(self.value))
+
+    @property
     def is_random(self) -> bool:
         """Whether it is said that they start from random weights."""
         return self.value == RANDOM
@@ -67,3 +73,9 @@ class StartWeights:
         """
         refused = f"refused without a file or {self.variable}={RANDOM}"
         return weights_line(self.variable, f"{self.what} of the {self.used_for}", without or refused)
+
+
+def stamp(weights: str) -> str:
+    """A file of weights with what changes with its content; a name that is none stays as it is."""
+    path = Path(weights)
+    return f"{weights} {file_stamp(path)}" if path.is_file() else weights

@@ -14,6 +14,7 @@ from aukit.reproduce.base import Cells
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.plan import weights_line
 from aukit.reproduce.render.table import Heading
+from aukit.reproduce.start_weights import stamp
 
 if TYPE_CHECKING:
     from aukit.training import RunConfig
@@ -226,7 +227,11 @@ class FGNetCells(Cells):
 
     def decisive_values(self) -> str:
         """The weights that methods start from."""
-        return " ".join(f"{m}:{files}" for m, files in self.weights.items() if self.is_run(m))
+        return " ".join(
+            f"{method}:{[stamp(file) for file in files]}"
+            for method, files in self.weights.items()
+            if files and self.is_run(method)
+        )
 
     def _is_here(self, entry: dict[str, Any]) -> bool:
         """Whether an entry of the YAML file belongs to this size; one without sizes belongs to all."""

@@ -354,7 +354,7 @@ class NiinumaCells(Cells):
     def decisive_values(self) -> str:
         """The weights of the estimators' start, of the extractor of a distance, and of the registration."""
         inception = INCEPTION_FILE if self.inception else None  # known by its hash, wherever it lies
-        return " ".join(filter(None, (str(self.start_weights.value), inception, self._prnet)))
+        return " ".join(filter(None, (self.start_weights.stamp, inception, self._prnet)))
 
     @cached_property
     def _prnet(self) -> str | None:

@@ -222,4 +222,4 @@ class PM2Cells(Cells):
 
     def decisive_values(self) -> str:
         """The weights that the source-trained starts start from."""
-        return str(self.start_weights.value) if self.names_weights else ""
+        return self.start_weights.stamp if self.names_weights else ""
