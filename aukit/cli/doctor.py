@@ -28,6 +28,7 @@ from aukit.cli.startable import Check, start_checks
 from aukit.datasets.registry import corpus_entry, corpus_names
 from aukit.errors import ConfigError
 from aukit.models.weights import HOME as WEIGHTS
+from aukit.models.weights import RANDOM
 from aukit.training.wandb_mode import wandb_mode
 from aukit.utils.cores import available_cores, available_memory
 from aukit.utils.experiments import experiments_folder
@@ -51,8 +52,8 @@ LEAST_FREE = 5e9
 LEAST_MEMORY = 4e9
 """Bytes: with less, a training of the size `mini` beside its loader may be killed."""
 
-PATHS = ("_ROOT", "_GENDERS", "_WEIGHTS", "_BASIS", "_SAMPLE")
-"""Ends of the environment variables that name a file or a folder."""
+PATHS = ("_ROOT", "_GENDERS", "_WEIGHTS", "_BASIS", "_SAMPLE", "_PRNET")
+"""Ends of the environment variables that name a file or a folder; of weights also several files."""
 
 
 def add_doctor(commands: Commands[Parser]) -> None:
@@ -308,13 +309,20 @@ def _variables() -> Iterator[Check]:
             yield Check(
                 name, "set, but nothing reads it", f"did you mean {near[0]}?" if near else f"unset {name}"
             )
-        elif not Path(value).exists():
-            yield Check(name, f"{value} does not exist", f"correct it, or unset {name}")
+        elif missing := [path for path in _paths(name, value) if not Path(path).exists()]:
+            yield Check(name, f"{missing[0]} does not exist", f"correct it, or unset {name}")
         else:
             yield Check(name, value)
     unset = [roots[name] for name in corpus_names(released=True) if roots[name] not in os.environ]
     if unset:
         yield Check("corpora", f"not set: {', '.join(unset)}; stand-ins need none")
+
+
+def _paths(name: str, value: str) -> list[str]:
+    """What a variable names; of weights none where it is said that a start is random."""
+    if not name.endswith("_WEIGHTS"):
+        return [value]
+    return [] if value == RANDOM else value.split(os.pathsep)
 
 
 # ---------------------------------------------------------------------------------------- reading

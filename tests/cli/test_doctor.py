@@ -1,5 +1,6 @@
 """`aukit doctor` on installations that are made of a few files: packages are what their metadata says."""
 
+import os
 import re
 import shutil
 import sys
@@ -164,6 +165,24 @@ def test_what_is_set_and_what_is_free(installation, tmp_path, capsys, monkeypatc
     assert said["disk"].startswith("!!")
     assert "1 GB free" in said["disk"]
     assert "AUKIT_BP4D_ROOT" not in said["corpora"]
+
+
+def test_weights_may_be_several_files_or_random(installation, tmp_path, capsys, monkeypatch):
+    """As the tables read these variables."""
+    files = [tmp_path / name for name in ("prnet.safetensors", "generator.pt", "encoder.pt")]
+    for file in files:
+        file.touch()
+    monkeypatch.setenv("AUKIT_PRNET", str(files[0]))
+    monkeypatch.setenv("AUKIT_VGG16_WEIGHTS", "random")
+    monkeypatch.setenv("AUKIT_FGNET_WEIGHTS", os.pathsep.join(map(str, files[1:])))
+    status, said = report(capsys)
+    assert status == 0, said
+    files[2].unlink()
+    monkeypatch.setenv("AUKIT_PRNET", str(tmp_path / "nothing"))
+    status, said = report(capsys)
+    assert status == 1
+    assert f"{files[2]} does not exist" in said["AUKIT_FGNET_WEIGHTS"]
+    assert "nothing does not exist" in said["AUKIT_PRNET"]
 
 
 def test_what_a_process_is_granted_and_where_runs_go(installation, capsys, monkeypatch):
