@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from aukit.errors import ConfigError, WeightsError
-from aukit.models.weights import weights_path
+from aukit.models.weights import RANDOM, weights_path
 from aukit.reproduce.base import Cells
 from aukit.reproduce.options import TableOptions
 from aukit.reproduce.plan import weights_line
@@ -248,13 +248,13 @@ def _shipped_weights(method: dict[str, Any]) -> list[str] | None:
 
 
 def _named_weights(variable: str) -> list[str] | None:
-    """Files that a variable names, separated as in PATH; None where it is not set.
+    """Files that a variable names, separated as in PATH; None where it is not set, or random weights are.
 
     Raises:
         ConfigError: A file does not exist.
     """
-    value = os.environ.get(variable)
-    if not value:
+    value = os.environ.get(variable, "")
+    if value in ("", RANDOM):  # which is no start for a column of published weights
         return None
     files = value.split(os.pathsep)
     for file in files:

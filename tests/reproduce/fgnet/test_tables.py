@@ -145,6 +145,8 @@ def test_weights_that_are_not_named_leave_a_column_empty(tmp_path, monkeypatch):
     cells = FGNetCells(options)
     assert not cells.is_run("fgnet_published")
     assert cells.reason_not_run("fgnet_published") == "not run: AUKIT_FGNET_WEIGHTS names no weights"
+    monkeypatch.setenv("AUKIT_RESNET50_WEIGHTS", "random")  # as PM2's table takes it
+    assert not FGNetCells(options).is_run("resnet50_imagenet")
     with pytest.raises(ConfigError, match="name some with AUKIT_FGNET_WEIGHTS"):
         FGNetTables(options).run()
     files = [tmp_path / "g.safetensors", tmp_path / "e.safetensors"]
