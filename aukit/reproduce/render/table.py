@@ -306,19 +306,32 @@ def _blank(value: float | None) -> float | str:
     return "" if value is None or math.isnan(value) else value
 
 
+_TEX = str.maketrans(
+    {
+        **{sign: f"\\{sign}" for sign in "&%$#_{}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": r"\textless{}",
+        ">": r"\textgreater{}",
+        "β": r"$\beta$",
+        "λ": r"$\lambda$",
+        "µ": r"$\mu$",
+        "ρ": r"$\rho$",
+        "σ": r"$\sigma$",
+        "Σ": r"$\Sigma$",
+        "≤": r"$\leq$",
+        "→": r"$\rightarrow$",
+        "×": r"$\times$",
+        "±": r"$\pm$",
+        "·": r"$\cdot$",
+        "°": r"$^\circ$",
+        "−": "$-$",
+        "–": "--",
+    }
+)
+"""Signs that LaTeX takes for a command, or does not know without further packages."""
+
+
 def _tex(text: str) -> str:
-    for sign, tex in (
-        ("\\", r"\textbackslash{}"),
-        ("&", r"\&"),
-        ("%", r"\%"),
-        ("_", r"\_"),
-        ("#", r"\#"),
-        ("λ", r"$\lambda$"),
-        ("≤", r"$\leq$"),
-        ("→", r"$\rightarrow$"),
-        ("×", r"$\times$"),
-        ("±", r"$\pm$"),
-        ("–", "--"),
-    ):
-        text = text.replace(sign, tex)
-    return text
+    return text.translate(_TEX)

@@ -4,10 +4,13 @@ import csv
 import io
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+import aukit.reproduce
 from aukit.reproduce.render.table import Column, Table
+from aukit.utils.experiments import experiments_folder
 
 
 @pytest.fixture
@@ -60,6 +63,17 @@ def test_latex_escapes_signs(table):
     assert r"A \& B\_1, 100 \%" in tex
     rows = tex[tex.index("{lrrrr}") : tex.index(r"\end{tabular}")]
     assert rows.count(r"\\") == len(table.cells())
+
+
+def test_latex_knows_every_sign_of_tables_and_captions(table):
+    """Without further packages: `inputenc` ends with an error at others, and a lone ^ or $ ends the run."""
+    package = Path(aukit.reproduce.__file__).parent
+    files = [*package.rglob("*.py"), *(experiments_folder() / "tables").glob("*.yaml")]
+    signs = {sign for file in files for sign in file.read_text(encoding="utf-8") if not sign.isascii()}
+    assert {"−", "Σ", "β"} < signs
+    tex = replace(table, caption=["".join(sorted(signs)), "a^b {c} $d$ e~f"]).to_latex()
+    assert {sign for sign in tex if not sign.isascii()} <= {"é", "§", "…"}
+    assert r"a\textasciicircum{}b \{c\} \$d\$ e\textasciitilde{}f" in tex
 
 
 def test_write_makes_every_format(table, tmp_path):
