@@ -1,6 +1,8 @@
-"""The loss of labels that may be missing, for every system that detects."""
+"""The loss of labels that may be missing, for every system that detects; what losses do in half precision."""
 
 from __future__ import annotations
+
+from contextlib import AbstractContextManager, nullcontext
 
 import torch
 from torch import Tensor
@@ -8,7 +10,7 @@ from torch.nn import functional as F
 
 from aukit.models.components.processes import global_sum
 
-__all__ = ["occurrence_loss", "single_precision"]
+__all__ = ["occurrence_loss", "single_precision", "without_autocast"]
 
 
 def occurrence_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -33,3 +35,12 @@ def occurrence_loss(logits: Tensor, labels: Tensor, weights: Tensor | None = Non
 def single_precision(values: Tensor) -> Tensor:
     """Values as float32, or as float64 if they are."""
     return values if values.dtype == torch.float64 else values.float()
+
+
+def without_autocast(device: torch.device) -> AbstractContextManager[object]:
+    """Products of matrices in the precision of their factors, where a trainer's mixed precision rounds them.
+
+    Casting values to float32 is not enough for what is a difference of large products: autocast would cast
+    them back before it multiplies. The meta device, which knows no autocast, is let through.
+    """
+    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from aukit.errors import ConfigError
-from aukit.models.components.losses import single_precision
+from aukit.models.components.losses import single_precision, without_autocast
 from aukit.models.components.lr_schedule import set_learning_rates
 from aukit.models.components.processes import global_mean, log_of_all
 from aukit.utils.bounds import NonNegativeInt, PositiveFloat, PositiveInt
@@ -78,7 +78,8 @@ class PCATargets(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """Components ``[B,K]`` of faces ``[B,3,S,S]`` in [0,1], of unit variance over the fitted faces."""
-        return (self._pixels(images) - self.mean) @ self.basis.T
+        with without_autocast(images.device):
+            return (self._pixels(images) - self.mean) @ self.basis.T
 
     def _pixels(self, images: Tensor) -> Tensor:
         images = single_precision(images)

@@ -15,7 +15,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
 from typing import cast
 
 import torch
@@ -23,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from aukit.models.components.losses import single_precision
+from aukit.models.components.losses import single_precision, without_autocast
 from aukit.models.components.processes import normal_rows
 from aukit.models.fgnet.grid import bilinear, grid_taps, resize
 
@@ -126,7 +125,7 @@ class ModulatedConv(nn.Module):
 
     def scales(self, style: Tensor, gain: float) -> tuple[Tensor, Tensor]:
         """Factors of the input channels ``[B,in]`` and of the output channels ``[B,out]``, always float32."""
-        with _float32(style.device):
+        with without_autocast(style.device):
             scale_in = self.modulation(single_precision(style))
             norms = torch.linalg.vector_norm(single_precision(self.weight[0]), dim=(2, 3))
             energy = norms.square() * self.scale**2
@@ -338,7 +337,7 @@ class StyleGAN2Generator(nn.Module):
 
     def mapping(self, z: Tensor) -> Tensor:
         """Map codes ``[…,style_dim]`` from Z to W; always in float32."""
-        with _float32(z.device):
+        with without_autocast(z.device):
             w: Tensor = self.style(single_precision(z))
         return w
 
@@ -443,8 +442,3 @@ class StyleGAN2Generator(nn.Module):
         """Convolutions in order, each with its stored noise."""
         for layer, conv in enumerate([self.conv1, *self.convs]):
             yield cast(StyledConv, conv), getattr(self.noises, f"noise_{layer}")
-
-
-def _float32(device: torch.device) -> AbstractContextManager[object]:
-    """Without mixed precision, which the meta device does not know."""
-    return nullcontext() if device.type == "meta" else torch.autocast(device.type, enabled=False)

@@ -1,8 +1,9 @@
 """Losses of PM2 (Lu et al., arXiv 2403.10737) and its rivals, as functions of tensors.
 
 Features are ``[B,D]``, a row per image; probabilities ``[…,A]`` lie in [0,1]. All are unweighted; the weights
-are options of `PM2Module`. Half precision is computed in float32. Under several processes a statistic of the
-batch is that of all processes if it is given the rows of all of them (`components.processes.global_batch`).
+are options of `PM2Module`. Half precision is computed in float32, also under autocast. Under several
+processes a statistic of the batch is that of all processes if it is given the rows of all of them
+(`components.processes.global_batch`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from aukit.models.components.losses import single_precision
+from aukit.models.components.losses import single_precision, without_autocast
 
 __all__ = [
     "Pair",
@@ -152,7 +153,8 @@ def kernel_discrepancy(
         A scalar in [0,2].
     """
     rows = torch.cat([single_precision(source), single_precision(target)])
-    inner = rows @ rows.T
+    with without_autocast(rows.device):
+        inner = rows @ rows.T
     length = inner.diagonal()
     squared = (length[:, None] + length[None] - 2 * inner).clamp(min=0.0)
     width = squared.detach().mean().clamp(min=torch.finfo(rows.dtype).tiny)
@@ -178,7 +180,8 @@ def coral_distance(source: Tensor, target: Tensor) -> Tensor:
 
 def _covariance(features: Tensor) -> Tensor:
     centred = single_precision(features) - single_precision(features).mean(dim=0)
-    return centred.T @ centred / (len(features) - 1)
+    with without_autocast(centred.device):
+        return centred.T @ centred / (len(features) - 1)
 
 
 def gradient_reversal(features: Tensor, weight: float = 1.0) -> Tensor:

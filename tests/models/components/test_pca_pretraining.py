@@ -46,6 +46,14 @@ def test_light_and_contrast_do_not_change_them():
     assert float((targets(some) - targets(moved)).abs().mean()) > 0.3
 
 
+def test_mixed_precision_changes_no_component():
+    targets = PCATargets(4)
+    targets.fit([faces()])
+    plain = targets(faces()[:20])
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(targets(faces()[:20]), plain)
+
+
 def test_more_components_than_faces_are_refused():
     with pytest.raises(ConfigError, match="3 faces have fewer than 4"):
         PCATargets(4).fit([faces(3)])

@@ -225,3 +225,19 @@ def test_half_precision_is_computed_in_single():
         losses.class_balance(half[0].sigmoid()),
     ):
         assert loss.dtype == torch.float32
+
+
+@pytest.mark.parametrize("loss", [losses.kernel_discrepancy, losses.coral_distance])
+def test_mixed_precision_changes_no_distance(loss):
+    """Features of one network lie close together, so that products in bfloat16 say nothing of them."""
+    means = torch.rand(64, generator=torch.Generator().manual_seed(9))
+    source, target = (means + 0.05 * draw(24, 64, seed=i).float() for i in range(2))
+    found = []
+    for mixed in (False, True):
+        features = source.clone().requires_grad_()
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            distance = loss(features, target)
+        distance.backward()
+        found += [distance.detach(), features.grad]
+    assert torch.equal(found[0], found[2])
+    assert torch.equal(found[1], found[3])
