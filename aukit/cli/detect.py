@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
-import inspect
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from aukit.cli.corpora import READER_ARGUMENTS
 from aukit.cli.grammar import Commands, Parser, add_command
 from aukit.datasets.registry import corpus_entry, corpus_names
 from aukit.errors import ConfigError
+from aukit.utils.arguments import add_options
 
 if TYPE_CHECKING:
     from aukit.detect import Detector, TrainedDetector
@@ -152,7 +154,7 @@ TOOLS = ("aukit", "openface", "libreface", "pyfeat")
 def add_score(commands: Commands[Parser]) -> None:
     """Add the command."""
     text = "tables of any tool against a corpus' human codes"
-    command = add_command(commands, "score", _score, text)
+    command = add_command(commands, "score", _score, text, extend=_add_reader)
     command.add_argument(
         "detections",
         nargs="+",
@@ -162,16 +164,25 @@ def add_score(commands: Commands[Parser]) -> None:
     command.add_argument(
         "--tool", choices=TOOLS, default="aukit", help="whose tables, where DIR does not say it"
     )
-    command.add_argument("--corpus", choices=corpus_names(released=True), required=True)
-    command.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the corpus")
-    command.add_argument("--table", type=Path, metavar="PATH", help="of the corpus table: its list of frames")
     command.add_argument(
-        "--threshold",
-        type=int,
-        metavar="N",
-        help="least intensity that coders' codes call present (default: 2)",
+        "--corpus",
+        choices=corpus_names(released=True),
+        required=True,
+        help="and with --help, what belongs to this corpus",
     )
+    command.add_argument("--root", type=Path, required=True, metavar="DIR", help="folder of the corpus")
     command.add_argument("--out", type=Path, metavar="DIR", help="where to write scores.csv and scores.json")
+
+
+def _add_reader(command: Parser, words: Sequence[str]) -> None:
+    """Add the options of the named corpus' reader, but for those that change no code."""
+    first = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    first.add_argument("--corpus", nargs="?")
+    name = first.parse_known_args(words)[0].corpus
+    if name in corpus_names(released=True):
+        reader = corpus_entry(name).load("reader")
+        skip = (*READER_ARGUMENTS, "landmarks", "folds")
+        command.set_defaults(of_reader=add_options(command, reader, skip=skip))
 
 
 def _score(given: argparse.Namespace) -> None:
@@ -183,10 +194,7 @@ def _score(given: argparse.Namespace) -> None:
         for text, (place, _, tool) in zip(given.detections, named, strict=True)
     }
     reader = corpus_entry(given.corpus).load("reader")
-    options = {name: value for name in ("table", "threshold") if (value := getattr(given, name)) is not None}
-    if unknown := [name for name in options if name not in inspect.signature(reader).parameters]:
-        raise ConfigError(f"--{unknown[0]}: not an option of {given.corpus}; leave it out")
-    release = reader(given.root, **options)
+    release = reader(given.root, **{name: getattr(given, name) for name in given.of_reader})
     scores = score_detections(release, detections)
     if given.out is not None:
         scores.write(given.out)

@@ -25,17 +25,27 @@ class Parser(argparse.ArgumentParser):
         keys: Whether the command also takes `key=value`; they become `overrides` of what is parsed.
         corpora: Corpora of which one may stand first; it becomes `corpus` of what is parsed, and the words
             behind it, which another parser reads, become `options`.
+        extend: Adds the options that depend on the words; it is called with the parser and all of them.
         options: As of `argparse.ArgumentParser`.
     """
 
-    def __init__(self, *, keys: bool = False, corpora: Collection[str] = (), **options: Any) -> None:
+    def __init__(
+        self,
+        *,
+        keys: bool = False,
+        corpora: Collection[str] = (),
+        extend: Callable[[Parser, Sequence[str]], None] | None = None,
+        **options: Any,
+    ) -> None:
         super().__init__(**options, allow_abbrev=False)
-        self.keys, self.corpora = keys, corpora
+        self.keys, self.corpora, self._extend = keys, corpora, extend
 
     def parse_known_args(self, args: Any = None, namespace: Any = None) -> Any:
         """Parse the words of this command; leave none over."""
         if args and args[0] in self.corpora:
             return argparse.Namespace(**self._defaults, corpus=args[0], options=list(args[1:])), []
+        if self._extend is not None:
+            self._extend(self, args or ())
         overrides: list[str] = []
         if self.keys:
             args, overrides = self._split(args)

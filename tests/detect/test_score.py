@@ -173,6 +173,29 @@ def test_our_own_tables_and_the_command(
     assert content["tools"][0]["files"]["f1.csv"] == file_sha256(out / "f1.csv")
 
 
+def test_the_command_takes_what_belongs_to_the_corpus(
+    corpus: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A list that counts from 1 and begins behind the first frame does not say itself how it counts."""
+    rows = (corpus / "frames.csv").read_text().splitlines()
+    named = [row.split(",", 2) for row in rows[1:]]
+    lines = [f"{video},{int(frame) + 1},{rest}" for video, frame, rest in named if frame != "0"]
+    (tmp_path / "frames.csv").write_text("\n".join([rows[0], *lines]) + "\n")
+    tables = made(tmp_path / "a", "openface", LEVELS)
+    words = f"score {tables}=openface --corpus table --root {corpus} --table {tmp_path}/frames.csv"
+    assert main(words.split()) == 2
+    assert "say which: --first-frame 0 or 1" in capsys.readouterr().err
+    assert main([*words.split(), "--first-frame", "1", "--out", str(tmp_path / "scores")]) == 0
+    scores = pd.read_csv(tmp_path / "scores/scores.csv").set_index("au")
+    assert scores.loc["AU12", "icc"] == pytest.approx(1)
+    for name, option, other in (("disfa", "--camera", "--views"), ("fera2017", "--views", "--camera")):
+        with pytest.raises(SystemExit):
+            main(["score", "--corpus", name, "--help"])
+        text = capsys.readouterr().out
+        assert option in text
+        assert other not in text
+
+
 def test_tables_of_videos_that_are_called_alike(tmp_path: Path) -> None:
     """Each is found by the name that `aukit detect` gave it, however much of the path that took."""
     root, out = tmp_path / "corpus", tmp_path / "results"
