@@ -32,7 +32,9 @@ _MAX_HEADER = 2**20
 _CSV, _PARQUET = (".csv", ".tsv", ".txt"), (".parquet", ".pq")
 _SEPARATORS = ",;\t"
 _SEPARATOR_LINE = re.compile(rb"(?:\xef\xbb\xbf)?sep=.\s*", re.IGNORECASE)
-_NUMBER = re.compile(r"[+-]?\d+(\.\d*)?([eE][+-]?\d+)?", re.ASCII)
+# Of decimal commas those of whole numbers, 1,0 and 1,00: 1,000 may be a thousand.
+_NUMBER = re.compile(r"[+-]?\d+((\.\d*)?([eE][+-]?\d+)?|,00?)", re.ASCII)
+_OTHER_TEXT = "is no UTF-8 text; save it as UTF-8, which spreadsheets call CSV UTF-8"
 NOTHING = frozenset({"", "nan", "na"})
 """Cells that say nothing, in small letters."""
 
@@ -105,7 +107,7 @@ def read_columns(path: Path) -> dict[str, Column]:
     """Columns of a table by name, in their order.
 
     CSV may have commas, semicolons or tabs between the cells, a byte order mark, a line ``sep=;`` above the
-    header, quoted cells and every kind of line end.
+    header, quoted cells, every kind of line end, and below the last row others of which all cells are empty.
 
     Raises:
         CorpusError: The file is missing, damaged, too large, has no row, a name twice, or cells that are
@@ -133,7 +135,8 @@ def read_arrow(path: Path, is_number: Callable[[str], bool] = lambda name: False
 
     Args:
         path: The file.
-        is_number: Whether a column of that name is read as float32; all others are text.
+        is_number: Whether a column of that name is read as float32, with a decimal point or, where cells are
+            not parted by commas, a decimal comma; all others are text.
 
     Raises:
         CorpusError: See `read_columns`.
@@ -149,7 +152,7 @@ def read_arrow(path: Path, is_number: Callable[[str], bool] = lambda name: False
     except (OSError, ValueError, csv.Error, pa.ArrowException) as error:
         why = re.sub(r"Row #(\d+)", r"line \1", shown(error, 200))  # pyarrow counts the header too
         raise CorpusError(f"{path}: cannot be read as a table ({why}); mend it or write it again") from error
-    table = table.rename_columns([name.strip() for name in table.column_names])
+    table = _without_empty_end(table.rename_columns([name.strip() for name in table.column_names]))
     if twice := [name for name, count in Counter(table.column_names).items() if count > 1]:
         raise CorpusError(f"{path}: has the column {shown(twice[0])!r} twice; remove one of them")
     if not table.num_rows:
@@ -160,7 +163,15 @@ def read_arrow(path: Path, is_number: Callable[[str], bool] = lambda name: False
 
 
 def _number(text: str) -> float:
-    return float(text) if _NUMBER.fullmatch(text) else np.nan
+    return float(text.replace(",", ".")) if _NUMBER.fullmatch(text) else np.nan
+
+
+def _without_empty_end(table: pa.Table) -> pa.Table:
+    """A table without the rows of empty cells that spreadsheets write below the last one."""
+    rows = table.num_rows
+    while rows and not any(str(column[rows - 1].as_py() or "").strip() for column in table.columns):
+        rows -= 1
+    return table.slice(0, rows)
 
 
 def _as(path: Path, name: str, values: pa.ChunkedArray, number: bool) -> pa.ChunkedArray:
@@ -200,7 +211,10 @@ def _read_csv(path: Path, is_number: Callable[[str], bool]) -> pa.Table:
             header = file.readline(_MAX_HEADER)
     if header.startswith((b"\xff\xfe", b"\xfe\xff")):
         raise ValueError("is UTF-16 text; save it as UTF-8")
-    first = header.decode("utf-8-sig")
+    try:
+        first = header.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(_OTHER_TEXT) from error
     if b"\0" in header or not first.strip():
         raise ValueError("its first line names no column")
     separator = max(_SEPARATORS, key=first.count)
@@ -211,12 +225,27 @@ def _read_csv(path: Path, is_number: Callable[[str], bool]) -> pa.Table:
     read = pacsv.ReadOptions(use_threads=False, column_names=names, skip_rows=1 + declares, block_size=2**24)
     parse = pacsv.ParseOptions(delimiter=separator, newlines_in_values=True)
     types = {name: pa.float32() if is_number(name) else pa.string() for name in names}
-    convert = pacsv.ConvertOptions(column_types=types, strings_can_be_null=False)
+    problems: list[str] = []
+    for point in "." if separator == "," else ".,":
+        convert = pacsv.ConvertOptions(column_types=types, strings_can_be_null=False, decimal_point=point)
+        try:
+            return _read_rows(path, read, parse, convert)
+        except pa.ArrowInvalid as error:
+            problems.append(str(error))
+    if "invalid UTF8" in problems[0]:
+        raise ValueError(_OTHER_TEXT)
+    named = re.sub(r"In CSV column #(\d+)", lambda match: f"column {names[int(match[1])]}", problems[0])
+    raise ValueError(named)
+
+
+def _read_rows(
+    path: Path, read: pacsv.ReadOptions, parse: pacsv.ParseOptions, convert: pacsv.ConvertOptions
+) -> pa.Table:
     batches, rows = [], 0
     with path.open("rb") as file, pacsv.open_csv(file, read, parse, convert) as reader:
         for batch in reader:
             rows += batch.num_rows
-            _require_size(rows, len(names))
+            _require_size(rows, len(read.column_names))
             batches.append(batch)
         return pa.Table.from_batches(batches, reader.schema)
 

@@ -68,6 +68,16 @@ def as_excel_declares_it(root: Path) -> Path:
     return root / "declared.csv"
 
 
+def as_german_excel(root: Path) -> Path:
+    """Labels that became decimals by a gap, decimal commas, and rows of empty cells below the last one."""
+    frame = pd.read_csv(root / "frames.csv").astype({"AU6_c": float, "AU12_r": float})
+    text = frame.to_csv(index=False, sep=";", decimal=",", lineterminator="\r\n")
+    assert ";1,0;" in text
+    end = ";" * (len(frame.columns) - 1) + "\r\n"
+    (root / "deutsch.csv").write_text(text + 3 * end, encoding="utf-8-sig", newline="")
+    return root / "deutsch.csv"
+
+
 def as_capitals(root: Path) -> Path:
     text = (root / "frames.csv").read_text().replace("path,person", "Path,PERSON").replace("AU6_c", "au 06_C")
     (root / "other.tsv").write_text(text.replace(",", "\t"))
@@ -81,7 +91,8 @@ def in_another_order(root: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    "write", [as_parquet, as_semicolons, as_excel_declares_it, as_capitals, in_another_order]
+    "write",
+    [as_parquet, as_semicolons, as_excel_declares_it, as_german_excel, as_capitals, in_another_order],
 )
 def test_spellings_of_one_table_are_one_corpus(root: Path, write: Callable[[Path], Path]) -> None:
     expected = Table(root).table.frame
@@ -119,6 +130,7 @@ def again(**changed: object) -> Callable[[pd.DataFrame], pd.DataFrame]:
         (cell("AU12_r", 6), "row 3, column AU12_r: '6'"),
         (cell("AU12_r", 1.37), "'1.37'; expected a whole number 0 to 5"),
         (cell("AU12_r", "50%"), "'50%'"),
+        (cell("AU12_r", "1,000"), "'1,000'"),
         (cell("AU12_r", "٣"), "row 3"),
         (cell("AU12_r", 9), "'9'; .* nothing where not coded"),
         (cell("person", None), "row 3, column person: an empty cell; expected an id"),
@@ -175,7 +187,9 @@ def test_what_is_wrong_is_named_by_row_and_column(
         (b"sep=,\npath,person\na.png,1\nb.png\n", "line 4"),
         (b"sep=,\n", "names no column"),
         (b'path,person\n"a.png,1\n', "cannot be read as a table"),
-        (b"path,person\n\xe9.png,1\n", "UTF8"),
+        (b"path,person\n\xe9.png,1\n", "save it as UTF-8, which spreadsheets call CSV UTF-8"),
+        (b"path,person,plac\xe9\na.png,1,a\n", "save it as UTF-8, which spreadsheets call CSV UTF-8"),
+        (b"path,person\n,\n,\n", "no row"),
         ("path,person\na.png,1\n".encode("utf-16"), "UTF-16"),
         (b"path,person\na\0.png,1\n", "row 1, column path"),
         (bytes(range(256)) * 8, "cannot be read as a table"),

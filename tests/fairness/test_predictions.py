@@ -23,6 +23,15 @@ def test_a_plain_table(tmp_path: Path) -> None:
     assert read.columns["gender"].tolist() == frame["gender"].tolist()
 
 
+def test_a_spreadsheet_with_decimal_commas(tmp_path: Path) -> None:
+    frame = table()
+    points = read_predictions([written(tmp_path / "a.csv", frame)])
+    frame.to_csv(tmp_path / "b.csv", index=False, sep=";", decimal=",", encoding="utf-8-sig")
+    commas = read_predictions([tmp_path / "b.csv"])
+    np.testing.assert_array_equal(commas.scores, points.scores)
+    np.testing.assert_array_equal(commas.present, points.present)
+
+
 def test_a_file_of_a_run_says_what_it_holds(tmp_path: Path) -> None:
     frame = table()
     frame.attrs = {"label": "occurrence", "threshold": 0.0}
@@ -79,7 +88,8 @@ HEAD = "person,AU04_label,AU04_score\n"
         (f"{HEAD}a,1,0.5\n,0,0.5\n", "row 2: names no person"),
         (f"{HEAD}a,1,0.5\na,9,0.5\n", "row 2, column AU04_label: 9 is none of 0, 1; .*--intensity"),
         (f"{HEAD}a,1,0.5\na,0,1.5\n", "row 2, column AU04_score: 1.5 is no probability; .*--threshold N"),
-        (f"{HEAD}a,1,yes\n", "line 2.*yes"),
+        (f"{HEAD}a,1,yes\n", "column AU04_score: line 2.*yes"),
+        (f"{HEAD.replace(',', ';')}a;1;0,5\nb;1;0.5\n", "column AU04_score: line 2.*0,5"),
         (f"{HEAD}a,1,\na,,0.5\n", "no frame has both a label and a score"),
         (
             "person,AU4_label,AU04_label,AU4_score\na,1,1,0.5\n",
