@@ -198,8 +198,9 @@ def _codes(column: Column, top: int) -> npt.NDArray[np.float32]:
 
 
 def _words(column: Column) -> npt.NDArray[np.object_]:
-    """Text of each row; None for an empty cell."""
-    return np.array([text or None for text in column.texts], dtype=object)[column.codes]
+    """Text of each row; None for a cell that says nothing."""
+    words = [None if text.lower() in NOTHING else text for text in column.texts]
+    return np.array(words, dtype=object)[column.codes]
 
 
 def _without_repetitions(path: Path, rows: pd.DataFrame, meaning: Meaning) -> pd.DataFrame:

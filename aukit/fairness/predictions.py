@@ -26,7 +26,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
 
-from aukit.datasets.table_file import read_arrow
+from aukit.datasets.table_file import NOTHING, read_arrow
 from aukit.errors import ConfigError, CorpusError
 from aukit.training.fairness import PRESENT_FROM, are_probabilities
 
@@ -177,10 +177,10 @@ def _read(path: Path, kind: Kind) -> Predictions:
     )
     _check_labels(path, [found[au, "label"] for au in aus], labels, intensity)
     person = _texts(table, keys["person"])
-    if (person == "").any():
-        raise CorpusError(
-            f"{path}, row {int(np.argmax(person == '')) + 1}: names no person; fill the cell in"
-        )
+    if (silent := np.array([text.lower() in NOTHING for text in person])).any():
+        row = int(np.argmax(silent))
+        cell = f" ({person[row]})" if person[row] else ""
+        raise CorpusError(f"{path}, row {row + 1}: names no person{cell}; write an id in every row")
     if (np.isnan(labels) | np.isnan(scores)).all():
         raise CorpusError(f"{path}: no frame has both a label and a score of an action unit; fill them in")
     nothing = np.full_like(scores, np.nan)

@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.images import image_number
-from aukit.datasets.table_file import Column, read_words
+from aukit.datasets.table_file import NOTHING, Column, read_words
 from aukit.datasets.tracker_rows import TrackerRows, image_rows, video_rows
 from aukit.datasets.tracker_tables import read_columns, read_header
 from aukit.datasets.tracker_timeline import FRAME_COLUMNS
@@ -250,14 +250,18 @@ def _people(table: Path | None, column: Column | None, video: Texts) -> Texts:
     if table is None:
         if column is None:
             return video
-        column.require(bool, "name a person in every row")
-        return column.values()
+        return _named_people(column).values()
     columns = read_words(table)
     if not {"video", "person"} <= set(columns):
         raise CorpusError(f"{table}: the columns are {', '.join(columns)}; needed are video and person")
-    columns["person"].require(bool, "name a person in every row")
-    named = zip(columns["video"].values(), columns["person"].values(), strict=True)
+    named = zip(columns["video"].values(), _named_people(columns["person"]).values(), strict=True)
     of = {_name(name): str(person) for name, person in named}
     if missing := sorted(set(video.tolist()) - set(of)):
         raise CorpusError(f"{table}: has no row of the video {missing[0]}, which is coded; add it")
     return np.array([of[name] for name in video], dtype=object)
+
+
+def _named_people(column: Column) -> Column:
+    """A column of people, after a look whether each row has one."""
+    column.require(lambda text: text.lower() not in NOTHING, "name a person in every row")
+    return column

@@ -230,6 +230,14 @@ def test_damaged_and_odd_parquet_files_are_named(root: Path) -> None:
         Table(root, root / "nothing.csv")
 
 
+def test_a_cell_that_says_nothing_is_no_value_of_an_attribute(root: Path) -> None:
+    """R writes NA where pandas writes nothing: nobody is of a fold or in a light of that name."""
+    cell("light", "NA")(pd.read_csv(root / "frames.csv")).to_csv(root / "frames.csv", index=False)
+    assert Table(root).table.frame["light"].isna().sum() == 1
+    with pytest.raises(ConfigError, match="leaves it open for frames/anna"):
+        _ = Table(root, folds="light").table
+
+
 def test_a_column_that_may_be_one_of_another_name_is_asked_about(root: Path) -> None:
     rename("gender", "Sex")(pd.read_csv(root / "frames.csv")).to_csv(root / "frames.csv", index=False)
     assert "columns kept as attributes: Sex, light; is Sex meant to be gender?" in Table(root).notes

@@ -86,6 +86,7 @@ HEAD = "person,AU04_label,AU04_score\n"
         ("person,AU4_label\na,1\n", "lacks an action unit with columns such as AU12_label"),
         ("subject,AU4_label,AU4_score\na,1,0.5\n", "lacks a column person; it has subject"),
         (f"{HEAD}a,1,0.5\n,0,0.5\n", "row 2: names no person"),
+        (f"{HEAD}a,1,0.5\nNA,0,0.5\n", r"row 2: names no person \(NA\)"),
         (f"{HEAD}a,1,0.5\na,9,0.5\n", "row 2, column AU04_label: 9 is none of 0, 1; .*--intensity"),
         (f"{HEAD}a,1,0.5\na,0,1.5\n", "row 2, column AU04_score: 1.5 is no probability; .*--threshold N"),
         (f"{HEAD}a,1,yes\n", "column AU04_score: line 2.*yes"),

@@ -149,6 +149,7 @@ def test_what_is_left_out_is_said(codes: Path, tmp_path: Path) -> None:
         ("video,frame,AU6_r\nv1,0,7\n", "row 1, column AU6_r: '7'; write an intensity"),
         ("video,frame,AU6_c\nv1,zero,1\n", "row 1, column frame: 'zero'"),
         ("video,frame,person,AU6_c\nv1,0,,1\n", "row 1, column person: an empty cell"),
+        ("video,frame,person,AU6_c\nv1,0,NA,1\n", "row 1, column person: 'NA'; name a person"),
     ],
 )
 def test_what_is_wrong_with_the_codes_is_said(tmp_path: Path, text: str, message: str) -> None:
