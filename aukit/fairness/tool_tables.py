@@ -29,6 +29,7 @@ from aukit.datasets.table_file import NOTHING, Column, read_words
 from aukit.datasets.tracker_rows import TrackerRows, image_rows, video_rows
 from aukit.datasets.tracker_tables import read_columns, read_header
 from aukit.datasets.tracker_timeline import FRAME_COLUMNS
+from aukit.detect.inputs import VIDEO_ENDINGS
 from aukit.detect.table import is_table
 from aukit.detect.tools import TOOLS, Reading, Tool, read_tool, table_images
 from aukit.errors import ConfigError, CorpusError, shown
@@ -85,7 +86,7 @@ def read_tool_tables(
                 )
     if not codes:
         raise CorpusError(f"{labels}: has no codes, in columns such as AU12_c (0 or 1) or AU12_r (0 to 5)")
-    video = np.array([_name(text) for text in columns["video"].values()], dtype=object)
+    video = _videos(columns["video"])
     position = _positions(columns["frame"], first_frame)
     files = _files(places)
     notes: list[str] = []
@@ -149,12 +150,31 @@ def read_tool_tables(
     )
 
 
+def _videos(column: Column) -> Texts:
+    """What the file of each row's video is called.
+
+    Raises:
+        CorpusError: Videos of two folders would have one file.
+    """
+    names = [_name(text) for text in column.texts]
+    first: dict[str, str] = {}
+    for name, text in zip(names, column.texts, strict=True):
+        if _path(first.setdefault(name, text)).parent != _path(text).parent:
+            raise CorpusError(
+                f"{column.path}, column {column.name}: {first[name]} and {text} would both have the table"
+                f" {name}; write what the table of each is called, such as {'-'.join(_path(text).parts)}"
+            )
+    return np.array(names, dtype=object)[column.codes]
+
+
 def _name(text: object) -> str:
     """What the file of a video is called, in small letters and without ending."""
-    name = PurePosixPath(str(text).replace("\\", "/")).name
-    return re.sub(
-        r"\.(mp4|avi|mov|mkv|mpe?g|wmv|webm|csv|parquet)$", "", name, flags=re.IGNORECASE
-    ).casefold()
+    path = _path(text)
+    return path.stem if path.suffix in (*VIDEO_ENDINGS, ".csv", ".parquet") else path.name
+
+
+def _path(text: object) -> PurePosixPath:
+    return PurePosixPath(str(text).replace("\\", "/").casefold())
 
 
 def _positions(column: Column, first_frame: int | None) -> npt.NDArray[np.int64]:
@@ -254,8 +274,14 @@ def _people(table: Path | None, column: Column | None, video: Texts) -> Texts:
     columns = read_words(table)
     if not {"video", "person"} <= set(columns):
         raise CorpusError(f"{table}: the columns are {', '.join(columns)}; needed are video and person")
+    of: dict[str, str] = {}
     named = zip(columns["video"].values(), _named_people(columns["person"]).values(), strict=True)
-    of = {_name(name): str(person) for name, person in named}
+    for row, (name, person) in enumerate(named):
+        if (other := of.setdefault(_name(name), str(person))) != person:
+            raise CorpusError(
+                f"{table}, row {row + 1}: {name} is of {person}, and of {other} in a row before; write one"
+                " person for each table"
+            )
     if missing := sorted(set(video.tolist()) - set(of)):
         raise CorpusError(f"{table}: has no row of the video {missing[0]}, which is coded; add it")
     return np.array([of[name] for name in video], dtype=object)

@@ -112,6 +112,25 @@ def test_people_by_a_table_or_by_the_name_of_the_file(tmp_path: Path) -> None:
     people.write_text("video,person\nv1.avi,F001\n")
     with pytest.raises(CorpusError, match="no row of the video v2"):
         read_tool_tables([tables], "openface", codes, people)
+    people.write_text("video,person\nv1.avi,F001\nv2.avi,F002\nother/v1.avi,F003\n")
+    with pytest.raises(CorpusError, match=r"people.csv, row 3: other/v1.avi is of F003, and of F001 in"):
+        read_tool_tables([tables], "openface", codes, people)
+
+
+@pytest.mark.parametrize("ending", [".m4v", ".MTS", ".3gp", ".csv", ""])
+def test_the_ending_of_a_video_does_not_count(tmp_path: Path, ending: str) -> None:
+    tables = made(tmp_path / "tables", "openface", LEVELS)
+    codes = tmp_path / "codes.csv"
+    codes.write_text(f"video,frame,AU6_c\nclips\\v1{ending},0,1\n")
+    assert read_tool_tables([tables], "openface", codes).person.tolist() == ["v1"]
+
+
+def test_two_videos_are_never_taken_for_one(tmp_path: Path) -> None:
+    tables = made(tmp_path / "tables", "openface", LEVELS)
+    codes = tmp_path / "codes.csv"
+    codes.write_text("video,frame,person,AU6_c\np1/v1.mp4,0,a,1\np2/v1.mp4,1,b,0\n")
+    with pytest.raises(CorpusError, match=r"p1/v1.mp4 and p2/v1.mp4 would both have the table v1; .*p2-v1"):
+        read_tool_tables([tables], "openface", codes)
 
 
 def test_frames_counted_from_one(tmp_path: Path) -> None:
