@@ -23,6 +23,7 @@ from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Index
 from aukit.datasets.release import Release
 from aukit.datasets.stamps import file_stamp, folder_stamp
+from aukit.datasets.tracker_rows import TrackerRows
 from aukit.datasets.video import Image
 from aukit.errors import CorpusError
 
@@ -219,6 +220,16 @@ class ListedFrames(Release):
         for usable, position, name in zip(self._usable(video, []), positions, self._files[rows], strict=True):
             if usable:
                 yield int(position), read_image_if_whole(super().video_path(join(folder, name)))
+
+    def tracker_rows(self, video: str, positions: npt.NDArray[np.int64]) -> TrackerRows:
+        """What the rows of a tracker's file stand for; of images, those that are listed and there."""
+        rows = self._slices[video]
+        if self._is_video[rows.start]:
+            return super().tracker_rows(video, positions)
+        numbers = self._positions(video)
+        names = self._files[rows][self._usable(video, [])]
+        images = {str(name): place for place, name in enumerate(names)}
+        return TrackerRows(numbers, np.searchsorted(numbers, positions), (np.arange(len(numbers)),), images)
 
     def title(self, video: str) -> str:
         """Unique name of files about a video, without their ending."""

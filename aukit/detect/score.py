@@ -15,7 +15,6 @@ import pandas as pd
 
 from aukit.datasets.frame_table import GENDERS, FrameTable
 from aukit.datasets.release import Release
-from aukit.datasets.tracker_rows import TrackerRows
 from aukit.detect.inputs import table_names
 from aukit.detect.tools import TOOLS, image_folders, read_tool
 from aukit.errors import ConfigError, CorpusError, shown
@@ -201,7 +200,8 @@ def _read(
             continue
         path, folder = sources[str(video)]
         try:
-            reading = read_tool(path, TOOLS[name], _tracker_rows(release, str(video), rows), folder)
+            frames = release.tracker_rows(str(video), rows["position"].to_numpy())
+            reading = read_tool(path, TOOLS[name], frames, folder)
         except CorpusError as error:
             coverage.problems[str(error)] += len(at)
             continue
@@ -269,16 +269,6 @@ def _same_end(path: PurePosixPath, other: PurePosixPath) -> bool:
     """Whether the shorter of two paths is the end of the longer one."""
     length = min(len(path.parts), len(other.parts))
     return length > 0 and path.parts[-length:] == other.parts[-length:]
-
-
-def _tracker_rows(release: Release, video: str, frames: pd.DataFrame) -> TrackerRows:
-    """What rows of a table about a video stand for."""
-    positions = frames["position"].to_numpy()
-    if release.video_path(video).is_file() or "path" not in frames.columns:
-        return release.tracker_rows(video, positions)
-    places = np.arange(len(frames))
-    names = {PurePosixPath(name).name: place for place, name in enumerate(frames["path"])}
-    return TrackerRows(positions, places, (places,), names)
 
 
 def _rows(

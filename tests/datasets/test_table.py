@@ -341,6 +341,17 @@ def test_landmarks_come_from_a_table_or_a_folder(root: Path) -> None:
     assert Table(root, landmarks=root / "landmarks.csv").fingerprint() != Table(root).fingerprint()
 
 
+def test_rows_of_a_tracker_are_those_of_the_images_that_are_listed(root: Path) -> None:
+    (root / "faces/anna/1.png").unlink()
+    Image.new("RGB", (8, 8)).save(root / "faces/anna/other.png")
+    corpus = Table(root)
+    rows = corpus.tracker_rows("faces/anna", np.array([2, 3]))
+    assert rows.numbers.tolist() == [0, 2, 3]
+    assert rows.places.tolist() == [1, 2]
+    assert rows.images == {"0.png": 0, "2.png": 1, "3.png": 2}
+    assert [order.tolist() for order in rows.orders] == [[0, 1, 2]]
+
+
 def test_a_folder_of_other_landmarks_is_no_folder_of_frames_without_a_face(root: Path) -> None:
     (root / "Landmarks/faces").mkdir(parents=True)
     (root / "Landmarks/faces/anna.csv").write_text("frame,success\n1,1\n")
