@@ -17,7 +17,7 @@ from tqdm import tqdm
 from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.reader import NOT_DECODED
 from aukit.errors import CorpusError
-from aukit.registration import LandmarkSource, NoLandmarks, Registration
+from aukit.registration import AsIs, Frontal3D, LandmarkSource, NoLandmarks, Registration
 from aukit.store.encoding import ENCODED, Encoding
 from aukit.store.store import IMAGES
 from aukit.utils.files import atomic_path
@@ -233,9 +233,20 @@ def _register(
         return index, np.zeros((0, register.size, register.size, 3), np.uint8), found[seen]
     registered = register(frames[seen], found[seen])
     ok = np.asarray(registered.ok, dtype=bool)
-    excluded.update(dict.fromkeys(video.rows[index[~ok]].tolist(), "registration failed"))
+    for row, points in zip(video.rows[index[~ok]].tolist(), found[seen][~ok], strict=True):
+        excluded[row] = _failure(register, frames.shape, points)
     crops = np.ascontiguousarray(np.asarray(registered.crops)[ok], dtype=np.uint8)
     return index[ok], crops, np.asarray(registered.landmarks, dtype=np.float32)[ok]
+
+
+def _failure(registration: Registration, frames: tuple[int, ...], landmarks: npt.NDArray[np.float32]) -> str:
+    """Why a frame of some [B,H,W,3] with landmarks [68,3] has no crop, as far as it can be told."""
+    (_, height, width, _), size = frames, registration.size
+    if registration.name == AsIs.name:
+        return f"frames of {width} x {height} pixels are no crops of {size} x {size}"
+    if registration.name == Frontal3D.name and not np.ptp(landmarks[:, 2]) > 0:  # NaN, or the same everywhere
+        return "landmarks without depth, which frontal3d needs"
+    return "registration failed"
 
 
 def _batches(

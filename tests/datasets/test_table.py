@@ -14,7 +14,7 @@ from PIL import Image
 from aukit.datasets import Folder, Table, verify_release, with_pair_ids
 from aukit.datasets.table_folds import deal
 from aukit.datasets.video import encode_video
-from aukit.errors import ConfigError, CorpusError
+from aukit.errors import ConfigError, CorpusError, StoreError
 from aukit.registration import canonical_face
 from aukit.store import prepare_release
 from tests.tables import PEOPLE, SIDE, write_table
@@ -357,6 +357,19 @@ def test_a_folder_of_other_landmarks_is_no_folder_of_frames_without_a_face(root:
     (root / "Landmarks/faces/anna.csv").write_text("frame,success\n1,1\n")
     with pytest.raises(CorpusError, match=r"Landmarks: holds no \.npy; .*one table of all"):
         Table(root).sidecar_landmarks("faces/anna")
+
+
+@pytest.mark.parametrize(
+    ("registration", "reason"),
+    [
+        ("none", r"frames of 32 x 32 pixels are no crops of 24 x 24"),
+        ("frontal3d", "landmarks without depth, which frontal3d needs"),
+    ],
+)
+def test_a_frame_that_cannot_be_registered_says_why(root: Path, registration: str, reason: str) -> None:
+    corpus = Table(root, landmarks=root / "landmarks.csv")
+    with pytest.raises(StoreError, match=reason):
+        prepare_release(corpus, root / "stores", registration, 24, workers=0)
 
 
 def test_landmarks_are_found_by_the_same_names_as_frames(root: Path) -> None:
