@@ -18,6 +18,7 @@ from aukit.datasets.frame_table import FrameTable
 from aukit.datasets.reader import NOT_DECODED
 from aukit.errors import CorpusError
 from aukit.registration import AsIs, Frontal3D, LandmarkSource, NoLandmarks, Registration
+from aukit.registration.base import usable
 from aukit.store.encoding import ENCODED, Encoding
 from aukit.store.store import IMAGES
 from aukit.utils.files import atomic_path
@@ -246,6 +247,10 @@ def _failure(registration: Registration, frames: tuple[int, ...], landmarks: npt
         return f"frames of {width} x {height} pixels are no crops of {size} x {size}"
     if registration.name == Frontal3D.name and not np.ptp(landmarks[:, 2]) > 0:  # NaN, or the same everywhere
         return "landmarks without depth, which frontal3d needs"
+    mirrored = (landmarks * [-1, 1, 1] + [width - 1, 0, 0]).astype(np.float32)
+    other, own = usable(np.stack([mirrored, landmarks]), height, width)
+    if other and not own:
+        return "landmarks of a mirror image: x and y, left and right, or the sign of z are exchanged"
     return "registration failed"
 
 

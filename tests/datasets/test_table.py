@@ -15,7 +15,7 @@ from aukit.datasets import Folder, Table, verify_release, with_pair_ids
 from aukit.datasets.table_folds import deal
 from aukit.datasets.video import encode_video
 from aukit.errors import ConfigError, CorpusError, StoreError
-from aukit.registration import canonical_face
+from aukit.registration import canonical_face, frontal_template
 from aukit.store import prepare_release
 from tests.tables import PEOPLE, SIDE, write_table
 
@@ -359,14 +359,25 @@ def test_a_folder_of_other_landmarks_is_no_folder_of_frames_without_a_face(root:
         Table(root).sidecar_landmarks("faces/anna")
 
 
+MIRRORED = "landmarks of a mirror image: x and y, left and right, or the sign of z are exchanged"
+
+
 @pytest.mark.parametrize(
-    ("registration", "reason"),
+    ("registration", "axes", "reason"),
     [
-        ("none", r"frames of 32 x 32 pixels are no crops of 24 x 24"),
-        ("frontal3d", "landmarks without depth, which frontal3d needs"),
+        ("none", "xy", r"frames of 32 x 32 pixels are no crops of 24 x 24"),
+        ("frontal3d", "xy", "landmarks without depth, which frontal3d needs"),
+        ("similarity", "yx", MIRRORED),
+        ("frontal3d", "xyz", MIRRORED),  # away from the viewer
     ],
 )
-def test_a_frame_that_cannot_be_registered_says_why(root: Path, registration: str, reason: str) -> None:
+def test_a_frame_that_cannot_be_registered_says_why(
+    root: Path, registration: str, axes: str, reason: str
+) -> None:
+    points = np.concatenate([frontal_template(SIDE), -10 * canonical_face().landmarks[:, 2:]], 1)
+    values = {f"{axis}{n}": points[n, place] for place, axis in enumerate(axes) for n in range(68)}
+    paths = pd.read_csv(root / "frames.csv")[["path"]]
+    paths.join(pd.DataFrame(values, index=paths.index)).to_csv(root / "landmarks.csv", index=False)
     corpus = Table(root, landmarks=root / "landmarks.csv")
     with pytest.raises(StoreError, match=reason):
         prepare_release(corpus, root / "stores", registration, 24, workers=0)
