@@ -177,4 +177,6 @@ def picture_names(images: dict[str, Path], table: Path) -> dict[str, str]:
         return dict(zip(images, distinct_names([Path(name) for name in images]), strict=True))
     stems = [str(Path(name).with_suffix("")) for name in images]
     alike = Counter(stems)
-    return {name: stem if alike[stem] == 1 else name for name, stem in zip(images, stems, strict=True)}
+    # Of a.jpg, a.png and a.jpg.webp the first is called a.jpg, and no other.
+    alone = (alike[stem] == 1 and stem not in images for stem in stems)
+    return {name: stem if own else name for name, stem, own in zip(images, stems, alone, strict=True)}

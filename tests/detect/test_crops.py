@@ -73,6 +73,18 @@ def test_images_of_a_folder_and_faces_that_cannot_be_registered(tmp_path: Path) 
     assert (tmp_path / "out/all.crops/a/one-0.png").is_file()
 
 
+def test_crops_of_images_that_differ_in_their_endings_have_names_of_their_own(tmp_path: Path) -> None:
+    reds = {"a.png": 0, "a.bmp": 120, "a.png.webp": 255}
+    for name, red in reds.items():
+        save(tmp_path / "all" / name, scene((10, 10, 30), red=red))
+    register_files([tmp_path / "all"], tmp_path / "out", BrightSquares(), SIMILARITY)
+    cut = pd.read_csv(tmp_path / "out/all.crops/crops.csv").set_index("input")["crop"]
+    assert cut.nunique() == 3
+    for name, red in reds.items():
+        crop = np.asarray(Image.open(tmp_path / "out/all.crops" / cut[name]))
+        assert abs(int(crop[40, 32, 0]) - red) < 10, name
+
+
 def test_crops_are_cut_once_and_anew_in_another_way(tmp_path: Path) -> None:
     photo = save(tmp_path / "photo.png", scene((10, 10, 30)))
     out, detector = tmp_path / "out", BrightSquares()
