@@ -26,6 +26,7 @@ DRAWN = OVERLAY, HEAT_MAPS, CROPS = ".overlay", ".heatmaps", ".crops"
 """Ends of the names of folders and, before ``.mp4``, of videos with what was found drawn into them."""
 
 _OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2")
+_REFUSED = f"images of this format are not read, {', '.join(ENDINGS)} are; save it as JPEG"
 _LONGEST_NAME = 180  # bytes; a file system has 255, and temporary names are longer
 
 
@@ -72,7 +73,9 @@ def find_inputs(named: Iterable[str | Path]) -> Inputs:
         elif is_picture(path.name):
             inputs.photographs[text_of(path)] = path
         elif path.name.lower().endswith(_OTHER_IMAGES):
-            inputs.refused[text_of(path)] = f"images of this format are not read; {', '.join(ENDINGS)} are"
+            inputs.refused[text_of(path)] = (
+                f"images of this format are not read, {', '.join(ENDINGS)} are; save it as JPEG"
+            )
         else:
             videos.append(path)
     videos = list({os.path.realpath(path): path for path in videos}.values())
@@ -80,7 +83,8 @@ def find_inputs(named: Iterable[str | Path]) -> Inputs:
     if not (videos or folders or inputs.photographs):
         for name, why in inputs.refused.items():
             raise ConfigError(f"{name}: {why}")
-        raise ConfigError(f"no image and no video among {inputs.left_out} files; name some")
+        other = f" ({', '.join(inputs.formats)} are not read; save them as JPEG)" if inputs.formats else ""
+        raise ConfigError(f"no image and no video among {inputs.left_out} files{other}; name some")
     names = distinct_names([*videos, *folders], taken=[PHOTOGRAPHS])
     inputs.videos = dict(zip(names, videos, strict=False))
     inputs.folders = dict(zip(names[len(videos) :], (images[path] for path in folders), strict=True))

@@ -59,8 +59,18 @@ def test_images_of_other_formats_stop_nothing(tmp_path: Path) -> None:
     assert [Path(name).name for name in named.photographs] == ["a.jpg", "b.JFIF"]
     ((name, why),) = named.refused.items()
     assert name == str(tmp_path / "c.gif")
-    assert "images of this format are not read; .jpg, .jpeg, .jfif" in why
+    assert "images of this format are not read, .jpg, .jpeg, .jfif" in why
     folder = find_inputs([tmp_path])
     assert [list(images) for images in folder.folders.values()] == [["a.jpg", "b.JFIF"]]
     assert (folder.left_out, folder.formats) == (5, {".gif": 1, ".heic": 1, ".tiff": 2})
     assert folder.refused == {}
+
+
+def test_a_folder_of_a_phone_s_photographs_says_what_to_do(tmp_path: Path) -> None:
+    for name in ("a.HEIC", "b.heic", "c.tiff", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    message = r"among 4 files \(.heic, .tiff are not read; save them as JPEG\)"
+    with pytest.raises(ConfigError, match=message):
+        find_inputs([tmp_path])
+    with pytest.raises(ConfigError, match=r"a.HEIC: images of this format are not read.*save it as JPEG"):
+        find_inputs([tmp_path / "a.HEIC"])
