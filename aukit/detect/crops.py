@@ -99,7 +99,7 @@ class Crops:
 
 
 def register_files(
-    inputs: Iterable[str | Path],
+    inputs: str | Path | Iterable[str | Path],
     out: str | Path,
     detector: FaceDetector,
     registration: Registration,

@@ -18,7 +18,7 @@ from aukit.errors import ConfigError
 
 
 def detect_files(
-    inputs: Iterable[str | Path],
+    inputs: str | Path | Iterable[str | Path],
     out: str | Path,
     detector: FaceDetector,
     *,
@@ -37,7 +37,7 @@ def detect_files(
     interruption costs the video that is being read, and no image.
 
     Args:
-        inputs: Files, folders and patterns such as ``clips/*.mp4``.
+        inputs: Files, folders and patterns such as ``clips/*.mp4``; one or several.
         out: Folder of the tables, made where it is missing.
         detector: What finds faces.
         table_format: ``csv`` or ``parquet``.
@@ -77,7 +77,7 @@ def detect_files(
 
 
 def read_files(
-    inputs: Iterable[str | Path],
+    inputs: str | Path | Iterable[str | Path],
     out: str | Path,
     detector: FaceDetector,
     drawings: Sequence[Drawing],

@@ -51,8 +51,10 @@ class Inputs:
     formats: Counter[str] = field(default_factory=Counter)
 
 
-def find_inputs(named: Iterable[str | Path]) -> Inputs:
+def find_inputs(named: str | Path | Iterable[str | Path]) -> Inputs:
     """Look for all that was named: files, folders with their folders, patterns such as ``clips/**/*.mp4``.
+
+    A path by itself is one input.
 
     A file that is named twice counts once; overlays, which this command writes, never count. A link to
     nothing counts as the file that its name says, so that what was not fetched is not left out in silence.
@@ -62,6 +64,7 @@ def find_inputs(named: Iterable[str | Path]) -> Inputs:
         CorpusError: A folder cannot be listed.
     """
     inputs = Inputs()
+    named = [named] if isinstance(named, str | Path) else named
     videos: list[Path] = []
     images: dict[Path, dict[str, Path]] = {}
     paths = {os.path.realpath(path): path for text in reversed(list(named)) for path in _expanded(text)[::-1]}

@@ -45,6 +45,12 @@ def test_files_named_twice_count_once(tmp_path: Path, monkeypatch: pytest.Monkey
     assert list(found.videos) == ["clip"]
 
 
+def test_one_path_is_one_input(tmp_path: Path) -> None:
+    (tmp_path / "clip.mp4").write_bytes(b"")
+    for one in (tmp_path / "clip.mp4", str(tmp_path / "clip.mp4"), str(tmp_path)):
+        assert list(find_inputs(one).videos) == ["clip"]
+
+
 def test_circles_of_links_end(tmp_path: Path) -> None:
     (tmp_path / "a.png").write_bytes(b"")
     os.symlink(tmp_path, tmp_path / "again")
