@@ -33,6 +33,8 @@ _TURNS = {
 """What turns an image upright, by its EXIF orientation."""
 _FORMATS = ("JPEG", "PNG", "BMP", "WEBP")
 ENDINGS = (".jpg", ".jpeg", ".jfif", ".png", ".bmp", ".webp")
+BESIDE = "._"
+"""Begin of the names of files that macOS puts beside others on sticks and servers; they hold no picture."""
 _DAMAGED_JPEG = re.compile(r"overread|error (count|dc|y=)|mjpeg_decode_d|bad vlc|huffman table decode error")
 # Five digits at most: an array by frame number must not need all memory because of one odd name.
 NUMBERED = re.compile(r"(0*\d{1,5})\.(?:jpg|jpeg|png)", re.IGNORECASE)
@@ -47,7 +49,7 @@ def image_number(name: str, numbered: re.Pattern[str] = NUMBERED) -> int | None:
 
 def is_picture(name: str) -> bool:
     """Whether a file is called like an image of a format that `read_image` reads."""
-    return name.lower().endswith(ENDINGS)
+    return name.lower().endswith(ENDINGS) and not name.startswith(BESIDE)
 
 
 def list_images(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from aukit.datasets.files import walk
-from aukit.datasets.images import ENDINGS, is_picture
+from aukit.datasets.images import BESIDE, ENDINGS, is_picture
 from aukit.errors import ConfigError, shown
 
 VIDEO_ENDINGS = (
@@ -172,10 +172,11 @@ def _below(root: Path, inputs: Inputs) -> list[Path]:
     for folder in walk(root, follow_links=True):
         folder.folders[:] = [name for name in folder.folders if not name.endswith(DRAWN)]
         for name in sorted([*folder.files, *folder.others]):
-            if is_picture(name) or name.lower().endswith(VIDEO_ENDINGS):
+            if is_picture(name) or (name.lower().endswith(VIDEO_ENDINGS) and not name.startswith(BESIDE)):
                 if not name.endswith(tuple(f"{end}.mp4" for end in DRAWN)):
                     found.append(Path(folder.path) / name)
             else:
                 inputs.left_out += 1
-                inputs.formats.update(end for end in _OTHER_IMAGES if name.lower().endswith(end))
+                ends = [end for end in _OTHER_IMAGES if name.lower().endswith(end)]
+                inputs.formats.update([] if name.startswith(BESIDE) else ends)
     return found

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from aukit.datasets import Folder
 from aukit.detect.inputs import distinct_names, find_inputs
 from aukit.errors import ConfigError
 
@@ -43,6 +44,17 @@ def test_files_named_twice_count_once(tmp_path: Path, monkeypatch: pytest.Monkey
     os.symlink(tmp_path / "in/clip.mp4", tmp_path / "link.mp4")
     found = find_inputs(["in/clip.mp4", tmp_path / "in", "in/*.mp4", "link.mp4"])
     assert list(found.videos) == ["clip"]
+
+
+def test_files_that_macos_puts_beside_others_are_left_out(tmp_path: Path) -> None:
+    for name in ("a.jpg", "clip.mp4", "._a.jpg", "._clip.mp4", "._b.heic", "__MACOSX/._a.jpg"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    found = find_inputs(tmp_path)
+    assert [list(images) for images in found.folders.values()] == [["a.jpg"]]
+    assert list(found.videos) == ["clip"]
+    assert (found.left_out, found.formats) == (4, {})
+    assert Folder(tmp_path).rows["path"].tolist() == ["a.jpg"]
 
 
 def test_one_path_is_one_input(tmp_path: Path) -> None:
