@@ -118,7 +118,7 @@ def parser() -> Parser:
     add_fairness(commands)
     add_standin(commands)
     add_check(add_group(commands, "corpora", "check: is a release read rightly?"))
-    add_avatars(add_group(commands, "avatars", "sheet, render, faces, labelled, pairs, import-ict"))
+    add_avatars(add_group(commands, "avatars", "sheet, render, faces, labelled, pairs, dataset, import-ict"))
     add_doctor(commands)
     add_complete(commands, parser)
     add_weights(add_group(commands, "weights", "import, check, export: weights of others and yours"))
