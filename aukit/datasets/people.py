@@ -247,7 +247,8 @@ def _part(text: str, people: Sequence[str], sources: Sequence[Attributes]) -> _P
         number = _number(value)
         if number is None:
             raise ConfigError(
-                f"groups by {text}: {source.source} says {name} {value!r} of {person}, no number"
+                f"groups by {text}: {source.source} says {name} {value!r} of {person}, no"
+                " number; write one with a decimal point, or leave the cell empty"
             )
         fits = [each for each, within in edges.items() if within(number)]
         if len(fits) > 1:

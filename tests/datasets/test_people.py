@@ -100,7 +100,7 @@ def test_the_first_source_counts_and_what_changes_within_a_person_is_no_attribut
         ("age:30", "'30' is no bin; write <30"),
         ("age:<30-40", "is no bin"),
         ("age:<40,30-50", "30 is in <40 and in 30-50"),
-        ("gender:<30", "says gender 'female' of DISFA/SN1, no number"),
+        ("gender:<30", "says gender 'female' of DISFA/SN1, no number; write one with a decimal point"),
     ],
 )
 def test_what_is_wrong_with_an_attribute_is_said(path: Path, by: str, message: str) -> None:
