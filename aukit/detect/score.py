@@ -27,7 +27,10 @@ from aukit.metrics import (
 from aukit.utils.files import file_sha256, write_atomic
 from aukit.utils.text import aligned, number
 
-RULE = "present: intensity 1 and more (py-feat: probability above 0.5), fixed before scoring"
+RULE = (
+    "present, fixed before scoring: intensity 1 and more; of probabilities above 0.5 (of aukit 0.5 too);"
+    " else what the tool decides"
+)
 
 
 @dataclass
