@@ -140,6 +140,7 @@ class GradualStyleEncoder(nn.Module):
             raise ValueError(f"num_layers is 50, 100 or 152 and mode ir or ir_se; not {num_layers}, {mode!r}")
         if image_size < 32 or image_size & (image_size - 1):
             raise ValueError(f"image_size must be a power of two from 32 up; it is {image_size}")
+        self.image_size = image_size
         units = units or _UNITS[num_layers]
         stem, *stages = widths
         self.input_layer = nn.Sequential(
@@ -168,7 +169,13 @@ class GradualStyleEncoder(nn.Module):
 
         Returns:
             ``[B,styles,style_dim]``.
+
+        Raises:
+            ValueError: The images are of another size.
         """
+        side = self.image_size  # which decides how often a head halves its level
+        if images.shape[-2:] != (side, side):
+            raise ValueError(f"images must be [B,3,{side},{side}]; they are {list(images.shape)}")
         x = self.input_layer(lay_out(images, self.training))
         levels: list[Tensor] = []
         for index, unit in enumerate(self.body):

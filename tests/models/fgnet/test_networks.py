@@ -192,6 +192,13 @@ def test_sizes_that_cannot_be():
         GradualStyleEncoder(num_layers=34)
 
 
+@pytest.mark.parametrize("shape", [(16, 16), (48, 48), (64, 64), (32, 64)])
+def test_images_of_another_size_are_refused(shape):
+    """Smaller ones would end a head before its last layers."""
+    with pytest.raises(ValueError, match=r"images must be \[B,3,32,32\]; they are \[2, 3, "):
+        small_network()(torch.rand(2, 3, *shape))
+
+
 def test_channels_follow_multiplier_and_bound():
     assert StyleGAN2Generator(32, 8, 1, 1 / 64, max_channels=16).channels == (16, 16, 16, 8)
     with torch.device("meta"):

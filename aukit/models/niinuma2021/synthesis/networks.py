@@ -201,6 +201,7 @@ class ExpressionDiscriminator(nn.Module):
         kernel = image_size // 2**layers
         if kernel < 1:
             raise ValueError(f"image_size {image_size} is too small for {layers} layers of stride 2")
+        self.image_size = image_size
         stack: list[nn.Module] = []
         channels_in, channels = 3, width
         for _ in range(layers):
@@ -217,12 +218,19 @@ class ExpressionDiscriminator(nn.Module):
         """Criticise and read images.
 
         Args:
-            image: ``[B,3,S,S]`` RGB in [−1,1].
+            image: ``[B,3,S,S]`` RGB in [−1,1], S = ``image_size``.
 
         Returns:
             Critic map ``[B,h,w]`` (unbounded) and AU intensities ``[B,n_aus]`` (linear, meant to be level /
             5).
+
+        Raises:
+            ValueError: The images are of another size, of which the regressor would read a corner.
         """
+        if image.shape[-2:] != (self.image_size, self.image_size):
+            raise ValueError(
+                f"images must be [B,3,{self.image_size},{self.image_size}]; they are {list(image.shape)}"
+            )
         features = self.model(image)
         return self.dis_top(features)[:, 0], self.aus_top(features)[:, :, 0, 0]
 

@@ -136,3 +136,10 @@ def test_a_limited_mask_keeps_no_more_of_the_input_than_that():
 def test_a_discriminator_needs_large_enough_images():
     with pytest.raises(ValueError, match="too small"):
         ExpressionDiscriminator(7, 32)
+
+
+@pytest.mark.parametrize("side", [64, 100, 128])
+def test_a_discriminator_refuses_images_of_another_size(side):
+    """Of larger ones it would read action units off a corner."""
+    with pytest.raises(ValueError, match=r"images must be \[B,3,96,96\]; they are"):
+        ExpressionDiscriminator(7, 96, 4, 5)(torch.zeros(1, 3, side, side))
