@@ -167,6 +167,10 @@ def test_wrong_and_damaged_folders_are_named(tmp_path: Path) -> None:
         description.write_text(json.dumps({**about, **entry}))
         with pytest.raises(WeightsError, match=message):
             from_pretrained(folder)
+    loading = {**arguments, "backbone_options": {**TINY, "pretrained": True}}
+    description.write_text(json.dumps({**about, "arguments": loading}))
+    with pytest.raises(ConfigError, match="lets timm load weights"):
+        from_pretrained(folder)
     description.write_text("[" * 100_000)
     with pytest.raises(WeightsError, match="is not the description"):
         from_pretrained(folder)

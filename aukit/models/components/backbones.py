@@ -31,25 +31,29 @@ _TORCHVISION = {"classifier.0": "pre_logits.fc1", "classifier.3": "pre_logits.fc
 #: What published files have besides and no network here needs: torchvision's classifier of a VGG, and tables
 #: that newer versions of timm compute.
 _CLASSIFIER, _TABLES = ("classifier.6.",), ("attn_mask", "relative_position_index")
+#: timm's own arguments that load weights, whatever the file or hub says.
+_LOADING = ("pretrained", "checkpoint_path")
 
 
 class Backbone(nn.Module):
     """Any timm image model without its classifier: images → one vector of features each.
 
     Args:
-        name: timm's name, such as ``resnet50`` or ``swin_base_patch4_window7_224``.
+        name: timm's name, such as ``resnet50`` or ``swin_base_patch4_window7_224``. Where it has several
+            weights, their tag says how images are normalised for them: ``vit_small_patch16_224.dino`` takes
+            ImageNet's mean and deviation, without a tag the network takes 0.5 and 0.5.
         weights: File of weights with timm's keys (.safetensors or a plain state dict) or the name of shipped
             ones (`aukit.models.weights`); None and ``random`` start from random weights. Nothing is ever
             downloaded.
         options: Further arguments of the timm model, e.g. ``{"channels": [24, 48, 96, 160]}`` of a ResNet or
-            ``{"img_size": 128}`` of a transformer.
+            ``{"img_size": 128}`` of a transformer; none that loads weights.
 
     Attributes:
         features: Length of the vector.
         network: The timm model.
 
     Raises:
-        ConfigError: timm has no such model, or it does not take these options.
+        ConfigError: timm has no such model, it does not take these options, or they load weights.
         WeightsError: The file is missing, unreadable or does not fit.
     """
 
@@ -62,10 +66,18 @@ class Backbone(nn.Module):
         super().__init__()
         import timm  # a second, which a finished run need not wait for
 
+        given = dict(options or {})
+        if not timm.is_model(name):  # such as hf-hub:…, which timm would look for on the network
+            raise ConfigError(f"backbone {name!r}: timm has no model of that name; see timm.list_models()")
+        if loading := [option for option in _LOADING if given.get(option)]:
+            raise ConfigError(
+                f"backbone {name!r}: the option {loading[0]} lets timm load weights, perhaps from the"
+                " network; name a file of them instead (weights)"
+            )
         try:
-            self.network: nn.Module = timm.create_model(name, num_classes=0, **dict(options or {}))
-        except (RuntimeError, TypeError, AssertionError) as error:
-            raise ConfigError(f"backbone {name!r} with {dict(options or {})}: {error}") from error
+            self.network: nn.Module = timm.create_model(name, num_classes=0, **given)
+        except (RuntimeError, TypeError, ValueError, LookupError, AssertionError) as error:
+            raise ConfigError(f"backbone {name!r} with {given}: {error}") from error
         if weights is not None and weights != RANDOM:
             load_backbone(self.network, weights_path("backbone", weights))
         # `num_features` counts the channels before a hidden layer that some heads have.

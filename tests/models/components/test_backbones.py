@@ -64,9 +64,35 @@ def test_what_does_not_fit_is_told(tmp_path):
         Backbone("no_such_model")
     with pytest.raises(ConfigError, match="wings"):
         Backbone("resnet10t", options={"wings": 2})
+    with pytest.raises(ConfigError, match="sometimes"):
+        Backbone("vit_tiny_patch16_224", options={"act_layer": "sometimes", "depth": 1})
     save_file({"conv1.0.weight": torch.zeros(8, 3, 3, 3)}, tmp_path / "part.safetensors")
     with pytest.raises(WeightsError, match=r"part.safetensors: lacks \d+ entries of this ResNet"):
         small(weights=str(tmp_path / "part.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "words"),
+    [
+        ("hf-hub:timm/resnet10t.c3_in1k", {}, "timm has no model of that name"),
+        ("timm/resnet10t.c3_in1k", {}, "timm has no model of that name"),
+        ("resnet10t", {"pretrained": True}, "the option pretrained lets timm load weights"),
+        ("resnet10t", {"checkpoint_path": "w.pth"}, "the option checkpoint_path lets timm load weights"),
+    ],
+)
+def test_no_backbone_looks_for_weights_itself(name, options, words, monkeypatch):
+    asked = []
+    monkeypatch.setattr("socket.getaddrinfo", lambda *words, **_: asked.append(words) or [])
+    with pytest.raises(ConfigError, match=words):
+        Backbone(name, options=options)
+    assert not asked
+    Backbone("resnet10t", options={**SMALL, "pretrained": False})
+
+
+def test_a_tag_says_how_its_weights_are_normalised():
+    tiny = {"depth": 1, "embed_dim": 24}
+    for name, mean in [("vit_small_patch16_224", 0.5), ("vit_small_patch16_224.dino", 0.485)]:
+        assert float(Backbone(name, options=tiny).mean[0]) == pytest.approx(mean)
 
 
 def test_prefixes_of_wrappers_are_taken_off(tmp_path):
