@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from aukit.detect.pretrained import Graph
+from aukit.detect.pretrained import Graph, replaceable
 from aukit.errors import ConfigError, TrainingError, shown
 from aukit.utils.files import atomic_folder
 
@@ -28,14 +28,15 @@ def export_onnx(graphs: Sequence[Graph], folder: str | Path, licence: str = "") 
 
     Args:
         graphs: The networks, on the CPU.
-        folder: The folder of the files; what is there is replaced.
+        folder: The folder of the files: a new or empty one, or one that holds ONNX files alone, which are
+            replaced.
         licence: Goes into each file's metadata.
 
     Returns:
         Largest difference of each, over the largest value of an output or 1.
 
     Raises:
-        ConfigError: Packages of the extra ``export`` are missing.
+        ConfigError: Packages of the extra ``export`` are missing, or something else is in the folder.
         TrainingError: A network cannot be run, or differs by more than `TOLERANCE`; nothing is written.
 
     Cost: seconds to a minute for each, and twice the memory of its weights.
@@ -45,7 +46,7 @@ def export_onnx(graphs: Sequence[Graph], folder: str | Path, licence: str = "") 
             f"ONNX needs {' and '.join(missing)}, which are not installed: pip install 'aukit-facs[export]'"
         )
     differences = {}
-    with atomic_folder(Path(folder)) as building:
+    with atomic_folder(replaceable(folder, ("*.onnx", "*.onnx.data"))) as building:
         for graph in graphs:
             file = building / f"{graph.name}.onnx"
             _write(graph, file, licence)

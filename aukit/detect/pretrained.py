@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, Self
 
 from aukit import __version__
 from aukit.errors import ConfigError, WeightsError, shown
+from aukit.registration.landmarks.detector import FINDER, READER
 from aukit.utils.files import atomic_folder
 
 if TYPE_CHECKING:
@@ -25,6 +27,7 @@ FORMAT = "aukit-detector-1"
 
 _LARGEST = 1 << 20  # bytes of a description
 _PARTS = ["*.json", "*.safetensors", "*.md"]
+_OWN = (CONFIG, WEIGHTS, CARD, READER, FINDER, "onnx")
 
 
 class Graph(NamedTuple):
@@ -84,14 +87,13 @@ class Pretrained(ABC):
             The folder.
 
         Raises:
-            ConfigError: Something else is in the folder.
+            ConfigError: Something else is in the folder, or it is the current one.
         """
         folder = Path(folder)
-        if folder.exists() and not folder.is_dir():
-            raise ConfigError(f"{folder}: is a file; name a folder")
-        if folder.is_dir() and any(folder.iterdir()) and not is_pretrained(folder):
+        place = replaceable(folder, _OWN)
+        if place.is_dir() and any(place.iterdir()) and not is_pretrained(place):
             raise ConfigError(f"{folder}: holds something else already; name another folder")
-        with atomic_folder(folder) as building:
+        with atomic_folder(place) as building:
             about = {"format": FORMAT, "aukit": __version__, "kind": self.name, "aus": list(self.aus)}
             about |= {"licence": self.licence, **self._write(building)}
             (building / CONFIG).write_text(json.dumps(about, indent=1) + "\n", encoding="utf-8")
@@ -157,6 +159,29 @@ def pretrained_folder(
     except (HfHubHTTPError, HFValidationError, LocalEntryNotFoundError, OSError) as error:
         raise ConfigError(f"{name}: not to be had from the hub ({shown(error, 300)})") from error
     return Path(folder)
+
+
+def replaceable(folder: str | Path, own: Collection[str]) -> Path:
+    """Where a folder is, if nothing is lost when another takes its place.
+
+    Args:
+        folder: The folder, or a link to it.
+        own: Names and patterns of what may be in it.
+
+    Raises:
+        ConfigError: It is a file or the current folder, or something else is in it.
+    """
+    place = Path(folder).resolve()
+    if place.exists() and not place.is_dir():
+        raise ConfigError(f"{folder}: is a file; name a folder")
+    if place == Path.cwd():
+        raise ConfigError(f"{folder}: is the current folder, which would be replaced; name another one")
+    there = sorted(path.name for path in place.iterdir()) if place.is_dir() else []
+    if others := [name for name in there if not any(fnmatch(name, each) for each in own)]:
+        raise ConfigError(
+            f"{folder}: holds something else already, such as {shown(others[0])}; name another folder"
+        )
+    return place
 
 
 def is_pretrained(folder: Path) -> bool:

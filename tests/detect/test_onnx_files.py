@@ -83,6 +83,11 @@ def test_a_network_that_comes_out_differently_is_refused(tmp_path: Path) -> None
 
     assert export_onnx([graph(0.0)], tmp_path / "right")["off"] <= 1e-6
     assert (tmp_path / "right" / "off.onnx").is_file()
+    (tmp_path / "right" / "notes.txt").write_text("mine")
+    with pytest.raises(ConfigError, match=r"right: holds something else already, such as notes\.txt"):
+        export_onnx([graph(0.0)], tmp_path / "right")
+    (tmp_path / "right" / "notes.txt").unlink()
+    assert export_onnx([graph(0.0)], tmp_path / "right")["off"] <= 1e-6
     for by in (10 * TOLERANCE, float("nan")):
         with pytest.raises(TrainingError, match=r"off\.onnx: ONNX Runtime .*nothing is written"):
             export_onnx([graph(by)], tmp_path / "wrong")

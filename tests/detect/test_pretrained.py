@@ -123,6 +123,24 @@ def test_the_detector_that_comes_along(tmp_path: Path) -> None:
         Detector.from_pretrained(folder)
 
 
+def test_nothing_of_the_user_s_is_lost_in_a_folder_that_is_written_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As where it is a clone of the repository that it is to be pushed to."""
+    saved = Detector().save_pretrained(tmp_path / "saved")
+    (saved / ".git").mkdir()
+    with pytest.raises(ConfigError, match=r"saved: holds something else already, such as \.git"):
+        Detector().save_pretrained(saved)
+    (saved / ".git").rmdir()
+    (tmp_path / "link").symlink_to(saved)
+    Detector().save_pretrained(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    monkeypatch.chdir(saved)
+    with pytest.raises(ConfigError, match="is the current folder"):
+        Detector().save_pretrained(".")
+    assert from_pretrained(saved).aus == Detector.aus
+
+
 def test_a_released_network_keeps_its_licence(tmp_path: Path) -> None:
     from tests.detect.test_trained import released_fgnet
 
