@@ -182,12 +182,11 @@ class Training:
 
     def fit(self, data: StepDataModule) -> None:
         """Train for some steps."""
-        clock = Clock()
+        clock, data.steps_per_epoch = Clock(), self.options.steps
         trainer = Trainer(
             accelerator="gpu" if self.options.device == "cuda" else "cpu",
             devices=1,
             max_epochs=1,
-            limit_train_batches=self.options.steps,
             limit_val_batches=0,
             profiler=clock,
             callbacks=[StepSeed(0), *self.option.callbacks],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from typing import Any, Literal
 
@@ -140,8 +141,7 @@ class IntensityModule(LightningModule):
         """Cross-entropy on the head that each image was drawn for, perhaps also on all others."""
         step = int(batch["step"])
         if self.hparams["schedule"] == "cosine":
-            total = int(self.trainer.max_epochs or 1) * int(self.trainer.num_training_batches)
-            set_rate(self.trainer.optimizers[0], self.hparams["lr"] * rise_and_cosine(step, total))
+            self._set_rate()
         if isinstance(self.network, EstimatorBank):
             logits = single_precision(self.network.head_logits(batch["image"], batch["head"]))
             every = None
@@ -159,6 +159,15 @@ class IntensityModule(LightningModule):
             all_heads = F.cross_entropy(every[coded], batch["levels"][coded].long(), reduction="sum")
             loss = loss + other * global_sum(all_heads) / global_sum(coded.sum()).clamp(min=1)
         return loss
+
+    def _set_rate(self) -> None:
+        """The rate of this step of the run, whose length the trainer knows: in epochs, steps or both."""
+        trainer, total = self.trainer, float(self.trainer.estimated_stepping_batches)
+        if not math.isfinite(total):
+            raise ConfigError(
+                "the cosine schedule goes over the whole run: set trainer.max_epochs or trainer.max_steps"
+            )
+        set_rate(trainer.optimizers[0], self.hparams["lr"] * rise_and_cosine(trainer.global_step, int(total)))
 
     def step_work(self, images: Tensor) -> list[tuple[str, float, Callable[[], Tensor]]]:
         """Passes of a step, see `aukit.training.cost.CountedSteps`; one network of a bank sees an image."""

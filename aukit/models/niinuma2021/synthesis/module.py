@@ -166,6 +166,12 @@ class SynthesizerModule(LightningModule):
         per_epoch = int(trainer.num_training_batches)
         if not trainer.max_epochs or trainer.max_epochs < 0:
             raise ConfigError("the schedule is a share of the run: set trainer.max_epochs")
+        loader: Any = trainer.train_dataloader
+        if (given := len(loader)) != per_epoch:  # the data number the steps of the schedule
+            raise ConfigError(
+                f"epochs end after {per_epoch} of {given} batches, which the schedule counts: set"
+                f" data.steps_per_epoch={per_epoch} in place of trainer.limit_train_batches"
+            )
         self.schedule = Schedule(
             trainer.max_epochs * per_epoch,
             per_epoch,

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from lightning.pytorch import Callback
 
 from aukit.errors import ConfigError
+from aukit.models.components.lr_schedule import rise_and_cosine
 from aukit.models.niinuma2021 import Pool, real_resampling
 from aukit.models.niinuma2021.intensity import IntensityDataModule, IntensityModule
 from aukit.store import BalancedSet
@@ -226,3 +228,38 @@ def test_checkpoints_load_with_weights_only(tmp_path, corpus):
     again = IntensityModule.load_from_checkpoint(tmp_path / "model.ckpt", weights_only=True)
     for name, value in model.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
+
+
+class Rates(Callback):
+    """Keeps the learning rate of each step."""
+
+    def __init__(self):
+        self.seen = []
+
+    def on_train_batch_end(self, trainer, *_):
+        self.seen.append(trainer.optimizers[0].param_groups[0]["lr"])
+
+
+@pytest.mark.parametrize(
+    ("steps", "length"),
+    [
+        (4, {"max_epochs": 2}),
+        (4, {"max_epochs": -1, "max_steps": 8}),
+        (10, {"max_epochs": 2, "max_steps": 8}),
+        (None, {"max_epochs": 2, "limit_train_batches": 4}),
+    ],
+)
+def test_the_cosine_goes_over_the_run_however_its_length_is_said(tmp_path, corpus, steps, length):
+    balanced(corpus, tmp_path / "set")
+    data = IntensityDataModule(corpus, str(tmp_path / "set"), batch_size=12, steps_per_epoch=steps)
+    rates = Rates()
+    model = IntensityModule(**TRUNK, schedule="cosine")
+    quiet_trainer(tmp_path, [rates], limit_val_batches=0, **length).fit(model, data)
+    assert rates.seen == [0.01 * rise_and_cosine(step, 8) for step in range(8)]
+
+
+def test_a_cosine_without_an_end_is_refused(tmp_path, corpus):
+    balanced(corpus, tmp_path / "set")
+    data = IntensityDataModule(corpus, str(tmp_path / "set"), batch_size=12, steps_per_epoch=2)
+    with pytest.raises(ConfigError, match=r"set trainer\.max_epochs or trainer\.max_steps"):
+        quiet_trainer(tmp_path, max_epochs=-1).fit(IntensityModule(**TRUNK, schedule="cosine"), data)

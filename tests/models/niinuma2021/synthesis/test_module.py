@@ -218,3 +218,10 @@ def test_features_and_grid_are_fixed():
     grid = expression_grid(model.generator, images[:2], 3)
     assert grid.shape == (2 * 2 * 16, 4 * 16, 3)
     assert np.array_equal(grid[:16, :16], ((images[0] + 1) * 127.5).round().byte().permute(1, 2, 0).numpy())
+
+
+def test_epochs_that_end_before_the_data_s_are_refused(tmp_path):
+    """Steps are numbered by the data: those of the second epoch would lie behind the schedule's end."""
+    trainer = quiet_trainer(tmp_path, max_epochs=2, limit_train_batches=4)
+    with pytest.raises(ConfigError, match=r"set data\.steps_per_epoch=4 in place of trainer\.limit_train"):
+        trainer.fit(SynthesizerModule(**TINY), data(tmp_path))
