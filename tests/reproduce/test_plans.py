@@ -1,6 +1,7 @@
 """Plans: stages, operations, hours and disk, without running anything."""
 
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -139,6 +140,20 @@ def test_what_several_columns_share_is_planned_once(tmp_path, monkeypatch):
     words = " ".join(line for stage in stages for line in stage.lines)
     assert "GAN        1 trainings: synthesis" in words
     assert words.count("for synthetic") == 1
+
+
+def test_images_that_are_turned_take_disk_too(tmp_path, monkeypatch):
+    monkeypatch.setenv("AUKIT_VGG16_WEIGHTS", "random")
+    stages = table_class("niinuma2021")(TableOptions("paper", {}, tmp_path), "Fig5").plan_stages()
+    (synthesis,) = [stage for stage in stages if stage.name == "synthesis"]
+    synthetic, turned = synthesis.items
+    assert synthetic.disk().kept == 210_000 * 3 * 224**2
+    assert turned.disk().kept == 7 * 6 * 9 * 500 * 3 * 224**2
+    cores = replace(ASSUMED_GPU, cores=1)
+    assert turned.effort(cores).seconds == pytest.approx(189_000 * 7e-3, rel=0.02)
+    assert "189,000 images (4,500 per level and action unit) for rotated" in " ".join(
+        line for stage in stages for line in stage.lines
+    )
 
 
 def trainings(runs: Path, **changes) -> Trainings:

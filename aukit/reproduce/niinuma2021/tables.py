@@ -381,7 +381,7 @@ class NiinumaTable(Reproduction[NiinumaCells]):
 
         made: dict[Path, TrainingSet] = {}
         for each in cells.sets.values():
-            if each.generator is not None:
+            if each.kind in ("synthetic", "rotated"):  # others leave their images where they are
                 made.setdefault(cells.set_folder(each), each)
         some = next(iter(gans.values()))
         image = partial(pass_work, some, lambda module, x: module(x, x.new_empty(len(x), len(cells.aus))))
@@ -413,7 +413,10 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             Stage("GAN", [Trainings(id, gan, trained, runs, seeds) for id, gan in gans.items()], lines),
             Stage(
                 "synthesis",
-                [Images(count(each), side, image, folder) for folder, each in made.items()],
+                [
+                    Images(count(each), side, image if each.generator else None, folder)
+                    for folder, each in made.items()
+                ],
             ),
             Stage("estimators", [training(cells.estimators[id]) for id in configs]),
             Stage("scores", [Fixed(2.0)]),
