@@ -22,6 +22,8 @@ from aukit.training.wandb_mode import agent_run, wandb_mode
 
 PROJECT = "aukit"
 
+_LONGEST_TAG = 64  # W&B begins no run with a longer one
+
 #: Axis of every chart: the batches of the training so far, as in the column `step` of the CSV log.
 STEP = "trainer/global_step"
 
@@ -131,7 +133,7 @@ def begin_wandb(
         name: display name.
         group: runs that belong together.
         job_type: kind of run within the group.
-        tags: words to filter by; those of `options` are added.
+        tags: words to filter by; those of `options` are added. Longer ones than W&B takes are cut.
         config: nested values, which become W&B's columns `model.init_args.lr` and so on.
         notes: text beside the run.
 
@@ -163,7 +165,7 @@ def begin_wandb(
         name=name,
         group=options.group or os.environ.get("WANDB_RUN_GROUP") or group,
         job_type=options.job_type or os.environ.get("WANDB_JOB_TYPE") or job_type,
-        tags=list(dict.fromkeys([*tags, *options.tags])),
+        tags=list(dict.fromkeys(tag[:_LONGEST_TAG] for tag in (*tags, *options.tags) if tag)),
         config=dict(config),
         notes=notes,
         mode=mode,

@@ -184,6 +184,16 @@ def test_a_run_of_the_caller_s_is_left_alone(tmp_path):
     assert wandb_files.exit_code(tmp_path) == 0
 
 
+def test_a_long_name_of_an_experiment_is_no_error(tmp_path):
+    long = "resnet50-bp4d-and-disfa-photometric-with-class-weights-and-a-cosine-schedule"
+    run = begin_wandb(tmp_path, LoggingOptions(tags=["", "night"]), **{**NAMES, "tags": [long], "name": long})
+    with ending_wandb(run):
+        run.log({"a": 1})
+    held = wandb_files.run(tmp_path)
+    assert sorted(held.tags) == ["night", long[:64]]
+    assert held.display_name == long
+
+
 def test_what_fails_is_a_failed_run(tmp_path):
     with pytest.raises(ConfigError, match="is not logged in validation"):
         execute(config(tmp_path, monitor="val/f1"), tmp_path / "runs")
