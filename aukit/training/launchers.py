@@ -181,7 +181,8 @@ class Jobs:
         self.folder.mkdir(parents=True, exist_ok=True)
         place = self.place(name)
         output = place.with_name(f"{place.name}-{'%A_%a' if shards else '%j'}.out")
-        options = [f"--job-name={name}", f'--output="{output}"', "--open-mode=append", "--requeue"]
+        named = [f"--job-name={name}", f"--output={output}"]
+        options = [*map(shlex.quote, named), "--open-mode=append", "--requeue"]
         site = site or self.site
         options += site.sbatch()
         if after:

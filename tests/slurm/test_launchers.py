@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import subprocess
 from pathlib import Path
 
@@ -101,6 +102,17 @@ def test_a_job_is_told_before_its_limit_goes_on_and_waits_for_others(slurm, monk
     assert "#SBATCH --ntasks-per-node=1\n" in later
     assert (slurm / "asked").read_text().split() == ["SLURM_CONF=/somewhere/slurm.conf"] * 2
     assert jobs.newest() == {"GAN/a b": "1", "table": "2"}
+
+
+def test_a_name_with_spaces_is_one_word_of_the_script(slurm):
+    """As a sweep's, whose file may be called so; sbatch refuses a directive with a word behind it."""
+    jobs = Jobs(slurm / "jobs of # mine", Site())
+    jobs.submit("rates of B's/point-0", ["fit"])
+    lines = (slurm / "submitted-1").read_text().splitlines()
+    words = [word for line in lines if line.startswith("#SBATCH") for word in shlex.split(line[8:])]
+    assert "--job-name=rates of B's/point-0" in words
+    assert f"--output={slurm.resolve()}/jobs of # mine/rates-of-B-s-point-0-%j.out" in words
+    assert all(word.startswith("--") for word in words)
 
 
 def test_an_array_shares_the_work(slurm):
