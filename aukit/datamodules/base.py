@@ -102,6 +102,10 @@ class StepDataModule(LightningDataModule):
         """What a run's record should say about the data, as plain types; after `setup()`."""
         return {}
 
+    def selects_by_test(self, monitor: str) -> bool:
+        """Whether a metric of the validation is of those who are tested, so that it selects an oracle."""
+        return False
+
     @property
     def corpus_name(self) -> str | None:
         """Corpus whose frames train; None where there is no store."""

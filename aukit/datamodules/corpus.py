@@ -272,6 +272,10 @@ class CorpusDataModule(StepDataModule):
             raise ConfigError(f"test people are also used for training or validation: {sorted(shared)[:5]}")
         self.train_rows, self.val_rows, self.test_rows = train, val, test
 
+    def selects_by_test(self, monitor: str) -> bool:
+        """Of all metrics, where `selects_on_test`."""
+        return self.selects_on_test
+
     def known_as(self, rows: Rows) -> dict[str, set[str]]:
         """Names of the people of some rows, by person: whoever shares one with a person is that person."""
         people = self.store.table.frame["person"].iloc[rows].unique()

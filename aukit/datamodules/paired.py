@@ -252,6 +252,11 @@ class PairedDataModule(StepDataModule):
         """Those of `test_on`."""
         return self._scored.tested_people
 
+    def selects_by_test(self, monitor: str) -> bool:
+        """Of the metrics that an oracle adds; of all where the tested corpus trains and selects so."""
+        on_test = self._scored is self.labelled and self.labelled.selects_on_test
+        return on_test or (self.oracle and monitor.startswith("val/oracle_"))
+
     @property
     def parts(self) -> list[CorpusDataModule]:
         """The corpora and the renders."""

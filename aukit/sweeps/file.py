@@ -115,7 +115,8 @@ def check_metric(sweep: Sweep, config: RunConfig) -> None:
     """See that a run measures what its sweep looks at.
 
     Raises:
-        ConfigError: Another metric, or the other direction of it, decides which of its weights are the best.
+        ConfigError: Another metric, or the other direction of it, decides which of its weights are the best,
+            or test people do.
     """
     monitor, goal = config.run.monitor, sweep.content["metric"]["goal"]
     if sweep.metric != f"{BEST}{monitor}" or config.run.mode != GOALS[goal]:
@@ -124,11 +125,24 @@ def check_metric(sweep: Sweep, config: RunConfig) -> None:
             f"sweep {sweep.name}: looks at {sweep.metric} ({goal}), and its runs at run.monitor={monitor}"
             f" run.mode={config.run.mode}: add run.monitor={wanted} run.mode={GOALS[goal]} to its command"
         )
+    if sweep.metric.startswith(f"{BEST}val/oracle_") or _validates_on_test(config.get("data")):
+        raise ConfigError(
+            f"sweep {sweep.name}: its runs validate on the people whom they test (an oracle), and what the"
+            " test says must select nothing: leave out data.selection=oracle, or look at another metric"
+        )
 
 
 def sweep_names() -> list[str]:
     """Names of the sweeps that come along."""
     return sorted(path.stem for path in (experiments_folder() / "sweeps").glob("*.yaml"))
+
+
+def _validates_on_test(data: Any) -> bool:
+    """Whether the section `data`, or the corpus that it takes frames of, has ``selection: oracle``."""
+    if not isinstance(data, Mapping):
+        return False
+    arguments = data["init_args"]
+    return arguments.get("selection") == "oracle" or _validates_on_test(arguments.get("corpus"))
 
 
 def _find(name: str | Path) -> Path:

@@ -156,7 +156,7 @@ def _execute(
         trainer = build_trainer(config, run, callbacks, logger=loggers, quiet=progress is not None)
         with plain_errors(trainer):
             trainer.fit(model, datamodule=data, ckpt_path=str(saved) if saved else None, weights_only=True)
-        checkpoint, rule = _choose(checkpoints, config.run)
+        checkpoint, rule = _choose(checkpoints, config.run, data)
         if is_overridden("test_step", model) and data.test_batches() is not None:
             # A checkpoint's weights are the averages; the callback would load those of the last step instead.
             every: Any = trainer
@@ -333,14 +333,15 @@ def plain_errors(trainer: Trainer) -> Iterator[None]:
         raise KeyboardInterrupt from None
 
 
-def _choose(checkpoints: RunCheckpoints, options: RunOptions) -> tuple[Path, str]:
+def _choose(checkpoints: RunCheckpoints, options: RunOptions, data: StepDataModule) -> tuple[Path, str]:
     if options.selection == "last":
         return checkpoints.last, "last checkpoint"
     if options.monitor is None:
         raise ConfigError("run.selection=best needs run.monitor, the validation metric to select by")
     if checkpoints.best_score is None:
         return checkpoints.last, f"last checkpoint ({options.monitor} was never finite)"
-    return checkpoints.best, f"best {options.monitor} ({options.mode}) on validation people"
+    whom = "the test people, an oracle" if data.selects_by_test(options.monitor) else "validation people"
+    return checkpoints.best, f"best {options.monitor} ({options.mode}) on {whom}"
 
 
 def _notes(data: StepDataModule, checkpoints: RunCheckpoints, rule: str) -> dict[str, Any]:

@@ -84,6 +84,8 @@ def test_batches_have_occurrences_and_intensities_where_coded(release: Path) -> 
 def test_a_subset_follows_the_published_rule(release: Path) -> None:
     oracle = module(release, selection="oracle")
     np.testing.assert_array_equal(oracle.val_rows, oracle.test_rows)
+    assert oracle.selects_by_test("val/f1")
+    assert not module(release).selects_by_test("val/f1")
     few = module(release, selection="oracle", subset=7)
     np.testing.assert_array_equal(few.train_rows, oracle.train_rows[subset(len(oracle.train_rows), 7)])
     parts = oracle.store.table.frame["partition"].to_numpy(dtype=str)[oracle.train_rows]

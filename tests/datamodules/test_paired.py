@@ -432,7 +432,9 @@ def test_validation_test_and_oracle(tmp_path: Path) -> None:
     loaders = oracle.val_dataloader()
     assert len(loaders) == 3
     assert [r for b in loaders[2] for r in b["rows"].tolist()] == oracle.target.test_rows.tolist()
-    assert oracle.selects_on_test
+    assert oracle.selects_by_test("val/oracle_f1")
+    assert not oracle.selects_by_test("val/source_f1")
+    assert not data.selects_by_test("val/source_f1")
     with pytest.raises(ConfigError, match=r"source\.holdout_fraction"):
         paired(tmp_path, source=people(tmp_path, holdout=0.0))
 

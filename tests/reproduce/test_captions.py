@@ -11,6 +11,9 @@ from aukit.reproduce.captions import (
     training_length,
 )
 from aukit.reproduce.fgnet.caption import SectionFacts, section_caption
+from aukit.reproduce.niinuma2021.caption import Facts, Scored, caption
+from aukit.reproduce.niinuma2021.cells import NiinumaCells
+from aukit.reproduce.options import TableOptions
 from aukit.reproduce.pm2.caption import baseline_sentence, people_sentence
 from aukit.reproduce.scores import Scores
 
@@ -79,3 +82,48 @@ def test_a_section_of_fgnet_says_who_was_tested_and_what_others_publish():
     assert published.startswith("For context, on the licensed BP4D")
     assert "CLEF 0.659; all-positive baseline" in published
     assert published.endswith("0.400, 0.500, 0.600.")
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (
+            ["best", "best", "last"],
+            "the best ICC on 2 Valid people (GANi, StarGAN), last (D_exp)",
+        ),
+        (["best", "best"], "the best ICC on 2 Valid people"),
+        (["last (never finite)"], "last (never finite)"),
+    ],
+)
+def test_each_column_is_of_the_checkpoint_that_its_record_notes(tmp_path, rules, words):
+    """The critic of Table S4 is of the last one, whatever chooses the estimators'."""
+    best = "best val/icc (max) on validation people"
+    cells = NiinumaCells(TableOptions("smoke", {}, tmp_path), "S4")
+    first = next(iter(cells.estimators.values()))
+    facts = Facts(
+        data=DataFacts(("FERA 2017",), "smoke", 0, None),
+        scored_partition="test",
+        scored=[Scored(None, 3, 90, [10, 90])],
+        training_people=4,
+        selection_people=2,
+        selections=dict(
+            zip(("GANi", "StarGAN", "D_exp"), (best if r == "best" else r for r in rules), strict=False)
+        ),
+        generators={each.label: cells.generator_config(each) for each in cells.generators.values()},
+        estimator=cells.estimator_config(first, tmp_path),
+        registrations=[({"name": "frontal3d", "settings": {"inset": 0}}, "sidecar")],
+        per_level=6,
+        images={"synthetic": 252},
+        every_image={"synthetic": 252},
+        faces={},
+        per_view=None,
+        views=0,
+        is_published=True,
+        references=None,
+        cross_entropies={"GANi": 1.0},
+        left_out=[],
+        absent=[],
+    )
+    said = " ".join(caption(facts))
+    assert "Trained on 4 people; " in said
+    assert f"{words}; the scored people select nothing." in said

@@ -120,6 +120,20 @@ def test_the_file_of_the_page_is_understood(tmp_path):
     assert config["model"]["init_args"]["class_weights"] in ("none", "f1")
 
 
+def test_a_sweep_that_test_people_would_decide_is_refused():
+    rates, alignment = read_sweep("fgnet_rates"), read_sweep("pm2_source")
+    words = [*ROOTS["fgnet"], "data.selection=oracle"]
+    with pytest.raises(ConfigError, match="what the test says must select nothing"):
+        check_metric(rates, config_of(rates, corners(rates)[0], *words))
+    words = [*ROOTS["pm2"], "data.oracle=true"]
+    check_metric(alignment, config_of(alignment, corners(alignment)[0], *words))
+    alignment.content["metric"]["name"] = f"{BEST}val/oracle_f1"
+    with pytest.raises(ConfigError, match="what the test says must select nothing"):
+        check_metric(
+            alignment, config_of(alignment, corners(alignment)[0], *words, "run.monitor=val/oracle_f1")
+        )
+
+
 def test_a_name_that_is_none(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(ConfigError, match="did you mean fgnet_rates"):

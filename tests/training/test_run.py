@@ -20,12 +20,22 @@ from aukit.errors import ConfigError, StoreError
 from aukit.training import Record, RunInterrupted, evaluate, execute, read_log
 from aukit.training.callbacks import TimeAndMemory
 from aukit.training.checkpoint_file import CheckpointFile
-from tests.fake_training import TinyModule
+from tests.fake_training import FakeDataModule, TinyModule
 from tests.fakes import AUS
 
 
 class Unscored(LightningModule):
     """As a pre-training's: neither a test nor a prediction."""
+
+
+class OracleDataModule(FakeDataModule):
+    """Validates on the people who are tested."""
+
+    selects_on_test = True
+
+    def _split(self):
+        train, _, test = super()._split()
+        return train, test, test
 
 
 class PlateauModule(TinyModule):
@@ -436,3 +446,12 @@ def test_time_is_counted_once_when_a_run_tests_its_own_checkpoint():
     later = TimeAndMemory()
     later.load_state_dict({"seconds": 100.0})
     assert 100 <= later.seconds < 101
+
+
+def test_a_checkpoint_that_test_people_select_is_called_an_oracle(tmp_path):
+    config = tiny(tmp_path)
+    usual = execute(config, tmp_path / "runs")
+    assert usual.notes["selection"] == "best val/error (min) on validation people"
+    config["data"]["class_path"] = f"{__name__}.OracleDataModule"
+    record = execute(config, tmp_path / "runs")
+    assert record.notes["selection"] == "best val/error (min) on the test people, an oracle"

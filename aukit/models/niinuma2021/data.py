@@ -28,6 +28,10 @@ class CorpusFramesDataModule(StepDataModule):
         """The corpus's fingerprint."""
         return self.corpus.fingerprint
 
+    def selects_by_test(self, monitor: str) -> bool:
+        """As of the corpus."""
+        return self.corpus.selects_by_test(monitor)
+
     @property
     def parts(self) -> tuple[CorpusDataModule, ...]:
         """The corpus."""

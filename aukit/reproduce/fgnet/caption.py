@@ -42,8 +42,8 @@ class Facts:
         folds: Folds that are tested.
         trainings: All trainings.
         landmarks: Sources of landmarks, as the stores name them.
-        selections: Rules by which a checkpoint is chosen, as in the configurations.
-        people: Corpus → number of people to train, validate and test on.
+        selections: Rules by which a checkpoint was chosen, as the records note them.
+        people: Corpus → number of people to train, validate and test on in the first fold.
         remarks: Sentences about single methods.
         not_run: What the published protocol has and this size has not.
     """
@@ -166,7 +166,9 @@ def _deviations(facts: Facts) -> list[str]:
 
 def _selection(facts: Facts) -> str:
     counts = "; ".join(f"{corpus} {a}, {b} and {c}" for corpus, (a, b, c) in facts.people.items())
-    best = "the checkpoint of the best mean F1 on held-out training people"
-    names = {"best": best, "last": "the last checkpoint"}
-    rule = " or ".join(names[name] for name in sorted(facts.selections))
-    return f"Selection: {rule}; test people select nothing. People to train, validate and test on: {counts}."
+    best = "checkpoint of the best mean F1 on held-out training people"
+    rules = {"best val/f1 (max) on validation people": best}
+    rule = " or ".join(f"the {rules.get(each, each)}" for each in sorted(facts.selections))
+    nothing = "" if any("oracle" in each for each in facts.selections) else "; test people select nothing"
+    fold = f" in fold {facts.folds[0]}" if len(facts.folds) > 1 else ""
+    return f"Selection: {rule}{nothing}. People to train, validate and test on{fold}: {counts}."

@@ -140,7 +140,7 @@ class FGNetTables(Reproduction[FGNetCells]):
                 for cell, record in records.items()
             ],
             landmarks=sorted({str(module.store.manifest["landmarks"]) for module in data.values()}),
-            selections={record.config["run"]["selection"] for record in records.values()},
+            selections={str(record.notes["selection"]) for record in records.values()},
             people={
                 titles[corpus]: [
                     count_people(module.store, rows)

@@ -46,6 +46,7 @@ class Facts:
         scored: Whom the columns are scored on.
         training_people: Number of people trained on.
         selection_people: Number of people who choose the checkpoint.
+        selections: Heading of a column → rule by which its checkpoint was chosen, as the record notes it.
         generators: How a generator differs from the first of the file, in words (empty for that one) →
             configuration of its run.
         estimator: Configuration of an estimator's run.
@@ -69,6 +70,7 @@ class Facts:
     scored: Sequence[Scored]
     training_people: int
     selection_people: int
+    selections: Mapping[str, str]
     generators: Mapping[str, Mapping[str, Any]]
     estimator: Mapping[str, Any]
     registrations: Sequence[tuple[Mapping[str, Any], str]]
@@ -137,7 +139,6 @@ def _raters(facts: Facts) -> str:
 
 def _scores(facts: Facts) -> str:
     where = {"test": "Test", "valid": "Valid (the labels of Test are not public)"}[facts.scored_partition]
-    selected = "Valid" if facts.scored_partition == "test" else "held-out training"
     parts = []
     for each in facts.scored:
         of = f"of {each.people} people of {where}" if each.title is None else f"of all {each.people} people"
@@ -148,9 +149,21 @@ def _scores(facts: Facts) -> str:
     return (
         f"Scores: ICC(3,1) over {' and over '.join(parts)}. Brackets: {INTERVALS}; one"
         f" training seed ({facts.data.seed}). Trained on {facts.training_people}"
-        f" people; checkpoint of the best ICC on {facts.selection_people} {selected} people; the scored"
-        " people select nothing."
+        f" people; {_selection(facts)}; the scored people select nothing."
     )
+
+
+def _selection(facts: Facts) -> str:
+    """Which checkpoints are scored: one rule, or each with the columns that it is of."""
+    partition = "Valid" if facts.scored_partition == "test" else "held-out training"
+    best = f"checkpoint of the best ICC on {facts.selection_people} {partition} people"
+    rules = {"best val/icc (max) on validation people": best}
+    columns: dict[str, list[str]] = {}
+    for short, rule in facts.selections.items():
+        columns.setdefault(rules.get(rule, rule), []).append(short)
+    if len(columns) == 1:
+        return next(iter(columns))
+    return ", ".join(f"{rule} ({', '.join(shorts)})" for rule, shorts in columns.items())
 
 
 def generator_sentences(configs: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -279,6 +279,9 @@ class NiinumaTable(Reproduction[NiinumaCells]):
             scored=self.scored(ours),
             training_people=count_people(corpus.store, corpus.train_rows),
             selection_people=count_people(corpus.store, corpus.val_rows),
+            selections={
+                each.heading.short: str(made.record(each).notes["selection"]) for each in cells.columns
+            },
             generators=self.described(made),
             estimator=next(iter(made.estimators.values())).config,
             registrations=[(each["registration"], str(each["landmarks"])) for each in stores],
