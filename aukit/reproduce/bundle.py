@@ -68,7 +68,14 @@ def write_bundle(table: Reproduction[Any], out: Path, frames: bool) -> str:
         )
     members: dict[str, bytes] = {}
     for name, (aus, threshold) in _files(bases).items():
-        predictions = pd.read_parquet(table.options.runs / f"{name}.parquet")
+        path = table.options.runs / f"{name}.parquet"
+        if not path.is_file():
+            raise StoreError(
+                f"{path}: these predictions are not there any more, and columns of the table follow from"
+                f" them; put the file back, or remove {path.parent.name} and {table.cells.folder / TABLE} and"
+                " repeat the command"
+            )
+        predictions = pd.read_parquet(path)
         names.note(predictions)
         made = (
             names.frames_table(predictions, aus)

@@ -291,6 +291,14 @@ def test_a_bundle_that_would_name_somebody_is_not_written(tmp_path, monkeypatch)
     assert licensed.bundle().exists()
 
 
+def test_predictions_that_are_gone_are_named(tmp_path):
+    licensed = Licensed(tmp_path)
+    (licensed.table.options.runs / RUN / "predictions.parquet").unlink()
+    with pytest.raises(StoreError, match=rf"{RUN}/predictions.parquet: these predictions are not there"):
+        licensed.bundle()
+    assert not (tmp_path / "out.zip").exists()
+
+
 def test_a_table_of_an_earlier_version_says_what_to_do(tmp_path):
     licensed = Licensed(tmp_path)
     path = licensed.table.cells.folder / "table.json"
