@@ -114,7 +114,9 @@ def load_backbone(network: nn.Module, path: Path) -> None:
     if "pos_embed" in own and "pos_embed" in state:
         state["pos_embed"] = _resampled(network, state["pos_embed"], own["pos_embed"])
     get_classifier = getattr(network, "get_classifier", lambda: None)
-    classifier = {f"{name}." for name, module in network.named_modules() if module is get_classifier()}
+    heads = get_classifier()  # of a distilled network two
+    heads = heads if isinstance(heads, tuple) else (heads,)
+    classifier = {f"{name}." for name, module in network.named_modules() if any(module is h for h in heads)}
     wanted = {key: value for key, value in own.items() if not key.startswith(tuple(classifier))}
     missing = [key for key in wanted if key not in state and not key.endswith("num_batches_tracked")]
     unknown = [
@@ -138,6 +140,8 @@ def _resampled(network: nn.Module, value: Tensor, wanted: Tensor) -> Tensor:
     if grid is None or value.ndim != 3 or value.shape[-1] != wanted.shape[-1]:
         return value
     prefix = int(getattr(network, "num_prefix_tokens", 0))
+    if getattr(network, "no_embed_class", False):  # those tokens have no place
+        prefix = 0
     patches = value.shape[1] - prefix
     if math.isqrt(max(patches, 1)) ** 2 != patches:
         return value

@@ -59,6 +59,27 @@ def test_a_transformer_takes_weights_of_another_image_size(tmp_path):
         Backbone(name, str(path), {"img_size": 96, **tiny, "embed_dim": 48})
 
 
+@pytest.mark.parametrize("name", ["deit3_small_patch16_224", "vit_small_patch14_reg4_dinov2"])
+def test_positions_without_those_of_class_tokens_are_resampled_too(tmp_path, name):
+    path, tiny = tmp_path / "vit.safetensors", {"embed_dim": 24, "depth": 1, "num_heads": 2}
+    save_file(timm.create_model(name, img_size=112, num_classes=0, **tiny).state_dict(), path)
+    there = {"file": str(path), "num_classes": 0}
+    wanted = timm.create_model(
+        name, img_size=56, pretrained=True, pretrained_cfg_overlay=there, num_classes=0, **tiny
+    )
+    mine = Backbone(name, str(path), {"img_size": 56, **tiny}).network.state_dict()
+    assert torch.equal(mine["pos_embed"], wanted.state_dict()["pos_embed"])
+
+
+def test_both_classifiers_of_a_distilled_network_are_left_out(tmp_path):
+    name, tiny = "deit_tiny_distilled_patch16_224", {"depth": 1, "embed_dim": 24}
+    source = timm.create_model(name, **tiny)
+    save_file(source.state_dict(), tmp_path / "deit.safetensors")
+    mine = Backbone(name, str(tmp_path / "deit.safetensors"), tiny).network.state_dict()
+    assert mine
+    assert all(torch.equal(source.state_dict()[key], value) for key, value in mine.items())
+
+
 def test_what_does_not_fit_is_told(tmp_path):
     with pytest.raises(ConfigError, match="no_such_model"):
         Backbone("no_such_model")
