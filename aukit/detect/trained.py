@@ -141,7 +141,7 @@ class TrainedDetector(Pretrained):
 
     @property
     def licence(self) -> str:
-        """Terms of the weights, which are those of imported ones or of the corpus of a training."""
+        """Terms of imported weights; of a training those of its corpus, and of what it started from."""
         return self._loaded.licence
 
     def graphs(self) -> list[Graph]:
@@ -421,7 +421,8 @@ def _built(module: type[LightningModule], content: Mapping[str, Any], file: Path
     if trained.aus is None or len(trained.aus) != len(arguments["aus"]):
         raise WeightsError(f"{file}: does not say its action units; train it again")
     licence = (
-        f"Trained with aukit on {trained.corpus or 'a corpus'}, whose terms decide what may be done with it."
+        f"Trained with aukit on {trained.corpus or 'a corpus'}, whose terms decide what may be done with it,"
+        " as do those of weights that the training started from."
     )
     return Loaded(model, trained, licence)
 

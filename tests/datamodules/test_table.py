@@ -210,9 +210,11 @@ def test_from_a_table_to_scores_by_light_and_to_predictions_of_a_folder(
     record = execute(config, tmp_path / "runs")
     assert {"test/f1_AU12_dim", "test/f1_AU12_bright"} <= set(record.metrics)
     assert pd.read_parquet(record.predictions)["path"].str.startswith("faces/").all()
-    # Another table's people, all of them tested with that model.
+    # Everybody of the table, most of whom that model was trained on.
     everybody = load_config("baselines", "smoke", ["corpus=table", *table, "data.folds=1"])
-    tested = evaluate(everybody, tmp_path / "runs", "test", record.checkpoint)
+    with pytest.raises(ConfigError, match="of the 6 people who would be tested"):
+        evaluate(everybody, tmp_path / "runs", "test", record.checkpoint)
+    tested = evaluate(everybody, tmp_path / "runs", "test", record.checkpoint, seen_people=True)
     assert len(pd.read_parquet(tested)) == 24
     folder = load_config("baselines", "smoke", ["corpus=folder", *words])
     predicted = evaluate(folder, tmp_path / "runs", "predict", record.checkpoint)

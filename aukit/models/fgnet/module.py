@@ -192,10 +192,14 @@ class FGNetModule(DetectionModule):
             gradient_clip_val, gradient_clip_algorithm = self.hparams["clip"], "norm"
         self.clip_gradients(optimizer, gradient_clip_val, gradient_clip_algorithm)
 
+    def on_fit_start(self) -> None:
+        """Check the size of the crops, before a trainer tries the validation."""
+        super().on_fit_start()
+        self._check_size()
+
     def on_train_start(self) -> None:
         """Check that data and model mean the same; take the AU rates of the training frames."""
         super().on_train_start()
-        self._check_size()
         self._check_landmarks()
 
     def on_test_start(self) -> None:

@@ -160,6 +160,14 @@ class SynthesizerModule(LightningModule):
 
     # ------------------------------------------------------------------ training
 
+    def on_fit_start(self) -> None:
+        """Check the size of the crops, before a trainer tries the validation."""
+        if (size := self._data().store.size) != self.hparams["image_size"]:
+            raise ConfigError(
+                f"the data have crops of {size} px, the model of {self.hparams['image_size']} px; set"
+                " data.corpus.size or model.image_size"
+            )
+
     def on_train_start(self) -> None:
         """Lay out the schedule over the run and check that the data follow it."""
         hp, trainer = self.hparams, self.trainer
@@ -187,10 +195,6 @@ class SynthesizerModule(LightningModule):
                 "make them equal"
             )
         check_aus(self)
-        if data.store.size != hp["image_size"]:
-            raise ConfigError(
-                f"the data have crops of {data.store.size} px, the model of {hp['image_size']} px"
-            )
 
     def training_step(self, batch: dict[str, Any], batch_idx: int) -> None:
         """One batch: what is updated depends on the step alone."""
