@@ -13,6 +13,7 @@ from tests.distributed import plain_script
 HERE = Path(__file__).parents[2]
 
 
+@pytest.mark.slow
 def test_a_plain_trainer_divides_the_batches_as_ours_does(tmp_path):
     plain_script.run(tmp_path, devices=1)
     words = [sys.executable, plain_script.__file__, str(tmp_path)]

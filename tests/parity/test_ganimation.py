@@ -10,7 +10,7 @@ from aukit.models.niinuma2021.synthesis import losses
 from aukit.models.niinuma2021.synthesis.networks import ExpressionDiscriminator, ExpressionGenerator, compose
 from tests.parity import loader
 
-SIZES = (128, 224)
+SIZES = (128, pytest.param(224, marks=pytest.mark.slow))
 REFERENCE = loader.load_json("ganimation_losses")
 ARRAYS = loader.load_npz("ganimation")
 

@@ -91,9 +91,9 @@ def test_a_table_that_has_no_room_is_not_begun(tmp_path, monkeypatch, capsys):
     [
         ("niinuma2021", "smoke"),
         ("niinuma2021", "paper"),
-        ("fgnet", "standin"),
+        pytest.param("fgnet", "standin", marks=pytest.mark.slow),
         ("fgnet", "paper"),
-        ("pm2", "paper"),
+        pytest.param("pm2", "paper", marks=pytest.mark.slow),
     ],
 )
 def test_large_and_small_sizes_have_a_plan(table, profile, tmp_path, monkeypatch):

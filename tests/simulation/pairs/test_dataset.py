@@ -17,6 +17,7 @@ from aukit.simulation.pairs.dataset import DATASET_RATES, SPLITS, split_of
 from aukit.utils.jobs import Shard
 from tests.standins import file_contents
 
+pytestmark = pytest.mark.slow
 TINY = AvatarDatasetConfig(expressions=60, recordings=1, size=32, fps=1.0)
 
 
