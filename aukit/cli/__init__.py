@@ -78,14 +78,15 @@ def _put_back(ending: Ending, status: int) -> int:
     """Exit status of a process that SLURM asked to end, and whose job it is to start again."""
     if ending.agreed and os.environ.get("SLURM_PROCID", "0") != "0":
         return 0  # the first one does it
+
+    def announce() -> None:
+        print("aukit: the job goes back into the queue, and on from there", file=sys.stderr)
+
     try:
-        if not requeue_own():
-            return status
+        return 0 if requeue_own(announce) else status
     except ConfigError as error:
         print(f"aukit: {error}\nthe job does not go on by itself: submit it again", file=sys.stderr)
         return status
-    print("aukit: the job is back in the queue, and goes on from there", file=sys.stderr)
-    return 0
 
 
 def _run(arguments: Sequence[str] | None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from aukit.errors import ConfigError
@@ -58,11 +58,15 @@ def describe(job: str) -> dict[str, str]:
     return dict(word.split("=", 1) for word in text.split() if "=" in word)
 
 
-def requeue_own(environment: Mapping[str, str] = os.environ) -> bool:
+def requeue_own(announce: Callable[[], object], environment: Mapping[str, str] = os.environ) -> bool:
     """Put this process' job back into the queue: SLURM ends it and starts it again, under the same number.
 
     Nothing is done where another process has done it, or where the job was cancelled: it is on its way out
     then, as at its time limit, but for no reason.
+
+    Args:
+        announce: Called before SLURM is asked, which may end this process before it has answered.
+        environment: Environment variables.
 
     Returns:
         Whether the job is in the queue, or on its way there.
@@ -76,6 +80,7 @@ def requeue_own(environment: Mapping[str, str] = os.environ) -> bool:
         return True
     if now["JobState"] != "RUNNING" and now["Reason"] != "TimeLimit":
         return False
+    announce()
     ask("scontrol", "requeue", job)
     return True
 

@@ -47,7 +47,7 @@ def test_a_job_of_two_nodes_is_told_put_back_once_and_ends_bit_equal(cluster: Cl
         assert view.wait(60) == 0
     said = output(tmp_path)
     assert "asked to end: its state is saved" in said
-    assert said.count("the job is back in the queue") == 1
+    assert said.count("the job goes back into the queue") == 1
     run = the_run(tmp_path, "told")
     assert Record.read(run).world_size == 2
     assert len(list(run.glob("csv/version_*"))) == 2
@@ -74,4 +74,4 @@ def test_a_cancelled_job_stays_cancelled(cluster: Cluster, tmp_path: Path):
         assert view.wait(120) == 2
     assert cluster.describe(job)["JobState"] == "CANCELLED"
     assert cluster.describe(job)["Restarts"] == "0"
-    assert "back in the queue" not in output(tmp_path)
+    assert "back into the queue" not in output(tmp_path)
