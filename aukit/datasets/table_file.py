@@ -169,9 +169,13 @@ def _number(text: str) -> float:
 def _without_empty_end(table: pa.Table) -> pa.Table:
     """A table without the rows of empty cells that spreadsheets write below the last one."""
     rows = table.num_rows
-    while rows and not any(str(column[rows - 1].as_py() or "").strip() for column in table.columns):
+    while rows and all(_is_empty(column[rows - 1].as_py()) for column in table.columns):
         rows -= 1
     return table.slice(0, rows)
+
+
+def _is_empty(cell: object) -> bool:
+    return cell is None or (isinstance(cell, str) and not cell.strip())  # a zero says something
 
 
 def _as(path: Path, name: str, values: pa.ChunkedArray, number: bool) -> pa.ChunkedArray:

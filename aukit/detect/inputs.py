@@ -26,7 +26,6 @@ DRAWN = OVERLAY, HEAT_MAPS, CROPS = ".overlay", ".heatmaps", ".crops"
 """Ends of the names of folders and, before ``.mp4``, of videos with what was found drawn into them."""
 
 _OTHER_IMAGES = (".gif", ".tif", ".tiff", ".heic", ".heif", ".avif", ".jp2")
-_REFUSED = f"images of this format are not read, {', '.join(ENDINGS)} are; save it as JPEG"
 _LONGEST_NAME = 180  # bytes; a file system has 255, and temporary names are longer
 
 

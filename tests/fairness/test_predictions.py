@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from aukit.errors import ConfigError, CorpusError
@@ -21,6 +22,13 @@ def test_a_plain_table(tmp_path: Path) -> None:
     assert np.isnan(read.levels).all()
     assert read.thresholds.tolist() == [0.5, 0.5]
     assert read.columns["gender"].tolist() == frame["gender"].tolist()
+
+
+def test_a_last_row_of_zeros_is_a_row(tmp_path: Path) -> None:
+    rows = {"person": [0, 1, 0], "AU04_label": [1, 0, 0], "AU04_score": [0.7, 0.4, 0.0]}
+    pd.DataFrame(rows).to_parquet(tmp_path / "numbers.parquet")
+    scores = read_predictions([tmp_path / "numbers.parquet"]).scores
+    np.testing.assert_allclose(scores[:, 0], rows["AU04_score"])
 
 
 def test_a_spreadsheet_with_decimal_commas(tmp_path: Path) -> None:
