@@ -72,8 +72,10 @@ def _import_weights(given: argparse.Namespace) -> None:
         return
     if given.kind in ("reader", "finder"):
         from aukit.models.landmarks.weights import pack_network
+        from aukit.registration.landmarks.networks import FaceFinder, FaceReader
 
-        _say_written(given, pack_network(given.file, given.out))
+        network = FaceReader if given.kind == "reader" else FaceFinder
+        _say_written(given, pack_network(given.file, given.out, network))
         return
     if given.kind == "prnet":
         from aukit.models.weights.prnet import import_prnet

@@ -8,6 +8,9 @@ from typing import Literal
 from aukit.training.config_key_error import ConfigKeyError
 from aukit.utils.bounds import NonNegativeFloat
 
+ORACLE = "the test people, an oracle"
+"""How the selection of a run ends that chose its checkpoint by labels it is tested on."""
+
 
 @dataclass(frozen=True)
 class RunOptions:

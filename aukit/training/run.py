@@ -39,7 +39,7 @@ from aukit.training.config import missing_values
 from aukit.training.fairness import check_groups, score_groups
 from aukit.training.group_plots import draw_scores
 from aukit.training.loggers import RunLog, last_values, read_log
-from aukit.training.options import RunOptions
+from aukit.training.options import ORACLE, RunOptions
 from aukit.training.predictions import PredictionWriter
 from aukit.training.processes import (
     GlobalLayers,
@@ -340,7 +340,7 @@ def _choose(checkpoints: RunCheckpoints, options: RunOptions, data: StepDataModu
         raise ConfigError("run.selection=best needs run.monitor, the validation metric to select by")
     if checkpoints.best_score is None:
         return checkpoints.last, f"last checkpoint ({options.monitor} was never finite)"
-    whom = "the test people, an oracle" if data.selects_by_test(options.monitor) else "validation people"
+    whom = ORACLE if data.selects_by_test(options.monitor) else "validation people"
     return checkpoints.best, f"best {options.monitor} ({options.mode}) on {whom}"
 
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import torch
 from torch import nn
 
 from aukit import __version__
@@ -17,6 +19,7 @@ from aukit.models.weights.files import (
     state_entries,
     write_tensors,
 )
+from aukit.registration.landmarks.networks import FaceFinder, FaceReader
 from aukit.utils.files import file_sha256
 from aukit.utils.tensors import content_hash
 
@@ -27,7 +30,7 @@ LICENCE = (
 _AVERAGE = "average.module."
 
 
-def pack_network(checkpoint: Path, out: Path) -> dict[str, str]:
+def pack_network(checkpoint: Path, out: Path, kind: type[FaceReader | FaceFinder]) -> dict[str, str]:
     """Take the averaged network out of a checkpoint of a finder's or reader's training, as safetensors.
 
     Values are rounded to half precision; the detector computes in single precision.
@@ -35,6 +38,7 @@ def pack_network(checkpoint: Path, out: Path) -> dict[str, str]:
     Args:
         checkpoint: The checkpoint.
         out: The file to write.
+        kind: Class of the network.
 
     Returns:
         The file's metadata.
@@ -55,6 +59,11 @@ def pack_network(checkpoint: Path, out: Path) -> dict[str, str]:
             f"{checkpoint}: no checkpoint of a network that finds or reads faces: it has no entry "
             f"{_AVERAGE}… or does not say how large its network is"
         )
+    if {key: value.shape for key, value in tensors.items()} != _shapes(kind, options):
+        raise WeightsError(
+            f"{checkpoint}: holds another network than a {kind.__name__}; `aukit weights import reader` "
+            "takes a checkpoint of face_reader, `… import finder` one of face_finder"
+        )
     packed = {key: v.half() if v.is_floating_point() else v for key, v in tensors.items()}
     if broken := [key for key, value in packed.items() if not bool(value.isfinite().all())]:
         raise WeightsError(
@@ -72,6 +81,15 @@ def pack_network(checkpoint: Path, out: Path) -> dict[str, str]:
     }
     write_tensors(out, packed, metadata)
     return metadata
+
+
+def _shapes(kind: type[nn.Module], options: dict[str, Any]) -> dict[str, torch.Size] | None:
+    """Of the values of a network with these options; None if there can be none."""
+    try:
+        with torch.device("meta"):
+            return {key: value.shape for key, value in kind(**options).state_dict().items()}
+    except Exception:  # whatever torch says of the options of another network, or of none
+        return None
 
 
 def start_network(network: nn.Module, file: Path) -> None:

@@ -21,6 +21,7 @@ from aukit.reproduce.captions import (
 from aukit.reproduce.pm2.weights import Choice
 from aukit.reproduce.render.statistics_table import is_significant
 from aukit.reproduce.scores import Span
+from aukit.training.options import ORACLE
 from aukit.utils.text import listing
 
 COMPARED = ("F1", "F1 gap", "worst group's F1", "equal opportunity")
@@ -104,8 +105,7 @@ def caption(facts: Facts) -> list[str]:
         _people(facts),
         _trainings(facts),
         *([_weights(facts)] if facts.weights else []),
-        f"Selection: {'; '.join(sorted(facts.selections))}. Validation people are of the source: no label of"
-        " the target selects anything of a method.",
+        selection_sentence(facts.selections),
         *([_upper_bound(facts)] if facts.upper_bounds else []),
         *(_beyond(name, notes) for name, notes in facts.beyond.items()),
         _scores(facts),
@@ -132,6 +132,16 @@ def people_sentence(frames: int, people: Mapping[str, int]) -> str:
     """Whom the scores of one table are of: frames, and people by gender."""
     unknown = f", {people['unknown']} of unknown gender" if people["unknown"] else ""
     return f"{frames:,} frames of {people['female']} women and {people['male']} men{unknown}."
+
+
+def selection_sentence(selections: set[str]) -> str:
+    """How checkpoints were chosen, and whose labels took part in that."""
+    rules = f"Selection: {'; '.join(sorted(selections))}."
+    if any(rule.endswith(ORACLE) for rule in selections):
+        return f"{rules} An oracle sees the labels that it is tested by: its score is no result of a method."
+    return (
+        f"{rules} Validation people are of the source: no label of the target selects anything of a method."
+    )
 
 
 def _people(facts: Facts) -> str:
@@ -246,9 +256,11 @@ def _significant(differences: Mapping[str, Mapping[str, Span]]) -> str:
 
 def _limits(facts: Facts) -> str:
     """How small an effect could have been."""
-    f1, gap = (
-        max((rows[row][2] - rows[row][1]) / 2 for rows in facts.differences.values()) for row in COMPARED[:2]
-    )
+    halves = [
+        [(rows[row][2] - rows[row][1]) / 2 for rows in facts.differences.values()] for row in COMPARED[:2]
+    ]
+    # `max` of numbers and nan depends on their order; a difference without an interval shows nothing.
+    f1, gap = (max(each, key=lambda half: (half != half, half)) for each in halves)
     nothing = "; nan: none at all" if f1 + gap != f1 + gap else ""
     return (
         f"What {facts.data.profile} can show: that every step of the methods runs, and differences to source"

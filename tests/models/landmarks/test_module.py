@@ -86,11 +86,13 @@ def test_a_training_goes_on_bit_equal_and_its_average_is_packed(
     assert all(torch.equal(value, second[key]) for key, value in first.items())
 
     out = tmp_path / "network.safetensors"
-    metadata = pack_network(ends[0], out)
+    kind, another = (FaceReader, FaceFinder) if task == "read" else (FaceFinder, FaceReader)
+    with pytest.raises(WeightsError, match=f"another network than a {another.__name__}"):
+        pack_network(ends[0], out, another)
+    metadata = pack_network(ends[0], out, kind)
     assert "ICT-FaceKit" in metadata["licence"]
-    loaded = load_network(FaceReader if task == "read" else FaceFinder, out)
+    loaded = load_network(kind, out)
     images = torch.from_numpy(np.random.default_rng(0).random((2, 3, size, size), dtype=np.float32))
-    kind = FaceReader if task == "read" else FaceFinder
     exact = kind(**options).eval()
     prefix = "average.module."
     exact.load_state_dict({k.removeprefix(prefix): v for k, v in first.items() if k.startswith(prefix)})
@@ -111,4 +113,4 @@ def test_other_checkpoints_are_no_network(tmp_path):
     other = tmp_path / "other.ckpt"
     torch.save({"state_dict": {"weight": torch.zeros(2)}}, other)
     with pytest.raises(WeightsError, match="no checkpoint of a network that finds or reads faces"):
-        pack_network(other, tmp_path / "out.safetensors")
+        pack_network(other, tmp_path / "out.safetensors", FaceReader)

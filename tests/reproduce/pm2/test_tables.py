@@ -14,6 +14,7 @@ from aukit.errors import ConfigError
 from aukit.reproduce import TABLES, main
 from aukit.reproduce.base import read_spec
 from aukit.reproduce.options import TableOptions
+from aukit.reproduce.pm2.caption import selection_sentence
 from aukit.reproduce.pm2.cells import WEIGHTS_VARIABLE, Cell, PM2Cells
 from aukit.reproduce.pm2.figures import gap_against_f1, principal_components
 from aukit.reproduce.pm2.tables import HELD_OUT, PM2Tables, Results
@@ -21,6 +22,7 @@ from aukit.reproduce.pm2.weights import Choice, Gradients, best_share, validatio
 from aukit.reproduce.render.table import Heading
 from aukit.reproduce.scores import STATISTICS, SeedScores, span
 from aukit.training import Record
+from aukit.training.options import ORACLE
 from tests.reproduce.smoke import assert_others_can_verify, smoke_arguments
 
 GENDERS = ("female", "male")
@@ -243,6 +245,14 @@ def test_the_upper_bound_differs_from_source_only_in_its_labels_alone(tmp_path, 
     assert data["train_on"] == "target"
     data["train_on"] = "source"
     assert source == bound
+
+
+def test_the_caption_says_whose_labels_chose_a_checkpoint(made):
+    _, _, report = made
+    assert "no label of the target selects anything" in " ".join(report.caption)
+    oracle = selection_sentence({"last checkpoint", f"best val/oracle_f1 (max) on {ORACLE}"})
+    assert "An oracle sees the labels that it is tested by" in oracle
+    assert "no label of the target" not in oracle
 
 
 def test_the_caption_says_where_crops_come_from(made):
