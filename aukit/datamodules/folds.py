@@ -1,4 +1,4 @@
-"""Corpora in the usual three folds: rows of the training and test lists, subsets, held-out people."""
+"""Corpora in folds, the usual three or one per person: rows of the lists, subsets, held-out people."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ import numpy as np
 
 from aukit.datamodules.corpus import CorpusDataModule, held_out_people
 from aukit.datamodules.samplers import Rows
+from aukit.datasets import Release
 from aukit.datasets.folds import fold_splits, subset
 from aukit.errors import ConfigError
 from aukit.store.store import EXCLUSIONS
@@ -99,3 +100,36 @@ class FoldDataModule(CorpusDataModule):
     def _subset_of(self, train: Rows) -> Rows:
         """The asked for subset of training rows."""
         return train if self.subset is None else train[subset(len(train), self.subset)]
+
+
+class LeaveOneOutDataModule(FoldDataModule):
+    """Base of the datamodules of corpora without folds, of whose people each is tested alone.
+
+    Args:
+        root: see `CorpusDataModule`.
+        fold: which person of the release is tested, from 0 on in the order of their ids.
+        options: further options: see `FoldDataModule` and `CorpusDataModule`.
+
+    Raises:
+        ConfigError: from `setup()`, there are fewer people, or the tested one has no usable frame.
+
+    Example:
+        >>> from aukit.datamodules import UNBCDataModule
+        >>> data: LeaveOneOutDataModule = UNBCDataModule("UNBC", fold=24)
+        >>> data.fold
+        24
+    """
+
+    def _require_fold(self) -> None:
+        if self.fold < 0:
+            raise ConfigError(f"data.fold={self.fold}: people are counted from 0")
+
+    def _note_people(self, corpus: Release) -> None:
+        self._people = sorted({*corpus.people, *(recording.person for recording in corpus.orphans)})
+
+    def _lists(self) -> tuple[Rows, Rows]:
+        if self.fold >= len(self._people):
+            raise ConfigError(f"data.fold={self.fold}: there are {len(self._people)} people, counted from 0")
+        left_out = self._people[self.fold]
+        tested = self.store.table.frame["person"].to_numpy(dtype=str) == left_out
+        return np.flatnonzero(~tested), self._require_frames(np.flatnonzero(tested), [left_out], "test")

@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from aukit.datamodules.folds import FoldDataModule
-from aukit.datamodules.samplers import Rows
+from aukit.datamodules.folds import LeaveOneOutDataModule
 from aukit.datasets import UNBC
-from aukit.errors import ConfigError
 from aukit.utils.bounds import PositiveInt
 
 
-class UNBCDataModule(FoldDataModule):
+class UNBCDataModule(LeaveOneOutDataModule):
     """UNBC-McMaster, one person left out to test on: the usual protocol, since no folds are official.
 
     Citation: Lucey et al., "Painful data: The UNBC-McMaster shoulder pain expression archive database", FG
@@ -50,19 +46,5 @@ class UNBCDataModule(FoldDataModule):
         super().__init__(root=root, aus=aus, fold=fold, **options)
         self.threshold = threshold
 
-    def _require_fold(self) -> None:
-        if self.fold < 0:
-            raise ConfigError(f"data.fold={self.fold}: people are counted from 0")
-
     def _corpus(self) -> UNBC:
         return UNBC(self.root, self.threshold, **self.locations)
-
-    def _note_people(self, corpus: UNBC) -> None:
-        self._people = sorted({*corpus.people, *(recording.person for recording in corpus.orphans)})
-
-    def _lists(self) -> tuple[Rows, Rows]:
-        if self.fold >= len(self._people):
-            raise ConfigError(f"data.fold={self.fold}: there are {len(self._people)} people, counted from 0")
-        left_out = self._people[self.fold]
-        tested = self.store.table.frame["person"].to_numpy(dtype=str) == left_out
-        return np.flatnonzero(~tested), self._require_frames(np.flatnonzero(tested), [left_out], "test")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
@@ -18,19 +18,13 @@ from aukit.datasets.files import file_names, join, numbered
 from aukit.datasets.folds import FOLD_SPLIT_OF, FOLD_SPLITS, listed_rates
 from aukit.datasets.image_folders import ImageFolderRelease, has_images
 from aukit.datasets.images import image_number
-from aukit.datasets.label_files import (
-    INTENSITY_CODES,
-    NOT_CODED,
-    LabelFile,
-    Labels,
-    read_intensity,
-)
+from aukit.datasets.label_files import LEVELS, LabelFile, Labels, read_intensity, with_occurrences
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
 from aukit.datasets.release import Release
 from aukit.datasets.release_by_row import ReleaseByRow
 from aukit.errors import CorpusError
-from aukit.facs import CORPUS_AUS, intensity_column, occurrence_column
+from aukit.facs import CORPUS_AUS, intensity_column
 from aukit.utils.outside import read_bytes
 
 NAMESPACE = "DISFA"
@@ -52,7 +46,6 @@ PUBLISHED = Published(
 """Label rows: ME-GraphAU's lists, which hold every labelled frame. Rates: FG-Net's lists."""
 
 _THRESHOLD_OF_LISTS = 2
-_CODES = INTENSITY_CODES - {NOT_CODED}
 _MAX_MAT_BYTES = 64 * 2**10
 _VIDEO = re.compile(r"(Left|Right)Video(SN\d{3})_comp\.(?:avi|mp4)", re.IGNORECASE)
 _IMAGES = re.compile(r"(Left|Right)Video(SN\d{3})(?:_comp)?", re.IGNORECASE)
@@ -292,7 +285,7 @@ class DISFA(ReleaseByRow, ImageFolderRelease):
         ]
 
     def _read_file(self, kind: str, path: Path) -> LabelFile:
-        file = read_intensity(path, _CODES)
+        file = read_intensity(path, LEVELS)
         if file.frames[0] not in (0, 1):
             raise CorpusError(
                 f"{path}: row 1 is frame {file.frames[0]}; frames must be counted from 0 or 1, since row i "
@@ -304,12 +297,7 @@ class DISFA(ReleaseByRow, ImageFolderRelease):
         """Labels by row, with occurrences."""
         labels = super()._labels(recording, files)
         self._note(f"label files count frames from {self.first_frame}")
-        columns = dict(labels.columns)
-        for au in AUS.intensity:
-            levels = columns[intensity_column(au)]
-            present = np.where(np.isnan(levels), np.nan, levels >= self.threshold)
-            columns[occurrence_column(au)] = present.astype(np.float32)
-        return replace(labels, columns=columns)
+        return with_occurrences(labels, dict.fromkeys(AUS.intensity, self.threshold))
 
 
 def _recording(subject: str, relative: str) -> Recording:

@@ -1,11 +1,11 @@
-"""Label files of whole numbers: CSV lines → labels by frame number, strictly checked → labels by position."""
+"""Label files of whole numbers: lines → labels by frame number, strictly checked → labels by position."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,12 +20,16 @@ from aukit.datasets.csv_files import (
     wrong_width,
 )
 from aukit.errors import CorpusError
+from aukit.facs import MAX_INTENSITY, intensity_column, occurrence_column
+from aukit.utils.outside import read_text
 
 NOT_CODED = 9
 """Code of what the annotators could not or did not code."""
 
 OCCURRENCE_CODES = frozenset({0, 1, NOT_CODED})
-INTENSITY_CODES = frozenset({0, 1, 2, 3, 4, 5, NOT_CODED})
+LEVELS = frozenset(range(MAX_INTENSITY + 1))
+"""Intensity codes of a corpus in which every frame is coded."""
+INTENSITY_CODES = LEVELS | {NOT_CODED}
 _AU_NAME = re.compile(r"(?:au)?0*(\d{1,2})", re.IGNORECASE)
 
 
@@ -105,6 +109,31 @@ def _aligned(
     return Labels(positions, frames, values, np.ones(len(positions), dtype=bool))
 
 
+def require_threshold(threshold: int) -> None:
+    """Check the least intensity that counts as present.
+
+    Raises:
+        CorpusError: It is no intensity.
+    """
+    if threshold not in range(1, MAX_INTENSITY + 1):
+        raise CorpusError(f"threshold {threshold!r}: intensities go from 1 to {MAX_INTENSITY}")
+
+
+def with_occurrences(labels: Labels, least: Mapping[int, int]) -> Labels:
+    """Labels with occurrences beside intensities, NaN where these are, of a corpus that codes levels alone.
+
+    Args:
+        labels: With an intensity column of each AU.
+        least: AU → least intensity that counts as present.
+    """
+    columns = dict(labels.columns)
+    for au, threshold in least.items():
+        levels = columns[intensity_column(au)]
+        present = np.where(np.isnan(levels), np.nan, levels >= threshold)
+        columns[occurrence_column(au)] = present.astype(np.float32)
+    return replace(labels, columns=columns)
+
+
 def differences(files: Mapping[str, LabelFile]) -> list[str]:
     """What label files of one recording have or lack that most of them do not; words for a note."""
     frames, counts = np.unique(np.concatenate([file.frames for file in files.values()]), return_counts=True)
@@ -156,6 +185,19 @@ def read_intensity(path: Path, allowed: frozenset[int] = INTENSITY_CODES) -> Lab
     return parse(path, lines[1:] if header else lines, 2, [1], allowed, variant)
 
 
+def spaced_lines(path: Path, most_bytes: int) -> Lines:
+    """Lines of a text file that are not blank: line number from 1, what stands between spaces.
+
+    Raises:
+        CorpusError: The file cannot be read, is larger than that, or is no UTF-8 text.
+    """
+    try:
+        lines = read_text(path, most_bytes).splitlines()
+    except (OSError, ValueError) as error:
+        raise CorpusError(f"{path}: cannot be read ({error}); copy it again") from error
+    return [(number, cells) for number, line in enumerate(lines, 1) if (cells := line.split())]
+
+
 def au_number(name: str) -> int | None:
     """Number of an AU named ``1``, ``01``, ``AU1`` or ``au01``; None for another text."""
     match = _AU_NAME.fullmatch(name.strip())
@@ -174,7 +216,7 @@ def parse(
 
     Args:
         path: Of the file, for messages.
-        lines: Of `csv_lines`, without a header.
+        lines: Of `csv_lines` or `spaced_lines`, without a header.
         width: Number of columns that each line must have.
         columns: Which of them hold the codes.
         allowed: Codes that may occur.

@@ -15,13 +15,19 @@ import pandas as pd
 from aukit.datasets.check_report import Counts, Published
 from aukit.datasets.files import file_names, join, numbered
 from aukit.datasets.image_folders import ImageFolderRelease, has_images
-from aukit.datasets.label_files import LabelFile, Labels, labels_by_frame
+from aukit.datasets.label_files import (
+    LabelFile,
+    Labels,
+    labels_by_frame,
+    require_threshold,
+    spaced_lines,
+    with_occurrences,
+)
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
 from aukit.datasets.stamps import folder_stamp
 from aukit.errors import CorpusError, shown
-from aukit.facs import ACTION_UNITS, CORPUS_AUS, MAX_INTENSITY, intensity_column, occurrence_column
-from aukit.utils.outside import read_text
+from aukit.facs import ACTION_UNITS, CORPUS_AUS, MAX_INTENSITY, intensity_column
 
 NAMESPACE = "UNBC"
 AUS = CORPUS_AUS["unbc"]
@@ -120,8 +126,7 @@ class UNBC(ImageFolderRelease):
         persons: Sequence[str] | None = None,
         **locations: Any,
     ) -> None:
-        if threshold not in range(1, MAX_INTENSITY + 1):
-            raise CorpusError(f"threshold {threshold!r}: intensities go from 1 to {MAX_INTENSITY}")
+        require_threshold(threshold)
         self.threshold = threshold
         self.options = f"threshold={threshold}"
         self._others: dict[AnyRecording, int] = {}
@@ -189,16 +194,11 @@ class UNBC(ImageFolderRelease):
         """Labels by frame, with occurrences; a frame counts only if it has a FACS file."""
         labels = labels_by_frame(files, self.label_columns)
         coded = files["FACS"].frames if "FACS" in files else np.zeros(0, np.int64)
-        columns = dict(labels.columns)
-        for au in AUS.intensity:
-            levels = columns[intensity_column(au)]
-            least = 1 if au == EYES_CLOSED else self.threshold
-            present = np.where(np.isnan(levels), np.nan, levels >= least)
-            columns[occurrence_column(au)] = present.astype(np.float32)
         if "PSPI" in files:
-            differ = np.abs(columns["pspi"] - pain_of(columns)) > 0  # not where one of them is NaN
+            differ = np.abs(labels.columns["pspi"] - pain_of(labels.columns)) > 0  # not where one is NaN
             self._contradictions[recording] = labels.positions[differ].tolist()
-        return replace(labels, columns=columns, complete=np.isin(labels.positions, coded))
+        least = dict.fromkeys(AUS.intensity, self.threshold) | {EYES_CLOSED: 1}
+        return replace(with_occurrences(labels, least), complete=np.isin(labels.positions, coded))
 
     def _rows(self, video: str, excluded: list[Any]) -> pd.DataFrame | None:
         rows = super()._rows(video, excluded)
@@ -249,7 +249,7 @@ def read_facs(path: Path) -> dict[int, int]:
             file and line.
     """
     levels: dict[int, int] = {}
-    for line, cells in _cells(path):
+    for line, cells in spaced_lines(path, _MAX_BYTES):
         if len(cells) != 4:
             raise CorpusError(
                 f"{path}, line {line}: {len(cells)} numbers, expected AU, intensity, onset and offset; "
@@ -275,7 +275,7 @@ def read_pspi(path: Path) -> int:
     Raises:
         CorpusError: There is not exactly one whole number from 0 to 16 in the file.
     """
-    cells = [(line, cell) for line, row in _cells(path) for cell in row]
+    cells = [(line, cell) for line, row in spaced_lines(path, _MAX_BYTES) for cell in row]
     if len(cells) != 1:
         raise CorpusError(f"{path}: holds {len(cells)} numbers, expected one; copy the file again")
     pain = _number(path, *cells[0])
@@ -293,20 +293,12 @@ def read_points(path: Path) -> npt.NDArray[np.float32]:
     Raises:
         CorpusError: The file has not 66 lines of two numbers.
     """
-    rows = [(line, [_number(path, line, cell) for cell in cells]) for line, cells in _cells(path)]
+    lines = spaced_lines(path, _MAX_BYTES)
+    rows = [(line, [_number(path, line, cell) for cell in cells]) for line, cells in lines]
     if len(rows) != POINTS or (wrong := [line for line, row in rows if len(row) != 2]):
         where = f"line {wrong[0]} has not two numbers" if len(rows) == POINTS else f"{len(rows)} lines"
         raise CorpusError(f"{path}: {where}, expected {POINTS} lines of x and y; copy it again")
     return np.array([row for _, row in rows], dtype=np.float32)
-
-
-def _cells(path: Path) -> list[tuple[int, list[str]]]:
-    """Lines of a file that are not blank: number from 1, what stands between spaces."""
-    try:
-        lines = read_text(path, _MAX_BYTES).splitlines()
-    except (OSError, ValueError) as error:
-        raise CorpusError(f"{path}: cannot be read ({error}); copy it again") from error
-    return [(number, cells) for number, line in enumerate(lines, 1) if (cells := line.split())]
 
 
 def _number(path: Path, line: int, cell: str) -> float:

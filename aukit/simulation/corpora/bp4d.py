@@ -6,7 +6,6 @@ room and camera are its own.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
@@ -16,9 +15,7 @@ import numpy.typing as npt
 from aukit.datasets.bp4d import AUS, OCCLUSION
 from aukit.datasets.bp4d import Recording as OfficialRecording
 from aukit.datasets.folds import FOLD_SPLITS
-from aukit.datasets.images import write_jpeg
 from aukit.datasets.label_files import NOT_CODED
-from aukit.datasets.video import Image
 from aukit.simulation.behaviour.annotators import occurrence
 from aukit.simulation.corpora.config import (
     Defects,
@@ -28,7 +25,7 @@ from aukit.simulation.corpora.config import (
     interleaved,
     is_subject,
 )
-from aukit.simulation.corpora.writer import Standin, write_csv
+from aukit.simulation.corpora.writer import ImageStandin, write_csv
 
 LOWER_FACE = (10, 12, 14, 15, 17, 23, 24)
 """What an annotator cannot see behind a covered mouth."""
@@ -83,7 +80,7 @@ class BP4DSimulationConfig(SimulationConfig):
 
 
 @dataclass(frozen=True)
-class BP4DStandin(Standin):
+class BP4DStandin(ImageStandin):
     """BP4D's files: one JPEG per frame, label files by frame number, in both spellings.
 
     Cost of `BP4DSimulationConfig.mini` (5,248 frames of 128²): with `DISFASimulationConfig.mini` 152 s on two
@@ -139,17 +136,11 @@ class BP4DStandin(Standin):
             path = self.root / "AUCoding" / "AU_INT" / f"AU{au:02d}" / f"{name}_AU{au:02d}.csv"
             write_csv(path, np.hstack([numbers, codes[:, [aus.index(au)]]])[coded])
 
-    def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
-        """Write the JPEG files."""
-        lost = self.defects(recording).lost
-        numbers = [number for i, number in enumerate(self.numbers(recording)) if i not in lost]
-        for number, image in zip(numbers, frames, strict=True):
-            write_jpeg(self.folder(recording) / f"{number:0{_digits(recording)}d}.jpg", image)
-
-    def is_saved(self, recording: Recording, view: int) -> bool:
-        """Whether the last JPEG is there; all are when the sidecar is."""
-        kept = self.config.frames - len(self.defects(recording).lost)
-        return self.folder(recording).is_dir() and len(list(self.folder(recording).glob("[!.]*.jpg"))) == kept
+    def images(self, recording: Recording, view: int) -> list[Path]:
+        """JPEG files of the released frames."""
+        numbers, digits = self.numbers(recording), _digits(recording)
+        names = [f"{numbers[position]:0{digits}d}.jpg" for position in self.released(recording)]
+        return [self.folder(recording) / name for name in names]
 
     def defects(self, recording: Recording) -> Defects:
         """An image is missing, a face is out of the picture, and a woman's is covered for a while."""

@@ -5,7 +5,6 @@ Which BP4D+ people FERA 2017 shows under which numbers is not public: here nobod
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass
 from pathlib import Path
 
@@ -14,9 +13,7 @@ import numpy.typing as npt
 
 from aukit.datasets.bp4dplus import AUS, CODED_TASKS, OFFSET, SPLITS
 from aukit.datasets.bp4dplus import Recording as OfficialRecording
-from aukit.datasets.images import write_jpeg
 from aukit.datasets.label_files import NOT_CODED
-from aukit.datasets.video import Image
 from aukit.simulation.behaviour.annotators import occurrence
 from aukit.simulation.corpora.config import (
     Defects,
@@ -26,7 +23,7 @@ from aukit.simulation.corpora.config import (
     interleaved,
     is_subject,
 )
-from aukit.simulation.corpora.writer import Standin, write_csv
+from aukit.simulation.corpora.writer import ImageStandin, write_csv
 
 UNCODED = (5, 9, 11, 13, 16, 18, 20, 22, 27, 28)
 """Further AUs that the header names; all their codes are 9."""
@@ -84,7 +81,7 @@ class BP4DPlusSimulationConfig(SimulationConfig):
 
 
 @dataclass(frozen=True)
-class BP4DPlusStandin(Standin):
+class BP4DPlusStandin(ImageStandin):
     """BP4D+'s files: one JPEG per frame, occurrence files whose row f is of image f - 1.
 
     Example:
@@ -123,18 +120,11 @@ class BP4DPlusStandin(Standin):
         path = self.root / "AUCoding" / "AU_OCC" / f"{self.stem(recording, 0)}.csv"
         write_csv(path, np.hstack([numbers, present, others]), header)
 
-    def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
-        """Write one JPEG per released frame."""
-        lost = self.defects(recording).lost
-        numbers = [number for place, number in enumerate(self.numbers(recording)) if place not in lost]
-        digits = 4 if recording.subject >= "M040" else 3
-        for number, image in zip(numbers, frames, strict=True):
-            write_jpeg(self.folder(recording) / f"{number:0{digits}d}.jpg", image)
-
-    def is_saved(self, recording: Recording, view: int) -> bool:
-        """Whether all images are there."""
-        kept = self.config.frames - len(self.defects(recording).lost)
-        return self.folder(recording).is_dir() and len(list(self.folder(recording).glob("[!.]*.jpg"))) == kept
+    def images(self, recording: Recording, view: int) -> list[Path]:
+        """JPEG files of the released frames."""
+        numbers, digits = self.numbers(recording), 4 if recording.subject >= "M040" else 3
+        names = [f"{numbers[position]:0{digits}d}.jpg" for position in self.released(recording)]
+        return [self.folder(recording) / name for name in names]
 
     def defects(self, recording: Recording) -> Defects:
         """An image is missing, and in another one there is no face."""

@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import KW_ONLY, dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
-from aukit.datasets.images import write_png
 from aukit.datasets.unbc import AUS, EYES_CLOSED, NAMESPACE, SUBJECTS, pain_of
 from aukit.datasets.unbc import Recording as OfficialRecording
-from aukit.datasets.video import Image
 from aukit.facs import intensity_column
 from aukit.simulation.behaviour.annotators import AnnotatorSettings
 from aukit.simulation.behaviour.intensity_curves import RATES
 from aukit.simulation.corpora.config import Defects, Recording, SimulationConfig, alternating, is_subject
-from aukit.simulation.corpora.writer import Standin, write_genders
+from aukit.simulation.corpora.writer import ImageStandin, write_genders
 from aukit.utils.files import write_atomic
 
 UNBC_RATES: dict[int, float] = {
@@ -101,7 +98,7 @@ class UNBCSimulationConfig(SimulationConfig):
 
 
 @dataclass(frozen=True)
-class UNBCStandin(Standin):
+class UNBCStandin(ImageStandin):
     """UNBC-McMaster's files: of each frame a PNG, FACS codes, pain and 66 tracked points; our genders.
 
     Example:
@@ -124,10 +121,10 @@ class UNBCStandin(Standin):
         """Where the files of a sequence lie below a folder of the release."""
         return self.root.joinpath(*above) / recording.subject / recording.task
 
-    def numbers(self, recording: Recording) -> list[int]:
-        """Numbers of the released frames, from 1 on."""
-        lost = self.defects(recording).lost
-        return [position + 1 for position in range(self.config.frames) if position not in lost]
+    def images(self, recording: Recording, view: int) -> list[Path]:
+        """PNG files of the released frames."""
+        folder = self.folder(recording, "Images")
+        return [folder / f"{recording.task}{place + 1:03d}.png" for place in self.released(recording)]
 
     def write_labels(self, recording: Recording, codes: npt.NDArray[np.int64]) -> None:
         """Write the files of each frame; one frame of one person has no file of codes."""
@@ -146,25 +143,13 @@ class UNBCStandin(Standin):
             path = self.folder(recording, "Frame_Labels", "PSPI") / f"{name}_facs.txt"
             _write_numbers(path, [[pain[position]]])
         tracked = np.delete(np.load(self.sidecar(recording, 0)), _INNER_MOUTH_CORNERS, axis=1)[..., :2]
-        for number, points in zip(self.numbers(recording), tracked, strict=True):
+        for image, points in zip(self.images(recording, 0), tracked, strict=True):
             if np.isfinite(points).all():
-                path = self.folder(recording, "AAM_landmarks") / f"{recording.task}{number:03d}_aam.txt"
-                _write_numbers(path, points)
+                _write_numbers(self.folder(recording, "AAM_landmarks") / f"{image.stem}_aam.txt", points)
 
     def write_common_files(self) -> None:
         """Write the table of genders."""
         write_genders(self.root, self.config.recordings())
-
-    def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
-        """Write one PNG per released frame."""
-        folder = self.folder(recording, "Images")
-        for number, image in zip(self.numbers(recording), frames, strict=True):
-            write_png(folder / f"{recording.task}{number:03d}.png", image)
-
-    def is_saved(self, recording: Recording, view: int) -> bool:
-        """Whether all images are there."""
-        folder = self.folder(recording, "Images")
-        return folder.is_dir() and len(list(folder.glob("[!.]*.png"))) == len(self.numbers(recording))
 
     def defects(self, recording: Recording) -> Defects:
         """An image is missing, and in another one there is no face."""

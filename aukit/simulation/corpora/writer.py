@@ -23,6 +23,7 @@ from filelock import FileLock
 
 from aukit.datasets.files import AGREEMENT_FILE, SIDECAR_FOLDER, STANDIN_FILE
 from aukit.datasets.genders import FILE as GENDERS
+from aukit.datasets.images import write_jpeg, write_png
 from aukit.datasets.label_files import NOT_CODED
 from aukit.datasets.video import Image, encode_video
 from aukit.errors import CorpusError
@@ -258,6 +259,36 @@ class VideoStandin(Standin):
     def is_saved(self, recording: Recording, view: int) -> bool:
         """Whether the video is there."""
         return self.video(recording, view).exists()
+
+
+@dataclass(frozen=True)
+class ImageStandin(Standin):
+    """A stand-in whose frames are images, PNG or JPEG by their names, in a folder per recording and view.
+
+    Example:
+        >>> from aukit.simulation import UNBCSimulationConfig, UNBCStandin
+        >>> standin: ImageStandin = UNBCStandin(Path("unbc"), Path("truth"), UNBCSimulationConfig.smoke())
+        >>> standin.images(standin.config.recordings()[0], view=0)[0].name
+        'll042t1aaaff001.png'
+    """
+
+    @abstractmethod
+    def images(self, recording: Recording, view: int) -> list[Path]:
+        """Images of the released frames, in their order."""
+
+    def released(self, recording: Recording) -> list[int]:
+        """Positions of the released frames."""
+        lost = self.defects(recording).lost
+        return [position for position in range(self.config.frames) if position not in lost]
+
+    def save(self, recording: Recording, view: int, frames: Iterator[Image]) -> None:
+        """Write one image per released frame."""
+        for path, image in zip(self.images(recording, view), frames, strict=True):
+            (write_png if path.suffix == ".png" else write_jpeg)(path, image)
+
+    def is_saved(self, recording: Recording, view: int) -> bool:
+        """Whether all images are there."""
+        return all(path.exists() for path in self.images(recording, view))
 
 
 def write_csv(path: Path, rows: npt.NDArray[np.int64], header: str | None = None) -> None:
