@@ -192,6 +192,8 @@ class CorpusAUs:
     missing_code: int | None
 
 
+_DISFA = CorpusAUs((), (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26), None)
+
 CORPUS_AUS: Mapping[str, CorpusAUs] = MappingProxyType(
     {
         "fera2017": CorpusAUs((1, 4, 6, 7, 10, 12, 14, 15, 17, 23), (1, 4, 6, 10, 12, 14, 17), 9),
@@ -200,14 +202,15 @@ CORPUS_AUS: Mapping[str, CorpusAUs] = MappingProxyType(
         # BP4D+ files name about 34 AUs in their header, which the reader follows; here the twelve shared with
         # BP4D. Its intensity set is not public.
         "bp4dplus": CorpusAUs((1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24), (), 9),
-        "disfa": CorpusAUs((), (1, 2, 4, 5, 6, 9, 12, 15, 17, 20, 25, 26), None),
+        "disfa": _DISFA,
+        "disfaplus": _DISFA,
         # The twelve of the published frame lists; GFT's intensity set and missing code are not public.
         "gft": CorpusAUs((1, 2, 4, 6, 7, 10, 12, 14, 15, 17, 23, 24), (), None),
         # AU 43 is coded 0/1.
         "unbc": CorpusAUs((), (4, 6, 7, 9, 10, 12, 20, 25, 26, 43), None),
     }
 )
-"""AU sets by corpus: ``fera2017``, ``bp4d``, ``bp4dplus``, ``disfa``, ``gft``, ``unbc``."""
+"""AU sets by corpus: ``fera2017``, ``bp4d``, ``bp4dplus``, ``disfa``, ``disfaplus``, ``gft``, ``unbc``."""
 
 
 def intensity_from_letter(letter: str) -> int:

@@ -10,6 +10,7 @@ from .cross_corpus import CrossCorpusDataModule as CrossCorpusDataModule
 from .dataset import StoreDataset as StoreDataset
 from .dataset import images_to_tensor as images_to_tensor
 from .disfa import DISFADataModule as DISFADataModule
+from .disfaplus import DISFAPlusDataModule as DISFAPlusDataModule
 from .faces import AvatarFacesDataModule as AvatarFacesDataModule
 from .fera2017 import FERA2017DataModule as FERA2017DataModule
 from .folder import FolderDataModule as FolderDataModule

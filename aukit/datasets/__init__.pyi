@@ -7,6 +7,7 @@ from .check_report import CheckReport as CheckReport
 from .check_report import Counts as Counts
 from .check_report import Published as Published
 from .disfa import DISFA as DISFA
+from .disfaplus import DISFAPlus as DISFAPlus
 from .fera2017 import FERA2017 as FERA2017
 from .fgnet_lists import FGNetLists as FGNetLists
 from .folder import Folder as Folder

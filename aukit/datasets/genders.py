@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from pathlib import Path
 
 from aukit.datasets.csv_files import csv_lines, without_trailing_commas, wrong_width
@@ -16,7 +17,7 @@ WORDS = {"f": "female", "female": "female", "m": "male", "male": "male"}
 
 
 def gender_table(
-    root: Path, corpus: str, namespace: str | None, follow_links: bool = False
+    root: Path, corpora: Iterable[str], namespace: str | None, follow_links: bool = False
 ) -> dict[str, str]:
     """Genders of people by global id: from ``genders.csv`` in the root, else ``AUKIT_<CORPUS>_GENDERS``.
 
@@ -26,7 +27,8 @@ def gender_table(
 
     Args:
         root: Folder of the release.
-        corpus: Name of the corpus, e.g. ``disfa``.
+        corpora: Name of the corpus, e.g. ``disfa``, then of others with the same people; the first variable
+            that is set counts.
         namespace: Of ids given without one; None where the release has several.
         follow_links: Whether the file may be a link that leads out of the root.
 
@@ -36,8 +38,9 @@ def gender_table(
     path: Path | None = None
     if (root / FILE).exists():
         path = inside(root, FILE, follow_links)
-    elif not (root / STANDIN_FILE).exists() and (named := os.environ.get(gender_variable(corpus))):
-        path = Path(named)
+    elif not (root / STANDIN_FILE).exists():
+        named = filter(None, map(os.environ.get, map(gender_variable, corpora)))
+        path = next(map(Path, named), None)
     return {} if path is None else _read(path, namespace)
 
 

@@ -192,6 +192,14 @@ for _entry in (
         "aukit.datasets.bp4dplus.PUBLISHED",
     ),
     CorpusEntry(
+        "disfaplus",
+        "DISFA+",
+        "aukit.datasets.disfaplus.DISFAPlus",
+        "aukit.datamodules.DISFAPlusDataModule",
+        "aukit.simulation.DISFAPlusStandin",
+        "aukit.datasets.disfaplus.PUBLISHED",
+    ),
+    CorpusEntry(
         "avatar_pairs",
         "avatar pairs",
         "aukit.datasets.avatar_pairs.AvatarPairs",

@@ -80,6 +80,8 @@ class Release(ReleaseFiles):
     """Columns of the table that come from each kind of label file."""
     intensity_files: ClassVar[str] = "intensity"
     """What the files of one AU each are called in notes."""
+    same_people: ClassVar[tuple[str, ...]] = ()
+    """Names of other corpora of the same people, whose table of genders counts here, too."""
     partitions: tuple[str, ...] | None = None
     """Partitions that the options ask for; None for all."""
     asked: str = ""
@@ -105,7 +107,7 @@ class Release(ReleaseFiles):
     ) -> None:
         super().__init__(root, images_root, labels_root, follow_links)
         self.persons = None if persons is None else tuple(persons)
-        self.genders = gender_table(self.root, self.name, self.namespace, follow_links)
+        self.genders = gender_table(self.root, (self.name, *self.same_people), self.namespace, follow_links)
         self.tolerated: list[str] = []
         self.spellings: dict[str, str] = {}
         self._excluded: list[Exclusion] = []

@@ -15,6 +15,8 @@ from .corpora.config import Recording as Recording
 from .corpora.config import SimulationConfig as SimulationConfig
 from .corpora.disfa import DISFASimulationConfig as DISFASimulationConfig
 from .corpora.disfa import DISFAStandin as DISFAStandin
+from .corpora.disfaplus import DISFAPlusSimulationConfig as DISFAPlusSimulationConfig
+from .corpora.disfaplus import DISFAPlusStandin as DISFAPlusStandin
 from .corpora.fera2017 import FERA2017SimulationConfig as FERA2017SimulationConfig
 from .corpora.fera2017 import FERA2017Standin as FERA2017Standin
 from .corpora.gft import GFTSimulationConfig as GFTSimulationConfig

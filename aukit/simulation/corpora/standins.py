@@ -24,8 +24,8 @@ def write_standin(
     """Render a stand-in of a corpus in its official layout, or complete one that was interrupted.
 
     Args:
-        corpus: Name of the corpus: "bp4d", "disfa", "fera2017", "gft", "unbc", "multipie", "bp4dplus", or
-            one of another package.
+        corpus: Name of the corpus: "bp4d", "disfa", "fera2017", "gft", "unbc", "multipie", "bp4dplus",
+            "disfaplus", or one of another package.
         root: Folder of the stand-in; made if missing.
         size: "smoke" (seconds), "mini" (minutes) or "standin".
         truth_root: Folder of what only the renderer knows; None for one named ``<root>-truth`` beside it.
