@@ -14,6 +14,7 @@ from tests.fuzz import (
     checkpoints,
     frame_labels,
     healthy,
+    image_rows,
     images,
     labels,
     names,
@@ -30,6 +31,7 @@ __all__ = ["Case", "Workshop", "cases"]
 _GROUPS = (
     labels,
     frame_labels,
+    image_rows,
     names,
     videos,
     images,

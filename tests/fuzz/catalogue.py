@@ -13,9 +13,9 @@ from tests.fuzz import healthy
 
 ALL = healthy.CORPORA
 TABLES = ("fera2017", "bp4d", "disfa", "gft", "bp4dplus")
-"""Whose files of codes have a row per frame; UNBC-McMaster's are a file per frame."""
+"""Whose files of codes are CSV, a row per frame; UNBC-McMaster has a file per frame, DISFA+ rows by name."""
 VIDEOS = ("fera2017", "disfa", "gft")
-IMAGES = ("bp4d", "bp4dplus")
+IMAGES = ("bp4d", "bp4dplus", "disfaplus")
 """Whose images are called by a number alone."""
 
 
@@ -50,7 +50,8 @@ class Release:
 
     def label_file(self) -> Path:
         """One of the files of codes; of Multi-PIE, which has none, the list of people."""
-        names = {"disfa": "SN*_au*.txt", "unbc": "*_facs.txt"} | dict.fromkeys(healthy.OPTIONS, "*.txt")
+        names = {"disfa": "SN*_au*.txt", "disfaplus": "AU*.txt", "unbc": "*_facs.txt"}
+        names |= dict.fromkeys(healthy.OPTIONS, "*.txt")
         return self.pick(names.get(self.corpus, "*.csv"))
 
     def label_files(self) -> list[Path]:
@@ -105,7 +106,8 @@ class Corruption:
 
     Attributes:
         name: Of the function.
-        group: Of the module: labels, frame_labels, names, videos, images, places, sidecars, weights.
+        group: Of the module: labels, frame_labels, image_rows, names, videos, images, places, sidecars,
+            weights.
         text: What it is, and what is right.
         corpora: To which releases, or kinds of weights, it can happen.
         change: Does it.

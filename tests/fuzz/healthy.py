@@ -1,4 +1,4 @@
-"""Small healthy releases of seven corpora; each picture tells whom it shows and when, and the truth is known.
+"""Small healthy releases of eight corpora; each picture tells whom it shows and when, and the truth is known.
 
 A picture is a grid of 6 x 6 cells. Ten cells hold the number of the frame, twice five bits; the others have
 colours of the recording and never change, so that a codec copies them and damage to a reference frame
@@ -24,7 +24,7 @@ from tests.releases import BP4D_AUS, DISFA_AUS, legacy_occurrence, named_occurre
 
 OPTIONS = {"multipie": (), "multiview": ("--tree", "multiview", "--cameras", "05_1", "19_0")}
 """Of the commands, for the two trees of Multi-PIE, which count as two corpora here."""
-CORPORA = ("fera2017", "bp4d", "disfa", "gft", "unbc", "bp4dplus", *OPTIONS)
+CORPORA = ("fera2017", "bp4d", "disfa", "gft", "unbc", "bp4dplus", *OPTIONS, "disfaplus")
 BY_NAME = "M009_T1"
 """Sequence of BP4D whose images have another order by name than by number: it has a table, not an array."""
 CROP = 32
@@ -69,6 +69,7 @@ class Recording:
             "bp4d": f"{self.subject}_{self.task}",
             "bp4dplus": f"{self.subject}_{self.task}",
             "disfa": f"LeftVideo{self.subject}_comp",
+            "disfaplus": f"{self.subject}_{self.task}",
             "gft": self.subject,
             "unbc": self.subject[4:] + self.task[5:],
             "multipie": f"{self.subject}#{self.subject} {self.task} {self.view}",
@@ -87,6 +88,7 @@ _RECORDINGS = {  # subject, task, first frame number, frames
     "bp4d": [("F001", "T1", 2440, 14), ("F003", "T2", 96, 12), ("M009", "T1", 995, 11)],
     "bp4dplus": [("F004", "T1", 2440, 13), ("M003", "T6", 96, 12)],
     "disfa": [("SN001", "S1", 1, 24), ("SN006", "S1", 1, 21)],
+    "disfaplus": [("SN001", "A1_AU1_TrailNo_1", 0, 14), ("SN013", "Y_HappyDescribed_TrailNo_1", 0, 12)],
     "gft": [("001A", "conversation", 1, 24), ("008B", "conversation", 1, 21)],
     "unbc": [("042-ll042", "ll042t1aaaff", 1, 14), ("095-tv095", "tv095t2aeunaff", 1, 12)],
     "multipie": [(person, task, 0, 1) for person in ("041", "307") for task in _POSED],
@@ -155,7 +157,7 @@ def _labels(corpus: str, count: int, rng: np.random.Generator) -> dict[str, np.n
     if corpus == "unbc":
         codes |= {"AU43_r": codes["AU43_r"] % 2}
         codes |= {f"AU{au:02d}_c": (codes[f"AU{au:02d}_r"] >= 1).astype(int) for au in intensity}
-    if corpus == "disfa":
+    if corpus in ("disfa", "disfaplus"):
         codes |= {f"AU{au:02d}_c": (codes[f"AU{au:02d}_r"] >= 2).astype(int) for au in intensity}
     return codes
 
@@ -170,6 +172,7 @@ def write(corpus: str, root: Path) -> Path:
             "bp4d": _bp4d,
             "bp4dplus": _bp4d,
             "disfa": _disfa,
+            "disfaplus": _disfaplus,
             "gft": _gft,
             "unbc": _unbc,
         }
@@ -226,6 +229,19 @@ def _disfa(root: Path, recording: Recording) -> None:
     for au in DISFA_AUS:
         path = root / "ActionUnit_Labels" / recording.subject / f"{recording.subject}_au{au}.txt"
         _pairs(path, recording, f"AU{au:02d}_r")
+
+
+def _disfaplus(root: Path, recording: Recording) -> None:
+    where = Path(recording.subject) / recording.task
+    (root / "Images" / where).mkdir(parents=True)
+    names = [f"{number:03d}.jpg" for number in recording.numbers]
+    for name, picture in zip(names, recording.pictures, strict=True):
+        Image.fromarray(picture).save(root / "Images" / where / name, quality=95, subsampling=0)
+    write_lines(root / "Images" / where / "TimeStamp.txt", (f"{name}  0.05" for name in names))
+    for au in DISFA_AUS:
+        codes = recording.labels[f"AU{au:02d}_r"]
+        rows = [f"{name}     {code}" for name, code in zip(names, codes, strict=True)]
+        write_lines(root / "Labels" / where / f"AU{au}.txt", [f"# Action unit {au}", "# image code", *rows])
 
 
 def _gft(root: Path, recording: Recording) -> None:

@@ -1,4 +1,4 @@
-"""Damage to images of BP4D, BP4D+ and Multi-PIE, and images that are whole but not what they seem."""
+"""Damage to images of BP4D, BP4D+, DISFA+ and Multi-PIE, and images that are whole but not what they seem."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ def image_missing(release: Release) -> None:
 @corruption(*IMAGES, undetectable="a picture's name is all that says which frame it is; the gap is counted")
 def image_renamed(release: Release) -> None:
     """The last image has the number of a frame after a gap."""
-    path = sorted(release.image().parent.iterdir())[-1]
+    path = sorted(release.image().parent.glob("*.jpg"))[-1]
     path.rename(release.beside(path, f"{int(path.stem) + 3}.jpg"))
 
 

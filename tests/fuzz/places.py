@@ -18,6 +18,7 @@ _PEOPLE = {
     "bp4d": "F001",
     "bp4dplus": "F004",
     "disfa": "SN001",
+    "disfaplus": "SN001",
     "gft": "001A",
     "unbc": "042-ll042",
     "multipie": "041",

@@ -20,13 +20,14 @@ SEED = 0
 SHARE = {
     "labels": 16,
     "frame_labels": 6,
+    "image_rows": 6,
     "names": 6,
     "videos": 14,
     "images": 6,
     "places": 8,
     "sidecars": 6,
     "weights": 10,
-}  # 72 in all
+}  # 78 in all
 
 
 def _sample() -> list[Case]:
