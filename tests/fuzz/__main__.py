@@ -32,7 +32,7 @@ def outcome(case: Case, verdict: Verdict) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description=__doc__)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--corpora", type=int, default=740, metavar="N", help="cases of damaged releases")
+    parser.add_argument("--corpora", type=int, default=840, metavar="N", help="cases of damaged releases")
     parser.add_argument("--weights", type=int, default=90, metavar="N", help="cases of damaged weights")
     parser.add_argument("--only", default="", metavar="TEXT", help="cases whose name has this text")
     parser.add_argument("--keep", type=Path, metavar="DIR", help="damage in this folder and leave it there")

@@ -56,7 +56,7 @@ def test_some_of_each_kind(workshop: Workshop, case: Case) -> None:
 
 
 @pytest.mark.heavy
-@pytest.mark.parametrize("case", cases(SEED, 740, 90), ids=lambda case: case.name)
+@pytest.mark.parametrize("case", cases(SEED, 840, 90), ids=lambda case: case.name)
 def test_all(workshop: Workshop, case: Case) -> None:
     _assert_no_fault(workshop, case)
 
