@@ -61,7 +61,7 @@ test-slow: $(READY) ## Run what takes a minute or two each: tables in `smoke`, k
 test-all: $(READY) ## Run all tests, one after the other, also the long ones (an hour or more) and those that want 12 GB of memory
 	$(BIN)/python -m pytest -m "heavy or not heavy" $(ARGS)
 
-fuzz: $(READY) ## Damage 500 releases and 90 files of weights, and judge each (about five minutes)
+fuzz: $(READY) ## Damage 840 releases and 90 files of weights, and judge each (about five minutes)
 	$(BIN)/python -m tests.fuzz --seed $(SEED) $(ARGS)
 
 kills: $(READY) ## Stop every long command at 60 random moments, go on, compare bit by bit (about an hour)
