@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import hashlib
+import sys
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from copy import deepcopy
 from functools import lru_cache
@@ -15,7 +17,7 @@ from omegaconf import OmegaConf
 import aukit
 from aukit.datasets.registry import corpus_entry
 from aukit.errors import ConfigError
-from aukit.reproduce.captions import DataFacts
+from aukit.reproduce.captions import DataFacts, code_sentences, short_commit
 from aukit.reproduce.cluster import cluster_lines
 from aukit.reproduce.costs import Renders, Trainings
 from aukit.reproduce.data_origin import TableCorpus
@@ -27,6 +29,7 @@ from aukit.reproduce.render.table import Table
 from aukit.reproduce.throughput import cluster_of, device_for
 from aukit.reproduce.timing import Stages
 from aukit.reproduce.wandb_table import log_table
+from aukit.training.record import git_commit
 from aukit.utils.experiments import experiments_folder, find_experiment
 from aukit.utils.outside import read_json
 
@@ -172,12 +175,12 @@ CellsT = TypeVar("CellsT", bound=Cells)
 _MOST_BYTES = 2**26  # of a table's JSON
 
 
-def _signature_of(path: Path) -> str | None:
-    """What decided a table that was made before; None where there is none, or it is damaged."""
+def _provenance_of(path: Path) -> dict[str, Any]:
+    """That of a table that was made before; empty where there is none, or it is damaged."""
     try:
-        return str(read_json(path, _MOST_BYTES)["provenance"]["signature"])
+        return dict(read_json(path, _MOST_BYTES)["provenance"])
     except (FileNotFoundError, ValueError, LookupError, TypeError):
-        return None
+        return {}
 
 
 class Reproduction(ABC, Generic[CellsT]):
@@ -221,9 +224,21 @@ class Reproduction(ABC, Generic[CellsT]):
     def finished(self) -> str | None:
         """The table as text when it is complete; else None."""
         folder, signature = self.cells.folder, self.cells.signature()
-        if signature is not None and _signature_of(folder / "table.json") == signature:
+        if signature is not None and _provenance_of(folder / "table.json").get("signature") == signature:
             return (folder / "table.txt").read_text()
         return None
+
+    def _say_if_older(self) -> None:
+        """Say on the standard error that a finished table is of other code: it is not made anew for that."""
+        folder, now = self.cells.folder, git_commit()
+        made = _provenance_of(folder / "table.json").get("table_commit")
+        if now is not None and made is not None and made != now:
+            print(
+                f"{folder}: this table was made by other code ({short_commit(str(made))}; this is "
+                f"{short_commit(now)}). To make it anew, delete that folder, and below {self.options.runs} "
+                "the runs that are to be trained again",
+                file=sys.stderr,
+            )
 
     def run(self) -> str:
         """Make what is missing and return the table as text; at once when it is complete.
@@ -232,6 +247,7 @@ class Reproduction(ABC, Generic[CellsT]):
             GoesOnLater: Its trainings are jobs, and some were missing.
         """
         if (text := self.finished()) is not None:
+            self._say_if_older()
             return text
         folder = self.cells.folder
         from aukit.training.processes import launch, refuse_several
@@ -243,6 +259,8 @@ class Reproduction(ABC, Generic[CellsT]):
         table = self.make(stages)
         table.provenance["signature"] = decided or self.cells.signature()
         table.provenance["seconds"] = stages.seconds
+        table.provenance["table_commit"] = now = git_commit()
+        table.caption.extend(code_sentences(table.provenance.get("git_commits", {}), now))
         table.write(folder)
         cells, experiment = self.cells, self.cells.spec["experiments"][0]
         log_table(table, folder, cells.name, cells.group, experiment, self.options)
@@ -292,6 +310,7 @@ class Reproduction(ABC, Generic[CellsT]):
             "runs": {name: record.identity for name, record in records.items()},
             "training_seconds": {name: record.seconds for name, record in records.items()},
             "git_commit": some.git_commit,
+            "git_commits": dict(Counter(str(record.git_commit) for record in records.values())),
             "versions": some.versions,
         }
 

@@ -65,6 +65,34 @@ def not_run_sentences(profile: str, missing: Sequence[str], separator: str = ", 
     return [f"Not run in {profile}: {separator.join(missing)}."] if missing else []
 
 
+def code_sentences(commits: Mapping[str, int], now: str | None) -> list[str]:
+    """The sentence that says of which code trainings are; none if it is the code that made the table.
+
+    Args:
+        commits: Commit, or None in words, → number of trainings.
+        now: That of the code that runs.
+
+    Example:
+        >>> code_sentences({"8d1f0c2e9": 3, "a77b5e310-dirty": 1}, "8d1f0c2e9")
+        ['Trainings are of other code than the table (8d1f0c2): 3 of 8d1f0c2, 1 of a77b5e3-dirty.']
+    """
+    if now is None or set(commits) <= {now}:
+        return []
+    found = ", ".join(f"{count} of {short_commit(commit)}" for commit, count in commits.items())
+    return [f"Trainings are of other code than the table ({short_commit(now)}): {found}."]
+
+
+def short_commit(commit: str) -> str:
+    """A commit as people write it, with its "-dirty".
+
+    Example:
+        >>> short_commit("a77b5e310c-dirty")
+        'a77b5e3-dirty'
+    """
+    name, dirty, _ = commit.partition("-dirty")
+    return name[:7] + dirty
+
+
 def difference_sentences(publication: str, found: Sequence[str]) -> list[str]:
     """The sentence that lists in what runs differ from a publication; none if in nothing.
 

@@ -5,6 +5,7 @@ import shutil
 import pytest
 import torch
 
+from aukit.reproduce import base
 from aukit.reproduce.base import Reproduction, table_file
 from aukit.reproduce.data_origin import TableCorpus
 from aukit.reproduce.niinuma2021.cells import NiinumaCells
@@ -64,6 +65,27 @@ def test_what_is_changed_while_a_table_is_made_is_not_in_it(here, monkeypatch, n
     monkeypatch.setattr(TableCorpus, "is_there", lambda self: is_there)
     Edited(options).run()
     assert Made(options).finished() is None
+
+
+def test_a_table_says_of_which_code_it_and_its_trainings_are(here, monkeypatch, capsys):
+    class Trained(Made):
+        def make(self, stages):
+            table = super().make(stages)
+            table.provenance["git_commits"] = {"1" * 40: 3, f"{'2' * 40}-dirty": 1}
+            return table
+
+    options = TableOptions("smoke", {}, here / "logs")
+    monkeypatch.setattr(base, "git_commit", lambda: "1" * 40)
+    text = Trained(options).run()
+    assert "Trainings are of other code than the table (1111111): 3 of 1111111, 1 of 2222222-dirty." in text
+    assert Trained(options).run() == text
+    assert "was made by other code" not in capsys.readouterr().err
+    monkeypatch.setattr(base, "git_commit", lambda: "3" * 40)
+    assert Trained(options).run() == text
+    assert "made by other code (1111111; this is 3333333)" in capsys.readouterr().err
+    monkeypatch.setattr(base, "git_commit", lambda: None)  # outside a repository nothing is known
+    assert Trained(options).run() == text
+    assert capsys.readouterr().err == ""
 
 
 def test_weights_count_by_what_is_in_the_file(here, monkeypatch):
