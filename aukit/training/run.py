@@ -14,7 +14,7 @@ from typing import Any
 from lightning.fabric.plugins.environments.slurm import SLURMEnvironment
 from lightning.fabric.utilities.exceptions import MisconfigurationException
 from lightning.pytorch import Trainer, seed_everything
-from lightning.pytorch.callbacks import Callback, WeightAveraging
+from lightning.pytorch.callbacks import Callback, ProgressBar, WeightAveraging
 from lightning.pytorch.loggers import Logger
 from lightning.pytorch.plugins.io import CheckpointIO
 from lightning.pytorch.utilities.model_helpers import is_overridden
@@ -51,6 +51,7 @@ from aukit.training.processes import (
     strategy_of,
     with_whole_batches,
 )
+from aukit.training.progress_lines import ProgressLines, redraws
 from aukit.training.record import Record
 from aukit.training.resume import check_resumable
 from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
@@ -290,6 +291,9 @@ def build_trainer(
     if quiet:
         arguments["enable_progress_bar"] = False
         arguments["enable_model_summary"] = False
+    shows = arguments.get("enable_progress_bar") is not False
+    if shows and not redraws() and not any(isinstance(each, ProgressBar) for each in arguments["callbacks"]):
+        arguments["callbacks"].append(ProgressLines())
     try:
         trainer = Trainer(**arguments)
         if trainer.world_size > 1:
