@@ -22,8 +22,13 @@ _BY_ACTION_UNIT, _RELIABILITY = "fairness.png", "reliability.png"
 """Files of a run's folder."""
 
 
-def draw_scores(scores: GroupScores, folder: Path) -> list[Path]:
+def draw_scores(scores: GroupScores, folder: Path, origin: str | None = None) -> list[Path]:
     """Write a run's plots beside its `fairness.csv`; costs a few seconds.
+
+    Args:
+        scores: Of the run.
+        folder: Of the run.
+        origin: What the faces are, in each plot's corner; None for no word of it.
 
     Returns:
         Files of `folder`: ``fairness.png``, the score of `GroupScores.score` per action unit and group with
@@ -36,6 +41,9 @@ def draw_scores(scores: GroupScores, folder: Path) -> list[Path]:
     if len(scores.reliability):
         figures[_RELIABILITY] = reliability_curves(scores.reliability, aus, names)
     for name, figure in figures.items():
+        if origin is not None:
+            corner = {"loc": "outside lower right", "frameon": False, "borderpad": 0.0}
+            figure.legend([], [], title=literal(origin), title_fontsize=8, **corner)
         write_atomic(folder / name, png(figure))
     return drawn_scores(folder)
 

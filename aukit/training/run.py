@@ -57,6 +57,7 @@ from aukit.training.resume import check_resumable
 from aukit.training.run_config import RunConfig, build_datamodule, build_model, resolve, trainer_arguments
 from aukit.training.run_folder import RunFolder
 from aukit.training.start_files import without_start_files
+from aukit.training.summary import rendered_origin
 from aukit.training.wandb_mode import agent_run
 from aukit.training.wandb_run import RunWandbLogger, begin_wandb, ending_wandb
 from aukit.utils.signals import ending
@@ -196,7 +197,7 @@ def _execute(
             if isinstance(logger, RunWandbLogger):
                 logger.summarize(_summary(record))
                 if scores is not None:
-                    logger.log_plots(draw_scores(scores, run.path), step)
+                    logger.log_plots(draw_scores(scores, run.path, rendered_origin(record.notes)), step)
         return record
 
 

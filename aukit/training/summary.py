@@ -68,22 +68,26 @@ def _headline(record: Record) -> dict[str, str]:
         corpus += f" → {target}"  # without labels
     if (tested := notes.get("tested_on")) not in (None, notes.get("corpus")):
         corpus += f", tested on {tested}"
-    origin = "rendered faces" if notes.get("rendered") else "licensed or your own"
-    if (standin := notes.get("standin")) is not None:
-        recipe = standin.get("recipe")
-        name = recipe.get("name") if isinstance(recipe, Mapping) else recipe
-        origin = f"rendered stand-in (recipe {name}, version {standin.get('version')})"
     time = f"{record.seconds:,.0f} s"
     if record.test_frames_per_second is not None:
         time += f", tested at {record.test_frames_per_second:,.0f} frames/s"
     return {
         "experiment": ", ".join(facts),
         "corpus": corpus,
-        "data": origin,
+        "data": rendered_origin(notes) or "licensed or your own",
         "selection": str(notes.get("selection")),
         "time": time,
         "run": str(record.folder),
     }
+
+
+def rendered_origin(notes: Mapping[str, Any]) -> str | None:
+    """What the faces of a record's notes are, if they are rendered: it must stand beside every number."""
+    if (standin := notes.get("standin")) is not None:
+        recipe = standin.get("recipe")
+        name = recipe.get("name") if isinstance(recipe, Mapping) else recipe
+        return f"rendered stand-in (recipe {name}, version {standin.get('version')})"
+    return "rendered faces" if notes.get("rendered") else None
 
 
 def _interval(cell: Mapping[str, Any]) -> str:

@@ -10,7 +10,7 @@ from matplotlib.cbook import is_math_text
 
 from aukit import metrics
 from aukit.errors import ConfigError, CorpusError, StoreError
-from aukit.training import evaluate, execute, read_log, score_groups
+from aukit.training import evaluate, execute, group_plots, read_log, score_groups
 from aukit.training.group_plots import by_action_unit, draw_scores, reliability_curves
 from tests import wandb_files
 from tests.fake_training import FakeDataModule, TinyModule
@@ -217,6 +217,14 @@ def test_plots_show_a_groups_name_letter_by_letter(tmp_path, name):
         (shown,) = {text.get_text() for text in legend.get_texts()} - {"everybody", "T1"}
         assert shown.replace("\\$", "$").strip() == name
         assert not is_math_text(shown)
+
+
+def test_plots_of_rendered_faces_say_so(tmp_path, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(group_plots, "png", lambda figure: drawn.append(figure) or b"")
+    draw_scores(score_groups(predictions(tmp_path, ["female"] * 40), "task"), tmp_path, "rendered stand-in")
+    said = [figure.legends[-1].get_title().get_text() for figure in drawn]
+    assert said == ["rendered stand-in"] * 2
 
 
 def test_a_plot_that_cannot_be_drawn_costs_no_record(tmp_path, monkeypatch):
