@@ -231,11 +231,13 @@ def sum_by_subject_and_group(
         ``sums`` [S, number, ...].
 
     Raises:
-        ValueError: Not one id per frame.
+        ValueError: Not one id or not one group per frame.
     """
     ids = np.asarray(subjects)
     if ids.shape != (len(entries),):
         raise ValueError(f"subjects must be [{len(entries)}], one per frame; it is {list(ids.shape)}")
+    if groups.shape != (len(entries),):  # one alone would count for all
+        raise ValueError(f"groups must be [{len(entries)}], one per frame; it is {list(groups.shape)}")
     names, index = np.unique(ids, return_inverse=True)
     cell = torch.as_tensor(index) * number + groups.cpu()
     sums = sum_by(entries, cell, len(names) * number)

@@ -95,7 +95,7 @@ def grouped_icc_sums(
         ``sums`` [S, G + 1, A, 6] float64 for the people in sorted order; the last group is the unknown one.
 
     Raises:
-        ValueError: Shapes differ, or a group is not in ``names``.
+        ValueError: Shapes differ, also of ``groups``, or a group is not in ``names``.
     """
     x, y = to_float64(predictions), to_float64(labels)
     check_pair(x, y)

@@ -106,6 +106,8 @@ def ranking_intervals(
     if person.shape != (len(x),) or not len(people):
         raise ValueError(f"subjects must be [{len(x)}], one per frame, of at least one person")
     member = group_index(groups, names, x.device)
+    if len(member) != len(x):
+        raise ValueError(f"groups must be [{len(x)}], one per frame; it is [{len(member)}]")
     person_of, coded = torch.as_tensor(person), ~(x.isnan() | y.isnan()).all(1)
     present = torch.zeros(len(people), len(names) + 1, dtype=torch.bool)
     present[person_of[coded], member[coded]] = True

@@ -178,5 +178,8 @@ def test_bad_arguments():
         metrics.IntraclassCorrelation(2, "4,1")
     with pytest.raises(ValueError, match=r"subjects must be \[3\]"):
         metrics.icc_sums(x, x, ["a"])
+    for groups in (["m"], ["m"] * 4):
+        with pytest.raises(ValueError, match=r"groups must be \[3\], one per frame; it is \[[14]\]"):
+            metrics.grouped_icc_sums(np.ones((3, 1)), np.ones((3, 1)), ["a", "a", "b"], groups, ("f", "m"))
     with pytest.raises(ValueError, match="two raters"):
         metrics.rater_agreement(x[:, :1])

@@ -188,3 +188,6 @@ def test_what_is_no_probability_or_no_label_is_refused():
         metrics.grouped_calibration_sums(one, one, ["a", "b"], ["", ""], NAMES)
     with pytest.raises(ValueError, match="one per frame"):
         metrics.ranking_intervals(one, one, ["a", "b"], [""], NAMES)
+    two = np.array([[1.0], [0.0]])
+    with pytest.raises(ValueError, match=r"groups must be \[2\], one per frame"):
+        metrics.ranking_intervals(two, two, ["a", "b"], [""], NAMES)
