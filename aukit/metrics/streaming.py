@@ -90,6 +90,7 @@ class IntraclassCorrelation(_AdditiveMetric):
         """Adds a batch."""
         x, y = to_float64(predictions), to_float64(labels)
         check_pair(x, y)
+        _check_columns(predictions, len(self.icc_sums))
         # .double(): Module.to(bfloat16) also casts states that are still zero.
         self.icc_sums = self.icc_sums.double() + entry_sums(x, y).sum(0)
 
@@ -134,6 +135,7 @@ class MultilabelF1(_AdditiveMetric):
 
     def update(self, predictions: Tensor, labels: Tensor) -> None:
         """Adds a batch."""
+        _check_columns(predictions, len(self.confusion))
         counts = entry_counts(to_float64(predictions), to_float64(labels), self.threshold)
         self.confusion = self.confusion + counts.sum(0)
 
@@ -161,6 +163,7 @@ class _GroupedCounts(_AdditiveMetric):
 
     def update(self, predictions: Tensor, labels: Tensor, groups: AnyArray | Sequence[Any]) -> None:
         """Adds a batch; ``groups`` [B] are names, or indices into the list of groups with -1 = unknown."""
+        _check_columns(predictions, self.group_confusion.shape[1])
         counts = group_counts(predictions, labels, groups, self.groups, self.threshold)
         self.group_confusion = self.group_confusion + counts
 
@@ -388,6 +391,16 @@ class KernelDistance(_FeatureDistance):
         terms = [(u * v).sum() for u, v in zip(self._side(a, *names), self._side(b, *names), strict=True)]
         d = self.num_features
         return terms[0] + 3 * terms[1] / d + 3 * terms[2] / d**2 + terms[3] / d**3
+
+
+def _check_columns(predictions: Tensor, number: int) -> None:
+    """A batch must have as many AUs as the metric: one of a single AU would count for all of them.
+
+    Raises:
+        ValueError: It has not.
+    """
+    if predictions.ndim == 2 and predictions.shape[1] != number:
+        raise ValueError(f"the metric is of {number} AUs; predictions are {list(predictions.shape)}")
 
 
 def _average(values: Tensor, average: Average) -> Tensor:

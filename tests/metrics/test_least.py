@@ -131,3 +131,16 @@ def test_a_result_keeps_its_shape_when_it_is_cached_and_when_the_metric_is_copie
     for each in (metric, metric, metric.clone(), pickle.loads(pickle.dumps(metric))):
         assert each.compute().tolist() == [1.0]
     assert metric(torch.tensor([[1.0], [3.0]]), torch.tensor([[0.0], [2.0]])).shape == (1,)
+
+
+@pytest.mark.parametrize("aus", [1, 3])
+def test_a_batch_of_another_number_of_action_units_is_refused(aus):
+    metric, wrong = metrics.IntraclassCorrelation(2), torch.ones(4, aus)
+    with pytest.raises(ValueError, match=rf"of 2 AUs; predictions are \[4, {aus}\]"):
+        metric.update(wrong, wrong)
+    with pytest.raises(ValueError, match=rf"of 2 AUs; predictions are \[4, {aus}\]"):
+        metrics.MultilabelF1(2).update(wrong, wrong)
+    for grouped in (metrics.GroupedMultilabelF1(2, ("f", "m")), metrics.GroupFairness(2, ("f", "m"))):
+        with pytest.raises(ValueError, match=rf"of 2 AUs; predictions are \[4, {aus}\]"):
+            grouped.update(wrong, wrong, ["f"] * 4)
+    assert metric.icc_sums.shape == (2, 6)
