@@ -93,13 +93,14 @@ def bootstrap_by_subject(
         baseline: Statistics of another method on the same people: the interval is then of the paired
             difference, method minus baseline.
         strata: [S] a value per person; people are drawn within each value, so that each replicate has as many
-            women and men as the data.
+            women and men as the data. A value of one person leaves no interval.
         resample_trainings: Whether each replicate draws trainings with replacement too, so that the interval
             holds what another seed would change. Method and baseline share the draw where they have equally
             many trainings: the i-th of both then belong together, as trainings from one start do.
 
     Returns:
-        Estimate, percentiles of the replicates that are defined, and all replicates.
+        Estimate, percentiles of the replicates that are defined, and all replicates. There is no interval
+        (NaN) of a single person, nor where a stratum has one.
 
     Raises:
         ValueError: No people, or statistics that are not of the same people.
@@ -122,9 +123,14 @@ def bootstrap_by_subject(
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="All-NaN slice")
         low, high = np.nanquantile(replicates, ends, axis=0)
-    if n_people < 2:
+    if n_people < 2 or _has_single_person(strata):
         low, high = np.full_like(low, np.nan), np.full_like(high, np.nan)
     return Interval(estimate, low, high, undefined, replicates)
+
+
+def _has_single_person(strata: npt.ArrayLike | None) -> bool:
+    """Whether a stratum has one person, who is drawn each time and does not say how others would differ."""
+    return strata is not None and bool((np.unique(np.asarray(strata), return_counts=True)[1] == 1).any())
 
 
 def _draw(n_people: int, n_boot: int, seed: int, strata: npt.ArrayLike | None) -> npt.NDArray[np.float64]:

@@ -110,6 +110,14 @@ def test_interval_of_a_mean_is_the_textbook_one():
     np.testing.assert_allclose([result.low, result.high], values.mean() + np.array([-half, half]), atol=0.01)
 
 
+@pytest.mark.parametrize("strata", ["abcd", "aaab"])
+def test_a_stratum_of_one_person_leaves_no_interval(strata):
+    result = metrics.bootstrap_by_subject(np.eye(4), lambda s: s[:, 0], n_boot=50, strata=list(strata))
+    assert result.estimate == 1
+    assert np.isnan([result.low, result.high]).all()
+    np.testing.assert_array_equal(result.undefined, 0)
+
+
 def test_f1_of_groups_by_strata():
     rng = np.random.default_rng(0)
     labels = rng.integers(0, 2, (300, 2)).astype(float)
