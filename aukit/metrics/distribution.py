@@ -24,7 +24,8 @@ def frechet_distance(x: AnyArray, y: AnyArray) -> float:
         y: [m, D] features.
 
     Returns:
-        The distance, ≥ 0 up to rounding; NaN with fewer than two rows in either.
+        The distance, ≥ 0 up to rounding; NaN with fewer than two rows in either, or a feature that is not
+        finite, as of images of a generator that has diverged.
 
     Raises:
         ValueError: Not two [., D].
@@ -39,8 +40,10 @@ def frechet_from_moments(mean_x: Tensor, cov_x: Tensor, mean_y: Tensor, cov_y: T
     """Fréchet distance from means [D] and covariances [D, D], float64.
 
     The trace of (Cx Cy)^½ is the sum of the singular values of Cx^½ Cy^½, which stays accurate for singular
-    covariances, where a matrix square root of the product does not.
+    covariances, where a matrix square root of the product does not. NaN where a moment is not finite.
     """
+    if not all(bool(moment.isfinite().all()) for moment in (mean_x, cov_x, mean_y, cov_y)):
+        return torch.full_like(mean_x.sum(), torch.nan)  # no matrix has roots then: torch would raise
     # torch.cov gives a scalar for D = 1.
     cov_x, cov_y = (cov.reshape(len(mean_x), len(mean_x)) for cov in (cov_x, cov_y))
     cross: Tensor = torch.linalg.svdvals(_root(cov_x) @ _root(cov_y)).sum()

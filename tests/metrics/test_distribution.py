@@ -92,3 +92,16 @@ def test_shapes_are_checked():
         metrics.FrechetDistance(3).update(torch.zeros(2, 4), real=True)
     with pytest.raises(ValueError, match="too much memory"):
         metrics.KernelDistance(2048)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_features_that_are_not_finite_have_no_distance(value):
+    x = np.random.default_rng(0).random((5, 3))
+    y = x.copy()
+    y[2, 1] = value
+    streaming = metrics.FrechetDistance(3)
+    streaming.update(torch.from_numpy(x), real=True)
+    streaming.update(torch.from_numpy(y), real=False)
+    assert np.isnan(metrics.frechet_distance(x, y))
+    assert streaming.compute().isnan()
+    assert np.isnan(metrics.kernel_distance(x, y))
