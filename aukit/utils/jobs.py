@@ -131,15 +131,16 @@ class SharedJobs(Generic[Job]):
         jobs: All jobs, in the order of the joined result.
         work: Does one job; picklable.
         is_done: Whether a job is done, from its files.
-        result: File that is made of all jobs.
-        join: Makes it; called by the process that finds all jobs done.
+        results: Files that are made of all jobs; the last one is written last.
+        join: Makes them; called by the process that finds all jobs done. It may be called again when all of
+            them are there, after another process.
     """
 
     folder: Path
     jobs: Sequence[Job]
     work: Callable[[Job], None]
     is_done: Callable[[Job], bool]
-    result: Path
+    results: Sequence[Path]
     join: Callable[[], None]
 
     def run(self, shard: Shard, title: str, unit: str, workers: int | None, progress: bool) -> str:
@@ -153,7 +154,7 @@ class SharedJobs(Generic[Job]):
             progress: Whether to show a progress bar.
 
         Returns:
-            How many jobs, of all shards, are still missing, as a sentence; empty if the result is there.
+            How many jobs, of all shards, are still missing, as a sentence; empty if the results are there.
         """
         with disk_errors(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
@@ -163,11 +164,12 @@ class SharedJobs(Generic[Job]):
             todo = [job for job in own if not self.is_done(job)]
             run_jobs(self.work, todo, len(own), title, unit, workers, progress)
         missing = sum(not self.is_done(job) for job in self.jobs)
-        if not missing and (todo or not self.result.exists()):
+        last = self.results[-1]
+        if not missing and (todo or not all(file.exists() for file in self.results)):
             # Two shards that both find themselves the last join one after the other.
-            with disk_errors(self.result), FileLock(self.result.with_name(f".{self.result.name}.lock")):
+            with disk_errors(last), FileLock(last.with_name(f".{last.name}.lock")):
                 self.join()
-        name = self.result.name
+        name = last.name
         return (
             f"{missing} of {len(self.jobs)} jobs are missing: {name} follows when all are done"
             if missing
@@ -184,7 +186,8 @@ def chunk_jobs(
     folder: Path,
     starts: range,
     work: Callable[[int], None],
-    result: Path,
+    has_files: Callable[[int], bool],
+    results: Sequence[Path],
     join: Callable[[list[Path]], None],
 ) -> SharedJobs[int]:
     """Jobs that each make one chunk of a numbered series and leave its `chunk_file`.
@@ -193,13 +196,16 @@ def chunk_jobs(
         folder: Folder of the chunks.
         starts: First number of each chunk.
         work: Makes the chunk of a first number.
-        result: File that is made of all chunks.
-        join: Makes it of their tables.
+        has_files: Whether what the chunk leaves beside its table is there, or is needed no more.
+        results: Files that are made of all chunks.
+        join: Makes them of their tables.
     """
     files = [chunk_file(folder, start) for start in starts]
-    return SharedJobs(
-        folder, starts, work, lambda start: chunk_file(folder, start).exists(), result, lambda: join(files)
-    )
+
+    def is_done(start: int) -> bool:
+        return chunk_file(folder, start).exists() and has_files(start)
+
+    return SharedJobs(folder, starts, work, is_done, results, lambda: join(files))
 
 
 @contextmanager

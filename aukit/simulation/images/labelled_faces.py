@@ -163,7 +163,9 @@ def write_labelled_faces(
     claim(out, MARKER, {"recipe": {**asdict(config), "bases": list(config.bases)}})
     starts = range(config.first, config.first + config.identities, CHUNK)
     work = partial(_render_chunk, out / CHUNKS, config)
-    shared = chunk_jobs(out / CHUNKS, starts, work, out / FACES, partial(_join, out))
+    shared = chunk_jobs(
+        out / CHUNKS, starts, work, partial(_has_parts, out), _results(out), partial(_join, out)
+    )
     missing = shared.run(shard, "rendering faces", f"{CHUNK} identities", workers, progress)
     total = config.identities * config.frames
     return missing or f"{total} labelled faces of {config.identities} identities in {out}"
@@ -318,8 +320,22 @@ def _part(table: Path, array: str) -> Path:
     return table.with_name(f"{table.stem}-{array}.npy")
 
 
+def _results(out: Path) -> list[Path]:
+    """What is made of all chunks, the table last."""
+    return [*(out / f"{name}.npy" for name in ARRAYS), out / FACES]
+
+
+def _has_parts(out: Path, start: int) -> bool:
+    """Whether the arrays of a chunk are there, or else in the whole, to which they move."""
+    table = chunk_file(out / CHUNKS, start)
+    parts = (_part(table, name) for name in ARRAYS)
+    return all(part.exists() for part in parts) or all(file.exists() for file in _results(out))
+
+
 def _join(out: Path, tables: list[Path]) -> None:
     """One array of each kind and one table of all chunks; the table last, then the chunks' arrays go."""
+    if all(file.exists() for file in _results(out)):  # another shard was as fast, and has taken the arrays
+        return
     for name in ARRAYS:
         parts = [_part(table, name) for table in tables]
         first = np.load(parts[0], mmap_mode="r", allow_pickle=False)

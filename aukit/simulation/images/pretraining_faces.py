@@ -124,7 +124,14 @@ def write_avatar_faces(
     claim(out, MARKER, {"recipe": asdict(config)})
     starts = range(config.first, config.first + config.identities, CHUNK)
     work = partial(_render_chunk, out / CHUNKS, config)
-    shared = chunk_jobs(out / CHUNKS, starts, work, out / FACES, partial(_join, out, config))
+    shared = chunk_jobs(
+        out / CHUNKS,
+        starts,
+        work,
+        lambda start: _pixels(chunk_file(out / CHUNKS, start)).exists(),
+        [out / IMAGES, out / FACES],
+        partial(_join, out, config),
+    )
     missing = shared.run(shard, "rendering faces", f"{CHUNK} avatars", workers, progress)
     return missing or f"{config.identities * config.frames} faces of {config.identities} avatars in {out}"
 
@@ -199,14 +206,18 @@ def _crop(image: Images, marks: npt.NDArray[np.float64], config: PretrainingFace
 def _render_chunk(folder: Path, config: PretrainingFacesConfig, start: int) -> None:
     """Avatars of one chunk; its table is written last."""
     table = chunk_file(folder, start)
-    pixels = table.with_suffix(".npy")
     end = min(start + CHUNK, config.first + config.identities)
     made = [render_faces(config, identity) for identity in range(start, end)]
     with disk_errors(folder):
-        with atomic_path(pixels) as temporary:
+        with atomic_path(_pixels(table)) as temporary:
             np.save(temporary, np.concatenate([images for images, _ in made]), allow_pickle=False)
         with atomic_path(table) as temporary:
             pd.concat([rows for _, rows in made]).to_parquet(temporary, index=False)
+
+
+def _pixels(table: Path) -> Path:
+    """The images of the chunk of a table."""
+    return table.with_suffix(".npy")
 
 
 def _join(out: Path, config: PretrainingFacesConfig, tables: list[Path]) -> None:
@@ -216,7 +227,7 @@ def _join(out: Path, config: PretrainingFacesConfig, tables: list[Path]) -> None
         whole = create_array(temporary, shape)
         begin = 0
         for table in tables:
-            images = np.load(table.with_suffix(".npy"), allow_pickle=False)
+            images = np.load(_pixels(table), allow_pickle=False)
             whole[begin : begin + len(images)] = images
             begin += len(images)
         whole.flush()

@@ -159,11 +159,27 @@ def write_random_renders(
         out / CHUNKS,
         range(0, config.count, CHUNK),
         partial(_render_chunk, out, config),
-        out / SAMPLES,
+        partial(_has_samples, out, config),
+        [out / SAMPLES],
         partial(concatenate_parquet, path=out / SAMPLES),
     )
     missing = shared.run(shard, f"rendering {config.maker}", f"{CHUNK} faces", workers, progress)
     return missing or f"{config.count} renders of {config.maker} in {out}"
+
+
+def _files(out: Path, index: int) -> tuple[Path, Path]:
+    """Image and landmarks of a sample."""
+    return out / f"{index:06d}.png", out / f"{index:06d}.npy"
+
+
+def _indices(config: RandomRendersConfig, start: int) -> range:
+    """Samples of the chunk that begins with one."""
+    return range(start, min(start + CHUNK, config.count))
+
+
+def _has_samples(out: Path, config: RandomRendersConfig, start: int) -> bool:
+    """Whether no image and no landmarks of a chunk have been lost."""
+    return all(file.exists() for index in _indices(config, start) for file in _files(out, index))
 
 
 def _render_chunk(out: Path, config: RandomRendersConfig, start: int) -> None:
@@ -171,14 +187,14 @@ def _render_chunk(out: Path, config: RandomRendersConfig, start: int) -> None:
     table = chunk_file(out / CHUNKS, start)
     with disk_errors(out):
         rows = []
-        for index in range(start, min(start + CHUNK, config.count)):
-            stem = f"{index:06d}"
+        for index in _indices(config, start):
+            picture, points = _files(out, index)
             image, landmarks, row = render_sample(config, index)
             png = cv2.imencode(".png", cv2.cvtColor(image, cv2.COLOR_RGB2BGR))[1]
-            write_atomic(out / f"{stem}.png", png.tobytes())
-            with atomic_path(out / f"{stem}.npy") as temporary:
+            write_atomic(picture, png.tobytes())
+            with atomic_path(points) as temporary:
                 np.save(temporary, landmarks, allow_pickle=False)
-            rows.append({"file": f"{stem}.png", **row})
+            rows.append({"file": picture.name, **row})
         with atomic_path(table) as temporary:
             pd.DataFrame(rows).to_parquet(temporary, index=False)
 

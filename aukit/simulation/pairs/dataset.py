@@ -164,8 +164,8 @@ def write_avatar_dataset(
         folder=out / RECORDINGS,
         jobs=jobs,
         work=partial(_render, out, config),
-        is_done=lambda job: job.is_done(out),
-        result=out / CHECKSUMS,
+        is_done=lambda job: job.is_done(out) and _intensities(out, job).exists(),
+        results=[out / name for name in (FRAMES, DATASHEET, LICENCE, CHECKSUMS)],
         join=lambda: _join(out, config, jobs),
     )
     shared.run(shard, "rendering avatars", "recording", workers, progress)
@@ -205,13 +205,18 @@ def _render(out: Path, config: AvatarDatasetConfig, job: PairJob) -> None:
             video, landmarks = job.render_file(out, identity), job.landmarks(out, identity)
             record_avatar(config.pairs, job.title, identity, moved, video, landmarks)
             tables.append(_rows(job, pair, identity, video.relative_to(out).as_posix(), labels))
-        with atomic_path(out / INTENSITIES / f"{job.title}.npy") as temporary:
+        with atomic_path(_intensities(out, job)) as temporary:
             np.save(temporary, exact, allow_pickle=False)
         FrameTable(pd.concat(tables, ignore_index=True)).write_parquet(job.rows(out))
         subjects = [identity.subject for identity in job.identities]
         note: dict[str, Any] = {"video": job.video, "avatars": subjects, "frames": frames}
         note |= {"exclusions": [], "repairs": {}}
         write_atomic(job.note(out), json.dumps(note).encode() + b"\n")
+
+
+def _intensities(out: Path, job: PairJob) -> Path:
+    """The exact intensities of a recording."""
+    return out / INTENSITIES / f"{job.title}.npy"
 
 
 def _rows(

@@ -171,7 +171,7 @@ def write_avatar_pairs(
         jobs=jobs,
         work=partial(_render_video, _Place(config, expression, driving_root, out, tracker)),
         is_done=lambda job: job.is_done(out),
-        result=out / FRAMES,
+        results=[out / FRAMES],
         join=lambda: _join(out, jobs, everybody),
     )
     shared.run(shard, "rendering pairs", "video", workers, progress)

@@ -1,4 +1,6 @@
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -74,6 +76,31 @@ def test_other_settings_and_missing_files_are_refused(folder: Path, tmp_path: Pa
         write_labelled_faces(tmp_path, LabelledFacesConfig(1, bases=()), workers=0)
     with pytest.raises(StoreError, match="no complete set of labelled faces"):
         open_labelled_faces(tmp_path)
+
+
+@pytest.mark.parametrize("lost", ["images.npy", "faces.parquet", "chunks/000015.parquet"])
+def test_what_was_lost_is_made_again(folder: Path, tmp_path: Path, lost: str) -> None:
+    """The arrays of the chunks went into the whole, so that they are rendered again where that is lost."""
+    out = Path(shutil.copytree(folder, tmp_path / "faces"))
+    (out / lost).unlink()
+    assert "6 labelled faces" in write_labelled_faces(out, CONFIG, workers=0, progress=False)
+    for name in ("images.npy", "points.npy", "movements.npy", "faces.parquet", lost):
+        assert (out / name).read_bytes() == (folder / name).read_bytes()
+
+
+def test_two_shards_that_both_find_themselves_the_last(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The second one waits while the first one joins, and then finds no arrays of chunks any more."""
+    out, join = tmp_path / "faces", labelled_faces._join
+
+    def joined_twice(*arguments: Any) -> None:
+        join(*arguments)
+        join(*arguments)
+
+    monkeypatch.setattr(labelled_faces, "_join", joined_twice)
+    assert "6 labelled faces" in write_labelled_faces(out, CONFIG, workers=0, progress=False)
+    assert (out / "images.npy").read_bytes() == (folder / "images.npy").read_bytes()
 
 
 def test_a_damaged_set_is_no_set(folder: Path, tmp_path: Path) -> None:

@@ -70,6 +70,16 @@ def test_shards_and_repeats_make_the_same_files(folder: Path, tmp_path: Path) ->
         write_avatar_faces(out, PretrainingFacesConfig(2, 2, 32), workers=0, progress=False)
 
 
+@pytest.mark.parametrize("lost", [["images.npy"], ["faces.parquet", f"chunks/{CHUNK:06d}.npy"]])
+def test_what_was_lost_is_made_again(folder: Path, tmp_path: Path, lost: list[str]) -> None:
+    out = Path(shutil.copytree(folder, tmp_path / "pool"))
+    for name in lost:
+        (out / name).unlink()
+    write_avatar_faces(out, CONFIG, workers=0, progress=False)
+    for name in ("images.npy", "faces.parquet", *lost):
+        assert (out / name).read_bytes() == (folder / name).read_bytes()
+
+
 @pytest.mark.parametrize(
     ("file", "content"),
     [

@@ -1,3 +1,4 @@
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -88,6 +89,14 @@ def test_shards_and_interruptions_end_in_the_same_bytes(folders: dict[str, Path]
     write_random_renders(tmp_path, config, workers=0, progress=False)
     assert files(tmp_path) == files(folders["avatars"])
     assert not [p for p in tmp_path.rglob(".*") if not p.name.endswith(".lock")]
+
+
+def test_what_was_lost_is_rendered_again(folders: dict[str, Path], tmp_path: Path) -> None:
+    out = Path(shutil.copytree(folders["avatars"], tmp_path / "out"))
+    for name in ("000002.png", f"{CHUNK:06d}.npy", "samples.parquet"):
+        (out / name).unlink()
+        write_random_renders(out, RECIPES["avatars"], workers=0, progress=False)
+        assert files(out) == files(folders["avatars"]), name
 
 
 def test_other_settings_do_not_mix(folders: dict[str, Path]) -> None:

@@ -105,14 +105,20 @@ def test_shards_and_what_was_lost_end_in_the_same_files(written, tmp_path):
     for index in (1, 0):
         said = write_avatar_dataset(out, TINY, Shard(index, 2), workers=1, progress=False)
     assert said.startswith("60 pairs")
-    for name in ("recordings/C004.json", "SHA256SUMS", "videos/F05/C004.mp4"):
-        (out / name).unlink()
-    write_avatar_dataset(out, TINY, workers=1, progress=False)
-    one, other = (
-        {name: content for name, content in file_contents(folder).items() if not name.endswith(".lock")}
-        for folder in (out, written)
-    )
-    assert one == other
+    for lost in (
+        ("recordings/C004.json", "SHA256SUMS", "videos/F05/C004.mp4"),
+        ("intensities/C004.npy",),
+        ("frames.parquet",),
+        ("DATASHEET.md",),
+    ):
+        for name in lost:
+            (out / name).unlink()
+        write_avatar_dataset(out, TINY, workers=1, progress=False)
+        one, other = (
+            {name: content for name, content in file_contents(folder).items() if not name.endswith(".lock")}
+            for folder in (out, written)
+        )
+        assert one == other
     with pytest.raises(CorpusError, match="begun with other settings"):
         write_avatar_dataset(out, AvatarDatasetConfig.sample(32), workers=1, progress=False)
 
