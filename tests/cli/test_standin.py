@@ -10,6 +10,7 @@ import torch
 from aukit.cli import main
 from aukit.datamodules import FERA2017DataModule
 from aukit.datasets.files import SIDECAR_FOLDER
+from aukit.datasets.registry import corpus_entry
 from aukit.errors import CorpusError
 
 
@@ -100,3 +101,20 @@ def test_a_release_without_sidecar_and_weights_stops_before_any_work(folder, tmp
 def test_a_view_that_is_not_there_is_an_error(folder):
     with pytest.raises(CorpusError, match=r"views \[3\]"):
         _data(folder, view=3)
+
+
+@pytest.mark.parametrize("named", [".", "below/.."])
+def test_the_current_folder_may_become_a_standin(tmp_path, monkeypatch, named, capsys):
+    root = tmp_path / "corpus"
+    (root / "below").mkdir(parents=True)
+    (root / "STANDIN.json").write_bytes(_marker("gft"))
+    monkeypatch.chdir(root)
+    assert main(["standin", "gft", "--root", named, "--profile", "smoke", "--shard", "98/99"]) == 0
+    assert "12 of 12 people are missing" in capsys.readouterr().out
+    assert {path.name for path in tmp_path.iterdir()} == {"corpus", ".corpus.lock", ".corpus-98-99.lock"}
+
+
+def _marker(corpus):
+    """What says that a folder is a stand-in of size smoke."""
+    config = corpus_entry(corpus).load("standin").config_type.of_size("smoke")
+    return (json.dumps(config.description(), indent=2) + "\n").encode()

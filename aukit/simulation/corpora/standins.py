@@ -46,6 +46,8 @@ def write_standin(
         ''
     """
     root = Path(root)
+    if root.name in ("", ".."):  # what lies beside it is called after it
+        root = root.resolve()
     standin = corpus_entry(corpus).load("standin")
     config = replace(standin.config_type.of_size(size, seed), **options)
     truth = Path(truth_root or root.with_name(f"{root.name}-truth"))
