@@ -13,8 +13,8 @@ from aukit.datasets.images import write_png
 from aukit.detect.drawings import Seen, Source, frames_with_faces, picture_names
 from aukit.detect.face import INTENSITY, FaceDetector
 from aukit.detect.files import read_files
-from aukit.detect.inputs import CROPS
-from aukit.detect.summary import Summary
+from aukit.detect.inputs import CROPS, text_of
+from aukit.detect.summary import Summary, many
 from aukit.detect.table import TableFormat
 from aukit.errors import ConfigError
 from aukit.registration import Registration
@@ -53,11 +53,17 @@ class Crops:
         """See `Drawing.draw`.
 
         Raises:
-            ConfigError: A folder of that name is there, and is not of this command.
+            ConfigError: A folder of that name is there, and is not of this command, or has crops of
+                photographs that are not there now.
         """
         folder = self.place(source, table)
         if folder.exists() and not (folder / LIST).is_file():
             raise ConfigError(f"{folder}: is there already, and holds no {LIST}; name another --out")
+        if gone := _cannot_be_cut_again(folder / LIST, source):
+            raise ConfigError(
+                f"{folder}: {many(len(gone), 'photograph')} in it cannot be cut anew, since not there"
+                f" ({gone[0]}); bring back what is missing or name another --out"
+            )
         names = {} if isinstance(source, Path) else picture_names(source, table)
         rows: list[dict[str, Any]] = []
         with atomic_folder(folder) as building:
@@ -96,6 +102,17 @@ class Crops:
                 }
             )
         return rows
+
+
+def _cannot_be_cut_again(path: Path, source: Source) -> list[str]:
+    """Images that have crops and are not there any more, as photographs of an earlier command may be."""
+    if isinstance(source, Path) or not path.is_file():
+        return []
+    crops = pd.read_csv(path, dtype=str, keep_default_na=False)
+    if "input" not in crops:  # no face at all
+        return []
+    cut = set(crops["input"][crops["crop"] != ""])
+    return [text_of(image) for name, image in source.items() if name in cut and not image.is_file()]
 
 
 def register_files(

@@ -110,6 +110,17 @@ def test_crops_that_have_gone_are_cut_again(tmp_path: Path) -> None:
         shutil.rmtree(out / "photographs.crops")
 
 
+def test_crops_of_a_photograph_that_has_gone_are_not_thrown_away(tmp_path: Path) -> None:
+    photos, out = [save(tmp_path / f"{name}.png", scene((10, 10, 30))) for name in "ab"], tmp_path / "out"
+    register_files(photos[:1], out, BrightSquares(), SIMILARITY)
+    photos[0].rename(tmp_path / "elsewhere")
+    with pytest.raises(ConfigError, match=r"photographs\.crops: 1 photograph in it .* \(.*/a\.png\); bring"):
+        register_files(photos[1:], out, BrightSquares(), SIMILARITY)
+    assert (out / "photographs.crops/a-0.png").is_file()
+    (tmp_path / "elsewhere").rename(photos[0])
+    assert register_files(photos[1:], out, BrightSquares(), SIMILARITY).crops == 2
+
+
 def test_a_table_made_in_another_way_is_taken_as_it_stands_or_refused(tmp_path: Path) -> None:
     clip, out, detector = video(tmp_path / "clip.mp4", 5), tmp_path / "out", BrightSquares("2")
     detect_files([clip], out, BrightSquares(), calibrate=True)
