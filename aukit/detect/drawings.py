@@ -176,7 +176,8 @@ def picture_names(images: dict[str, Path], table: Path) -> dict[str, str]:
     if table.stem == PHOTOGRAPHS:  # from anywhere
         return dict(zip(images, distinct_names([Path(name) for name in images]), strict=True))
     stems = [str(Path(name).with_suffix("")) for name in images]
-    alike = Counter(stems)
+    # A file system may take A.png for a.png.
+    alike, whole = Counter(map(str.casefold, stems)), set(map(str.casefold, images))
     # Of a.jpg, a.png and a.jpg.webp the first is called a.jpg, and no other.
-    alone = (alike[stem] == 1 and stem not in images for stem in stems)
+    alone = (alike[stem.casefold()] == 1 and stem.casefold() not in whole for stem in stems)
     return {name: stem if own else name for name, stem, own in zip(images, stems, alone, strict=True)}

@@ -10,6 +10,7 @@ import pytest
 from PIL import Image
 
 from aukit.detect import detect_files, draw_faces
+from aukit.detect.drawings import picture_names
 from aukit.detect.record import Record
 from aukit.errors import ConfigError
 from tests.datasets.numbered import write
@@ -143,3 +144,11 @@ def test_overlays_are_no_inputs(tmp_path: Path) -> None:
     assert (folder / "all.overlay/photo.jpg").is_file()
     again = detect_files([folder], folder, BrightSquares(), overlay=True)
     assert (again.videos, again.images) == (first.videos, first.images) == (1, 1)
+
+
+def test_pictures_of_images_have_names_that_any_file_system_tells_apart() -> None:
+    images = {name: Path(name) for name in ("a.jpg", "A.PNG", "b.png", "B.PNG.webp", "sub/a.png")}
+    names = picture_names(images, Path("holiday.csv"))
+    assert names == {
+        "a.jpg": "a.jpg", "A.PNG": "A.PNG", "b.png": "b", "B.PNG.webp": "B.PNG.webp", "sub/a.png": "sub/a",
+    }  # fmt: skip
