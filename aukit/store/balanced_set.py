@@ -13,7 +13,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from aukit.errors import StoreError
+from aukit.errors import StoreError, shown
 from aukit.facs import intensity_column
 from aukit.store.files import create_array, map_array, read_manifest, read_table, require
 from aukit.store.store import PreparedStore
@@ -22,6 +22,8 @@ from aukit.utils.files import atomic_folder, file_sha256
 IMAGES = "images.npy"
 _PLAN = "set.parquet"
 _MANIFEST = "set.json"
+PROGRESS = "progress.json"
+"""Of a set whose images were made one after the other; see `aukit.store.growing_set`."""
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "fingerprint": str,
     "plan": str,
@@ -122,10 +124,10 @@ class BalancedSet:
             The opened set.
 
         Raises:
-            StoreError: columns are missing, labels contradict the levels, rows lie outside the store or the
-                images do not fit the plan.
+            StoreError: columns are missing, labels contradict the levels, rows lie outside the store, the
+                images do not fit the plan, or something else than a set is there.
         """
-        with atomic_folder(Path(path)) as folder:
+        with atomic_folder(replaceable(path)) as folder:
             if images is not None:
                 _write_images(folder / IMAGES, images, len(plan), store.size)
             cls.seal(folder, path, plan, store)
@@ -157,8 +159,12 @@ class BalancedSet:
             parts: the sets, in the order of their images.
 
         Raises:
-            StoreError: their crops are of several kinds.
+            StoreError: their crops are of several kinds, one of them would be replaced, or something else
+                than a set is there.
         """
+        place = replaceable(path)
+        if any(part.path.resolve() == place.resolve() for part in parts):
+            raise StoreError(f"{path}: is one of the sets to be put together; name another folder")
         first = parts[0].registration
         if others := [part for part in parts if part.registration != first]:
             raise StoreError(
@@ -166,7 +172,7 @@ class BalancedSet:
                 f" {others[0].registration}; make them of stores that are registered alike"
             )
         plan = pd.concat([part.plan for part in parts], ignore_index=True)
-        with atomic_folder(Path(path)) as folder:
+        with atomic_folder(place) as folder:
             _seal(folder, path, plan, first, "sets", [(part.path, part.fingerprint) for part in parts])
         return cls.open(path)
 
@@ -219,6 +225,21 @@ class BalancedSet:
         if sum(map(len, opened)) != len(self):
             raise ValueError(f"{_PLAN} has {len(self)} rows for {sum(map(len, opened))} images")
         return lambda rows: _images_of(opened, rows, self.size)
+
+
+def replaceable(path: str | Path) -> Path:
+    """The folder that a set shall take the place of, if nothing but a set is lost, be it damaged.
+
+    Raises:
+        StoreError: Something else is there.
+    """
+    place = Path(path)
+    there = sorted(each.name for each in place.iterdir()) if place.is_dir() else []
+    if others := [name for name in there if name not in (IMAGES, _PLAN, _MANIFEST, PROGRESS)]:
+        raise StoreError(
+            f"{place}: holds {shown(others[0])}, which is of no balanced set; name another folder"
+        )
+    return place
 
 
 def check_inputs(plan: pd.DataFrame, store: PreparedStore, path: str | Path) -> None:

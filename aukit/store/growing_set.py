@@ -13,12 +13,11 @@ import numpy.typing as npt
 import pandas as pd
 from tqdm import tqdm
 
-from aukit.store.balanced_set import IMAGES, BalancedSet, check_inputs
+from aukit.store.balanced_set import IMAGES, PROGRESS, BalancedSet, check_inputs, replaceable
 from aukit.store.files import create_array, map_array, read_manifest
 from aukit.store.store import PreparedStore
 from aukit.utils.files import atomic_folder, write_atomic
 
-_PROGRESS = "progress.json"
 _BLOCK = 64  # steps between two notes of progress
 
 Pixels = npt.NDArray[np.uint8]
@@ -49,13 +48,13 @@ def grow_set(
         progress: Whether there is one, with the time left.
 
     Raises:
-        StoreError: The plan names rows outside the store, or is none.
+        StoreError: The plan names rows outside the store, or is none; or something else than a set is there.
     """
     path, count = Path(path), len(plan)
     if _done(path, origin) == count:
         return BalancedSet.open(path)
     check_inputs(plan, store, path)
-    with atomic_folder(path, resume=True) as folder:
+    with atomic_folder(replaceable(path), resume=True) as folder:
         images, done = _begun(folder, origin, (count, store.size, store.size, 3))
         with tqdm(
             total=count, initial=done, desc=f"{what} {path.name}", unit="image", disable=not progress
@@ -74,7 +73,7 @@ def grow_set(
 def _done(folder: Path, origin: str) -> int:
     """Images of this origin that are in a folder; 0 where its note is missing, damaged or of others."""
     try:
-        state = read_manifest(folder / _PROGRESS)
+        state = read_manifest(folder / PROGRESS)
     except ValueError:
         return 0
     return state["done"] if state.get("origin") == origin and type(state.get("done")) is int else 0
@@ -86,10 +85,10 @@ def _begun(folder: Path, origin: str, shape: tuple[int, ...]) -> tuple[Mapped, i
         with suppress(ValueError):
             map_array(folder / IMAGES, np.uint8, shape)
             return np.load(folder / IMAGES, mmap_mode="r+", allow_pickle=False), done
-    (folder / _PROGRESS).unlink(missing_ok=True)
+    (folder / PROGRESS).unlink(missing_ok=True)
     return create_array(folder / IMAGES, shape), 0
 
 
 def _note(images: Mapped, folder: Path, origin: str, done: int) -> None:
     images.flush()
-    write_atomic(folder / _PROGRESS, json.dumps({"origin": origin, "done": done}).encode())
+    write_atomic(folder / PROGRESS, json.dumps({"origin": origin, "done": done}).encode())

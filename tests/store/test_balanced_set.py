@@ -7,6 +7,7 @@ import pytest
 
 from aukit.errors import StoreError
 from aukit.store import BalancedSet
+from aukit.store.growing_set import grow_set
 from tests.fakes import AUS, FakeCorpus, FakeRegistration, fake_plan, fake_store
 
 ROWS = np.arange(10)
@@ -37,6 +38,33 @@ def test_a_set_of_synthetic_images_needs_no_store(tmp_path):
     copy = pickle.dumps(again)
     assert len(copy) < 1000
     assert np.array_equal(_pixels(pickle.loads(copy)), images)
+
+
+def test_nothing_but_a_set_is_replaced_by_one(tmp_path):
+    store = fake_store(tmp_path / "stores")
+    plan, notes = fake_plan(store, ROWS), tmp_path / "mine" / "notes.txt"
+    notes.parent.mkdir()
+    notes.write_text("a year's work")
+    own = BalancedSet.write(tmp_path / "own", plan, store, [_images()])
+    for made in (
+        lambda: BalancedSet.write(notes.parent, plan, store, [_images()]),
+        lambda: BalancedSet.concatenate(notes.parent, [own]),
+        lambda: grow_set(notes.parent, plan, store, "origin", lambda at: _images()[at], 4, "", False),
+    ):
+        with pytest.raises(StoreError, match=r"mine: holds notes\.txt, which is of no balanced set"):
+            made()
+    assert notes.read_text() == "a year's work"
+    (own.path / "set.json").unlink()  # what a kill or a copy may leave
+    assert len(BalancedSet.write(own.path, plan, store, [_images(1)])) == 10
+
+
+def test_a_set_is_not_put_together_in_the_place_of_its_part(tmp_path, monkeypatch):
+    store, images = fake_store(tmp_path / "stores"), _images()
+    own = BalancedSet.write(tmp_path / "own", fake_plan(store, ROWS), store, [images])
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(StoreError, match="own: is one of the sets to be put together"):
+        BalancedSet.concatenate("own", [own, own])
+    assert np.array_equal(_pixels(BalancedSet.open(own.path)), images)
 
 
 def test_a_set_s_fingerprint_tells_images_and_labels(tmp_path):
