@@ -53,7 +53,7 @@ def read_obj(path: str | os.PathLike[str]) -> ObjMesh:
     uv_faces: list[tuple[int, int, int]] = []
     number = 0
     try:
-        with file.open(encoding="utf-8") as lines:
+        with file.open(encoding="utf-8-sig") as lines:  # some editors begin a file with a byte order mark
             for line in lines:
                 number += 1
                 kind, *tokens = line.split("#", 1)[0].split() or [""]

@@ -43,6 +43,13 @@ def test_polygons_negative_indices_and_comments(tmp_path):
     assert mesh.uv is None
 
 
+def test_a_byte_order_mark_costs_no_vertex(tmp_path):
+    file = tmp_path / "marked.obj"
+    file.write_text("v 1 0 0\nv 0 1 0\nv 0 0 1\nv 9 9 9\nf 1 2 3\n", encoding="utf-8-sig")
+    mesh = read_obj(file)
+    assert mesh.vertices[mesh.triangles[0]].tolist() == [[1, 0, 0], [0, 1, 0], [0, 0, 1]]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
