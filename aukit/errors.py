@@ -75,9 +75,9 @@ def explained(error: BaseException) -> str | None:
         if isinstance(cause, OSError):
             return _system_error(cause)
         cause = cause.__cause__
-    if isinstance(error, MemoryError):
-        return "not enough memory\nuse smaller batches, smaller images or fewer workers"
     text = str(error)
+    if isinstance(error, MemoryError) or "DefaultCPUAllocator: " in text:  # torch's is a RuntimeError
+        return "not enough memory\nuse smaller batches, smaller images or fewer workers"
     if type(error).__name__ == "OutOfMemoryError":  # torch's; this room imports nothing
         return f"{shown(text.partition('. ')[0], _LONGEST)}\nuse smaller batches (data.batch_size) or images"
     if type(error).__name__ == "BrokenProcessPool":

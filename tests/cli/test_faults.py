@@ -14,6 +14,7 @@ import torch
 import yaml
 
 from aukit.cli import main
+from aukit.errors import explained
 from tests.distributed.test_ddp import EXPERIMENT
 
 
@@ -136,6 +137,12 @@ def test_wrong_words_files_and_classes(words, message, folder, capsys):
     assert message in fails(capsys, words)
     if "model.step" not in words:
         assert sorted(Path("lightning_logs").rglob("*")) == runs  # nothing is left of it
+
+
+def test_memory_that_torch_does_not_get_is_named():
+    with pytest.raises(RuntimeError) as caught:
+        torch.empty(2**60, dtype=torch.uint8)
+    assert explained(caught.value).startswith("not enough memory\n")
 
 
 def damage(path: Path, kind: str) -> Path:
