@@ -88,8 +88,9 @@ def _fairness(given: argparse.Namespace) -> None:
         raise ConfigError(
             "--tool: what a tool calls present is fixed; leave --threshold and --validation out"
         )
-    from aukit.fairness.report import fairness_report
+    from aukit.fairness.report import check_place, fairness_report
 
+    check_place(given.out)  # scoring takes a while
     report = fairness_report(
         _read(given, given.predictions),
         given.by,

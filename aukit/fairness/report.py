@@ -17,6 +17,23 @@ from aukit.fairness.thresholds import validated_thresholds
 from aukit.utils.files import write_atomic
 from aukit.utils.text import aligned, listing, number
 
+TABLES = {"table": "fairness.csv", "reliability": "reliability.csv", "support": "support.csv"}
+"""Tables of a `Scored`, and the files that hold them for all attributes."""
+
+
+def check_place(folder: Path) -> None:
+    """See that a report replaces nothing but an earlier one, whose tables begin with the column ``by``.
+
+    Raises:
+        ConfigError: Another table has one of its names, as a run's own ``fairness.csv``.
+    """
+    for path in (folder / name for name in TABLES.values()):
+        if not path.exists():
+            continue
+        with path.open("rb") as file:
+            if file.read(3) != b"by,":
+                raise ConfigError(f"{path}: is there already, and of no such report; name another --out")
+
 
 @dataclass(frozen=True)
 class FairnessReport:
@@ -36,12 +53,15 @@ class FairnessReport:
         """Write ``fairness.{csv,html}``, ``reliability.csv`` and ``support.csv``, each in one step.
 
         The same input and seed give the same bytes.
+
+        Raises:
+            ConfigError: Something else would be replaced.
         """
-        for name in ("table", "reliability", "support"):
+        check_place(folder)
+        for name, file in TABLES.items():
             each = [getattr(scored, name).assign(by=scored.groups.by) for scored in self.scored]
             table = pd.concat(each, ignore_index=True)
             table = table[["by", *(column for column in table.columns if column != "by")]]
-            file = "fairness.csv" if name == "table" else f"{name}.csv"
             write_atomic(folder / file, table.to_csv(index=False, float_format="%.9g").encode())
         write_atomic(folder / "fairness.html", page(self.predictions, self.scored, self.notes).encode())
 

@@ -298,6 +298,20 @@ def test_one_group_alone_has_no_gap(tmp_path: Path, capsys: pytest.CaptureFixtur
     assert "There are no two groups, so there is no gap." in (tmp_path / "out" / "fairness.html").read_text()
 
 
+@pytest.mark.parametrize("name", ["fairness.csv", "support.csv", "reliability.csv"])
+def test_a_report_replaces_an_earlier_one_and_no_other_table(
+    folder: Path, tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A run has a ``fairness.csv`` of its own, and the predictions may lie where the report goes."""
+    words = ["fairness", str(folder / "mine.csv"), "--by", "gender", "--out", str(tmp_path)]
+    for _ in range(2):
+        assert main(words) == 0
+    (tmp_path / name).write_text("statistic,au,group\nf1,AU12,female\n")
+    assert main(words) == 2
+    assert f"{name}: is there already, and of no such report; name another --out" in capsys.readouterr().err
+    assert (tmp_path / name).read_text() == "statistic,au,group\nf1,AU12,female\n"
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
