@@ -182,7 +182,8 @@ class CorpusDataModule(StepDataModule):
             if registration != "prnet":
                 raise ConfigError(f"data.prnet belongs to registration=prnet, not to {registration}")
             self._settings["prnet"] = prnet
-        self.root = Path(root or os.environ.get(self.root_variable or "", ""))
+        named = root or os.environ.get(self.root_variable or "", "")
+        self.root, self.has_root = Path(named), bool(named)  # a path alone cannot say: "." is a root, too
         self.cache = Path(cache)
         self.registration = registration
         self.size = size
@@ -223,7 +224,7 @@ class CorpusDataModule(StepDataModule):
 
     def _prepare(self) -> Path:
         """Build the store, or find it complete; return its folder. Called on several processes at once."""
-        if self.root == Path():
+        if not self.has_root:
             how = f" or set {self.root_variable}" if self.root_variable else ""
             raise ConfigError(f"the corpus has no root: give data.root=FOLDER{how}")
         corpus = self._corpus()

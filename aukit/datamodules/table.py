@@ -148,7 +148,7 @@ class TableDataModule(FoldDataModule):
 
     def _require_crops(self) -> None:
         """Check the first image, where images are to be used as they are."""
-        if self.registration != "none" or self.root == Path():
+        if self.registration != "none" or not self.has_root:
             return
         corpus = self._corpus()
         for _, image in corpus.decode(corpus.videos[0]):

@@ -145,6 +145,18 @@ def test_crops_need_no_landmarks(root: Path) -> None:
     assert (batch["image"][:, 0, 0, 0].numpy() == 30 + 10 * np.array(number) + level).all()
 
 
+def test_the_current_folder_may_be_the_root(
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(root)
+    options = {"folds": 2, "registration": "none", "landmarks": None, "cache": str(tmp_path)}
+    assert len(module(Path(), **options).store) == 24
+    with pytest.raises(ConfigError, match="frames are 32 x 32 pixels, not 64 x 64"):
+        module(Path(), **{**options, "size": 64})
+    with pytest.raises(ConfigError, match=r"has no root: give data\.root=FOLDER or set AUKIT_TABLE_ROOT"):
+        TableDataModule(None, folds=2, registration="none", size=SIDE).prepare_data()
+
+
 def test_a_table_without_labels_is_no_training_and_no_test(root: Path) -> None:
     frame = pd.read_csv(root / "frames.csv")
     frame[["path", "person"]].to_csv(root.parent / "unlabelled.csv", index=False)
