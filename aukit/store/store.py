@@ -146,7 +146,11 @@ class PreparedStore:
         ]
         for partition, rows in frame.groupby("partition", sort=False):
             lines.append(f"  {partition}: {len(rows):,} frames, {rows['person'].nunique()} people")
-        lines.append(f"{len(self.exclusions):,} left out")
+        return "\n".join([*lines, self.left_out()])
+
+    def left_out(self) -> str:
+        """What of the corpus is not in the store, by reason, and what the reader noted, in a few lines."""
+        lines = [f"{len(self.exclusions):,} left out"]
         lines += [
             f"  {count:,} x {reason}" for reason, count in Counter(self.exclusions["reason"]).most_common()
         ]

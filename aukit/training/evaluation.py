@@ -49,7 +49,8 @@ def evaluate(
         config: what `load_config` returns, or a dictionary of its sections.
         runs_root: folder of all run folders.
         stage: "test" writes `predictions-test.parquet` and scores them by group in `fairness-test.json` and
-            `.csv`; "predict" writes every frame to `predictions-predict.parquet`.
+            `.csv`; "predict" writes every frame to `predictions-predict.parquet`, and prints how many were
+            left out and why.
         checkpoint: checkpoint to load; None for the one that the finished run of this configuration tested.
             Files of another one have its name and the first digits of its content (SHA-256) in theirs.
         out: file of the predictions, in place of those above: a model's run folder, where the configuration
@@ -122,6 +123,9 @@ def evaluate(
             trainer.predict(model, datamodule=data, return_predictions=False)
     if not writer.written:
         raise StoreError(f"{type(model).__name__}.{stage}_step returns no predictions; nothing was written")
+    if stage == "predict" and trainer.is_global_zero and isinstance(data, CorpusDataModule):
+        # Whoever predicts has seldom prepared the store, and would miss an image without a face.
+        print(f"{len(data.store):,} frames in {data.store.path}, {data.store.left_out()}")
     metrics: dict[str, float] = {}
     if stage == "test" and trainer.is_global_zero:
         name = writer.path.stem.replace("predictions", "fairness")

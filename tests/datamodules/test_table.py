@@ -1,5 +1,6 @@
 """A user's table and folder as datamodules: who is tested, what is refused, from the table to predictions."""
 
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -210,7 +211,7 @@ def test_a_person_is_known_in_another_table_of_the_root_and_in_another_spelling(
 
 
 def test_from_a_table_to_scores_by_light_and_to_predictions_of_a_folder(
-    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
     words = [f"data.root={root}", f"data.landmarks={root}/landmarks.csv", "data.registration=similarity"]
@@ -228,8 +229,15 @@ def test_from_a_table_to_scores_by_light_and_to_predictions_of_a_folder(
         evaluate(everybody, tmp_path / "runs", "test", record.checkpoint)
     tested = evaluate(everybody, tmp_path / "runs", "test", record.checkpoint, seen_people=True)
     assert len(pd.read_parquet(tested)) == 24
-    folder = load_config("baselines", "smoke", ["corpus=folder", *words])
+    photos = shutil.copytree(root, tmp_path / "photos")
+    (photos / "faces" / "broken.png").write_bytes(b"no picture")
+    (photos / "old.gif").write_bytes(b"GIF89a")
+    folder = load_config("baselines", "smoke", ["corpus=folder", f"data.root={photos}", *words[1:]])
+    capsys.readouterr()
     predicted = evaluate(folder, tmp_path / "runs", "predict", record.checkpoint)
+    said = capsys.readouterr().out
+    assert re.search(r"24 frames in \S+, 1 left out\n  1 x .*\n", said)
+    assert "1 images of other formats" in said
     rows = pd.read_csv(Path(predicted).with_suffix(".csv"))
     assert rows["path"].is_unique
     assert len(rows) == 24
