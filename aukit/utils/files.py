@@ -44,7 +44,8 @@ def write_atomic(path: Path, data: bytes) -> None:
 def atomic_folder(path: Path, resume: bool = False) -> Iterator[Path]:
     """Give a temporary folder beside `path` to fill; on success it takes the place of `path`.
 
-    A second process that makes the same folder waits for the first one.
+    A second process that makes the same folder waits for the first one. What a kill leaves of the old folder
+    is removed by the next one that makes it.
 
     Args:
         path: the folder to make; what is there is replaced.
@@ -63,8 +64,14 @@ def atomic_folder(path: Path, resume: bool = False) -> Iterator[Path]:
             if not resume:
                 shutil.rmtree(temporary, ignore_errors=True)
             raise
-        shutil.rmtree(path, ignore_errors=True)
+        # What is there is moved aside at once: removed in its place it would be half there for a while, and
+        # for good after a kill.
+        replaced = path.with_name(f".{path.name}.replaced")
+        shutil.rmtree(replaced, ignore_errors=True)
+        if path.is_dir() and not path.is_symlink():
+            path.rename(replaced)
         temporary.replace(path)
+        shutil.rmtree(replaced, ignore_errors=True)
 
 
 def building_folder(path: Path) -> Path:

@@ -1,7 +1,9 @@
 import os
+import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -93,3 +95,26 @@ def test_an_attempt_that_may_be_resumed_keeps_what_is_done(tmp_path):
     with atomic_folder(path, resume=True) as temporary:
         assert sorted(each.name for each in temporary.iterdir()) == ["shard1", "shard2"]
     assert [each.name for each in tmp_path.iterdir()] == ["store"]
+
+
+def test_a_folder_is_never_half_replaced(tmp_path, monkeypatch):
+    """Ctrl-C comes while the old one is removed: with its list gone it would be nobody's."""
+    place, remove = tmp_path / "clip.crops", shutil.rmtree
+    for name in ("crops.csv", "1.png", "2.png"):
+        place.mkdir(exist_ok=True)
+        (place / name).write_text("old")
+
+    def interrupted(folder, **_):
+        if Path(folder).is_dir():
+            next(Path(folder).iterdir()).unlink()
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(shutil, "rmtree", interrupted)
+    with pytest.raises(KeyboardInterrupt), atomic_folder(place) as building:
+        (building / "crops.csv").write_text("new")
+    assert {path.name: path.read_text() for path in place.iterdir()} == {"crops.csv": "new"}
+    monkeypatch.setattr(shutil, "rmtree", remove)
+    with atomic_folder(place) as building:
+        (building / "crops.csv").write_text("newer")
+    assert (place / "crops.csv").read_text() == "newer"
+    assert [path.name for path in tmp_path.iterdir()] == ["clip.crops"]
