@@ -14,6 +14,7 @@ Files of runs say themselves what their labels are.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -26,6 +27,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from scipy.special import expit
 
+from aukit.datasets.person_ids import composed, spelling
 from aukit.datasets.table_file import NOTHING, read_arrow
 from aukit.errors import ConfigError, CorpusError
 from aukit.training.fairness import PRESENT_FROM, are_probabilities
@@ -53,6 +55,9 @@ class Predictions:
         columns: Further columns, texts [n] each.
         rule: How scores and labels became decisions, in words.
         notes: What was left out, and why.
+
+    Raises:
+        CorpusError: Two ids are spellings of one person, who would count as two people.
     """
 
     source: str
@@ -66,6 +71,14 @@ class Predictions:
     columns: dict[str, Texts]
     rule: str
     notes: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        first: dict[str, str] = {}
+        for person in self.people:
+            if (other := first.setdefault(spelling(person), person)) != person:
+                raise CorpusError(
+                    f"{self.source}: {other} and {person} are spellings of one person; write one of them"
+                )
 
     @property
     def people(self) -> list[str]:
@@ -104,14 +117,17 @@ def read_predictions(paths: Sequence[Path], kind: Kind = Kind()) -> Predictions:
     """Read tables of predictions as one: the folds of a cross-validation, for instance.
 
     Args:
-        paths: The files; of a run also its folder, for its ``predictions.parquet``.
+        paths: The files; of a run also its folder, for its ``predictions.parquet``. One that is named twice
+            counts once.
         kind: What scores and labels are where a file does not say it; its `threshold` counts before a file's.
 
     Raises:
         CorpusError: A file is damaged, lacks a column, or holds a label or score that cannot be one.
         ConfigError: The files do not belong together.
     """
-    tables = [_read(path / "predictions.parquet" if path.is_dir() else path, kind) for path in paths]
+    files = [path / "predictions.parquet" if path.is_dir() else path for path in paths]
+    distinct = {os.path.realpath(path): path for path in reversed(files)}
+    tables = [_read(path, kind) for path in reversed(distinct.values())]
     first = tables[0]
     for other in tables[1:]:
         if other.aus != first.aus or other.rule != first.rule:
@@ -176,7 +192,7 @@ def _read(path: Path, kind: Kind) -> Predictions:
         np.stack([_numbers(table, found[au, word]) for au in aus], axis=1) for word in ("label", "score")
     )
     _check_labels(path, [found[au, "label"] for au in aus], labels, intensity)
-    person = _texts(table, keys["person"])
+    person = np.array([composed(text) for text in _texts(table, keys["person"])], dtype=object)
     if (silent := np.array([text.lower() in NOTHING for text in person])).any():
         row = int(np.argmax(silent))
         cell = f" ({person[row]})" if person[row] else ""

@@ -25,6 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.images import image_number
+from aukit.datasets.person_ids import composed
 from aukit.datasets.table_file import NOTHING, Column, read_words
 from aukit.datasets.tracker_rows import TrackerRows, image_rows, video_rows
 from aukit.datasets.tracker_tables import read_columns, read_header
@@ -134,7 +135,7 @@ def read_tool_tables(
     return Predictions(
         source=f"tables of {tool} and {labels}",
         aus=aus,
-        person=_people(people, columns.get("person"), video),
+        person=np.array(list(map(composed, _people(people, columns.get("person"), video))), dtype=object),
         scores=scores,
         thresholds=thresholds,
         present=occurrence,
@@ -174,7 +175,7 @@ def _name(text: object) -> str:
 
 
 def _path(text: object) -> PurePosixPath:
-    return PurePosixPath(str(text).replace("\\", "/").casefold())
+    return PurePosixPath(composed(str(text)).replace("\\", "/").casefold())
 
 
 def _positions(column: Column, first_frame: int | None) -> npt.NDArray[np.int64]:

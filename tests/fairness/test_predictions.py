@@ -119,3 +119,31 @@ def test_intensities_are_refused_beyond_their_scale(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text(f"{HEAD}a,5,4.5\na,6,1\n")
     with pytest.raises(CorpusError, match="row 2, column AU04_label: 6 is none of 0, 1, 2, 3, 4, 5"):
         read_predictions([tmp_path / "a.csv"], Kind(intensity=True))
+
+
+def test_a_file_that_is_named_twice_counts_once(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    file = written(run / "predictions.parquet", table())
+    (tmp_path / "link.parquet").symlink_to(file)
+    once = read_predictions([run])
+    again = read_predictions([run, file, run / ".." / "run", tmp_path / "link.parquet"])
+    assert len(again.person) == len(once.person)
+
+
+@pytest.mark.parametrize("other", ["P3", "p3 "])
+def test_a_person_has_one_spelling_in_all_files(tmp_path: Path, other: str) -> None:
+    """Two people would make intervals and p values of twice as many."""
+    one = written(tmp_path / "a.csv", table())
+    two = written(tmp_path / "b.csv", table(seed=1).replace({"p3": other}))
+    if other.strip() == "p3":
+        assert len(read_predictions([one, two]).people) == 8
+        return
+    with pytest.raises(CorpusError, match=r"a\.csv, .*b\.csv: P3 and p3 are spellings of one person"):
+        read_predictions([one, two])
+
+
+def test_accents_are_compared_composed(tmp_path: Path) -> None:
+    one = written(tmp_path / "a.csv", table().replace({"p3": "Jos\u00e9"}))
+    two = written(tmp_path / "b.csv", table(seed=1).replace({"p3": "Jose\u0301"}))
+    assert len(read_predictions([one, two]).people) == 8
