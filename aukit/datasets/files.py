@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeVar
 
+from aukit.datasets.registry import corpus_names
 from aukit.errors import CorpusError
 from aukit.utils.outside import read_json
 
@@ -219,7 +220,7 @@ def require_folder(root: Path, corpus: str, option: str = "root") -> None:
     """
     if root.is_dir():
         return
-    if option != "root":
+    if option != "root" or corpus not in corpus_names(standin=True):
         raise CorpusError(f"{root}: no such folder; correct {option}")
     raise CorpusError(
         f"{root}: no such folder. Give the folder of the release, or write a stand-in there: "

@@ -587,8 +587,8 @@ def test_a_folder_of_images_is_a_corpus_without_labels(root: Path) -> None:
     assert {"portrait.webp", "saved.jfif", "faces/anna/0.png"} <= set(paths)
     assert folder.table.occurrence_aus == folder.table.intensity_aus == ()
     assert "1 images of other formats" in folder.notes[0]
-    with pytest.raises(CorpusError, match="no such folder"):
-        Folder(root / "nothing")
+    with pytest.raises(CorpusError, match=r"nothing: no such folder; correct root$"):
+        Folder(root / "nothing")  # nobody renders a stand-in of it
     (root / "empty").mkdir()
     with pytest.raises(CorpusError, match="holds no image"):
         Folder(root / "empty")
