@@ -19,6 +19,7 @@ Lines = list[tuple[int, list[str]]]
 
 _MAX_BYTES = 64 * 2**20
 _INTEGER = re.compile(r"\d{1,9}(\.0*)?")
+_THOUSAND = re.compile(r"[1-9]\d{0,2}\.000")
 _DECIMAL_COMMA = re.compile(r"[+-]?\d+(,\d+)?")
 _SEPARATORS = {";": "a semicolon", "\t": "a tab", "|": "a vertical bar"}
 
@@ -103,6 +104,25 @@ def wrong_width(path: Path, line: tuple[int, list[str]], width: int, last: bool)
 def is_integer(cell: str) -> bool:
     """Whether a cell is a whole number ≥ 0, perhaps written as ``3.0``."""
     return _INTEGER.fullmatch(cell.strip()) is not None
+
+
+def thousand(cells: Sequence[str]) -> int | None:
+    """Place of the first cell of a column of whole numbers that may be a thousand; None if there is none.
+
+    Spreadsheets of some languages part thousands by a dot, so that ``1.000`` comes after ``999``. A column of
+    which every number has decimals, as programs write them, holds none.
+    """
+    places = [place for place, cell in enumerate(cells) if _THOUSAND.fullmatch(cell.strip())]
+    return places[0] if places and any(cell.strip().isdecimal() for cell in cells) else None
+
+
+def may_be_thousand(cell: str) -> str:
+    """What is wrong with a frame number of `thousand`, and the remedy; words for a message."""
+    number = cell.strip()
+    return (
+        f"{number!r} may be frame {number.replace('.', '')}, as spreadsheets write a thousand, or frame "
+        f"{number.partition('.')[0]}; write numbers of frames without dots"
+    )
 
 
 def is_header(cells: Sequence[str]) -> bool:

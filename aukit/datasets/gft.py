@@ -20,6 +20,8 @@ from aukit.datasets.csv_files import (
     csv_lines,
     is_header,
     is_integer,
+    may_be_thousand,
+    thousand,
     without_trailing_commas,
     wrong_width,
 )
@@ -272,8 +274,8 @@ def read_codes(
         missing: Codes that mean "not coded".
 
     Raises:
-        CorpusError: A column is not there, a line is ragged, a code is unknown or a frame has two rows; with
-            file and line.
+        CorpusError: A column is not there, a line is ragged, a code is unknown, a frame may be a thousand or
+            has two rows; with file and line.
     """
     wanted = [frame, *columns.values()]
     by_number = [column for column in wanted if isinstance(column, int)]
@@ -308,6 +310,9 @@ def read_codes(
                 f"coded, {list(missing)}. Correct the line, or key 'missing' of the column map"
             )
         codes.append([known[code] for code in spelt])
+    if (place := thousand([cells[places[0]] for _, cells in lines])) is not None:
+        number, cells = lines[place]
+        raise CorpusError(f"{path}, line {number}: {may_be_thousand(cells[places[0]])}")
     frames = np.array(numbers, dtype=np.int64)
     require_unique(path, frames)
     labels = np.array(codes, dtype=np.float32).reshape(len(frames), len(columns))

@@ -16,6 +16,8 @@ from aukit.datasets.csv_files import (
     csv_lines,
     is_header,
     is_integer,
+    may_be_thousand,
+    thousand,
     without_trailing_commas,
     wrong_width,
 )
@@ -223,7 +225,8 @@ def parse(
         variant: Name of the format's spelling.
 
     Raises:
-        CorpusError: No line, an unknown code, a cell that is no number or a ragged line; with file and line.
+        CorpusError: No line, an unknown code, a cell that is no number, a frame that may be a thousand or a
+            ragged line; with file and line.
     """
     if not lines:
         raise CorpusError(f"{path}: holds no row; copy it again")
@@ -238,6 +241,9 @@ def parse(
         if -1 in found:
             found = [_code(path, number, cells[column], allowed) for column in columns]
         codes.append(found)
+    if (place := thousand([cells[0] for _, cells in lines])) is not None:
+        number, cells = lines[place]
+        raise CorpusError(f"{path}, line {number}: {may_be_thousand(cells[0])}")
     labels = to_labels(np.array(codes, dtype=np.int64))
     return LabelFile(np.array(frames, dtype=np.int64), labels, variant)
 

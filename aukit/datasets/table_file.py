@@ -20,6 +20,7 @@ import pyarrow as pa
 import pyarrow.csv as pacsv
 import pyarrow.parquet as pq
 
+from aukit.datasets.csv_files import may_be_thousand, thousand
 from aukit.errors import CorpusError, shown
 from aukit.utils.outside import require_regular
 
@@ -101,6 +102,26 @@ class Column:
         if bad.any() and bad[self.codes].any():
             raise self.error(bad, expected)
         return numbers[self.codes]
+
+    def frames(self, most: float, expected: str, gaps: bool) -> npt.NDArray[np.float64]:
+        """Number of the frame of each row [N]; NaN for a cell that says nothing.
+
+        Args:
+            most: Greatest that may be there.
+            expected: What should be there, for the error.
+            gaps: Whether a cell may say nothing.
+
+        Raises:
+            CorpusError: A cell holds something else, or what may be a thousand (``1.000`` beside ``999``);
+                with its row.
+        """
+        numbers = self.numbers(0, most, expected, gaps)
+        used = np.unique(self.codes).tolist()
+        if (place := thousand([self.texts[code] for code in used])) is not None:
+            row = int(np.argmax(self.codes == used[place]))
+            what = may_be_thousand(self.texts[used[place]])
+            raise CorpusError(f"{self.path}, row {row + 1}, column {self.name}: {what}")
+        return numbers
 
 
 def read_columns(path: Path) -> dict[str, Column]:

@@ -118,7 +118,7 @@ def _frames(meaning: Meaning, is_video: npt.NDArray[np.bool_]) -> npt.NDArray[np
     column = meaning.known.get("frame")
     if column is None:
         return np.full(len(is_video), np.nan)
-    numbers = column.numbers(0, _MOST, "expected a frame number, 0 or 1 and up", gaps=True)
+    numbers = column.frames(_MOST, "expected a frame number, 0 or 1 and up", gaps=True)
     if (lacking := is_video & np.isnan(numbers)).any():
         row = int(np.argmax(lacking))
         raise CorpusError(f"{column.path}, row {row + 1}: has a video and no frame; give its number")

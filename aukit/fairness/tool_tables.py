@@ -179,7 +179,7 @@ def _path(text: object) -> PurePosixPath:
 
 
 def _positions(column: Column, first_frame: int | None) -> npt.NDArray[np.int64]:
-    numbers = column.numbers(0, 10_000_000, "write the number of the frame", gaps=False).astype(np.int64)
+    numbers = column.frames(10_000_000, "write the number of the frame", gaps=False).astype(np.int64)
     if first_frame is None and numbers.min() > 0:
         raise ConfigError(
             f"{column.path}: no row has frame 0, so that frames may be counted from 0 or from 1; say which:"

@@ -132,6 +132,10 @@ def test_a_named_header_without_an_au_leaves_it_nan(root: Path) -> None:
         (lambda lines: [*lines[:3], lines[3] + ",0", *lines[4:]], r"F001_T1.csv, line 4: 101 columns"),
         (lambda lines: lines[1:], r"F001_T1.csv, line 1: has no header line"),
         (lambda lines: [*lines, lines[1]], r"F001_T1.csv: frame 2440 has two rows"),
+        (
+            lambda lines: [*lines, lines[1].replace("2440", "3.000", 1)],
+            r"F001_T1.csv, line 6: '3\.000' may be frame 3000.*or frame 3;",
+        ),
         (lambda lines: lines[:1], r"F001_T1.csv: holds no row"),
         (lambda lines: ["a,b", "1,2"], r"F001_T1.csv, line 1: names none"),
         (lambda lines: ["1,1,2,2", "1,0,0,0"], r"line 1: AU 2 has two columns"),

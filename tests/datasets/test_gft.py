@@ -176,6 +176,7 @@ def _codes(change: Callable[[list[str]], list[str]]) -> Callable[[Path], None]:
         ),
         (_codes(lambda ls: [*ls[:2], "2,1"]), r"line 3: 2 columns, expected 5"),
         (_codes(lambda ls: [*ls[:2], "two,1,1,1,"]), r"line 3: 'two' is no frame number"),
+        (_codes(lambda ls: [*ls, "2.000,1,1,1,"]), r"line 6: '2\.000' may be frame 2000.*or frame 2;"),
         (_codes(lambda ls: [*ls, ls[1]]), "frame 1 has two rows"),
         (_codes(lambda ls: [ls[0].replace("AU12", "AU13"), *ls[1:]]), "0 columns are called 'AU12'"),
         (

@@ -311,6 +311,17 @@ def test_frames_of_a_video_are_counted_from_0_or_from_1_as_is_said(tmp_path: Pat
         Table(videos(tmp_path, 0), first_frame=1)
 
 
+def test_a_thousand_as_spreadsheets_write_it_is_no_frame_1(tmp_path: Path) -> None:
+    frame = pd.read_csv(videos(tmp_path, 0) / "frames.csv", dtype=str)
+    frame.loc[4, "frame"] = "1.000"
+    frame.to_csv(tmp_path / "frames.csv", index=False)
+    with pytest.raises(CorpusError, match=r"row 5, column frame: '1\.000' may be frame 1000.*or frame 1;"):
+        Table(tmp_path)
+    frame["frame"] = [f"{number}.000" for number in range(5)]  # as programs write all of them
+    frame.to_csv(tmp_path / "frames.csv", index=False)
+    assert Table(tmp_path).table.frame["position"].tolist() == [0, 1, 2, 3, 4]
+
+
 def test_people_of_one_folder_are_stores_of_their_own(root: Path, tmp_path: Path) -> None:
     frame = pd.read_csv(root / "frames.csv")
     flat = frame["path"].str.replace("/", "_")
