@@ -265,12 +265,29 @@ class ListedFrames(Release):
         except VideoError as error:
             excluded.append(Exclusion(source, None, f"the video {error.reason}"))
             return np.zeros(len(positions), dtype=bool)
+        self._require_one_count(source, available)
         usable = np.isin(positions, available)
         for position in positions[~usable]:
             beyond = position > available.max(initial=-1)
             reason = self.row_beyond_end if beyond else self.row_without_frame
             excluded.append(Exclusion(source, int(position), reason))
         return usable
+
+    def _require_one_count(self, source: str, available: npt.NDArray[np.int64]) -> None:
+        """Check that rows do not count a video's frames from 1 where the list is taken to count from 0.
+
+        Another video's frame 0 says that for all; in a list that was put together of two it is not true.
+
+        Raises:
+            CorpusError: They go from 1 to as many as there are frames, and the user does not say what is so.
+        """
+        rows, frames = self._numbered_frames[source], int(available.max(initial=-1)) + 1
+        if not self.first_frame_is_said and (rows[0], rows[-1]) == (1, frames):
+            raise CorpusError(
+                f"{self.root}: {source} has {frames} frames and is listed with frames 1 to {frames}, another "
+                "video with a frame 0: they are counted from 1 and from 0; count all of them alike, or, if "
+                "all are counted from 0, say so: --first-frame 0, or data.first_frame in an experiment"
+            )
 
     def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
         self._recording(video)

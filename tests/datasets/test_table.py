@@ -311,6 +311,19 @@ def test_frames_of_a_video_are_counted_from_0_or_from_1_as_is_said(tmp_path: Pat
         Table(videos(tmp_path, 0), first_frame=1)
 
 
+def test_videos_that_are_counted_otherwise_than_each_other_are_told(tmp_path: Path) -> None:
+    other = pd.read_csv(videos(tmp_path, 1) / "frames.csv").assign(video="other.mp4", person="b")
+    table = pd.concat([pd.read_csv(videos(tmp_path, 0) / "frames.csv"), other])
+    table.to_csv(tmp_path / "frames.csv", index=False)
+    (tmp_path / "other.mp4").write_bytes((tmp_path / "clip.mp4").read_bytes())
+    with pytest.raises(CorpusError, match=r"other\.mp4 has 5 frames .* frames 1 to 5, .* --first-frame 0"):
+        _ = Table(tmp_path).table
+    said = Table(tmp_path, first_frame=0)
+    assert [(e.video, e.position) for e in said.exclusions] == [("other.mp4", 5)]
+    table[table["frame"] != 5].to_csv(tmp_path / "frames.csv", index=False)
+    assert len(Table(tmp_path).table) == 9  # its first frame may have no row
+
+
 def test_a_thousand_as_spreadsheets_write_it_is_no_frame_1(tmp_path: Path) -> None:
     frame = pd.read_csv(videos(tmp_path, 0) / "frames.csv", dtype=str)
     frame.loc[4, "frame"] = "1.000"
