@@ -162,6 +162,15 @@ def table_images(path: Path) -> list[str]:
     return list(dict.fromkeys(table["input"])) if "input" in table.columns else []
 
 
+def table_frames(path: Path) -> int:
+    """Number of frames of the video that a table of aukit is about, or of its images.
+
+    Raises:
+        CorpusError: As of `read_detections`.
+    """
+    return int(_detections(path)["frame"].max())
+
+
 def image_folders(path: Path) -> list[str]:
     """Folders of the images that a table of aukit is about; none of a video's, and of other tables."""
     return sorted({_folder(name) for name in table_images(path)}) if is_table(path) else []
@@ -190,10 +199,13 @@ def _read_own(path: Path, rows: TrackerRows, folder: str | None) -> Reading:
         raise CorpusError(
             f"{path}: is about images, and the codes about a video; run aukit detect on the video"
         )
-    if not of_images and rows.images and frames != length:
+    if not of_images and frames != length:
+        # It has a row for each frame of its video, so that of another length is another one, or another copy.
+        what = f"{length} {'images' if rows.images else 'frames'}"
+        on = "folder of images" if rows.images else "same video"
         raise CorpusError(
-            f"{path}: is about a video of {frames} frames, and the codes about {length} images; run aukit"
-            " detect on the folder of images"
+            f"{path}: is about a video of {frames} frames, and the codes about {what}; run aukit detect on"
+            f" the {on}"
         )
     table = table[table["success"] == 1]
     # The last of equal frames stays: the largest.

@@ -32,7 +32,7 @@ from aukit.datasets.tracker_tables import read_columns, read_header
 from aukit.datasets.tracker_timeline import FRAME_COLUMNS
 from aukit.detect.inputs import VIDEO_ENDINGS
 from aukit.detect.table import is_table
-from aukit.detect.tools import TOOLS, Reading, Tool, read_tool, table_images
+from aukit.detect.tools import TOOLS, Reading, Tool, read_tool, table_frames, table_images
 from aukit.errors import ConfigError, CorpusError, shown
 from aukit.fairness.predictions import Floats, Predictions, Texts
 from aukit.training.fairness import PRESENT_FROM
@@ -211,9 +211,8 @@ def _read(path: Path, tool: Tool, positions: npt.NDArray[np.int64], labels: Path
         raise CorpusError(f"{labels}: codes frame {values[counts.argmax()]} of {path.stem} twice")
     if tool.name == "aukit" and (images := table_images(path)):
         return read_tool(path, tool, _image_rows(path, images, positions))
-    length = int(positions.max()) + 1
-    if tool.name != "aukit":  # whose rows say themselves which frames they are about
-        length = max(length, _length(path, tool))
+    length = table_frames(path) if tool.name == "aukit" else _length(path, tool)
+    length = max(length, int(positions.max()) + 1)
     return read_tool(path, tool, video_rows(np.arange(length), positions))
 
 

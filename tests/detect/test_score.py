@@ -276,6 +276,16 @@ def test_a_table_of_images_about_a_video_and_of_a_video_about_images(
     assert "F001_T2.csv: is about a video of 5 frames, and the codes about 4 images" in problem
 
 
+def test_a_table_of_a_shorter_copy_of_a_video_is_of_no_use(corpus: Path, tmp_path: Path) -> None:
+    """A copy at another rate has other frames under the same numbers."""
+    video(tmp_path / "f1.mp4", FRAMES - 3)
+    detect_files([tmp_path / "f1.mp4", corpus / "f2.mp4"], tmp_path / "results", BrightSquares())
+    (coverage,) = score_detections(release(corpus), {str(tmp_path / "results"): "aukit"}).coverage
+    assert coverage.seen == FRAMES
+    (problem,) = coverage.problems
+    assert "f1.csv: is about a video of 9 frames, and the codes about 12 frames; run" in problem
+
+
 @pytest.mark.parametrize("folder", [".", "wild/faces"])
 def test_images_of_several_people_in_one_folder(tmp_path: Path, folder: str) -> None:
     root = tmp_path / "photos"

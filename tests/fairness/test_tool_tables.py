@@ -56,6 +56,12 @@ def test_tables_of_aukit(codes: Path, tmp_path: Path) -> None:
         pd.DataFrame(rows).to_csv(path, index=False)
     read = read_tool_tables([tmp_path / "v1.csv", tmp_path / "v2.csv"], "aukit", codes)
     np.testing.assert_array_equal(read.scores[:, 0], [0, 1, np.nan, 3, 0])
+    codes.write_text(CODES + "clips/v2.mp4,4,b,,2\n")  # counted from 1, in this video alone
+    read = read_tool_tables([tmp_path / "v1.csv", tmp_path / "v2.csv"], "aukit", codes)
+    np.testing.assert_array_equal(read.scores[:, 0], [0, 1, np.nan, np.nan, np.nan, np.nan])
+    (note,) = read.notes
+    assert "3 coded frames" in note
+    assert "is about a video of 4 frames, and the codes about 5 frames" in note
 
 
 def test_tables_of_aukit_about_folders_of_images(codes: Path, tmp_path: Path) -> None:
