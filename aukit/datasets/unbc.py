@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,8 @@ _FILES = {
     "AAM": re.compile(rf"{_STEM}_aam\.txt", re.IGNORECASE),
 }
 """Names of files of one frame, by kind; those of FACS and PSPI differ in the folder above them."""
+_NUMBERED = re.compile(r"([\w-]*[a-z_-])\d+(?:_[a-z]+)?\.", re.IGNORECASE)
+"""Names that have something before the number: that of the sequence."""
 _NUMBER = re.compile(r"[+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d{1,3})?", re.IGNORECASE | re.ASCII)
 
 
@@ -180,6 +183,7 @@ class UNBC(ImageFolderRelease):
         """Read all files of a kind in the folder of a sequence."""
         relative = path.relative_to(self.labels_root).as_posix()
         files = numbered(_FILES[kind], file_names(self.labels_root, relative, self.follow_links))
+        self._require_own(relative, files.values())
         paths = {number: self.label_path(join(relative, files[number])) for number in sorted(files)}
         frames = np.array(list(paths), dtype=np.int64)
         if kind == "PSPI":
@@ -205,6 +209,37 @@ class UNBC(ImageFolderRelease):
         if rows is not None and "pspi" in rows:  # an attribute is a text
             rows["pspi"] = [None if np.isnan(pain) else f"{pain:.0f}" for pain in rows["pspi"]]
         return rows
+
+    def images(self, video: str) -> dict[int, str]:
+        """Position → name of the image, ascending.
+
+        Raises:
+            CorpusError: Two images have the same number, or one is called like another sequence's.
+        """
+        names = super().images(video)
+        self._require_own(video, names.values())
+        return names
+
+    @cached_property
+    def _sequences(self) -> frozenset[str]:
+        """Names of all sequences in small letters."""
+        filmed = {recording for recording, _ in self.index.videos}
+        return frozenset(recording.task.lower() for recording in filmed.union(self.index.labels))
+
+    def _require_own(self, folder: str, names: Iterable[str]) -> None:
+        """Check that no file in the folder of a sequence bears the name of another one.
+
+        Raises:
+            CorpusError: One does: numbers alone would put it to this sequence's frames.
+        """
+        own = Path(folder).name.lower()
+        for name in names:
+            match = _NUMBERED.match(name)
+            if match and (other := match[1].lower()) != own and other in self._sequences:
+                raise CorpusError(
+                    f"{folder}/{name}: lies in the folder of one sequence and is called like one of "
+                    f"{match[1]}; which is right is not guessed: copy the folders again"
+                )
 
     def _label_stamp(self, path: Path) -> str:
         return folder_stamp(path, lambda name: name.lower().endswith(".txt"))

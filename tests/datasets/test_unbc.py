@@ -164,6 +164,18 @@ def _pain(text: str) -> Callable[[Path], object]:
     return lambda root: (root / "Frame_Labels/PSPI" / f"{FIRST}002_facs.txt").write_text(text)
 
 
+def _files_of_another(tree: str) -> Callable[[Path], object]:
+    """A further sequence in whose folder the files of the first one lie."""
+
+    def damage(root: Path) -> None:
+        sequence(root, "042-ll042", "ll042t1bbaff")
+        folder = root / tree / "042-ll042"
+        shutil.rmtree(folder / "ll042t1bbaff")
+        shutil.copytree(folder / "ll042t1aaaff", folder / "ll042t1bbaff")
+
+    return damage
+
+
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
@@ -178,6 +190,9 @@ def _pain(text: str) -> Callable[[Path], object]:
         (_facs("4 1 0 0\0\n"), r"cannot be read \(line 1 has a zero byte"),
         (_pain(""), r"002_facs\.txt: holds 0 numbers, expected one"),
         (_pain("17\n"), r"line 1: PSPI 17, expected a whole number from 0 to 16"),
+        (_files_of_another("Frame_Labels/FACS"), r"ll042t1bbaff/ll042t1aaaff001_facs\.txt: .* ll042t1aaaff;"),
+        (_files_of_another("Frame_Labels/PSPI"), r"ll042t1bbaff/ll042t1aaaff001_facs\.txt: .* ll042t1aaaff;"),
+        (_files_of_another("Images"), r"ll042t1bbaff/ll042t1aaaff001\.png: .* ll042t1aaaff;"),
         (lambda root: sequence(root, "042-xx042", "xx042t1"), "has the 25 people 042-ll042.*, not 042-xx042"),
         (lambda root: sequence(root / "copy", *next(iter(PEOPLE.items()))), "the same file twice"),
         (
