@@ -38,6 +38,7 @@ from aukit.fairness.predictions import Floats, Predictions, Texts
 from aukit.training.fairness import PRESENT_FROM
 
 _LABEL = re.compile(r"au[ _-]?0*(\d{1,2})[ _-]?([cr])", re.IGNORECASE | re.ASCII)
+_LIKE_A_LABEL = re.compile(r"au[ _-]?\d.*", re.IGNORECASE | re.ASCII)
 _BLINK = {45: 43}
 """Closed eyes under the number of the blink, as tools and their readers take it."""
 _RULES = {
@@ -111,6 +112,12 @@ def read_tool_tables(
     notes += [f"{count:,} coded frames: {why}" for why, count in problems.items()]
     if left := [au for au in coded if au not in aus]:
         notes.append(f"AUs {', '.join(map(str, left))} are coded and not read by {tool}")
+    like = [column.name for name, column in columns.items() if _LIKE_A_LABEL.fullmatch(name)]
+    if others := [name for name in like if not _LABEL.fullmatch(name)]:
+        notes.append(
+            f"columns {', '.join(others)} are taken for no codes, which are called AU12_c (0 or 1) or AU12_r"
+            " (0 to 5)"
+        )
     if unused := sorted(set(files) - set(video.tolist())):
         notes.append(f"{len(unused):,} tables are of videos without codes, {unused[0]} for instance")
     shape = len(video), len(aus)

@@ -150,7 +150,9 @@ def test_frames_counted_from_one(tmp_path: Path) -> None:
 
 
 def test_what_is_left_out_is_said(codes: Path, tmp_path: Path) -> None:
-    codes.write_text(CODES.replace("AU06_c", "AU46_c") + "v3.mp4,0,c,1,1\nv4.mp4,0,c,1,1\n")
+    codes.write_text(
+        CODES.replace("AU06_c", "AU46_c").replace("person", "AU9") + "v3.mp4,0,c,1,1\nv4.mp4,0,c,1,1\n"
+    )
     tables = made(tmp_path / "tables", "openface", LEVELS | {"v5": np.zeros(3), "v4": np.zeros(3)}, lose=0)
     (tables / "v4.csv").write_text("frame,timestamp\n1,0\n")
     read = read_tool_tables([tables], "openface", codes)
@@ -160,6 +162,7 @@ def test_what_is_left_out_is_said(codes: Path, tmp_path: Path) -> None:
     assert "1 coded frames: no table is called v3" in notes
     assert "v4.csv: is no table of openface" in notes
     assert "AUs 46 are coded and not read by openface" in notes
+    assert "columns AU9 are taken for no codes, which are called AU12_c (0 or 1) or AU12_r" in notes
     assert "1 tables are of videos without codes, v5" in notes
 
 
