@@ -24,6 +24,7 @@ from aukit.datasets.label_files import (
     au_number,
     parse,
     read_intensity,
+    require_frame_first,
     require_unique,
 )
 from aukit.datasets.reader import Exclusion
@@ -236,6 +237,7 @@ def read_occurrence(path: Path, aus: tuple[int, ...] = AUS.occurrence) -> Occurr
             f"{path}, line 1: has no header line, which says what the columns are; copy the file again, or "
             "put the header of another occurrence file of this release before its first line"
         )
+    require_frame_first(path, every[0])
     numbers = [au_number(cell) for cell in header]
     if len(header) >= _FEWEST_LEGACY_COLUMNS:
         # The first cell is the name of the frame column, whatever it says.

@@ -22,6 +22,7 @@ from aukit.datasets.label_files import (
     au_number,
     parse,
     read_intensity,
+    require_frame_first,
 )
 from aukit.datasets.recordings import Index
 from aukit.datasets.recordings import Recording as AnyRecording
@@ -205,6 +206,7 @@ def read_occurrence(path: Path) -> LabelFile:
     width = 1 + len(AUS.occurrence)
     lines, commas = without_trailing_commas(csv_lines(path), width)
     (_, first), *rest = lines
+    require_frame_first(path, lines[0])
     named = {au: i for i, cell in enumerate(first[1:], 1) if (au := au_number(cell)) is not None}
     if all(au in named for au in AUS.occurrence):
         columns, variant = [named[au] for au in AUS.occurrence], "occurrence, header names AUs"

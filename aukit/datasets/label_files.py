@@ -206,6 +206,24 @@ def au_number(name: str) -> int | None:
     return None if match is None else int(match[1])
 
 
+def require_frame_first(path: Path, header: tuple[int, list[str]]) -> None:
+    """Check that no column behind the first, in which frame numbers are looked for, says that it holds them.
+
+    Programs that write a table again put a count of its rows before it.
+
+    Raises:
+        CorpusError: One does.
+    """
+    number, cells = header
+    names = [cell.strip() for cell in cells]
+    places = [place for place, name in enumerate(names) if name.lower().startswith("frame")]
+    if places and places[0]:
+        raise CorpusError(
+            f"{path}, line {number}: the column {_shown(names[places[0]])} is number {places[0] + 1}, and "
+            "frame numbers are in the first; remove what is before it, such as a count of rows"
+        )
+
+
 def parse(
     path: Path,
     lines: Lines,

@@ -138,6 +138,10 @@ def test_a_named_header_without_an_au_leaves_it_nan(root: Path) -> None:
         ),
         (lambda lines: lines[:1], r"F001_T1.csv: holds no row"),
         (lambda lines: ["a,b", "1,2"], r"F001_T1.csv, line 1: names none"),
+        (
+            lambda lines: [",Frame,1,2", "0,2440,0,0"],
+            r"line 1: the column 'Frame' is number 2.*count of rows",
+        ),
         (lambda lines: ["1,1,2,2", "1,0,0,0"], r"line 1: AU 2 has two columns"),
         (lambda lines: [], r"is empty"),
     ],

@@ -219,6 +219,14 @@ def test_occurrence_columns_follow_a_header_that_names_them(copied: Path) -> Non
     np.testing.assert_array_equal(before.occurrences((1, 23)), after.occurrences((1, 23)))
 
 
+def test_a_count_of_rows_before_the_frame_numbers_is_none(copied: Path) -> None:
+    """As pandas writes it: rows that were lost before would not be missed."""
+    path = copied / "Train_Occ" / f"{FIRST}.csv"
+    edit(path, lambda lines: [f",{lines[0]}", *(f"{i},{line}" for i, line in enumerate(lines[1:]))])
+    with pytest.raises(CorpusError, match=rf"{FIRST}\.csv, line 1: the column 'frame' is number 2"):
+        _ = FERA2017(copied, partitions=("train",)).table
+
+
 def test_the_same_file_twice_is_an_error(copied: Path) -> None:
     (copied / "copy").mkdir()
     shutil.copy(copied / "Train_Occ" / f"{FIRST}.csv", copied / "copy" / f"{FIRST}.csv")
