@@ -207,8 +207,11 @@ def read_occurrence(path: Path) -> LabelFile:
     lines, commas = without_trailing_commas(csv_lines(path), width)
     (_, first), *rest = lines
     require_frame_first(path, lines[0])
-    named = {au: i for i, cell in enumerate(first[1:], 1) if (au := au_number(cell)) is not None}
+    numbers = [au_number(cell) for cell in first[1:]]
+    named = {au: i for i, au in enumerate(numbers, 1) if au is not None}
     if all(au in named for au in AUS.occurrence):
+        if twice := [au for au in AUS.occurrence if numbers.count(au) > 1]:
+            raise CorpusError(f"{path}, line 1: AU {twice[0]} has two columns; copy the file again")
         columns, variant = [named[au] for au in AUS.occurrence], "occurrence, header names AUs"
         return parse(path, rest, len(first), columns, OCCURRENCE_CODES, variant + commas)
     header = is_header(first)

@@ -227,6 +227,15 @@ def test_a_count_of_rows_before_the_frame_numbers_is_none(copied: Path) -> None:
         _ = FERA2017(copied, partitions=("train",)).table
 
 
+def test_an_action_unit_with_two_columns_is_an_error(copied: Path) -> None:
+    edit(
+        copied / "Train_Occ" / f"{FIRST}.csv",
+        lambda lines: [f"{lines[0]},AU12", *(f"{s},1" for s in lines[1:])],
+    )
+    with pytest.raises(CorpusError, match=rf"{FIRST}\.csv, line 1: AU 12 has two columns"):
+        _ = FERA2017(copied, partitions=("train",)).table
+
+
 def test_the_same_file_twice_is_an_error(copied: Path) -> None:
     (copied / "copy").mkdir()
     shutil.copy(copied / "Train_Occ" / f"{FIRST}.csv", copied / "copy" / f"{FIRST}.csv")
