@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import yaml
 
 from aukit.datasets.check_report import Counts, Published
@@ -33,6 +34,7 @@ from aukit.datasets.label_files import (
     require_same_count,
     require_unique,
 )
+from aukit.datasets.reader import Exclusion
 from aukit.datasets.recordings import Index, SubjectRecording
 from aukit.datasets.recordings import Recording as AnyRecording
 from aukit.datasets.release import Release
@@ -182,6 +184,7 @@ class GFT(Release):
         self.label_columns = {"occurrence": tuple(map(occurrence_column, self.columns.occurrence))}
         if intensity:
             self.label_columns["intensity"] = tuple(map(intensity_column, intensity))
+        self._late: dict[str, bool] = {}  # whether the numbers fit a first frame one later, by video
         super().__init__(root, persons, **locations)
 
     @property
@@ -219,6 +222,25 @@ class GFT(Release):
     def _labels(self, recording: AnyRecording, files: Mapping[str, LabelFile]) -> Labels:
         require_same_count(self._label_paths(recording, files), files)
         return labels_by_frame(files, self.label_columns, self.columns.first_frame)
+
+    def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
+        rows = super()._rows(video, excluded)
+        labels = self.labels(self._recording(video)[0])
+        if rows is not None and labels is not None:
+            ends = int(labels.positions[0]), int(labels.positions[-1])
+            self._late[video] = ends == (1, int(self._positions(video)[-1]) + 1)
+        return rows
+
+    def _closing_notes(self) -> list[str]:
+        notes = super()._closing_notes()
+        if late := [video for video, is_late in self._late.items() if is_late]:
+            first = self.columns.first_frame
+            notes.append(
+                f"label rows of {len(late)} of {len(self._late)} videos have no first frame and one behind "
+                f"the last, as if frames were counted from {first + 1} and not from {first}, the first: "
+                f"{late[0]}; see whether the key 'first_frame' of the column map is right, and its file is"
+            )
+        return notes
 
 
 def partition_of(subject: str) -> str | None:

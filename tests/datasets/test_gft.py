@@ -151,7 +151,9 @@ def test_columns_by_number_other_first_frames_and_intensities(release: Path, tmp
     }
     other.write_text(yaml.safe_dump(content))
     (release / "gft_columns.yaml").unlink()
-    table = GFT(release, other).table
+    corpus = GFT(release, other)
+    table = corpus.table
+    assert not any("counted from" in note for note in corpus.notes)
     assert table.select(subject="005B").intensities((6,))[:, 0].tolist() == [1, 2, 3, 4]
     assert np.isnan(table.occurrences((12,))[3::4]).all()
     other.write_text(yaml.safe_dump({**content, "first_frame": 0}))
@@ -161,6 +163,11 @@ def test_columns_by_number_other_first_frames_and_intensities(release: Path, tmp
         "frame without label row",
         "label row without frame (the video ends early)",
     ]
+    assert any(
+        note.startswith("label rows of 3 of 3 videos have no first frame and one behind the last")
+        and "counted from 1 and not from 0" in note
+        for note in corpus.notes
+    )
 
 
 def _codes(change: Callable[[list[str]], list[str]]) -> Callable[[Path], None]:
