@@ -32,7 +32,7 @@ NO_IMAGE = "listed, but there is no such image"
 
 @dataclass(frozen=True)
 class ListedRecording:
-    """One person doing one task, in one video or folder of images.
+    """One person doing one task, in one video or folder of images, seen by one camera: its rows are its own.
 
     Attributes:
         source: The video or folder.
@@ -41,6 +41,7 @@ class ListedRecording:
         gender: What the list says.
         task: Task or session.
         partition: Partition of the corpus.
+        view: Number of the camera.
     """
 
     source: str
@@ -49,6 +50,7 @@ class ListedRecording:
     gender: str | None
     task: str
     partition: str
+    view: int
 
     def __str__(self) -> str:
         return f"{self.subject} {self.task}"
@@ -161,11 +163,11 @@ class ListedFrames(Release):
         columns = ("source", "person", "subject", "gender", "task", "partition")
         firsts = rows.iloc[bounds[:-1]]
         self._of: dict[ListedRecording, str] = {}
-        for name, *values in zip(names, *(firsts[c] for c in columns), firsts["view"], strict=True):
-            *about, view = values
+        views = firsts["view"].to_numpy(np.int64).tolist()
+        for name, *about in zip(names, *(firsts[c] for c in columns), views, strict=True):
             recording = ListedRecording(*about)
             style = "video files" if self._is_video[self._slices[name].start] else "folders of images"
-            index.add_video(recording, int(view), name, style)
+            index.add_video(recording, recording.view, name, style)
             if self.label_columns:
                 index.labels[recording] = {"table": self.name}
             self._of[recording] = name

@@ -311,6 +311,20 @@ def test_frames_of_a_video_are_counted_from_0_or_from_1_as_is_said(tmp_path: Pat
         Table(videos(tmp_path, 0), first_frame=1)
 
 
+def test_views_in_one_folder_have_rows_of_their_own(root: Path) -> None:
+    frame = pd.read_csv(root / "frames.csv")
+    frame.assign(view=[number % 4 > 0 for number in frame.index]).astype({"view": int}).to_csv(
+        root / "frames.csv", index=False
+    )
+    corpus = Table(root)
+    assert len(corpus.videos) == 2 * len(PEOPLE)
+    labels = [corpus.labels(recording) for recording, _ in corpus.recordings.values()]
+    assert [len(each.positions) for each in labels if each is not None] == [1, 3] * len(PEOPLE)
+    report = verify_release(corpus)
+    assert report.partitions["all"].label_rows == len(frame)
+    assert not any("label rows have a frame" in finding for finding in report.findings)
+
+
 def test_videos_that_are_counted_otherwise_than_each_other_are_told(tmp_path: Path) -> None:
     other = pd.read_csv(videos(tmp_path, 1) / "frames.csv").assign(video="other.mp4", person="b")
     table = pd.concat([pd.read_csv(videos(tmp_path, 0) / "frames.csv"), other])
