@@ -239,8 +239,18 @@ class Release(ReleaseFiles):
             *self._layout_notes,
             *self.tolerated,
             *self._closing_notes(),
+            *(self._strange_genders() if unknown and self.persons is None else []),
             *([f"{len(unknown)} people without known gender: {', '.join(unknown)}"] if unknown else []),
         ]
+
+    def _strange_genders(self) -> list[str]:
+        """A note where the table of genders names people of whom there is nothing: perhaps those without."""
+        there = {recording.person for recording, _ in self.index.videos}
+        there |= {recording.person for recording in self.index.labels}
+        if not (strange := sorted(set(self.genders) - there)):
+            return []
+        more = f" and {len(strange) - 3} more" if len(strange) > 3 else ""
+        return [f"the table of genders has {', '.join(strange[:3])}{more}, of whom the release has nothing"]
 
     def sidecar_landmarks(self, video: str) -> npt.NDArray[np.float32]:
         """Tracked landmarks [T, 68, 3] by position, pixels of the full frame; NaN rows = no face found.

@@ -158,6 +158,11 @@ def test_genders_come_from_a_table_only(root: Path, monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("AUKIT_DISFA_GENDERS", "nowhere.csv")  # the file in the root comes first
     genders = DISFA(root).table.frame.groupby("subject")["gender"].first()
     assert genders.fillna("?").to_dict() == {"SN001": "female", "SN003": "male", "SN006": "?"}
+    (root / "genders.csv").write_text("person,gender\nSN1,f\nsn003,m\nSN006,m\n")
+    assert DISFA(root).notes[-2:] == [
+        "the table of genders has DISFA/SN1, DISFA/sn003, of whom the release has nothing",
+        "2 people without known gender: DISFA/SN001, DISFA/SN003",
+    ]
     (root / "genders.csv").unlink()
     with pytest.raises(CorpusError, match=r"nowhere.csv"):
         DISFA(root)
