@@ -25,7 +25,7 @@ import numpy as np
 import numpy.typing as npt
 
 from aukit.datasets.images import image_number
-from aukit.datasets.person_ids import composed
+from aukit.datasets.person_ids import composed, spelling
 from aukit.datasets.table_file import NOTHING, Column, read_words
 from aukit.datasets.tracker_rows import TrackerRows, image_rows, video_rows
 from aukit.datasets.tracker_tables import read_columns, read_header
@@ -295,6 +295,13 @@ def _people(table: Path | None, column: Column | None, video: Texts) -> Texts:
 
 
 def _named_people(column: Column) -> Column:
-    """A column of people, after a look whether each row has one."""
+    """A column of people, after a look whether each row has one, and each person one spelling."""
     column.require(lambda text: text.lower() not in NOTHING, "name a person in every row")
-    return column
+    texts = [composed(text) for text in column.texts]
+    first: dict[str, str] = {}
+    for code in np.unique(column.codes).tolist():
+        if (other := first.setdefault(spelling(texts[code]), texts[code])) != texts[code]:
+            raise column.error(
+                np.arange(len(texts)) == code, f"is {other!r} of another row in another spelling; write one"
+            )
+    return Column(column.path, column.name, column.codes, texts)

@@ -177,6 +177,7 @@ def test_what_is_left_out_is_said(codes: Path, tmp_path: Path) -> None:
         ("video,frame,AU6_r\nv1,0,7\n", "row 1, column AU6_r: '7'; write an intensity"),
         ("video,frame,AU6_c\nv1,zero,1\n", "row 1, column frame: 'zero'"),
         ("video,frame,AU6_c\nv1,0,1\nv1,1.000,1\n", r"row 2, column frame: '1\.000' may be frame 1000"),
+        ("video,frame,person,AU6_c\nv1,0,7,1\nv2,0,07,1\n", "row 2, column person: '07'; is '7' of another"),
         ("video,frame,person,AU6_c\nv1,0,,1\n", "row 1, column person: an empty cell"),
         ("video,frame,person,AU6_c\nv1,0,NA,1\n", "row 1, column person: 'NA'; name a person"),
     ],
