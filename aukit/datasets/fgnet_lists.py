@@ -28,12 +28,13 @@ from aukit.datasets.frame_lists import Entry, FrameLists
 from aukit.datasets.label_files import NOT_CODED, au_number
 from aukit.datasets.reader import Exclusion
 from aukit.datasets.stamps import folder_stamp
-from aukit.errors import CorpusError
+from aukit.errors import CorpusError, shown
 from aukit.facs import CORPUS_AUS
 from aukit.utils.outside import load_npy
 
 IMAGES, LANDMARKS = "aligned_images", "aligned_landmarks"
 _MAX_NPY_BYTES = 64 * 2**10
+_LIKE_AN_AU = re.compile(r"au[ _-]?\d.*", re.IGNORECASE)
 
 
 class FGNetLists(FrameLists):
@@ -105,7 +106,15 @@ class FGNetLists(FrameLists):
         if "image_path" not in names or not lines:
             raise CorpusError(f"{path}, line 1: no column image_path, or no row; copy the list again")
         path_column = names.index("image_path")
-        columns = {au: i for i, name in enumerate(names) if i > path_column and (au := au_number(name))}
+        columns: dict[int, int] = {}
+        for i, name in enumerate(names):
+            if (au := au_number(name)) and columns.setdefault(au, i) != i:
+                raise CorpusError(f"{path}, line 1: AU {au} has two columns; copy the list again")
+            if au is None and _LIKE_AN_AU.fullmatch(name):
+                raise CorpusError(
+                    f"{path}, line 1: the column {shown(name)!r} is no action unit's; those are called au1, "
+                    "au2 and so on: rename it, or copy the list again"
+                )
         aus = tuple(columns)
         known = {*CORPUS_AUS[self.name].occurrence, *CORPUS_AUS[self.name].intensity}
         if not aus or not set(aus) <= known or self.aus not in ((), aus):
