@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
@@ -26,6 +27,9 @@ from aukit.datasets.stamps import file_stamp, folder_stamp
 from aukit.datasets.tracker_rows import TrackerRows, video_rows
 from aukit.datasets.video import Image, video_positions, viewed_scale
 from aukit.errors import CorpusError
+
+_FEWEST_ROWS = 100
+"""Rows from which on no two recordings have the same codes by chance."""
 
 
 class Release(ReleaseFiles):
@@ -112,6 +116,7 @@ class Release(ReleaseFiles):
         self.spellings: dict[str, str] = {}
         self._excluded: list[Exclusion] = []
         self._genders_read: dict[str, str | None] = {}
+        self._contents: dict[str, tuple[Recording, str]] = {}  # of label files, by what is in them
         self._latest: tuple[Recording, Labels | None] | None = None
         self.index = self._scan()
         self.recordings = self._select(self._wanted)
@@ -161,6 +166,7 @@ class Release(ReleaseFiles):
         self.tolerated.clear()
         self.spellings.clear()
         self._genders_read.clear()
+        self._contents.clear()
         self._latest = None
         tables = []
         for video in tqdm(
@@ -452,6 +458,7 @@ class Release(ReleaseFiles):
         for kind in self.label_columns:
             if kind in there:
                 files[kind] = self._read_file(kind, self.label_path(there[kind]))
+                self._note_copy(recording, there[kind], files[kind])
                 if files[kind].variant:
                     self.spellings[there[kind]] = files[kind].variant
         if files and (missing := [kind for kind in self.label_columns if kind not in files]):
@@ -465,6 +472,17 @@ class Release(ReleaseFiles):
             which = "; ".join(unequal)
             self._note(f"{recording}: label files of unequal length or with other frames ({which})")
         return files
+
+    def _note_copy(self, recording: Recording, relative: str, file: LabelFile) -> None:
+        """Note a label file that says what that of another recording says, row by row."""
+        if len(file.frames) < _FEWEST_ROWS or len(np.unique(np.nan_to_num(file.labels, nan=-1), axis=0)) == 1:
+            return  # nothing but neutral faces: many files are alike
+        key = hashlib.sha256(file.frames.tobytes() + file.labels.tobytes()).hexdigest()
+        of, other = self._contents.setdefault(key, (recording, relative))
+        if of != recording:
+            self._note(
+                f"{other} and {relative} have the same rows: one is a copy of the other under its name"
+            )
 
     def _rows(self, video: str, excluded: list[Exclusion]) -> pd.DataFrame | None:
         """Rows of a video, None if there are none; what is left out is added to the list."""

@@ -8,7 +8,7 @@ import pytest
 from aukit.datasets import DISFA, verify_release
 from aukit.datasets.disfa import PUBLISHED as DISFA_PUBLISHED
 from aukit.errors import CorpusError
-from tests.releases import DISFA_AUS, disfa, disfa_landmarks, disfa_person, edit
+from tests.releases import DISFA_AUS, disfa, disfa_landmarks, disfa_person, edit, write_lines
 
 LEFT = "Videos_LeftCamera/LeftVideoSN001_comp.avi"
 AU4 = "ActionUnit_Labels/SN001/SN001_au4.txt"
@@ -166,6 +166,19 @@ def test_genders_come_from_a_table_only(root: Path, monkeypatch: pytest.MonkeyPa
     (root / "genders.csv").unlink()
     with pytest.raises(CorpusError, match=r"nowhere.csv"):
         DISFA(root)
+
+
+def test_a_label_file_of_another_person_is_noted(tmp_path: Path) -> None:
+    for subject in ("SN001", "SN003"):
+        disfa_person(tmp_path, subject, frames=100, aus=(1,))
+    first, other = (f"ActionUnit_Labels/{subject}/{subject}_au1.txt" for subject in ("SN001", "SN003"))
+    note = f"{first} and {other} have the same rows: one is a copy of the other under its name"
+    assert note in DISFA(tmp_path).notes
+    edit(tmp_path / other, lambda lines: ["1,5", *lines[1:]])
+    assert not any("same rows" in each for each in DISFA(tmp_path).notes)
+    for path in (first, other):
+        write_lines(tmp_path / path, [f"{i},0" for i in range(1, 101)])  # neutral faces are alike
+    assert not any("same rows" in each for each in DISFA(tmp_path).notes)
 
 
 @pytest.mark.parametrize(
