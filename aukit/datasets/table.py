@@ -38,6 +38,9 @@ from aukit.facs import occurrence_column
 TABLES = ("frames.csv", "frames.parquet")
 """Names that a table in the root may have, so that it need not be named."""
 
+SPREADSHEET_ROWS = 2**20
+"""Rows of a spreadsheet, the header's among them; of a longer table it keeps the beginning."""
+
 
 class Table(ListedFrames):
     """The frames of a user's table (see the module's text for its columns).
@@ -109,7 +112,14 @@ class Table(ListedFrames):
         return super().notes_so_far
 
     def _read_list(self) -> pd.DataFrame:
-        meaning = understand(self.table_path, read_columns(self.table_path))
+        columns = read_columns(self.table_path)
+        meaning = understand(self.table_path, columns)
+        rows_read = len(next(iter(columns.values())).codes)
+        if rows_read == SPREADSHEET_ROWS - 1 and self.table_path.suffix == ".csv":
+            meaning.notes.append(
+                f"the table has {rows_read:,} rows, as many as spreadsheets hold: what was behind them is "
+                "lost where one wrote it"
+            )
         rows = read_rows(self.table_path, meaning, str(self.namespace), self.genders)
         if not all(composed(text) == text for text in meaning.known["person"].texts):
             self.options += " ids=NFC"  # a store of an earlier version has them as they were written

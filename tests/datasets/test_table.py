@@ -311,6 +311,14 @@ def test_frames_of_a_video_are_counted_from_0_or_from_1_as_is_said(tmp_path: Pat
         Table(videos(tmp_path, 0), first_frame=1)
 
 
+def test_a_table_that_a_spreadsheet_may_have_cut_is_noted(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for rows, noted in ((25, True), (24, False), (26, False)):
+        monkeypatch.setattr("aukit.datasets.table.SPREADSHEET_ROWS", rows)
+        assert any("as many as spreadsheets hold" in note for note in Table(root).notes) == noted
+
+
 def test_views_in_one_folder_have_rows_of_their_own(root: Path) -> None:
     frame = pd.read_csv(root / "frames.csv")
     frame.assign(view=[number % 4 > 0 for number in frame.index]).astype({"view": int}).to_csv(
