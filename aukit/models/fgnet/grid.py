@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
-
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
 _CACHED = 1 << 21  # values
 
-__all__ = ["bilinear", "grid_taps", "lay_out", "resize", "strips", "upsampled_convolution"]
+__all__ = ["bilinear", "grid_taps", "lay_out", "resize", "upsampled_convolution"]
 
 
 def lay_out(x: Tensor, training: bool) -> Tensor:
@@ -54,33 +51,6 @@ def bilinear(pixels: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """
     mixed = torch.lerp(pixels[:, :, 0::2], pixels[:, :, 1::2], rows[:, None].to(pixels.dtype))
     return torch.lerp(mixed[..., 0::2], mixed[..., 1::2], columns.to(pixels.dtype))
-
-
-def strips(x: Tensor, bounds: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
-    """Rows of maps ``[B,C,H,W]`` from the first to before the last of each pair; strips may overlap.
-
-    Sliced one by one, each strip's gradient would be a map of zeros around it, and all of those be added up.
-    """
-    if x.requires_grad and torch.is_grad_enabled():
-        taken: tuple[Tensor, ...] = _Strips.apply(x, bounds)  # type: ignore[no-untyped-call]
-        return taken
-    return tuple(x[:, :, first:last] for first, last in bounds)
-
-
-class _Strips(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, bounds: Sequence[tuple[int, int]]) -> tuple[Tensor, ...]:
-        ctx.save_for_backward(x)
-        ctx.bounds = bounds
-        return tuple(x[:, :, first:last] for first, last in bounds)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None]:
-        (x,) = ctx.saved_tensors
-        whole = torch.zeros_like(x)
-        for (first, last), gradient in zip(ctx.bounds, gradients, strict=True):
-            whole[:, :, first:last] += gradient
-        return whole, None
 
 
 def upsampled_convolution(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

@@ -14,7 +14,7 @@ one only there.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import cast
 
 import torch
@@ -24,7 +24,7 @@ from torch.utils.checkpoint import checkpoint
 
 from aukit.models.components.losses import single_precision, without_autocast
 from aukit.models.components.processes import normal_rows
-from aukit.models.fgnet.grid import bilinear, grid_taps, resize, strips
+from aukit.models.fgnet.grid import bilinear, grid_taps, resize
 
 __all__ = ["EqualLinear", "StyleGAN2Generator"]
 
@@ -193,24 +193,21 @@ class StyledConv(nn.Module):
         """``[B,in,H,W]``, style ``[B,style_dim]``, noise ``[1 or B,1,H',W']`` → ``[B,out,H',W']``."""
         return self._activate(self._linear(x, style), noise)
 
-    def at(
-        self, x: Tensor, style: Tensor, noise: Tensor, rows: Sequence[Tensor], columns: Tensor
-    ) -> Iterator[Tensor]:
+    def at(self, x: Tensor, style: Tensor, noise: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
         """The pixels where `rows` ``[m]`` and `columns` ``[n]`` cross, ``[B,out,m,n]``; 0 outside the map.
 
-        For up-sampling layers; of each of `rows` only the strip of the input between the first and last one
-        is read. All indices lie on the CPU, since their values decide shapes.
+        For up-sampling layers; only the strip of the input between the first and last row is read. Both
+        indices lie on the CPU, since their values decide shapes.
         """
         side = noise.shape[-1]
-        across, columns = ((columns >= 0) & (columns < side)).to(x), columns.clamp(0, side - 1).to(x.device)
-        # A row of the output reads three.
-        bounds = [(max(0, int(own[0]) // 2 - 2), int(own[-1]) // 2 + 3) for own in rows]
-        for own, (first, _), strip in zip(rows, bounds, strips(x, bounds), strict=True):
-            down, own = ((own >= 0) & (own < side)).to(x), own.clamp(0, side - 1).to(x.device)
-            y = self._linear(strip, style).permute(0, 2, 3, 1)  # pixels are copied whole
-            y = y.index_select(1, own - 2 * first).index_select(2, columns).permute(0, 3, 1, 2)
-            y = self._activate(y, noise.index_select(2, own).index_select(3, columns))
-            yield y * (down[:, None] * across)
+        within = [((index >= 0) & (index < side)).to(x) for index in (rows, columns)]
+        rows, columns = rows.clamp(0, side - 1), columns.clamp(0, side - 1)
+        first, last = int(rows[0]) // 2 - 2, int(rows[-1]) // 2 + 3  # a row of the output reads three
+        first, rows, columns = max(0, first), rows.to(x.device), columns.to(x.device)
+        y = self._linear(x[:, :, first:last], style).permute(0, 2, 3, 1)  # pixels are copied whole
+        y = y.index_select(1, rows - 2 * first).index_select(2, columns).permute(0, 3, 1, 2)
+        y = self._activate(y, noise.index_select(2, rows).index_select(3, columns))
+        return y * (within[0][:, None] * within[1])
 
     def on_tiles(self, tiles: Tensor, style: Tensor, noise: Tensor) -> Tensor:
         """The inner 2×2 pixels of each 4×4 tile.
@@ -424,13 +421,12 @@ class StyleGAN2Generator(nn.Module):
                 fraction = part.to(x.device)
                 # In strips, whose maps stay in a CPU's cache.
                 share = min(size, _STRIP if x.device.type == "cpu" else size)
-                cut = [slice(rows, rows + share) for rows in range(0, size, share)]
-                read = [window[strip].flatten() for strip in cut]
-                tiles = up.at(x, style_up, up_noise, read, window.flatten())
                 parts = []
-                for strip, own in zip(cut, tiles, strict=True):
+                for rows in range(0, size, share):
+                    strip = slice(rows, rows + share)
+                    tiles = up.at(x, style_up, up_noise, window[strip].flatten(), window.flatten())
                     near = noise.index_select(2, inner[strip].flatten()).index_select(3, inner.flatten())
-                    parts.append(bilinear(conv.on_tiles(own, style, near), fraction[strip], fraction))
+                    parts.append(bilinear(conv.on_tiles(tiles, style, near), fraction[strip], fraction))
                 maps.append(torch.cat(parts, dim=2))
             else:
                 x = conv(up(x, style_up, up_noise), style, noise)

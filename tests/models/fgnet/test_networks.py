@@ -11,7 +11,7 @@ from aukit.models.fgnet import (
     StyleGAN2Generator,
     heatmap_scores,
 )
-from aukit.models.fgnet.grid import lay_out, resize, strips, upsampled_convolution
+from aukit.models.fgnet.grid import lay_out, resize, upsampled_convolution
 from aukit.models.fgnet.plain_interpreter import PlainInterpreter
 from tests.models.fgnet.baseline import published
 from tests.models.fgnet.networks import SMALL, small_network
@@ -22,22 +22,6 @@ CLOSE = {"atol": 2e-5, "rtol": 1e-5}
 @pytest.fixture
 def generator():
     return small_network(size=64).g_all
-
-
-def test_overlapping_strips_are_slices_and_add_up_their_gradients():
-    torch.manual_seed(0)
-    bounds = [(0, 4), (2, 9), (8, 12)]  # the last one ends beyond the map
-    maps = torch.randn(2, 3, 10, 5, dtype=torch.float64, requires_grad=True)
-    weights = [torch.randn(2, 3, min(last, 10) - first, 5, dtype=torch.float64) for first, last in bounds]
-    taken = strips(maps, bounds)
-    sliced = [maps[:, :, first:last] for first, last in bounds]
-    assert all(torch.equal(a, b) for a, b in zip(taken, sliced, strict=True))
-    gradients = [
-        torch.autograd.grad(sum((p**2 * w).sum() for p, w in zip(parts, weights, strict=True)), maps)[0]
-        for parts in (taken, sliced)
-    ]
-    assert torch.allclose(*gradients, rtol=1e-12)
-    assert torch.autograd.gradcheck(lambda x: sum(part.sin().sum() for part in strips(x, bounds)), maps)
 
 
 @settings(max_examples=20, deadline=None)
