@@ -24,10 +24,10 @@ from typing import Any
 import torch
 import torch.distributed as dist
 from lightning.pytorch import Callback, LightningModule, Trainer, seed_everything
-from training import SYSTEMS, standins
+from training import SYSTEMS, prepared
 
 from aukit.reproduce.throughput import Device, Link, device_for
-from aukit.training import build_datamodule, load_config
+from aukit.training import build_datamodule
 from aukit.training.callbacks import StepSeed
 from aukit.training.cost import Exchange, ModelCost
 from aukit.training.processes import GlobalLayers, strategy_of
@@ -124,12 +124,7 @@ def seconds_of(exchange: Exchange, link: Link) -> float:
 
 def measure(name: str, device: Device, link: Link, options: argparse.Namespace) -> None:
     """Print the figures of a system."""
-    system = SYSTEMS[name]
-    roots = standins(system, options)
-    overrides = [*(text.format(**roots) for text in system.overrides), *options.set]
-    config = load_config(system.experiment, options.profile, overrides)
-    data = build_datamodule(config)
-    data.prepare_data()
+    _, config, _ = prepared(SYSTEMS[name], options)
     alone, two = [], []
     for _ in range(options.rounds):
         alone.append(seconds_of_step(config, 1, options))

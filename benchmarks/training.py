@@ -38,7 +38,7 @@ from aukit.reproduce.pm2.cells import PM2Cells
 from aukit.reproduce.pm2.tables import PM2Tables
 from aukit.training import build_datamodule, load_config
 from aukit.training.callbacks import StepSeed
-from aukit.training.run_config import build_model
+from aukit.training.run_config import RunConfig, build_model
 
 PLAIN = "plain"
 
@@ -262,14 +262,20 @@ def loading(data: StepDataModule, steps: int) -> tuple[int, float]:
     return count, (time.perf_counter() - began) / (steps - 1)
 
 
-def measure(name: str, options: argparse.Namespace) -> None:
-    """Print the figures of a system."""
-    system = SYSTEMS[name]
+def prepared(system: System, options: argparse.Namespace) -> tuple[list[str], RunConfig, StepDataModule]:
+    """Overrides, configuration and datamodule of a system, its stand-ins and stores being there."""
     roots = standins(system, options)
     overrides = [*(text.format(**roots) for text in system.overrides), *options.set]
     config = load_config(system.experiment, options.profile, overrides)
     data = build_datamodule(config)
     data.prepare_data()
+    return overrides, config, data
+
+
+def measure(name: str, options: argparse.Namespace) -> None:
+    """Print the figures of a system."""
+    system = SYSTEMS[name]
+    overrides, config, data = prepared(system, options)
     data.setup("fit")
     images, load = loading(data, options.steps)
 
