@@ -187,7 +187,10 @@ def _add_reader(command: Parser, words: Sequence[str]) -> None:
 
 def _score(given: argparse.Namespace) -> None:
     from aukit.detect import score_detections
+    from aukit.detect.score import check_place
 
+    if given.out is not None:
+        check_place(given.out)  # scoring takes a while
     named = [text.rpartition("=") for text in given.detections]
     detections = {
         place if tool in TOOLS and place else text: tool if tool in TOOLS and place else given.tool

@@ -24,13 +24,23 @@ from aukit.metrics import (
     grouped_confusion_counts,
     grouped_icc_sums,
 )
-from aukit.utils.files import file_sha256, write_atomic
+from aukit.utils.files import file_sha256, replaces_its_kind, write_atomic
 from aukit.utils.text import aligned, number
 
 RULE = (
     "present, fixed before scoring: intensity 1 and more; of probabilities above 0.5 (of aukit 0.5 too);"
     " else what the tool decides"
 )
+
+
+def check_place(folder: Path) -> None:
+    """See that scores replace nothing but earlier ones.
+
+    Raises:
+        ConfigError: Another file has one of their names.
+    """
+    replaces_its_kind(folder / "scores.csv", b"au,tool,")
+    replaces_its_kind(folder / "scores.json", b'{\n "rule": ')
 
 
 @dataclass
@@ -120,7 +130,12 @@ class Scores:
         return "\n".join([lines[0], "-" * max(map(len, lines)), *lines[1:], "", *notes])
 
     def write(self, folder: Path) -> None:
-        """Write ``scores.csv`` and ``scores.json``, which has the hash of every table too."""
+        """Write ``scores.csv`` and ``scores.json``, which has the hash of every table too.
+
+        Raises:
+            ConfigError: See `check_place`.
+        """
+        check_place(folder)
         content = {
             "rule": RULE,
             "means": self.means,

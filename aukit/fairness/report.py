@@ -14,7 +14,7 @@ from aukit.fairness.page import page
 from aukit.fairness.predictions import Predictions
 from aukit.fairness.scores import NAMES, Scored, score
 from aukit.fairness.thresholds import validated_thresholds
-from aukit.utils.files import write_atomic
+from aukit.utils.files import replaces_its_kind, write_atomic
 from aukit.utils.text import aligned, listing, number
 
 TABLES = {"table": "fairness.csv", "reliability": "reliability.csv", "support": "support.csv"}
@@ -27,12 +27,8 @@ def check_place(folder: Path) -> None:
     Raises:
         ConfigError: Another table has one of its names, as a run's own ``fairness.csv``.
     """
-    for path in (folder / name for name in TABLES.values()):
-        if not path.exists():
-            continue
-        with path.open("rb") as file:
-            if file.read(3) != b"by,":
-                raise ConfigError(f"{path}: is there already, and of no such report; name another --out")
+    for name in TABLES.values():
+        replaces_its_kind(folder / name, b"by,")
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from aukit.errors import ConfigError
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -38,6 +40,23 @@ def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` to `path` in one step."""
     with atomic_path(path) as temporary:
         temporary.write_bytes(data)
+
+
+def replaces_its_kind(path: Path, beginning: bytes) -> None:
+    """See that a file which is about to be written replaces nothing but an earlier one of its kind.
+
+    Args:
+        path: Where it will be.
+        beginning: What all files of its kind begin with.
+
+    Raises:
+        ConfigError: What is there begins otherwise.
+    """
+    if not path.exists():
+        return
+    with path.open("rb") as file:
+        if file.read(len(beginning)) != beginning:
+            raise ConfigError(f"{path}: is there already, and of another kind; name another --out")
 
 
 @contextmanager

@@ -171,6 +171,14 @@ def test_our_own_tables_and_the_command(
     assert rows.loc["AU12", "icc"] == pytest.approx(0, abs=0.1)
     content = json.loads((tmp_path / "scores/scores.json").read_text())
     assert content["tools"][0]["files"]["f1.csv"] == file_sha256(out / "f1.csv")
+    assert main(words.split()) == 0  # its own scores it replaces
+    for name in ("scores.csv", "scores.json"):
+        (tmp_path / "mine").mkdir(exist_ok=True)
+        (tmp_path / "mine" / name).write_text("person,score\n")
+        assert main([*words.split()[:-1], str(tmp_path / "mine")]) == 2
+        assert f"{name}: is there already, and of another kind" in capsys.readouterr().err
+        assert (tmp_path / "mine" / name).read_text() == "person,score\n"
+        (tmp_path / "mine" / name).unlink()
 
 
 def test_the_command_takes_what_belongs_to_the_corpus(

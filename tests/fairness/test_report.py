@@ -308,7 +308,7 @@ def test_a_report_replaces_an_earlier_one_and_no_other_table(
         assert main(words) == 0
     (tmp_path / name).write_text("statistic,au,group\nf1,AU12,female\n")
     assert main(words) == 2
-    assert f"{name}: is there already, and of no such report; name another --out" in capsys.readouterr().err
+    assert f"{name}: is there already, and of another kind; name another --out" in capsys.readouterr().err
     assert (tmp_path / name).read_text() == "statistic,au,group\nf1,AU12,female\n"
 
 
