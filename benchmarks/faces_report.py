@@ -143,7 +143,7 @@ def _read(detector: LandmarkDetector, faces: Any, moved: bool) -> _Readings:
         extent = (truth.amax(1) - truth.amin(1)).prod(-1).sqrt()
         apart = (reading.points[:, :LANDMARKS, :2] - truth).norm(dim=-1).mean(-1)
         errors.append((100 * apart / extent).numpy())
-        movements.append(reading.movements.sigmoid().numpy())
+        movements.append(reading.movements.numpy())
         points.append(reading.points[:, :LANDMARKS, :2].numpy())
     return _Readings(np.concatenate(errors), np.concatenate(movements), np.concatenate(points))
 

@@ -34,7 +34,7 @@ def reading_losses(
     faces = global_sum(presence.sum()).clamp(min=1)
     distance = (reading.points - points).abs() * points.new_tensor([1.0, 1.0, DEPTH_WEIGHT])
     apart = distance.sum(-1)
-    crosses = F.binary_cross_entropy_with_logits(reading.movements, movements, reduction="none")
+    crosses = F.binary_cross_entropy_with_logits(reading.logits, movements, reduction="none")
     # Laplace's density of the distance, whose gradient is kept from the points: uncertain ones count as much.
     flat = (reading.points - points)[:, :LANDMARKS, :2].detach().norm(dim=-1)
     spread = reading.spread.clamp(-8, 4)

@@ -153,7 +153,7 @@ class LandmarkDetector:
             return []
         reading = self.reader(self._tensor([cut(image, square, READER_SIZE) for square in squares]))
         points, spread = reading.points.cpu().numpy(), reading.spread.exp().cpu().numpy()
-        presence, movements = reading.presence.sigmoid().tolist(), reading.movements.sigmoid().cpu().numpy()
+        presence, movements = reading.presence.sigmoid().tolist(), reading.movements.cpu().numpy()
         faces = []
         for index, square in enumerate(squares):
             pixels = from_crop(points[index], square, READER_SIZE)

@@ -28,12 +28,14 @@ class Reading(NamedTuple):
             the viewer in the same unit, 0 at the landmarks' mean depth.
         spread: [B, 68], logarithm of the expected distance of each landmark, in the same unit.
         presence: [B], logit that this is a face, rightly cropped.
-        movements: [B, A], logits of how far each AU of `aukit.facs.VISIBLE_AUS` acts, from 0 to 1.
+        logits: [B, A], of what is expected of each AU of `aukit.facs.VISIBLE_AUS`; they are trained.
+        movements: [B, A], how far each acts, from 0 to 1.
     """
 
     points: Tensor
     spread: Tensor
     presence: Tensor
+    logits: Tensor
     movements: Tensor
 
 
@@ -41,6 +43,8 @@ class FaceReader(nn.Module):
     """Landmarks and action units of crops of faces.
 
     One trunk; action units are read off its last map, which keeps its places, and off the points themselves.
+    What is expected of an action unit that is hard to see varies less than the action unit does, and is never
+    high; `gain`, a factor for each, gives readings the scale of what they read.
     At the default widths 2.2 M parameters and 56 million multiplications per crop of 112 x 112.
 
     Args:
@@ -55,6 +59,7 @@ class FaceReader(nn.Module):
     """
 
     mean: Tensor
+    gain: Tensor
 
     def __init__(
         self,
@@ -77,6 +82,7 @@ class FaceReader(nn.Module):
             nn.Linear(POINTS * 3, 96), nn.ReLU(inplace=True), nn.Linear(96, len(VISIBLE_AUS))
         )
         self.register_buffer("mean", torch.zeros(POINTS, 3))
+        self.register_buffer("gain", torch.ones(len(VISIBLE_AUS)))
         nn.init.zeros_(self.points.weight)
         nn.init.zeros_(self.points.bias)
 
@@ -85,8 +91,9 @@ class FaceReader(nn.Module):
         features = self.trunk(4 * images - 2)
         moved = self.points(self.squeeze(features)).unflatten(1, (POINTS, 3))
         rest = self.rest(features.mean((2, 3)))
-        movements = self.appearance(self.look(features)) + self.geometry(moved.flatten(1))
-        return Reading(self.mean + moved, rest[:, :LANDMARKS], rest[:, LANDMARKS], movements)
+        logits = self.appearance(self.look(features)) + self.geometry(moved.flatten(1))
+        movements = (self.gain * logits.sigmoid()).clamp(max=1)
+        return Reading(self.mean + moved, rest[:, :LANDMARKS], rest[:, LANDMARKS], logits, movements)
 
 
 FINDER_SIZE = 160

@@ -9,11 +9,13 @@ from aukit.registration.landmarks.points import POINTS
 
 def reading(points, movements=None, presence=None, spread=None):
     batch = len(points)
+    logits = torch.zeros(batch, 25) if movements is None else movements
     return Reading(
         points,
         torch.zeros(batch, 68) if spread is None else spread,
         torch.zeros(batch) if presence is None else presence,
-        torch.zeros(batch, 25) if movements is None else movements,
+        logits,
+        logits.sigmoid(),
     )
 
 

@@ -5,6 +5,7 @@ from lightning import Trainer
 
 from aukit.errors import WeightsError
 from aukit.models.landmarks import FaceFinderModule, FaceReaderModule
+from aukit.models.landmarks.module import concordant_gains
 from aukit.models.landmarks.weights import pack_network
 from aukit.registration.landmarks.detector import load_network
 from aukit.registration.landmarks.networks import FaceFinder, FaceReader
@@ -35,6 +36,23 @@ def test_a_reader_learns_where_landmarks_are(tmp_path):
     fit.fit(module, data)
     assert float(fit.callback_metrics["val/nme"]) < 6.0
     assert -1 <= float(fit.callback_metrics["val/icc"]) <= 1
+
+
+def test_gains_give_readings_the_scale_of_what_they_read(tmp_path):
+    rng = np.random.default_rng(0)
+    truth = rng.random((400, 4)).astype(np.float32) ** 3
+    read = truth * (1, 0.5, 0.1, 0) + (0, 0.01, 0, 0.2)
+    gains = concordant_gains(torch.from_numpy(read).float(), torch.from_numpy(truth))
+    # Nothing is done to what is right, or tells nothing; nothing is enlarged more than three times.
+    torch.testing.assert_close(gains, torch.tensor([1.0, 1.95, 3.0, 1.0]), atol=0.051, rtol=0)
+    module = FaceReaderModule(FaceReader(**READER), warmup_steps=1)
+    trainer(1, tmp_path).fit(module, MadeFaces(batch_size=10, steps_per_epoch=2))
+    assert torch.equal(module.network.gain, module.average.module.gain)
+    network = module.average.module.eval()
+    with torch.no_grad():
+        reading = network(torch.rand(2, 3, 112, 112))
+    wanted = (network.gain * reading.logits.sigmoid()).clamp(max=1)
+    torch.testing.assert_close(reading.movements, wanted)
 
 
 def test_a_finder_logs_what_it_finds(tmp_path):
