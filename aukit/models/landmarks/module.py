@@ -22,8 +22,9 @@ from aukit.utils.bounds import Fraction, NonNegativeFloat, NonNegativeInt, Posit
 
 _MEAN_BATCHES = 20
 """Batches whose mean face the reader starts from."""
-MOST_GAIN = 3.0
-"""Largest factor of a reading; what needs a larger one is mostly noise, which it would enlarge as well."""
+MOST_GAIN, FAIR = 3.0, 0.4
+"""Largest factor of a reading, and the agreement that it has to reach: of what is poorly read (Cicchetti
+1994: ICC below 0.4) a factor would enlarge what it is taken for by mistake."""
 
 
 def concordant_gains(expected: Tensor, movements: Tensor) -> Tensor:
@@ -34,16 +35,15 @@ def concordant_gains(expected: Tensor, movements: Tensor) -> Tensor:
         movements: [N, A], truth.
 
     Returns:
-        [A], those of the greatest ICC(2,1), on a grid of steps of 0.05; 1 where there is none.
+        [A], those of the greatest ICC(2,1), on a grid of steps of 0.05; 1 where that is less than `FAIR`.
     """
     factors = torch.arange(1, MOST_GAIN + 0.01, 0.05)
     agreements = [
         intraclass_correlation((float(factor) * expected).clamp(max=1), movements, "2,1").nan_to_num(0)
         for factor in factors
     ]
-    # The first of equal ones, in any case.
-    best = torch.stack(agreements).cpu().numpy().argmax(0)
-    return factors[torch.from_numpy(best)].to(expected)
+    greatest, best = torch.stack(agreements).cpu().max(0)
+    return torch.where(greatest < FAIR, 1.0, factors[best]).to(expected)
 
 
 class _Averaging(LightningModule):

@@ -41,10 +41,12 @@ def test_a_reader_learns_where_landmarks_are(tmp_path):
 def test_gains_give_readings_the_scale_of_what_they_read(tmp_path):
     rng = np.random.default_rng(0)
     truth = rng.random((400, 4)).astype(np.float32) ** 3
-    read = truth * (1, 0.5, 0.1, 0) + (0, 0.01, 0, 0.2)
+    read = truth * (1, 0.5, 0.2, 0) + (0, 0.01, 0, 0.2)
+    blurred = 0.3 * (0.2 * truth[:, :1] + 0.8 * rng.permutation(truth[:, :1]))
+    read, truth = np.hstack([read, blurred]), np.hstack([truth, truth[:, :1]])
     gains = concordant_gains(torch.from_numpy(read).float(), torch.from_numpy(truth))
-    # Nothing is done to what is right, or tells nothing; nothing is enlarged more than three times.
-    torch.testing.assert_close(gains, torch.tensor([1.0, 1.95, 3.0, 1.0]), atol=0.051, rtol=0)
+    # Nothing is done to what is right, or tells too little; nothing is enlarged more than three times.
+    torch.testing.assert_close(gains, torch.tensor([1.0, 1.95, 3.0, 1.0, 1.0]), atol=0.051, rtol=0)
     module = FaceReaderModule(FaceReader(**READER), warmup_steps=1)
     trainer(1, tmp_path).fit(module, MadeFaces(batch_size=10, steps_per_epoch=2))
     assert torch.equal(module.network.gain, module.average.module.gain)
