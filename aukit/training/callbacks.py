@@ -293,8 +293,9 @@ class RunCheckpoints(Checkpoint):
             _check_plain(checkpoint.get(section), section)
         loop = checkpoint["loops"]["fit_loop"]["epoch_loop.state_dict"] if "loops" in checkpoint else {}
         goes_on = trainer.training and not self._ended
-        if goes_on and trainer.accumulate_grad_batches == 1 and "_batches_that_stepped" in loop:
-            loop["_batches_that_stepped"] -= 1  # Lightning adds one on load, for states saved after a batch
+        if goes_on and "_batches_that_stepped" in loop:
+            # Lightning adds one on load where a step ends with this batch, for states saved after it.
+            loop["_batches_that_stepped"] -= not trainer.fit_loop.epoch_loop._should_accumulate()
 
     def _save(self, trainer: Trainer) -> None:
         for logger in trainer.loggers:

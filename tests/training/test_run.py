@@ -258,6 +258,23 @@ def test_validation_within_epochs_is_not_lost_by_a_stop(tmp_path):
     assert_equal_runs(run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0))
 
 
+@pytest.mark.parametrize(
+    "trainer",
+    [
+        {"accumulate_grad_batches": 2, "log_every_n_steps": 2},  # the last batch of an epoch is a step alone
+    ],
+)
+def test_settings_of_a_trainer_outlast_stops(tmp_path, trainer):
+    def run(folder, **options):
+        config = tiny(tmp_path, **options)
+        config["trainer"] |= trainer
+        return to_its_end(config, folder)
+
+    whole, pieces = run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0)
+    assert_equal_runs(whole, pieces)
+    assert (pieces.metrics, pieces.notes) == (whole.metrics, whole.notes)
+
+
 @pytest.mark.parametrize("trainer", [{"max_epochs": 2}, {"max_steps": 10, "val_check_interval": 2}])
 def test_a_rate_that_follows_a_metric_is_not_changed_by_stops(tmp_path, trainer):
     def run(folder, **options):
