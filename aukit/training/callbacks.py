@@ -226,6 +226,9 @@ class RunCheckpoints(Checkpoint):
             self.best_score = self.best_epoch = None
         # A scheduler that follows a metric asks for it at the end of an epoch validated before the stop.
         trainer.callback_metrics.update(self._metrics)
+        # The batch before which the state was written counts as begun, and would be counted a second time.
+        batches = trainer.fit_loop.epoch_loop.batch_progress.total
+        batches.ready = batches.completed
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int

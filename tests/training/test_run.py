@@ -262,6 +262,7 @@ def test_validation_within_epochs_is_not_lost_by_a_stop(tmp_path):
     "trainer",
     [
         {"accumulate_grad_batches": 2, "log_every_n_steps": 2},  # the last batch of an epoch is a step alone
+        {"check_val_every_n_epoch": None, "val_check_interval": 4},  # batches are counted over epochs
     ],
 )
 def test_settings_of_a_trainer_outlast_stops(tmp_path, trainer):
