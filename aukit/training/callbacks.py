@@ -170,7 +170,9 @@ class RunCheckpoints(Checkpoint):
     `last.ckpt` is written before a batch when `save_minutes` have passed since it was, and at the end of
     training. Before a batch all that belongs to the one before has happened: its validation, its log lines,
     its schedulers. Files are replaced in one step. At the time limit the state is written and training stops;
-    so it does when SLURM has asked one of the processes to end.
+    so it does when SLURM has asked one of the processes to end. Beside Lightning's state it holds what
+    callbacks set at the start of an epoch, which is not begun again where a training goes on inside of it:
+    the batches of a step (`GradientAccumulationScheduler`) and frozen parameters (`BackboneFinetuning`).
     When the run is recorded, `keep_tested` leaves the weights that were tested.
 
     Args:
@@ -184,6 +186,8 @@ class RunCheckpoints(Checkpoint):
         self.best_score: float | None = None
         self.best_epoch: int | None = None
         self._metrics: dict[str, torch.Tensor] = {}
+        self._accumulated: int | None = None
+        self._frozen: list[str] = []
         self._batches = 0
         self._ended = False
         self._began = self._saved = time.monotonic()
@@ -199,15 +203,17 @@ class RunCheckpoints(Checkpoint):
         return self.folder / "best.ckpt"
 
     def state_dict(self) -> dict[str, Any]:
-        """Score and epoch of the best weights, the metrics of the last validation, whether training ended."""
+        """The best weights' score and epoch, the last validation, what callbacks set, whether it ended."""
         best = {"best_score": self.best_score, "best_epoch": self.best_epoch}
-        return {**best, "metrics": self._metrics, "ended": self._ended}
+        of_the_epoch = {"accumulated": self._accumulated, "frozen": self._frozen}
+        return {**best, **of_the_epoch, "metrics": self._metrics, "ended": self._ended}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Restore `state_dict()`."""
         self.best_score = state_dict["best_score"]
         self.best_epoch = state_dict["best_epoch"]
         self._metrics = state_dict.get("metrics", {})
+        self._accumulated, self._frozen = state_dict.get("accumulated"), state_dict.get("frozen", [])
         self._ended = state_dict.get("ended", False)
 
     def on_fit_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
@@ -218,7 +224,7 @@ class RunCheckpoints(Checkpoint):
             trainer.should_stop = True
 
     def on_train_start(self, trainer: Trainer, pl_module: LightningModule) -> None:
-        """Forget a best score whose weights were replaced after the state that training goes on from.
+        """Restore what Lightning does not, and forget a best score whose weights were replaced later on.
 
         Those that replaced them were better, so the training that is repeated finds better ones again.
         """
@@ -229,6 +235,11 @@ class RunCheckpoints(Checkpoint):
         # The batch before which the state was written counts as begun, and would be counted a second time.
         batches = trainer.fit_loop.epoch_loop.batch_progress.total
         batches.ready = batches.completed
+        if self._accumulated is not None:  # the training goes on
+            trainer.accumulate_grad_batches = self._accumulated
+            for name, parameter in pl_module.named_parameters():
+                if parameter.requires_grad == (name in self._frozen):
+                    parameter.requires_grad_(name not in self._frozen)
 
     def on_train_batch_start(
         self, trainer: Trainer, pl_module: LightningModule, batch: Any, batch_idx: int
@@ -303,6 +314,9 @@ class RunCheckpoints(Checkpoint):
     def _save(self, trainer: Trainer) -> None:
         for logger in trainer.loggers:
             logger.save()  # what is logged up to here will not be logged again
+        self._accumulated = trainer.accumulate_grad_batches
+        parameters = trainer.lightning_module.named_parameters()
+        self._frozen = [name for name, parameter in parameters if not parameter.requires_grad]
         trainer.save_checkpoint(self.last)
         self._saved = time.monotonic()
 

@@ -38,6 +38,17 @@ class OracleDataModule(FakeDataModule):
         return train, test, test
 
 
+class FinetunedModule(TinyModule):
+    """Its features begin to learn when Lightning's callback says so."""
+
+    def __init__(self, lr: float = 0.01) -> None:
+        super().__init__(lr)
+        self.backbone = self.features
+
+    def configure_optimizers(self):
+        return torch.optim.Adam([p for p in self.parameters() if p.requires_grad], self.lr)
+
+
 class PlateauModule(TinyModule):
     """Learns more slowly after every epoch: no error is low enough."""
 
@@ -274,6 +285,24 @@ def test_settings_of_a_trainer_outlast_stops(tmp_path, trainer):
     whole, pieces = run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0)
     assert_equal_runs(whole, pieces)
     assert (pieces.metrics, pieces.notes) == (whole.metrics, whole.notes)
+
+
+@pytest.mark.parametrize(
+    ("callback", "options"),
+    [
+        ("GradientAccumulationScheduler", {"scheduling": {1: 2}}),
+        ("BackboneFinetuning", {"unfreeze_backbone_at_epoch": 1, "backbone_initial_lr": 0.005}),
+    ],
+)
+def test_what_a_callback_sets_at_the_start_of_an_epoch_outlasts_stops(tmp_path, callback, options):
+    def run(folder, **limits):
+        config = tiny(tmp_path, **limits)
+        class_path = f"lightning.pytorch.callbacks.{callback}"
+        config["trainer"]["callbacks"] = [{"class_path": class_path, "init_args": options}]
+        config["model"] = {"class_path": "tests.training.test_run.FinetunedModule"}
+        return to_its_end(config, folder)
+
+    assert_equal_runs(run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0))
 
 
 @pytest.mark.parametrize("trainer", [{"max_epochs": 2}, {"max_steps": 10, "val_check_interval": 2}])
