@@ -14,9 +14,9 @@ from typing import Any, NoReturn
 import numpy as np
 import torch
 from lightning.pytorch import LightningModule, Trainer
-from lightning.pytorch.callbacks import Callback, Checkpoint, WeightAveraging
+from lightning.pytorch.callbacks import Callback, Checkpoint, StochasticWeightAveraging, WeightAveraging
 
-from aukit.errors import AukitError, ConfigError
+from aukit.errors import AukitError, ConfigError, StoreError
 from aukit.training.checkpoint_file import CheckpointFile
 from aukit.training.options import RunOptions
 from aukit.training.resume import readable
@@ -227,6 +227,9 @@ class RunCheckpoints(Checkpoint):
         """Restore what Lightning does not, and forget a best score whose weights were replaced later on.
 
         Those that replaced them were better, so the training that is repeated finds better ones again.
+
+        Raises:
+            StoreError: Lightning's callback has begun an average that it does not go on with.
         """
         if self.best_score is not None and step_of(self.best) > trainer.global_step:
             self.best_score = self.best_epoch = None
@@ -236,6 +239,14 @@ class RunCheckpoints(Checkpoint):
         batches = trainer.fit_loop.epoch_loop.batch_progress.total
         batches.ready = batches.completed
         if self._accumulated is not None:  # the training goes on
+            callbacks: list[Callback] = trainer.callbacks  # type: ignore[attr-defined]
+            swa = [each for each in callbacks if isinstance(each, StochasticWeightAveraging)]
+            if any(trainer.current_epoch >= each.swa_start for each in swa):
+                raise StoreError(
+                    f"{self.last}: StochasticWeightAveraging has begun its average, and cannot go on\n"
+                    "remove this file and repeat the command: training then begins anew; EMAWeightAveraging,"
+                    " another callback of Lightning's, goes on after a stop"
+                )
             trainer.accumulate_grad_batches = self._accumulated
             for name, parameter in pl_module.named_parameters():
                 if parameter.requires_grad == (name in self._frozen):

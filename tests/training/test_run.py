@@ -305,6 +305,17 @@ def test_what_a_callback_sets_at_the_start_of_an_epoch_outlasts_stops(tmp_path, 
     assert_equal_runs(run(tmp_path / "a"), run(tmp_path / "b", time_limit=0.0))
 
 
+def test_an_average_that_cannot_go_on_after_a_stop_is_named(tmp_path):
+    config = tiny(tmp_path, time_limit=0.0, selection="last")
+    options = {"swa_lrs": 0.02, "swa_epoch_start": 2}  # counted from 1
+    class_path = "lightning.pytorch.callbacks.StochasticWeightAveraging"
+    config["trainer"]["callbacks"] = [{"class_path": class_path, "init_args": options}]
+    with pytest.raises(StoreError, match=r"last.ckpt: StochasticWeightAveraging .*\nremove this file"):
+        to_its_end(config, tmp_path / "runs")
+    state = torch.load(next((tmp_path / "runs").glob("*/checkpoints/last.ckpt")), weights_only=True)
+    assert state["epoch"] == 1  # a stop before the average is no matter
+
+
 @pytest.mark.parametrize("trainer", [{"max_epochs": 2}, {"max_steps": 10, "val_check_interval": 2}])
 def test_a_rate_that_follows_a_metric_is_not_changed_by_stops(tmp_path, trainer):
     def run(folder, **options):
