@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import csv
+import math
 import shutil
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +17,8 @@ from lightning.pytorch.utilities import rank_zero_only
 
 from aukit.errors import StoreError
 from aukit.utils.files import atomic_path
+
+_PLACE = ("epoch", "step")
 
 
 def is_rank_zero() -> bool:
@@ -68,6 +73,29 @@ class _WholeFile(ExperimentWriter):
                 self.metrics_file_path = str(path)
 
 
+def read_rows(folder: str | Path) -> list[dict[str, float]]:
+    """What a run logged, over all its attempts: a row per step, of what was logged there alone.
+
+    Args:
+        folder: the run's folder.
+
+    Returns:
+        Rows in order, each with its `step`, its `epoch` if that was logged and metrics by name, NaN and
+        infinite ones too; steps that a resumed run did again appear once, as they were done last.
+
+    Raises:
+        StoreError: a log is damaged.
+    """
+    files = sorted(
+        Path(folder).glob("csv/version_*/metrics.csv"), key=lambda p: int(p.parent.name.split("_")[1])
+    )
+    rows: dict[tuple[float, float], dict[str, float]] = {}
+    for file in files:
+        for row in _read_attempt(file) if file.stat().st_size > 1 else ():
+            rows.setdefault((row.get("epoch", math.inf), row["step"]), {}).update(row)
+    return [rows[place] for place in sorted(rows)]
+
+
 def read_log(folder: str | Path) -> pd.DataFrame:
     """Everything that a run logged, over all its attempts.
 
@@ -81,33 +109,31 @@ def read_log(folder: str | Path) -> pd.DataFrame:
     Raises:
         StoreError: a log is damaged.
     """
-    files = sorted(
-        Path(folder).glob("csv/version_*/metrics.csv"), key=lambda p: int(p.parent.name.split("_")[1])
-    )
-    attempts = [_read_attempt(file) for file in files if file.stat().st_size > 1]
-    if not attempts:
-        return pd.DataFrame(columns=["epoch", "step"])
-    log = pd.concat(attempts, ignore_index=True)
-    log = log.groupby(["epoch", "step"], sort=True, dropna=False).last()
-    return log[sorted(log.columns)].copy().reset_index()  # a copy lies in one piece: pandas warns of many
+    rows = read_rows(folder)
+    return pd.DataFrame(rows, columns=[*_PLACE, *sorted({name for row in rows for name in row} - {*_PLACE})])
 
 
-def _read_attempt(file: Path) -> pd.DataFrame:
+def _read_attempt(file: Path) -> list[dict[str, float]]:
     try:
-        log = pd.read_csv(file)
-        if missing := {"epoch", "step"} - set(log.columns):
-            raise ValueError(f"has no column {missing.pop()}")
-        return log
-    except ValueError as error:  # of pandas' parser, or no text
+        with file.open(encoding="utf-8", newline="") as text:
+            reader = csv.DictReader(text)
+            if missing := [name for name in _PLACE if name not in (reader.fieldnames or ())]:
+                raise ValueError(f"has no column {missing[0]}")
+            rows = [{name: float(cell) for name, cell in row.items() if cell} for row in reader]
+        for row in rows:
+            row["step"] = int(row["step"])
+            row |= {"epoch": int(row["epoch"])} if "epoch" in row else {}
+        return rows
+    except (ValueError, TypeError, LookupError, ArithmeticError, csv.Error) as error:
         raise StoreError(
             f"{file}: is no log of a run ({error})\nremove its folder {file.parent.name} and repeat the"
             " command: only what it logged is lost"
         ) from error
 
 
-def last_values(log: pd.DataFrame) -> dict[str, float]:
-    """The last logged value of every metric of a log."""
-    metrics = log.drop(columns=["epoch", "step"])
-    return {
-        str(name): float(column.dropna().iloc[-1]) for name, column in metrics.items() if column.notna().any()
-    }
+def last_values(rows: Iterable[Mapping[str, float]]) -> dict[str, float]:
+    """The last logged value of every metric in the rows of a log, also where it is NaN or infinite."""
+    found: dict[str, float] = {}
+    for row in rows:
+        found |= row
+    return {name: value for name, value in found.items() if name not in _PLACE}

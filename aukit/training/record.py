@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import platform
 import subprocess
 from dataclasses import asdict, dataclass, field
@@ -80,7 +81,8 @@ class Record:
     def write(self, folder: Path) -> None:
         """Write `record.json` into the run's folder, in one step; paths in it are relative to the folder."""
         content = asdict(self)
-        content["metrics"] = {key: value if value == value else None for key, value in self.metrics.items()}
+        metrics = self.metrics.items()
+        content["metrics"] = {key: value if math.isfinite(value) else None for key, value in metrics}
         for key in ("checkpoint", "predictions"):
             if content[key] is not None:
                 content[key] = Path(content[key]).relative_to(folder).as_posix()

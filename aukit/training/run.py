@@ -38,7 +38,7 @@ from aukit.training.classes import import_class
 from aukit.training.config import missing_values
 from aukit.training.fairness import check_groups, score_groups
 from aukit.training.group_plots import draw_scores
-from aukit.training.loggers import RunLog, last_values, read_log
+from aukit.training.loggers import RunLog, last_values, read_rows
 from aukit.training.options import ORACLE, RunOptions
 from aukit.training.predictions import PredictionWriter
 from aukit.training.processes import (
@@ -180,7 +180,7 @@ def _execute(
         record = Record(
             **run_facts(config, data, run, clock),
             metrics={
-                **last_values(read_log(run.path)),
+                **last_values(read_rows(run.path)),
                 **{k: float(v) for k, v in trainer.callback_metrics.items()},
                 **({} if scores is None else scores.scalars()),
             },

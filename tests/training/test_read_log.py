@@ -1,10 +1,11 @@
 import csv
+import math
 import warnings
 
 import pytest
 
 from aukit.training import read_log
-from aukit.training.loggers import RunLog
+from aukit.training.loggers import RunLog, last_values, read_rows
 
 
 def test_a_log_that_is_killed_while_it_is_written_keeps_what_it_had(tmp_path, monkeypatch):
@@ -48,3 +49,18 @@ def test_logs_of_many_metrics_are_joined_without_a_warning(tmp_path):
     assert log["step"].tolist() == [4, 5]
     assert log["metric000"].tolist() == [1, 2]
     assert log["metric149"].tolist() == [1, 7]  # the last value of a step
+
+
+def test_the_last_value_of_a_metric_is_the_last_one_also_where_it_is_not_finite(tmp_path):
+    log = RunLog(tmp_path)
+    for epoch, (loss, score) in enumerate(((0.1, 0.5), (math.inf, 0.25), (math.nan, math.nan))):
+        log.log_metrics({"loss": loss, "epoch": epoch}, step=2 * epoch)
+        log.log_metrics({"f1": score, "epoch": epoch} | ({"once": 0.1} if epoch == 0 else {}), 2 * epoch + 1)
+    log.log_metrics({"lr": 0.5}, step=3)  # as callbacks of Lightning's do
+    log.save()
+    last = last_values(read_rows(tmp_path))
+    assert math.isnan(last.pop("loss"))
+    assert math.isnan(last.pop("f1"))
+    assert last == {"once": 0.1, "lr": 0.5}
+    assert read_log(tmp_path)["loss"].dropna().tolist() == [0.1, math.inf]
+    assert read_log(tmp_path)["step"].tolist() == [0, 1, 2, 3, 4, 5, 3]

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -138,6 +139,18 @@ def test_a_record_says_what_a_reader_needs(finished):
     saved = yaml.safe_load((record.folder / "config.yaml").read_text())
     assert saved["model"]["init_args"]["manual"] is manual
     assert saved["data"]["init_args"]["holdout_fraction"] == 0.25  # defaults are written out
+
+
+def test_a_record_is_json_also_where_values_are_not_finite(finished, tmp_path):
+    metrics = {"train/loss": np.inf, "val/error": np.nan, "val/f1": 0.5}
+    record = replace(finished[0], metrics=metrics, checkpoint=None, predictions=str(tmp_path / "p.parquet"))
+    record.write(tmp_path)
+
+    def refuse(constant):
+        raise ValueError(f"{constant} is no JSON")
+
+    written = json.loads((tmp_path / "record.json").read_text(), parse_constant=refuse)
+    assert written["metrics"] == {"train/loss": None, "val/error": None, "val/f1": 0.5}
 
 
 def test_predictions_have_one_row_per_test_frame(finished):
