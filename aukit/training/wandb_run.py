@@ -16,7 +16,7 @@ from lightning.pytorch.utilities import rank_zero_only
 from aukit.errors import ConfigError
 from aukit.training.fairness import GroupScores
 from aukit.training.group_plots import drawn_scores
-from aukit.training.loggers import is_rank_zero, read_log
+from aukit.training.loggers import is_rank_zero, read_rows
 from aukit.training.options import LoggingOptions, RunOptions
 from aukit.training.wandb_mode import agent_run, wandb_mode
 
@@ -74,20 +74,22 @@ class RunWandbLogger(WandbLogger):
         """Log all that a finished training has logged, from the step on that the run has come to."""
         self._caught_up = True
         self._catch_up(math.inf, self.experiment.step)
-        last = int(read_log(self.folder)["step"].max())
+        last = int(max(row["step"] for row in read_rows(self.folder)))
         if (self.folder / "fairness.json").is_file():
             GroupScores.read(self.folder).log_table(self, last)
         self.log_plots(drawn_scores(self.folder), last)
 
     def _catch_up(self, end: float, begin: int = 0) -> None:
         """Log what was logged before the step `end`; the client's own file of it may end anywhere."""
-        log, pictures = read_log(self.folder), sorted(self.folder.glob("*/step*.png"))
-        rows = {int(row.pop("step")): row for row in log[log["step"] < end].to_dict("records")}
+        rows: dict[int, dict[str, float]] = {}
+        for row in read_rows(self.folder):  # what was logged without an epoch has a row of its own
+            rows.setdefault(int(row.pop("step")), {}).update(row)
+        pictures = sorted(self.folder.glob("*/step*.png"))
         drawn = [(int(path.stem.removeprefix("step")) - 1, path) for path in pictures]
-        for step in sorted({*rows, *(step for step, _ in drawn if step < end)}):
-            if step < begin:
+        for step in sorted({*rows, *(step for step, _ in drawn)}):
+            if not begin <= step < end:
                 continue
-            self.log_metrics({str(k): v for k, v in rows.get(step, {}).items() if v == v}, step)
+            self.log_metrics(rows.get(step, {}), step)
             for path in (path for at, path in drawn if at == step):
                 self.log_image(f"pictures/{path.parent.name}", [str(path)], step)
 

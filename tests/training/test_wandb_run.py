@@ -1,5 +1,6 @@
 """The W&B run of a training, by the real client offline: what it is called, holds and keeps back."""
 
+import math
 import os
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from PIL import Image
 from aukit.errors import ConfigError
 from aukit.models.components.pictures import save_picture
 from aukit.training import LoggingOptions, RunInterrupted, execute, read_log
+from aukit.training.loggers import RunLog
 from aukit.training.wandb_mode import wandb_mode
 from aukit.training.wandb_run import RunWandbLogger, begin_wandb, ending_wandb
 from tests import wandb_files
@@ -126,6 +128,20 @@ def test_a_resumed_run_offline_holds_the_steps_before_too(finished, tmp_path):
         assert {key: one[key] for key in numbers} == {key: two[key] for key in numbers}
         assert one["epoch"] == two["epoch"]
     assert "pictures/faces/_type" in rows[0]
+
+
+def test_a_resumed_run_offline_holds_all_that_a_step_has_logged(tmp_path):
+    log = RunLog(tmp_path)
+    log.log_metrics({"loss": 0.5, "f1": math.nan, "epoch": 0}, step=3)
+    log.log_metrics({"lr": 0.25}, step=3)  # without an epoch, as LearningRateMonitor does
+    log.save()
+    run = begin_wandb(tmp_path, LoggingOptions(), **NAMES)
+    with ending_wandb(run):
+        RunWandbLogger(run, tmp_path, pictures=False).log_metrics({"loss": 1.5, "epoch": 0}, 4)
+    first, last = wandb_files.attempts(tmp_path)[0]
+    assert (first["_step"], first["loss"], first["lr"], first["epoch"]) == (3, 0.5, 0.25, 0)
+    assert math.isnan(float(first["f1"]))
+    assert (last["_step"], last["loss"]) == (4, 1.5)
 
 
 def test_pictures_are_logged_where_nobody_is_in_them(finished):
