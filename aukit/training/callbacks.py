@@ -202,6 +202,11 @@ class RunCheckpoints(Checkpoint):
         """The best weights."""
         return self.folder / "best.ckpt"
 
+    @property
+    def validated(self) -> bool:
+        """Whether there was a validation."""
+        return bool(self._metrics)
+
     def state_dict(self) -> dict[str, Any]:
         """The best weights' score and epoch, the last validation, what callbacks set, whether it ended."""
         best = {"best_score": self.best_score, "best_epoch": self.best_epoch}

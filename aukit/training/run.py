@@ -344,7 +344,8 @@ def _choose(checkpoints: RunCheckpoints, options: RunOptions, data: StepDataModu
     if options.monitor is None:
         raise ConfigError("run.selection=best needs run.monitor, the validation metric to select by")
     if checkpoints.best_score is None:
-        return checkpoints.last, f"last checkpoint ({options.monitor} was never finite)"
+        why = f"{options.monitor} was never finite" if checkpoints.validated else "nothing was validated"
+        return checkpoints.last, f"last checkpoint ({why})"
     whom = ORACLE if data.selects_by_test(options.monitor) else "validation people"
     return checkpoints.best, f"best {options.monitor} ({options.mode}) on {whom}"
 

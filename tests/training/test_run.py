@@ -479,6 +479,16 @@ def test_selection_without_a_metric_and_a_metric_that_is_not_logged(tmp_path):
         execute(tiny(tmp_path, monitor="val/f1"), tmp_path / "runs")
 
 
+def test_a_selection_that_was_not_made_says_why(tmp_path):
+    config = tiny(tmp_path)
+    config["trainer"] |= {"max_epochs": 1, "limit_val_batches": 0}
+    assert execute(config, tmp_path / "runs").notes["selection"] == "last checkpoint (nothing was validated)"
+    config = tiny(tmp_path)
+    config["trainer"]["max_epochs"] = 1
+    config["model"]["init_args"]["lr"] = 1e30
+    assert "(val/error was never finite)" in execute(config, tmp_path / "runs").notes["selection"]
+
+
 def test_values_that_were_never_given_are_asked_for(tmp_path):
     config = tiny(tmp_path)
     config["data"]["init_args"]["root"] = "???"
