@@ -327,8 +327,10 @@ def plain_errors(trainer: Trainer) -> Iterator[None]:
     try:
         with ending.waits():
             yield
-    except (MisconfigurationException, ValueError) as error:
-        if not isinstance(error, MisconfigurationException) and not _is_lightnings(error):
+    except (MisconfigurationException, ValueError, RuntimeError) as error:
+        # Torch's subclasses of RuntimeError, as of memory, are explained by themselves.
+        plain = type(error) is RuntimeError or not isinstance(error, RuntimeError)
+        if not isinstance(error, MisconfigurationException) and not (plain and _is_lightnings(error)):
             raise
         raise ConfigError(f"trainer: {error}") from error
     except SystemExit:

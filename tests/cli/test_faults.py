@@ -247,6 +247,11 @@ def test_a_failure_after_the_first_step_keeps_the_run(folder, capsys):
     assert len(list(Path("lightning_logs/runs").iterdir())) == 2
 
 
+def test_a_callback_that_asks_for_what_is_not_logged(folder, capsys):
+    callback = "{class_path: lightning.pytorch.callbacks.EarlyStopping, monitor: val/f9}"
+    assert "`val/f9`" in fails(capsys, ["fit", "-c", "tiny.yaml", f"trainer.callbacks=[{callback}]"])
+
+
 def test_a_bug_keeps_its_traceback(folder):
     with pytest.raises(ZeroDivisionError):
         main(["fit", "-c", "tiny.yaml", "model.step=bug"])
