@@ -112,6 +112,10 @@ def read_experiment(
     corpora = _layers(content.pop("corpora", {}), path, "corpora", ("profiles",))
     sections = _layers(content.pop("profiles", {}), path, "profiles")
     words = read_overrides(overrides, axes)
+    if sizes := [word for word in words if word.path == ("profile",)]:  # a name alone, in a resolved file
+        raise ConfigError(
+            f"{sizes[0].origin}: a profile is no key, but layers of them: --profile {shown(sizes[0].value)}"
+        )
     corpus, words = _choose_corpus(words, corpora, path)
     of_corpora = {
         name: _layers(layer.pop("profiles", {}), path, f"corpora.{name}.profiles")

@@ -94,6 +94,7 @@ def test_another_class_keeps_the_arguments_that_it_has_and_refuses_the_others(ho
         ("model.lr", r"write key=value"),
         ("model.lr=${seed}", r"interpolation is not supported"),
         ("trainer=5", r"must be a section"),
+        ("profile=mini", r"override 'profile=mini': .*: --profile mini"),  # it would be in the record alone
     ],
 )
 def test_mistakes_name_the_place_and_the_nearest_key(home, word, message):
