@@ -93,11 +93,15 @@ def _fit(given: argparse.Namespace) -> None:
     if as_jobs(given):  # types of values are checked in the job: a login node imports no torch
         return as_job(given, f"fit-{_read(given).name.replace('/', '-')}")
     config = _load(given)
-    from aukit.training import execute, is_rank_zero, summary
+    from aukit.training import LoggingOptions, execute, is_rank_zero, summary
 
     record = execute(config, given.runs)
     if is_rank_zero():
         print(summary(record))
+        then = LoggingOptions(**record.config["logging"])  # of a run that was finished before
+        asked, by = ((each.group_by, each.attributes) for each in (config.logging, then))
+        if record.predictions is not None and asked != by:
+            print("these are the groups of its training; aukit test, with the same words, has the asked ones")
 
 
 def _evaluate(given: argparse.Namespace) -> None:

@@ -252,6 +252,13 @@ def test_a_callback_that_asks_for_what_is_not_logged(folder, capsys):
     assert "`val/f9`" in fails(capsys, ["fit", "-c", "tiny.yaml", f"trainer.callbacks=[{callback}]"])
 
 
+def test_a_finished_run_says_whose_groups_it_shows(folder, capsys):
+    for word, says in (("logging.group_by=gender", False), ("logging.group_by=task", True)):
+        capsys.readouterr()
+        assert main(["fit", "-c", "tiny.yaml", word]) == 0
+        assert ("aukit test, with the same words, has" in capsys.readouterr().out) is says
+
+
 def test_a_bug_keeps_its_traceback(folder):
     with pytest.raises(ZeroDivisionError):
         main(["fit", "-c", "tiny.yaml", "model.step=bug"])
