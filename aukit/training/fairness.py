@@ -122,7 +122,7 @@ class GroupScores:
             return cls(content["by"], groups, people, content["rule"], table, curves)
         except (OSError, ValueError, LookupError, TypeError) as error:
             raise StoreError(
-                f"{path}: cannot be read ({error}); aukit test, with the same values, makes it again"
+                f"{path}: cannot be read ({error}); remove it and repeat the command, which makes it again"
             ) from error
 
     def log(self, logger: Logger, position: Mapping[str, int]) -> None:
@@ -159,8 +159,10 @@ def score_groups(path: str | Path, by: str = "gender", attributes: str | Path | 
     Raises:
         ConfigError: There is no such column, or its values make no groups.
         CorpusError: The table of people is damaged, or names nobody of the predictions.
-        StoreError: The file does not say what its labels are.
+        StoreError: There is no such file, or it does not say what its labels are.
     """
+    if not Path(path).is_file():
+        raise StoreError(f"{path}: no such file; aukit test, with the same values, predicts again beside it")
     frame = pd.read_parquet(path)
     groups, names = _groups(frame, by, attributes, str(path))
     if "label" not in frame.attrs:

@@ -38,8 +38,8 @@ from aukit.training.classes import import_class
 from aukit.training.config import missing_values
 from aukit.training.fairness import check_groups, score_groups
 from aukit.training.group_plots import draw_scores
-from aukit.training.loggers import RunLog, last_values, read_rows
-from aukit.training.options import ORACLE, RunOptions
+from aukit.training.loggers import RunLog, is_rank_zero, last_values, read_rows
+from aukit.training.options import ORACLE, LoggingOptions, RunOptions
 from aukit.training.predictions import PredictionWriter
 from aukit.training.processes import (
     GlobalLayers,
@@ -122,8 +122,14 @@ def open_run(config: Mapping[str, Any], runs_root: str | Path) -> tuple[RunConfi
 
 
 def _finished(config: RunConfig, data: StepDataModule, run: RunFolder) -> Record:
-    """The record of a finished run, replayed into the run that an agent of a sweep has begun, if one has."""
+    """The record of a finished run, replayed into the run that an agent of a sweep has begun, if one has.
+
+    Scores that are not there any more are made again of its predictions.
+    """
     record = Record.read(run.path)
+    if record.predictions is not None and is_rank_zero() and not (run.path / "fairness.json").is_file():
+        options = LoggingOptions(**record.config["logging"])
+        score_groups(record.predictions, options.group_by, options.attributes).write(run.path)
     if agent_run() is not None:
         with open_loggers(config, data, run) as loggers:
             for logger in loggers:

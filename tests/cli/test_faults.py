@@ -166,6 +166,19 @@ def test_damaged_files_of_a_finished_run(name, kind, folder, capsys):
     assert name in fails(capsys, "fit -c tiny.yaml")
 
 
+def test_scores_of_a_finished_run_are_made_again_as_it_is_said(folder, capsys):
+    scores = the_run() / "fairness.json"
+    before = scores.read_bytes()
+    damage(scores, "truncated")
+    assert "remove it and repeat the command" in fails(capsys, "fit -c tiny.yaml")
+    scores.unlink()
+    assert main(["fit", "-c", "tiny.yaml"]) == 0
+    assert scores.read_bytes() == before
+    scores.unlink()
+    scores.with_name("predictions.parquet").unlink()
+    assert "predictions.parquet: no such file; aukit test" in fails(capsys, "fit -c tiny.yaml")
+
+
 @pytest.mark.parametrize("kind", ["empty", "truncated", "binary"])
 def test_a_damaged_experiment(kind, folder, capsys):
     damage(Path("tiny.yaml"), kind)
