@@ -13,7 +13,7 @@ from typing import Any
 from lightning.pytorch.loggers import WandbLogger
 from lightning.pytorch.utilities import rank_zero_only
 
-from aukit.errors import ConfigError
+from aukit.errors import ConfigError, shown
 from aukit.training.fairness import GroupScores
 from aukit.training.group_plots import drawn_scores
 from aukit.training.loggers import is_rank_zero, read_rows
@@ -140,7 +140,7 @@ def begin_wandb(
         notes: text beside the run.
 
     Raises:
-        ConfigError: the process has a run of its own.
+        ConfigError: the process has a run of its own, or Weights & Biases begins none.
     """
     mode = wandb_mode()
     if not options.wandb or mode == "disabled" or not is_rank_zero():
@@ -160,19 +160,26 @@ def begin_wandb(
     for attempt in (folder / "wandb").glob(f"offline-run-*-{id}"):
         shutil.rmtree(attempt, ignore_errors=True)
     (folder / "wandb").mkdir(parents=True, exist_ok=True)  # else wandb falls back to a temporary folder
-    return wandb.init(
-        **place,
-        dir=folder,
-        resume="allow",
-        name=name,
-        group=options.group or os.environ.get("WANDB_RUN_GROUP") or group,
-        job_type=options.job_type or os.environ.get("WANDB_JOB_TYPE") or job_type,
-        tags=list(dict.fromkeys(tag[:_LONGEST_TAG] for tag in (*tags, *options.tags) if tag)),
-        config=dict(config),
-        notes=notes,
-        mode=mode,
-        settings=wandb.Settings(silent=mode == "offline"),
-    )
+    try:
+        return wandb.init(
+            **place,
+            dir=folder,
+            resume="allow",
+            name=name,
+            group=options.group or os.environ.get("WANDB_RUN_GROUP") or group,
+            job_type=options.job_type or os.environ.get("WANDB_JOB_TYPE") or job_type,
+            tags=list(dict.fromkeys(tag[:_LONGEST_TAG] for tag in (*tags, *options.tags) if tag)),
+            config=dict(config),
+            notes=notes,
+            mode=mode,
+            settings=wandb.Settings(silent=mode == "offline"),
+        )
+    except wandb.Error as error:  # no network, no valid key, a name that it does not take
+        wandb.teardown()
+        raise ConfigError(
+            f"Weights & Biases begins no run: {shown(error, 300)}\nmend that, or keep the run here to send it"
+            " later (WANDB_MODE=offline), or set logging.wandb=false"
+        ) from error
 
 
 @contextmanager

@@ -210,6 +210,16 @@ def test_a_long_name_of_an_experiment_is_no_error(tmp_path):
     assert held.display_name == long
 
 
+@pytest.mark.parametrize(
+    ("key", "options", "words"),
+    [("abc", {}, "API key must have"), ("", {"project": "a/b"}, "Invalid project name 'a/b'")],
+)
+def test_a_run_that_is_not_begun_is_said_with_the_remedy(stranger, monkeypatch, key, options, words):
+    monkeypatch.setenv("WANDB_API_KEY", key)
+    with pytest.raises(ConfigError, match=rf"begins no run: .*{words}.*\n.*WANDB_MODE=offline"):
+        begin_wandb(stranger, LoggingOptions(**options), **NAMES)
+
+
 def test_what_fails_is_a_failed_run(tmp_path):
     with pytest.raises(ConfigError, match="is not logged in validation"):
         execute(config(tmp_path, monitor="val/f1"), tmp_path / "runs")
