@@ -133,6 +133,13 @@ def seed(text: str) -> int:
     return int(text)
 
 
+def count(text: str) -> int:
+    """A number of things of which there is at least one, as `type` of an option."""
+    if not (text.isascii() and text.isdigit() and int(text)):
+        raise argparse.ArgumentTypeError(f"{text!r}: write a whole number from 1 on")
+    return int(text)
+
+
 def add_command(
     commands: Commands[Parser], name: str, run: Run, text: str, *, keys: bool = False, **options: Any
 ) -> Parser:

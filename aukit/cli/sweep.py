@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from aukit.cli.grammar import Commands, Parser, add_command, seed
+from aukit.cli.grammar import Commands, Parser, add_command, count, seed
 from aukit.cli.launch import JOBS, add_launcher, as_jobs
 from aukit.cli.runs import add_runs
 from aukit.errors import ConfigError
@@ -32,7 +32,9 @@ def add_sweep(commands: Commands[Parser]) -> None:
     command.add_argument(
         "-n", type=int, metavar="N", help="with --local: points in all (default: a whole grid)"
     )
-    command.add_argument("--jobs", type=int, default=1, metavar="N", help="with --local: points side by side")
+    command.add_argument(
+        "--jobs", type=count, default=1, metavar="N", help="with --local: points side by side"
+    )
     command.add_argument("--seed", type=seed, default=0, help="with --local: of the choice of points")
     command.add_argument("--profile", help="size of all runs")
     add_launcher(command)

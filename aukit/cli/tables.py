@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from aukit.cli.grammar import PROFILES, Commands, Parser, add_command
+from aukit.cli.grammar import PROFILES, Commands, Parser, add_command, count
 from aukit.cli.launch import add_launcher, as_jobs
 
 
@@ -28,7 +28,7 @@ def add_tables(commands: Commands[Parser]) -> None:
     command.add_argument("--plan", action="store_true", help="list work, hours and disk; run nothing")
     command.add_argument("--gpus", type=int, metavar="N", help="with --plan: what N GPUs need, up to 64")
     command.add_argument("--yes", action="store_true", help="paper size without a GPU, really")
-    command.add_argument("--jobs", type=int, help="trainings side by side")
+    command.add_argument("--jobs", type=count, help="trainings side by side")
     add_launcher(command)
     command.add_argument("--step", action="store_true", help=argparse.SUPPRESS)  # in the table's own job
     command.add_argument(

@@ -55,6 +55,8 @@ def test_a_value_may_hold_anything():
         ("standin disfa --root x --seed -1", "--seed: '-1' is no seed"),
         ("sweep f --local --seed=1.5", "--seed: '1.5' is no seed"),
         ("avatars render --count 1 --out o --seed x", "--seed: 'x' is no seed"),
+        ("reproduce fgnet --jobs 0 --plan", "--jobs: '0': write a whole number from 1 on"),
+        ("sweep f --local --jobs=-1", "--jobs: '-1': write a whole number from 1 on"),
     ],
 )
 def test_wrong_words_are_named_with_the_right_ones(words, message, capsys):
