@@ -17,7 +17,7 @@ from aukit.models.components.detection_module import PROBABILITY_THRESHOLD, F1By
 from aukit.models.components.losses import occurrence_loss
 from aukit.models.components.lr_schedule import Schedule, cosine_decay, set_rate
 from aukit.models.components.processes import global_batch, log_of_all
-from aukit.models.components.training import check_aus, frozen, is_logged, scores_itself
+from aukit.models.components.training import check_aus, frozen, is_logged, logged_step, scores_itself
 from aukit.models.pm2 import losses
 from aukit.models.pm2.methods import METHODS, MethodName
 from aukit.models.pm2.networks import DetectionNetwork, two_layers
@@ -185,7 +185,7 @@ class PM2Module(LightningModule):
             log |= self._step_b(optimizers[1], batch)
             for _ in range(self.hparams["generator_steps"]):
                 log |= self._step_c(optimizers[0], batch)
-        if is_logged(self, batch_idx):
+        if is_logged(self, logged_step(self.trainer)):  # of the run: loggers do not count by the epoch
             self.log_dict({f"train/{name}": value for name, value in log.items()})
 
     def step_work(self, images: Tensor) -> Iterator[tuple[str, float, Callable[[], Tensor]]]:

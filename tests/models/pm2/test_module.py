@@ -4,6 +4,7 @@ import pandas as pd
 import pytest
 import torch
 from lightning.pytorch import Callback
+from lightning.pytorch.loggers import CSVLogger
 
 from aukit.errors import ConfigError, WeightsError
 from aukit.models.pm2 import METHODS, PM2Module, gradient_norms, losses
@@ -87,6 +88,16 @@ def test_what_needs_no_target_never_looks_at_it(tmp_path, data):
         trainer(tmp_path, [NoTarget()]).fit(model(**changes), data)
     with pytest.raises(KeyError, match="target"):
         trainer(tmp_path, [NoTarget()]).fit(model(method="mmd"), data)
+
+
+def test_terms_are_logged_of_the_steps_that_loggers_record(tmp_path, data, monkeypatch):
+    computed, terms = [], PM2Module.terms
+    monkeypatch.setattr(PM2Module, "terms", lambda *given: computed.append(terms(*given)) or computed[-1])
+    logger = CSVLogger(str(tmp_path))  # every fifth step of a run with epochs of three
+    trainer(tmp_path, max_epochs=4, log_every_n_steps=5, logger=logger).fit(model(method="source"), data)
+    logged = pd.read_csv(f"{logger.log_dir}/metrics.csv").dropna(subset="train/source")
+    assert logged["step"].tolist() == [4, 9]
+    assert logged["train/source"].tolist() == pytest.approx([float(computed[at]["source"]) for at in (4, 9)])
 
 
 def test_an_oracle_has_a_name_of_its_own(tmp_path, data):
