@@ -89,6 +89,8 @@ def test_synthesis_counts_its_phases():
     full = step("model.head_start_share=0", "model.warmup_share=0", "data.warmup_share=0")
     mixed = step("model.head_start_share=0.25", "model.warmup_share=0.5", "data.warmup_share=0.5")
     assert mixed == pytest.approx(0.25 * read + 0.25 * warm + 0.5 * full)
+    without = step("model.head_start_share=0.25", "model.warmup_share=0", "data.warmup_share=0")
+    assert without == pytest.approx(0.25 * read + 0.75 * full)
     assert read < warm < full
     config = load_config("synthesis", "smoke")
     image = pass_work(config, lambda module, x: module(x, x.new_empty(len(x), 7)))

@@ -269,7 +269,9 @@ class SynthesizerModule(LightningModule):
         hp, aus = self.hparams, images.new_empty(len(images), len(self.hparams["aus"]))
         names = ("input_frame", "target", "input_aus", "target_aus", "same_person")
         batch = dict(zip(names, (images, images, aus, aus, aus[:, 0]), strict=True))
-        full, warmup = 1 - hp["warmup_share"], hp["warmup_share"] - hp["head_start_share"]
+        start = hp["head_start_share"]
+        begun = max(start, hp["warmup_share"])  # a head start may last longer than the warm-up, which is none
+        full, warmup = 1 - begun, begun - start
 
         def critic() -> Tensor:
             return self.critic_objective(batch, images, images[:, :1, :1, :1], {})
@@ -282,7 +284,7 @@ class SynthesizerModule(LightningModule):
 
         # The index in an epoch decides what is due: of every n_critic batches one, of those again a part.
         cycles = 1 / math.lcm(hp["n_critic"], hp["cycle_every"]) if hp["lambda_idt"] else 0.0
-        yield "head start", hp["head_start_share"], lambda: self.discriminator(images.repeat(2, 1, 1, 1))[1]
+        yield "head start", start, lambda: self.discriminator(images.repeat(2, 1, 1, 1))[1]
         yield "warmup", warmup, lambda: self(images, aus)
         yield "critic", full / hp["critic_every"], critic
         yield "cycle", full * cycles, lambda: generator(cycle=True)
