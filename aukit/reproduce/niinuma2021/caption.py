@@ -207,6 +207,7 @@ def _changes(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
         for name in ("lambda_adv", "lambda_exp", "lambda_idt", "lambda_ids")
     }
     values["warmup_share"] = (model["warmup_share"], "the idiosyncratic loss alone up to {0:.0%} ({1:.0%})")
+    values["ramp_share"] = (model["ramp_share"], "other losses ramped in over {0:.0%} ({1:.0%})")
     return found + other_values(other["model"]["init_args"], values)
 
 

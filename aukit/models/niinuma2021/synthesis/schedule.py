@@ -32,7 +32,8 @@ class Schedule:
         steps_per_epoch: Steps of an epoch.
         head_start_share: Share of the run in which only the discriminator's AU head learns, on real frames.
         warmup_share: Share of the run, counted from its beginning, that ends with the full loss.
-        ramp_share: Share of the run over which the other generator losses grow from 0 to their weights.
+        ramp_share: Share of the run over which the other generator losses then grow from 0 to their weights:
+            from the first step with the full loss.
         decay_share: Last share of the run in which the learning rates fall linearly to 0. None: by epochs, as
             in the code the paper builds on (20 at the full rate, 10 of decay).
     """
@@ -52,7 +53,8 @@ class Schedule:
 
     def ramp(self, step: int) -> float:
         """Factor of the adversarial, expression and identity terms in the generator's loss, 0 … 1."""
-        done = step - steps_of(self.warmup_share, self.total)
+        # Where there is no warm-up the head start alone comes before.
+        done = step - steps_of(max(self.head_start_share, self.warmup_share), self.total)
         length = steps_of(self.ramp_share, self.total)
         return 1.0 if done >= length else max(0.0, (done + 1) / length)
 

@@ -66,6 +66,10 @@ def test_phases_change_at_their_steps():
     ramp = [schedule.ramp(step) for step in range(65, 100)]
     assert ramp[0] == pytest.approx(0.05)
     assert ramp[19:] == [1.0] * 16
+    # Without a warm-up the generator begins, and its ramp, when the head start is over.
+    short = Schedule(100, 50, head_start_share=0.2, ramp_share=0.1)
+    assert [short.phase(step) for step in (19, 20)] == ["head_start", "full"]
+    assert [short.ramp(step) for step in (20, 24, 29, 30)] == pytest.approx([0.1, 0.5, 1, 1])
     rates = [schedule.learning_rate_factor(step) for step in (0, 59, 60, 80, 99)]
     assert rates == pytest.approx([1, 1, 1, 0.5, 0.025])
 
