@@ -190,6 +190,14 @@ class BalancedSet:
         """Side of the images in pixels."""
         return int(self.registration["size"])
 
+    def is_of(self, plan: pd.DataFrame) -> bool:
+        """Whether the set is of this very plan: faces, labels and the people of both.
+
+        Raises:
+            StoreError: columns are missing, or labels contradict the levels.
+        """
+        return _hash_of(_ordered(plan, self.path)) == _hash_of(self.plan)
+
     def levels(self, aus: Sequence[int]) -> npt.NDArray[np.float32]:
         """Labels [M,A] in 0..5 of every image, NaN where not coded."""
         return self.plan.reindex(columns=[intensity_column(au) for au in aus]).to_numpy(np.float32)

@@ -40,8 +40,8 @@ def grow_set(
         path: Folder of the set.
         plan: As for `BalancedSet.write`.
         store: As for `BalancedSet.write`; gives the size of the images.
-        origin: Hash of all that the images depend on. A set of the same one is returned as it is; one that
-            was interrupted goes on at the last note.
+        origin: Hash of all that the images depend on. A set of the same one and the same plan is returned as
+            it is; one that was interrupted goes on at the last note.
         make: Rows of the plan → their images uint8 ``[b,S,S,3]``.
         step: Images that are made at once.
         what: What is done, for the progress bar.
@@ -51,8 +51,9 @@ def grow_set(
         StoreError: The plan names rows outside the store, or is none; or something else than a set is there.
     """
     path, count = Path(path), len(plan)
-    if _done(path, origin) == count:
-        return BalancedSet.open(path)
+    # Equal images may be of another plan, whose labels are of other people.
+    if _done(path, origin) == count and (there := BalancedSet.open(path)).is_of(plan):
+        return there
     check_inputs(plan, store, path)
     with atomic_folder(replaceable(path), resume=True) as folder:
         images, done = _begun(folder, origin, (count, store.size, store.size, 3))

@@ -175,6 +175,21 @@ def test_a_finished_set_is_reused_and_another_generator_s_is_not(tmp_path):
     assert generator.calls > 0
 
 
+def test_a_finished_set_with_labels_of_other_people_is_not_reused(tmp_path):
+    """Of one action unit the vectors of a level are alike, so that the images are equal."""
+    store = fake_store(tmp_path / "stores")
+    faces, every = Pool.neutral(store, (12,), np.array([2, 5, 7])), Pool.of(store, (12,))
+    generator, people = ExpressionGenerator(1, width=4, blocks=1), np.unique(every.persons)
+    made = []
+    for mine in (people[:3], people[3:]):
+        labels = Pool.of(store, (12,), np.flatnonzero(np.isin(every.persons, mine)))
+        plan = semantic_resampling(faces, labels, 3, seed=0, in_turn=True)
+        made.append(synthesize(generator, store, plan, tmp_path / "set", (12,), progress=False))
+        assert set(made[-1].plan["target_person"]) <= set(mine)
+        assert made[-1].plan["target"].tolist() == plan["target"].tolist()
+    assert made[0].plan["input_frame"].equals(made[1].plan["input_frame"])
+
+
 def test_faces_of_one_corpus_take_the_labels_of_another(levels, tmp_path):
     """Sources without any action unit give faces; their store knows nothing of the targets."""
     store = fake_store(tmp_path / "stores", FakeCorpus(people=4))
