@@ -226,7 +226,13 @@ class StyleGAN2Module(LightningModule):
         """An optimizer step that Lightning does not count as a training step."""
         optimizer.zero_grad()
         self.manual_backward(loss)
-        cast(torch.optim.Optimizer, optimizer.optimizer).step()
+        plain = cast(torch.optim.Optimizer, optimizer.optimizer)
+        scaler = getattr(self.trainer.precision_plugin, "scaler", None)
+        if scaler is None:
+            plain.step()
+        else:  # precision 16-mixed: the gradients are scaled, and may have overflowed
+            scaler.step(plain)
+            scaler.update()
 
     def _adapt(self, logits: Tensor, step: int) -> None:
         """Move the probability of augmentation towards the wanted sign of the logits of real images."""

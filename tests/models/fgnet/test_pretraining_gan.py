@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 import torch
 from lightning.pytorch import Trainer
+from lightning.pytorch.plugins import MixedPrecision
 from torch import nn
 
 from aukit.models.fgnet import StyleGAN2Module
@@ -22,7 +23,7 @@ def gan(**changes):
     return StyleGAN2Module(**{**SMALL, "r1_every": 2, "path_every": 3, "average_images": 8, **changes})
 
 
-def fit(tmp_path, module, steps, data=None):
+def fit(tmp_path, module, steps, data=None, **options):
     trainer = Trainer(
         max_steps=2 * steps,  # both optimizers count
         default_root_dir=str(tmp_path),
@@ -32,6 +33,7 @@ def fit(tmp_path, module, steps, data=None):
         enable_model_summary=False,
         accelerator="cpu",
         callbacks=[StepSeed(0)],
+        **options,
     )
     data = data or Unlabelled(steps_per_epoch=100)
     trainer.fit(module, data)
@@ -117,6 +119,23 @@ def test_each_step_moves_its_own_network(tmp_path, monkeypatch):
     monkeypatch.setattr(StyleGAN2Module, "_step", watch)
     fit(tmp_path, module, 3)
     assert moved == [{"discriminator"}, {"generator"}] * 3
+
+
+def test_penalties_in_half_precision_step_by_the_gradients_before_their_scaling(tmp_path, monkeypatch):
+    found, original = [], torch.optim.Adam.step
+
+    def watch(self, *given, **named):
+        gradients = [p.grad.abs().max() for p in self.param_groups[0]["params"] if p.grad is not None]
+        found.append(float(torch.stack(gradients).max()))
+        return original(self, *given, **named)
+
+    monkeypatch.setattr(torch.optim.Adam, "step", watch)
+    fit(tmp_path, gan(), 1)
+    scaler = torch.amp.GradScaler("cpu", init_scale=256.0)
+    fit(tmp_path, gan(), 1, plugins=[MixedPrecision("16-mixed", "cpu", scaler)])
+    single, half = found[:4], found[4:]  # discriminator, R1, generator, path lengths
+    assert half[:3] == pytest.approx(single[:3], rel=0.02)
+    assert half[3] < 2 * single[3]  # whose noise is drawn in half precision
 
 
 def test_the_average_follows_with_its_half_life(tmp_path):
