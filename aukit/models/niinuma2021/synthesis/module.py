@@ -169,7 +169,7 @@ class SynthesizerModule(LightningModule):
             )
 
     def on_train_start(self) -> None:
-        """Lay out the schedule over the run and check that the data follow it."""
+        """Lay out the schedule over the run and check that the data follow it and every step has a loss."""
         hp, trainer = self.hparams, self.trainer
         per_epoch = int(trainer.num_training_batches)
         if not trainer.max_epochs or trainer.max_epochs < 0:
@@ -193,6 +193,11 @@ class SynthesizerModule(LightningModule):
             raise ConfigError(
                 f"warmup_share is {data.warmup_share} in the data and {hp['warmup_share']} in the model; "
                 "make them equal"
+            )
+        if hp["warmup_share"] > hp["head_start_share"] and not hp["lambda_ids"]:
+            raise ConfigError(
+                f"model.warmup_share={hp['warmup_share']} trains by the idiosyncratic term alone, whose"
+                " weight model.lambda_ids is 0; set model.warmup_share=0 data.warmup_share=0"
             )
         check_aus(self)
 

@@ -192,6 +192,9 @@ def test_mismatches_are_told(tmp_path):
         quiet_trainer(tmp_path).fit(SynthesizerModule(**TINY, **MINI), data(tmp_path))
     with pytest.raises(ConfigError, match="AUs"):
         quiet_trainer(tmp_path).fit(SynthesizerModule(**{**TINY, "aus": (1, 4, 6)}), data(tmp_path))
+    without = SynthesizerModule(**{**TINY, **MINI, "lambda_ids": 0.0})
+    with pytest.raises(ConfigError, match=r"lambda_ids is 0; set model\.warmup_share=0 data\.warmup_share=0"):
+        quiet_trainer(tmp_path).fit(without, data(tmp_path, warmup_share=0.5))
 
 
 def test_idiosyncratic_training_moves_fakes_to_their_targets(tmp_path):
