@@ -26,6 +26,7 @@ FGNET = {
         "close 2D crops (FFHQ's squares)",
         "the last checkpoint (the best on the test fold)",
         "a generator of 32 px (1024)",
+        "12 heat maps come out (32)",
         "fewer and narrower layers (StyleGAN2's and pSp's)",
         "photometric augmentation (none)",
         "learning rate 0.002 (5e-05)",
@@ -89,11 +90,17 @@ TABLE3 = {
     "mini": {
         "images of 64 px (224)",
         "generator of width 16 (64)",
+        "critic of width 16 (64)",
+        "at most 256 channels in it (2048)",
         "estimators: trunk (vgg16 for each action unit)",
         "decoded as the expectation of the levels (not stated)",
         "flips, small changes of light and place (none)",
     },
-    "smoke": {"He's initialisation of the critic (N(0, 0.02))", "6 images per level and action unit (5,000)"},
+    "smoke": {
+        "He's initialisation of the critic (N(0, 0.02))",
+        "5 strided convolutions in it (6)",
+        "6 images per level and action unit (5,000)",
+    },
 }
 
 

@@ -20,6 +20,7 @@ _MODEL: dict[str, tuple[Any, str]] = {
     "image_size": (256, "images of {0} px ({1})"),
     "size": (1024, "a generator of {0} px ({1})"),
     "heatmap_size": (128, "heat maps of {0} px ({1})"),
+    "points": (32, "{0} heat maps come out ({1})"),
     "sigma": (20.0, "σ of the targets {0:g} px ({1:g})"),
     "lr": (5e-5, "learning rate {0:g} ({1:g})"),
     "weight_decay": (5e-4, "weight decay {0:g} ({1:g})"),

@@ -20,6 +20,8 @@ _GENERATOR: dict[str, tuple[Any, str]] = {
     "attention_limit": (None, "an attention of at most {0:g} (1)"),
     "upsample": (None, "{0} up-sampling (transposed convolutions)"),
     "critic_width": (64, "critic of width {0} ({1})"),
+    "critic_max_width": (2048, "at most {0} channels in it ({1})"),
+    "critic_layers": (6, "{0} strided convolutions in it ({1})"),
     "critic_init": ("normal", "He's initialisation of the critic (N(0, 0.02))"),
     "generator_lr": (1e-4, "learning rates: generator {0:g} ({1:g})"),
     "critic_lr": (1e-4, "critic {0:g} ({1:g})"),
