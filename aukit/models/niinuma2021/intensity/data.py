@@ -25,7 +25,7 @@ from aukit.models.niinuma2021.intensity.normalize import (
     coded_levels,
     lacking_neutral,
 )
-from aukit.models.niinuma2021.synthesis.resampling import Pool, real_resampling
+from aukit.models.niinuma2021.synthesis.resampling import LEVELS, Pool, real_resampling
 from aukit.store.balanced_set import BalancedSet
 from aukit.store.store import PreparedStore
 from aukit.utils.bounds import NonNegativeFloat, PositiveInt
@@ -256,12 +256,17 @@ class IntensityDataModule(CorpusFramesDataModule):
 
     @property
     def notes(self) -> dict[str, Any]:
-        """Images for other action units, which are left out; action units that the tested corpus lacks.
+        """Images for other action units, which are left out; levels without an image, by action unit.
 
+        Where another corpus is tested, action units that it lacks.
         For "au0" also the people with a reference, and how many have one that is not neutral.
         """
         others = int((_heads(self.balanced, self.aus) < 0).sum())
         notes: dict[str, Any] = {"images_for_other_aus": others} if others else {}
+        drawn = set(self.balanced.plan[["au", "level"]].itertuples(index=False, name=None))
+        absent = {f"AU{au}": [level for level in LEVELS if (au, level) not in drawn] for au in self.aus}
+        if absent := {name: levels for name, levels in absent.items() if levels}:
+            notes["levels_without_images"] = absent
         if self.test is not None:
             labels = label_columns(self.store.table, self.aus, "intensity")[self.test_rows]
             coded = np.isfinite(labels).sum(axis=0).tolist()
@@ -339,7 +344,7 @@ class IntensityDataModule(CorpusFramesDataModule):
             return BalancedSet.open(self.training_set)
         store = self.corpus.store
         with warnings.catch_warnings():
-            # A corpus of one's own seldom has every level; those that it has are in the notes.
+            # A corpus of one's own seldom has every level; `notes` name those that it lacks.
             warnings.filterwarnings("ignore", message=".*the balanced set lacks this class")
             pool = Pool.of(store, self.aus, self.corpus.train_rows)
             plan = real_resampling(pool, self.per_level, self.seed)

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -117,6 +119,20 @@ def test_without_a_set_the_training_frames_are_balanced(tmp_path, corpus):
     other = IntensityDataModule(corpus, per_level=11)
     other.setup()
     assert other.fingerprint != data.fingerprint
+
+
+def test_levels_without_an_image_are_noted(corpus):
+    """A corpus of one's own seldom has every level, and chance is lower where one lacks."""
+    first, second, *_ = corpus.aus
+    levels = corpus.store.table.intensities(corpus.aus)
+    kept = (levels[:, 0] < 2) & (levels[:, 1] != 3)
+    corpus.train_rows = corpus.train_rows[kept[corpus.train_rows]]
+    data = IntensityDataModule(corpus, per_level=10)
+    data.setup()
+    noted = data.notes["levels_without_images"]
+    assert noted[f"AU{first}"] == [2, 3, 4, 5]
+    assert 3 in noted[f"AU{second}"]
+    json.dumps(data.notes)  # as the run's record keeps them
 
 
 def test_prediction_covers_every_real_frame(tmp_path, corpus):
