@@ -33,6 +33,16 @@ class CorpusFramesDataModule(StepDataModule):
         return self.corpus.selects_by_test(monitor)
 
     @property
+    def trained_people(self) -> dict[str, set[str]]:
+        """The corpus's."""
+        return self.corpus.trained_people
+
+    @property
+    def tested_people(self) -> dict[str, set[str]]:
+        """The corpus's."""
+        return self.corpus.tested_people
+
+    @property
     def parts(self) -> tuple[CorpusDataModule, ...]:
         """The corpus."""
         return (self.corpus,)

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 
+from aukit.errors import ConfigError
 from aukit.models.niinuma2021.synthesis import PairBatches, PairDataset, PairSampling, SynthesisDataModule
+from aukit.training.trained_on import TrainedOn
 from tests.fake_training import FakeDataModule
-from tests.fakes import fake_store
+from tests.fakes import AUS, fake_store
 
 
 def pairs(count=300, people=6, steps_per_epoch=None, **sampling):
@@ -150,3 +152,19 @@ def test_frames_that_are_not_fully_coded_are_left_out(tmp_path):
     assert drawn <= set(corpus.train_rows.tolist()) - set(unknown.tolist())
     images, vectors = data.sample_frames(1000)
     assert len(images) == len(vectors) == len(corpus.train_rows) - 7
+
+
+def test_checkpoints_know_whose_labels_a_critic_has_learnt(tmp_path):
+    """It reads test frames: whoever trained it is not tested unasked, as with any other model."""
+    corpus = FakeDataModule(cache=str(tmp_path))
+    data = SynthesisDataModule(corpus, batch_size=4)
+    data.prepare_data()
+    data.setup()
+    people = data.store.table.frame["person"]
+    assert set(data.trained_people) == set(people[corpus.train_rows])
+    assert set(data.tested_people) == set(people[corpus.test_rows])
+    about = TrainedOn(tmp_path, AUS, people=frozenset(data.trained_on["people"]))
+    about.check_people(data)
+    corpus.test_rows = corpus.train_rows
+    with pytest.raises(ConfigError, match="was trained on"):
+        about.check_people(data)
