@@ -191,7 +191,8 @@ class SynthesisDataModule(CorpusFramesDataModule):
 
     Batches: ``input_frame``, ``target`` float32 ``[B,3,S,S]`` in [0,1] once on the device; ``input_aus``,
     ``target_aus`` ``[B,A]`` = level / 5; ``same_person`` ``[B]`` bool; ``step``, the 0-based step of the run.
-    Frames that are not coded for every action unit are left out. Test batches are the corpus's own.
+    Frames that are not coded for every action unit are left out and counted (`notes`). Test batches are the
+    corpus's own.
 
     Args:
         corpus: Datamodule of the corpus; gives store, split and action units.
@@ -242,6 +243,13 @@ class SynthesisDataModule(CorpusFramesDataModule):
         self.val_pairs = val_pairs
         self.same_recording = same_recording
         self.candidates = candidates
+
+    @property
+    def notes(self) -> dict[str, Any]:
+        """How many frames of training people are left out, where some are."""
+        rows = self.corpus.train_rows
+        left_out = len(rows) - len(self._complete(rows))
+        return {"frames_not_coded_for_every_au": left_out} if left_out else {}
 
     def train_batches(self) -> tuple[PairDataset, PairBatches]:
         """Pairs of training people."""

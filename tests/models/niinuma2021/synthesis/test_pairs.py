@@ -145,6 +145,7 @@ def test_frames_that_are_not_fully_coded_are_left_out(tmp_path):
     data = SynthesisDataModule(corpus, batch_size=4)
     data.prepare_data()
     data.setup()
+    assert data.notes == {}
     unknown = corpus.train_rows[:7]
     data.store.table.frame.loc[unknown, "AU04_r"] = np.nan
     _, sampler = data.train_batches()
@@ -152,6 +153,7 @@ def test_frames_that_are_not_fully_coded_are_left_out(tmp_path):
     assert drawn <= set(corpus.train_rows.tolist()) - set(unknown.tolist())
     images, vectors = data.sample_frames(1000)
     assert len(images) == len(vectors) == len(corpus.train_rows) - 7
+    assert data.notes == {"frames_not_coded_for_every_au": 7}
 
 
 def test_checkpoints_know_whose_labels_a_critic_has_learnt(tmp_path):
