@@ -277,7 +277,9 @@ class SynthesisDataModule(CorpusFramesDataModule):
             return self.same_person_share
         model: Any = None if self.trainer is None else self.trainer.lightning_module
         idiosyncratic = model is not None and model.hparams.get("lambda_ids", 0) > 0
-        return 1 / self.batch_size if idiosyncratic else 0.0
+        # Of a batch that all frames do not fill, too.
+        pairs = min(self.batch_size, len(self._complete(self.corpus.train_rows)))
+        return 1 / pairs if idiosyncratic else 0.0
 
     def val_batches(self) -> tuple[PairDataset, FixedBatches] | None:
         """The fixed pairs of validation people, without noise."""

@@ -38,24 +38,35 @@ def data(tmp_path, **options):
     return SynthesisDataModule(corpus, **{"batch_size": 4, "steps_per_epoch": 10, "val_pairs": 8, **options})
 
 
+def sampler_of(module, tmp_path, **options):
+    """Of the pairs that a module would be trained on."""
+    trainer, pairs = quiet_trainer(tmp_path), data(tmp_path, **options)
+    trainer.strategy.connect(module)
+    pairs.trainer = trainer
+    pairs.prepare_data()
+    pairs.setup("fit")
+    return pairs.train_batches()[1]
+
+
 @pytest.mark.parametrize(
     ("lambda_ids", "share", "least"),
     [(0.0, None, 0), (1.0, None, 1), (1.0, 0.0, 0), (0.0, 0.5, 2), (1.0, 1.0, 4)],
 )
 def test_an_idiosyncratic_term_meets_a_pair_of_one_person_in_every_batch(tmp_path, lambda_ids, share, least):
-    module = SynthesizerModule(**TINY, lambda_ids=lambda_ids)
-    trainer, pairs = quiet_trainer(tmp_path), data(tmp_path, same_person_share=share)
-    trainer.strategy.connect(module)
-    pairs.trainer = trainer
-    pairs.prepare_data()
-    pairs.setup("fit")
-    _, sampler = pairs.train_batches()
+    sampler = sampler_of(SynthesizerModule(**TINY, lambda_ids=lambda_ids), tmp_path, same_person_share=share)
     found = [
         int(sampler.batch(epoch, step).extra["same_person"].sum())
         for epoch in range(20)
         for step in range(10)
     ]
     assert min(found) == least
+
+
+def test_a_batch_that_the_frames_do_not_fill_has_its_pair_of_one_person(tmp_path):
+    sampler = sampler_of(SynthesizerModule(**TINY, lambda_ids=1.0), tmp_path, batch_size=100)
+    pairs = len(sampler.batch(0, 0).rows)
+    assert pairs < 50
+    assert sampler.sampling.same_person_share == 1 / pairs
 
 
 def test_phases_change_at_their_steps():
