@@ -10,10 +10,19 @@ import torch
 from lightning import LightningModule, Trainer
 from torch import Tensor, nn
 
+from aukit.datamodules import CrossCorpusDataModule
 from aukit.errors import ConfigError
 from aukit.models.components.processes import averaged
 
-__all__ = ["LatestLosses", "check_aus", "frozen", "is_logged", "logged_step", "scores_itself"]
+__all__ = [
+    "LatestLosses",
+    "check_aus",
+    "frozen",
+    "is_logged",
+    "logged_step",
+    "scores_itself",
+    "training_corpus",
+]
 
 
 @contextmanager
@@ -40,7 +49,7 @@ def check_aus(module: LightningModule) -> Any:
         module: Module with the hyperparameter ``aus``, attached to its trainer.
 
     Returns:
-        The trainer's datamodule; None if it trains without one.
+        The datamodule of the frames that train, see `training_corpus`; None if it trains without one.
 
     Raises:
         ConfigError: They differ; both lists are named.
@@ -49,7 +58,13 @@ def check_aus(module: LightningModule) -> Any:
     aus = getattr(data, "aus", None)
     if aus is not None and list(aus) != list(module.hparams["aus"]):
         raise ConfigError(f"the data have AUs {list(aus)}, the model {list(module.hparams['aus'])}")
-    return data
+    return training_corpus(module)
+
+
+def training_corpus(module: LightningModule) -> Any:
+    """The trainer's datamodule, or the part of it whose frames train where another corpus is tested."""
+    data = getattr(module.trainer, "datamodule", None)
+    return data.train if isinstance(data, CrossCorpusDataModule) else data
 
 
 def is_logged(module: LightningModule, step: int) -> bool:

@@ -15,6 +15,7 @@ from aukit.errors import ConfigError, WeightsError
 from aukit.models.components.detection_module import ClassWeights, DetectionModule
 from aukit.models.components.lr_schedule import Schedule
 from aukit.models.components.pictures import save_picture
+from aukit.models.components.training import training_corpus
 from aukit.models.fgnet.heatmaps import au_heatmaps
 from aukit.models.fgnet.losses import heatmap_loss
 from aukit.models.fgnet.networks import FGNet, Head, heatmap_scores
@@ -219,7 +220,7 @@ class FGNetModule(DetectionModule):
             )
 
     def _check_landmarks(self) -> None:
-        store = self._store()
+        store = getattr(training_corpus(self), "store", None)
         if store is None:
             return
         blocks = (store.landmarks[first : first + 4096, :, :2] for first in range(0, len(store), 4096))

@@ -5,6 +5,7 @@ import torch
 from lightning.pytorch.callbacks import EMAWeightAveraging
 from PIL import Image
 
+from aukit.datamodules import CrossCorpusDataModule
 from aukit.errors import ConfigError, WeightsError
 from aukit.metrics import multilabel_f1
 from aukit.models.fgnet import FGNetModule
@@ -14,6 +15,7 @@ from aukit.models.fgnet.weights import import_weights
 from aukit.training import evaluate, execute, score_groups
 from aukit.training.callbacks import StepSeed
 from aukit.training.predictions import PredictionWriter
+from tests.fake_training import FakeDataModule
 from tests.fakes import AUS
 from tests.models.fgnet.networks import SMALL, small_network
 from tests.trainers import configuration, quiet_trainer
@@ -177,6 +179,27 @@ def test_class_weights_follow_the_training_frames(tmp_path, data):
     absent, present = module.frame_weights(labels).numpy()
     np.testing.assert_allclose(present, 1 / np.sqrt(rate), rtol=1e-5)
     np.testing.assert_allclose(absent * present, 1, rtol=1e-5)
+
+
+def test_what_is_trained_on_counts_where_another_corpus_is_tested(tmp_path):
+    """Landmarks, around which maps are drawn, and AU rates are of the frames that train."""
+    for part in ("test", "train"):
+        corpora = [
+            FakeDataModule(cache=str(tmp_path / part), side=32, frames=n, aus=AUS[:2]) for n in (10, 12)
+        ]
+        both = CrossCorpusDataModule(*corpora)
+        both.prepare_data()
+        both.setup()
+        getattr(both, part).store.landmarks[:] = np.nan
+        module = model(aus=AUS[:2], class_weights="f1")
+        if part == "train":
+            with pytest.raises(ConfigError, match="has crops without landmarks"):
+                quiet_trainer(tmp_path).fit(module, both)
+            return
+        quiet_trainer(tmp_path).fit(module, both)
+        rate = np.nanmean(both.train.store.table.occurrences(AUS[:2])[both.train.train_rows], axis=0)
+        present = module.frame_weights(torch.ones(1, 2)).numpy()[0]
+        np.testing.assert_allclose(present, 1 / np.sqrt(rate), rtol=1e-5)
 
 
 def test_it_starts_from_imported_weights(tmp_path):
