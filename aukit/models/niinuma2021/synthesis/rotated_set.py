@@ -51,7 +51,7 @@ def rotate(
         seed: Seed of the draws.
 
     Raises:
-        StoreError: The crops of the two stores differ in size.
+        StoreError: The crops of the two stores differ in size, or no input frame is in both.
     """
     if faces.size != flat.size:
         raise StoreError(
@@ -62,6 +62,10 @@ def rotate(
     index = pd.MultiIndex.from_frame(flat.table.frame[_FRAME])
     in_flat = index.get_indexer(pd.MultiIndex.from_frame(faces.table.frame.loc[inputs, _FRAME]))
     known = frontal.plan[in_flat >= 0]
+    if not len(known):
+        raise StoreError(
+            f"{out}: no input frame of {frontal.path} is in {flat.path}; prepare both of one corpus"
+        )
     chosen = [_draw(known, per_pose, [seed, 31, number]) for number in range(len(poses))]
     rows = np.concatenate(chosen)
     pose = np.repeat(np.arange(len(poses)), [len(each) for each in chosen])

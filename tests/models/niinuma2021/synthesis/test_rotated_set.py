@@ -79,6 +79,13 @@ def test_stores_of_two_sizes_are_refused(made, tmp_path):
         rotate(frontal, faces, other, POSES, 2, tmp_path / "turned", seed=0)
 
 
+def test_a_store_with_none_of_the_input_frames_is_refused(made, tmp_path):
+    frontal, faces, flat = made
+    flat.table.frame["video"] += " of another corpus"
+    with pytest.raises(StoreError, match=r"no input frame of .*set is in .*; prepare both of one corpus"):
+        rotate(frontal, faces, flat, POSES, 2, tmp_path / "turned", seed=0)
+
+
 def test_a_finished_set_is_not_made_again(made, tmp_path, monkeypatch):
     frontal, faces, flat = made
     first = rotate(frontal, faces, flat, POSES, 2, tmp_path / "turned", seed=0)
