@@ -29,6 +29,7 @@ from aukit.store.store import PreparedStore
 from aukit.utils.bounds import NonNegativeInt, PositiveInt
 
 Batch = dict[str, Any]
+_OF_WEIGHTS = {"64-true": torch.float64, "16-true": torch.float16, "bf16-true": torch.bfloat16}
 
 
 class BatchDataset(Protocol):
@@ -240,11 +241,10 @@ class StepDataModule(LightningDataModule):
         return self._evaluation_loader(self.predict_batches())
 
     def on_after_batch_transfer(self, batch: Any, dataloader_idx: int) -> Any:
-        """Turn uint8 [B,3,H,W] images into float32 in [0,1] (float64 at that precision), on the device."""
+        """Turn uint8 [B,3,H,W] images into [0,1] on the device: float32, or as weights are at `precision`."""
         if not isinstance(batch, dict):
             return batch
-        double = str(getattr(self.trainer, "precision", "")).startswith("64")
-        dtype = torch.float64 if double else torch.float32
+        dtype = _OF_WEIGHTS.get(str(getattr(self.trainer, "precision", "")), torch.float32)
         return {key: _as_float_image(value, dtype) for key, value in batch.items()}
 
     def state_dict(self) -> dict[str, Any]:

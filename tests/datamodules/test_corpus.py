@@ -1,4 +1,5 @@
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -129,3 +130,21 @@ def test_shared_test_people_are_refused(tmp_path, monkeypatch):
 def test_selection_on_the_people_that_are_scored_is_refused():
     with pytest.raises(ConfigError, match="validation=people"):
         FERA2017DataModule("root", test_partition="valid", validation="valid")
+
+
+@pytest.mark.parametrize(
+    ("precision", "dtype"),
+    [
+        ("32-true", torch.float32),
+        ("bf16-mixed", torch.float32),
+        ("bf16-true", torch.bfloat16),
+        ("64-true", torch.float64),
+    ],
+)
+def test_images_have_the_type_of_the_weights(precision, dtype):
+    data = FakeDataModule()
+    data.trainer = SimpleNamespace(precision=precision)
+    batch = {"image": torch.full((1, 3, 2, 2), 255, dtype=torch.uint8), "rows": torch.tensor([7])}
+    images = data.on_after_batch_transfer(batch, 0)["image"]
+    assert images.dtype == dtype
+    assert images.unique().tolist() == [1.0]
