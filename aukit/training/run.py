@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 import signal
 import traceback
 import warnings
@@ -309,7 +310,7 @@ def build_trainer(
                 arguments["strategy"] = strategy_of(import_class(config["model"]["class_path"]))
             trainer = Trainer(**arguments)
         return trainer
-    except (MisconfigurationException, ValueError, TypeError, RuntimeError) as error:
+    except (MisconfigurationException, ValueError, TypeError, RuntimeError, ImportError) as error:
         raise ConfigError(f"experiment {config.experiment}: trainer cannot be made: {error}") from error
 
 
@@ -336,6 +337,13 @@ def plain_errors(trainer: Trainer) -> Iterator[None]:
     except (MisconfigurationException, ValueError, RuntimeError) as error:
         # Torch's subclasses of RuntimeError, as of memory, are explained by themselves.
         plain = type(error) is RuntimeError or not isinstance(error, RuntimeError)
+        half = type(error) is RuntimeError and trainer.precision in ("16-true", "bf16-true")
+        if half and re.search("type|not implemented for", str(error)):
+            mixed = str(trainer.precision).replace("true", "mixed")
+            raise ConfigError(
+                f"trainer.precision={trainer.precision}: the model does not compute in it throughout"
+                f" ({error})\ntake trainer.precision={mixed}"
+            ) from error
         if not isinstance(error, MisconfigurationException) and not (plain and _is_lightnings(error)):
             raise
         raise ConfigError(f"trainer: {error}") from error

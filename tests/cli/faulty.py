@@ -28,7 +28,9 @@ class FaultyModule(TinyModule):
             raise ERRORS[constructor]
 
     def training_step(self, batch, batch_idx):
-        if self.step is not None and self.global_step == 1:
+        if self.step == "single":
+            batch = {**batch, "image": batch["image"].float()}
+        elif self.step is not None and self.global_step == 1:
             raise ERRORS[self.step]
         return super().training_step(batch, batch_idx)
 

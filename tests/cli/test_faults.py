@@ -117,6 +117,8 @@ def the_run() -> Path:
         ("fit -c tiny.yaml trainer.accelerator=cuda seed=5", "CUDA"),
         ("fit -c tiny.yaml trainer.strategy=telepathy", "telepathy"),
         ("fit -c tiny.yaml trainer.val_check_interval=1000", "val_check_interval"),
+        ("fit -c tiny.yaml trainer.precision=transformer-engine", "transformer_engine"),
+        ("fit -c tiny.yaml trainer.precision=bf16-true model.step=single", "precision=bf16-mixed"),
         ("fit -c tiny.yaml model.step=memory", "not enough memory"),
         ("test -c tiny.yaml --checkpoint nowhere.ckpt", "nowhere.ckpt: no such file"),
         ("test -c tiny.yaml --checkpoint stores", "stores: no regular file"),
