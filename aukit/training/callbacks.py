@@ -389,6 +389,7 @@ class TimeAndMemory(Callback):
     def __init__(self) -> None:
         self._before = 0.0
         self._began = time.monotonic()
+        self._wrote = False
 
     @property
     def seconds(self) -> float:
@@ -397,12 +398,13 @@ class TimeAndMemory(Callback):
 
     def state_dict(self) -> dict[str, Any]:
         """Seconds so far."""
+        self._wrote = True
         return {"seconds": self.seconds}
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Count on from `state_dict()`, unless this very attempt wrote it and now loads it for its test."""
-        if (saved := float(state_dict["seconds"])) > self.seconds:
-            self._before = saved
+        if not self._wrote:
+            self._before = float(state_dict["seconds"])
 
     @staticmethod
     def peak_memory_bytes() -> int:

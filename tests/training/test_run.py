@@ -527,6 +527,10 @@ def test_time_is_counted_once_when_a_run_tests_its_own_checkpoint():
     later = TimeAndMemory()
     later.load_state_dict({"seconds": 100.0})
     assert 100 <= later.seconds < 101
+    slow = TimeAndMemory()  # to begin with: longer than the attempt before took in all
+    time.sleep(0.2)
+    slow.load_state_dict({"seconds": 0.1})
+    assert slow.seconds >= 0.3
 
 
 def test_a_checkpoint_that_test_people_select_is_called_an_oracle(tmp_path):
