@@ -1,5 +1,7 @@
 """Captions are functions of plain facts: licensed corpora, stand-ins, what is left out."""
 
+from dataclasses import replace
+
 import pytest
 
 from aukit.reproduce.basis import Basis
@@ -127,3 +129,7 @@ def test_each_column_is_of_the_checkpoint_that_its_record_notes(tmp_path, rules,
     said = " ".join(caption(facts))
     assert "Trained on 4 people; " in said
     assert f"{words}; the scored people select nothing." in said
+    assert "(chance 1.79; from 1.70 on" in said
+    short = " ".join(caption(replace(facts, images={"synthetic": 210})))
+    assert "210 in all (levels that no training frame has are absent)" in short
+    assert "(chance 1.79, less where levels are absent; from 1.70 on" in short

@@ -213,8 +213,7 @@ def _changes(first: Mapping[str, Any], other: Mapping[str, Any]) -> list[str]:
 
 def _sets(facts: Facts) -> str:
     counts = sorted(set(facts.images.values()))
-    short = any(facts.images[id] < facts.every_image[id] for id in facts.images)
-    absent = " (levels that no training frame has are absent)" if short else ""
+    absent = " (levels that no training frame has are absent)" if _lacks_levels(facts) else ""
     given = "".join(
         f" Faces of {title}: {count:,} neutral photographs, one of each person and session, each given"
         f" {TARGETS_PER_FACE} targets per level and AU."
@@ -231,6 +230,10 @@ def _sets(facts: Facts) -> str:
         f" {' or '.join(f'{count:,}' for count in counts)} in all{absent}; frames that are not synthesised"
         f" are down- or up-sampled to the same counts.{given}{turned}"
     )
+
+
+def _lacks_levels(facts: Facts) -> bool:
+    return any(facts.images[id] < facts.every_image[id] for id in facts.images)
 
 
 def _estimators(config: Mapping[str, Any]) -> str:
@@ -262,7 +265,8 @@ def _references(people: int, not_neutral: int) -> str:
 
 def _fit(facts: Facts) -> str:
     entropies = ", ".join(f"{name} {value:.2f}" for name, value in facts.cross_entropies.items())
+    less = ", less where levels are absent" if _lacks_levels(facts) else ""
     return (
-        "Final training cross-entropy (chance 1.79; from 1.70 on an estimator counts as not fitted):"
+        f"Final training cross-entropy (chance 1.79{less}; from 1.70 on an estimator counts as not fitted):"
         f" {entropies}."
     )
