@@ -27,8 +27,8 @@ class IntensityEstimator(nn.Module):
         weights: File with ImageNet weights (timm's or torchvision's keys, .safetensors or a plain state
             dict); None or "random" starts from random weights.
         dropout: Dropout after both hidden layers; 0.5 in the paper.
-        frozen_convs: Convolutions from the input on that are not trained. "Fine-tuned from the third
-            convolutional layer" is read as 2; sensible only with weights.
+        frozen_convs: Convolutions from the input on that are not trained, nor are their batch norms.
+            "Fine-tuned from the third convolutional layer" is read as 2; sensible only with weights.
 
     Raises:
         WeightsError: The file is missing, unreadable or does not fit.
@@ -53,9 +53,19 @@ class IntensityEstimator(nn.Module):
         self.network: nn.Module = timm.create_model(architecture, num_classes=CLASSES, drop_rate=dropout)
         if weights is not None and weights != RANDOM:
             load_backbone(self.network, Path(weights))
-        convolutions = [m for m in self.network.modules() if isinstance(m, nn.Conv2d)]
-        for convolution in convolutions[:frozen_convs]:
-            convolution.requires_grad_(False)
+        # Up to the next convolution: a batch norm belongs to the one before it.
+        layers = [m for m in self.network.modules() if isinstance(m, nn.Conv2d | nn.BatchNorm2d)]
+        places = [place for place, layer in enumerate(layers) if isinstance(layer, nn.Conv2d)]
+        self._frozen = layers[: places[frozen_convs] if frozen_convs < len(places) else None]
+        for layer in self._frozen:
+            layer.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> IntensityEstimator:
+        """As usual, but frozen batch norms keep their statistics."""
+        super().train(mode)
+        for layer in self._frozen:
+            layer.eval()
+        return self
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits ``[B,6]`` of normalised images ``[B,3,S,S]``."""

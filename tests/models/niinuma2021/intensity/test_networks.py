@@ -27,9 +27,9 @@ def small_vgg(monkeypatch):
     """timm's VGG16 with the first block's width everywhere: the same keys, a hundredth of the parameters."""
 
     def narrow(name, **options):
-        assert name == "vgg16"
+        norm = {"vgg16": None, "vgg16_bn": torch.nn.BatchNorm2d}[name]
         stages = [8, 8, "M", 8, 8, "M", 8, 8, 8, "M", 8, 8, 8, "M", 8, 8, 8, "M"]
-        return VGG(stages, mlp_ratio=0.002, **options)
+        return VGG(stages, mlp_ratio=0.002, norm_layer=norm, **options)
 
     monkeypatch.setattr("timm.create_model", narrow)
 
@@ -69,6 +69,19 @@ def test_weights_files_of_both_conventions_load(monkeypatch, tmp_path, conventio
         )
     convolutions = [m for m in loaded.modules() if isinstance(m, torch.nn.Conv2d)]
     assert [c.weight.requires_grad for c in convolutions[:4]] == [False, False, True, True]
+
+
+def test_batch_norms_of_frozen_convolutions_keep_what_they_have(monkeypatch):
+    small_vgg(monkeypatch)
+    estimator = IntensityEstimator("vgg16_bn", frozen_convs=2).train()
+    before = {name: value.clone() for name, value in estimator.state_dict().items()}
+    estimator(torch.randn(4, 3, 32, 32)).sum().backward()
+    moved = {name for name, value in estimator.state_dict().items() if not torch.equal(value, before[name])}
+    assert moved
+    assert not [name for name in moved if name.startswith(("network.features.1.", "network.features.4."))]
+    trained = [name for name, p in estimator.named_parameters() if p.grad is not None]
+    assert min(int(name.split(".")[2]) for name in trained if ".features." in name) == 7  # the third one
+    assert estimator.eval().train().network.features[8].training
 
 
 def test_bad_weights_are_told(monkeypatch, tmp_path):
