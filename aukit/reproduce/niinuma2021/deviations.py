@@ -38,6 +38,7 @@ _GENERATOR: dict[str, tuple[Any, str]] = {
     "ramp_share": (0.0, "other losses ramped in over {0:.0%} (none)"),
     "decay_share": (None, "rates fall over the last {0:.0%} (over the last third of the epochs)"),
 }
+_WITHIN_PEOPLE = "targets of the input's own person without noise and flipped with it (as any other)"
 _PAIRS: dict[str, tuple[Any, str]] = {
     "batch_size": (25, "batches of {0} pairs ({1})"),
     "same_recording": (False, "same-person pairs within one recording (of any)"),
@@ -102,7 +103,7 @@ def _registration(registration: Mapping[str, Any], landmarks: str) -> list[str]:
 
 def _generator(config: Mapping[str, Any]) -> list[str]:
     model, data = config["model"]["init_args"], config["data"]["init_args"]
-    found = other_values(model, _GENERATOR) + other_values(data, _PAIRS)
+    found = [*other_values(model, _GENERATOR), *other_values(data, _PAIRS), _WITHIN_PEOPLE]
     if with_loss := crops_with_loss(data["corpus"]["init_args"]):
         found.append(f"{with_loss} (not stated)")
     share = data["same_person_share"]
