@@ -71,6 +71,11 @@ class Record:
     notes: dict[str, Any] = field(default_factory=dict)
     schema: int = SCHEMA
 
+    def __post_init__(self) -> None:
+        # The same NaN everywhere, by which a record equals the one that is read.
+        metrics = {key: value if math.isfinite(value) else math.nan for key, value in self.metrics.items()}
+        object.__setattr__(self, "metrics", metrics)
+
     @property
     def folder(self) -> Path:
         """The run's folder."""
@@ -82,7 +87,7 @@ class Record:
         """Write `record.json` into the run's folder, in one step; paths in it are relative to the folder."""
         content = asdict(self)
         metrics = self.metrics.items()
-        content["metrics"] = {key: value if math.isfinite(value) else None for key, value in metrics}
+        content["metrics"] = {key: None if math.isnan(value) else value for key, value in metrics}
         for key in ("checkpoint", "predictions"):
             if content[key] is not None:
                 content[key] = Path(content[key]).relative_to(folder).as_posix()
@@ -104,8 +109,7 @@ class Record:
                     f" reads {SCHEMA}); remove the folder and run the command again"
                 )
             content["metrics"] = {
-                key: float("nan") if value is None else float(value)
-                for key, value in content["metrics"].items()
+                key: math.nan if value is None else float(value) for key, value in content["metrics"].items()
             }
             for key in ("checkpoint", "predictions"):
                 if content[key] is not None:

@@ -151,6 +151,7 @@ def test_a_record_is_json_also_where_values_are_not_finite(finished, tmp_path):
 
     written = json.loads((tmp_path / "record.json").read_text(), parse_constant=refuse)
     assert written["metrics"] == {"train/loss": None, "val/error": None, "val/f1": 0.5}
+    assert Record.read(tmp_path) == record
 
 
 def test_predictions_have_one_row_per_test_frame(finished):
