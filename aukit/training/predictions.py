@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -116,14 +117,15 @@ class PredictionWriter(Callback):
                 table.to_parquet(temporary, index=False)
         self._batches = []
         trainer.strategy.barrier("predictions")
+        found: list[Path] = []
         if trainer.is_global_zero:
             files = [self._rank_path(rank) for rank in range(trainer.world_size)]
             found = [file for file in files if file.is_file()]
             if found:
                 frames = _combine(found, self.path, csv=stage == "predict")
                 self.frames_per_second = round(frames / max(time.monotonic() - self._began, 1e-9), 1)
-        trainer.strategy.barrier("predictions")
-        self.written = self.path.is_file()
+        # Not of the file, which may be an earlier one.
+        self.written = trainer.strategy.broadcast(bool(found))
 
     def _rank_path(self, rank: int) -> Path:
         return self.path.with_name(f"{self.path.stem}.rank{rank}.parquet")
@@ -202,6 +204,13 @@ def _combine(files: list[Path], path: Path, csv: bool) -> int:
     if table["row"].duplicated().any():
         raise StoreError(
             f"{path}: {int(table['row'].duplicated().sum())} frames were predicted more than once"
+        )
+    scores = table.filter(regex=r"^AU\d\d_score$")
+    if undefined := int(scores.isna().any(axis=1).sum()):
+        warnings.warn(
+            f"{path}: {undefined:,} of {len(table):,} frames have scores that are no numbers (NaN), which"
+            " count in no result; see whether the training has diverged",
+            stacklevel=2,
         )
     with atomic_path(path) as temporary:
         table.reset_index(drop=True).to_parquet(temporary, index=False)

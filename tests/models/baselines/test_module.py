@@ -2,6 +2,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from lightning.pytorch import LightningModule
 
 from aukit.errors import ConfigError
 from aukit.metrics import multilabel_f1
@@ -13,6 +14,13 @@ from tests.fakes import AUS
 from tests.trainers import quiet_trainer
 
 SMALL = {"backbone": "resnet10t", "options": {"channels": [8, 8, 16, 16], "stem_width": 8}}
+
+
+class Silent(LightningModule):
+    """Says nothing of what it is tested on."""
+
+    def test_step(self, batch, batch_idx):
+        return None
 
 
 def model(**changes):
@@ -34,6 +42,22 @@ def test_it_learns_and_a_logit_above_zero_is_present(tmp_path, data):
     assert scores.min() < 0 < scores.max()
     labels = table[[f"AU{au:02d}_label" for au in AUS]].to_numpy()
     assert np.nanmean(multilabel_f1(scores, labels, threshold=0.0)) > 0.9
+
+
+def test_scores_that_are_no_numbers_are_counted(tmp_path, data):
+    writer = PredictionWriter(tmp_path / "predictions.parquet")
+    run, module = quiet_trainer(tmp_path, [writer]), model()
+    with torch.no_grad():
+        list(module.parameters())[-1][1] = torch.nan  # the second action unit's
+    with pytest.warns(UserWarning, match="frames have scores that are no numbers") as said:
+        run.test(module, data, verbose=False)
+    frames = len(data.test_rows)
+    assert any(f"{frames} of {frames} frames" in str(each.message) for each in said)
+    assert writer.written
+    untested = PredictionWriter(writer.path)  # where an earlier file lies
+    quiet_trainer(tmp_path, [untested]).test(Silent(), data, verbose=False)
+    assert writer.path.is_file()
+    assert not untested.written
 
 
 @pytest.mark.parametrize("rate", [0.05, 0.3, 0.6])
